@@ -1,0 +1,1 @@
+"""The engine: loads a model, decodes batches of rows on the device. Knows nothing of HTTP or OpenAPI."""

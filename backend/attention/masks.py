@@ -1,0 +1,36 @@
+"""Which keys a query sees, and the scores before softmax: shared by every back end written in plain JAX."""
+
+import jax
+import jax.numpy as jnp
+
+from backend.attention import AttentionSpec
+
+MASKED = -1e30
+"""Score of a key that a query must not see: finite, so that a wholly masked chunk yields 0 and not NaN."""
+
+
+def visible(query_positions: jax.Array, key_positions: jax.Array, window: int | None) -> jax.Array:
+    """bool [B, T, S]: causal, and within `window` where the layer slides. Positions are int32 [B, T] and [B, S]."""
+    distance = query_positions[:, :, None] - key_positions[:, None, :]
+    seen = (distance >= 0) & (key_positions >= 0)[:, None, :]
+    return seen if window is None else seen & (distance < window)
+
+
+def scores(q: jax.Array, k: jax.Array, seen: jax.Array, spec: AttentionSpec) -> jax.Array:
+    """Masked float32 scores [B, K, G, T, S] of grouped queries [B, K, G, T, H] against keys [B, K, S, H]."""
+    raw = jnp.einsum("bkgth,bksh->bkgts", q, k, preferred_element_type=jnp.float32) * spec.scale
+    if spec.softcap is not None:
+        raw = spec.softcap * jnp.tanh(raw / spec.softcap)
+    return jnp.where(seen[:, None, None], raw, MASKED)
+
+
+def group_queries(q: jax.Array, kv_heads: int) -> jax.Array:
+    """[B, T, N, H] -> [B, K, G, T, H]: query head n belongs to kv head n // G (Ainslie et al., 2023, GQA)."""
+    b, t, n, h = q.shape
+    return q.reshape(b, t, kv_heads, n // kv_heads, h).transpose(0, 2, 3, 1, 4)
+
+
+def ungroup_queries(out: jax.Array) -> jax.Array:
+    """[B, K, G, T, H] -> [B, T, N, H], the inverse of `group_queries`."""
+    b, k, g, t, h = out.shape
+    return out.transpose(0, 3, 1, 2, 4).reshape(b, t, k * g, h)

@@ -1,0 +1,156 @@
+"""The engine as its users see it: submit a request, iterate over its tokens, cancel. One thread drives the device."""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from backend.engine.programs import Programs
+from backend.engine.scheduler import Choice, Job, Scheduler
+from backend.request import EngineFailed, QueueFull, Request, TokenEvent
+
+log = logging.getLogger(__name__)
+
+End = Exception | None
+Sink = Callable[[list[TokenEvent] | End], None]
+"""Takes events; then once None when every choice has ended, or the exception that ended them. Called in the engine's thread."""
+
+
+class Engine:
+    """Decodes requests in one thread of its own. `submit` and `generate` may be called from any thread."""
+
+    def __init__(self, programs: Programs, max_choices: int = 128) -> None:
+        self.context_length, self.vocab_size = programs.config.context, programs.vocab
+        self.max_choices = max_choices
+        self.failure: str | None = None
+        self._max_queue = programs.config.max_queue
+        self._programs = programs
+        self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
+        self._open: dict[Job, Sink] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> "Generation":
+        """Queue a request from a running event loop. Raises QueueFull, EngineFailed."""
+        generation = Generation(self, asyncio.get_running_loop())
+        generation.job = self._enqueue(request, generation.receive)
+        return generation
+
+    def generate(self, request: Request) -> list[TokenEvent]:
+        """Decode a request and wait for all of its events: for scripts and tests."""
+        received: queue.SimpleQueue[list[TokenEvent] | End] = queue.SimpleQueue()
+        self._enqueue(request, received.put)
+        events: list[TokenEvent] = []
+        while isinstance(item := received.get(), list):
+            events += item
+        if item is not None:
+            raise item
+        return events
+
+    def cancel(self, choices: list[Choice]) -> None:
+        """End choices without further events; takes effect before the next dispatch."""
+        self._commands.put(partial(self._cancel, choices))
+
+    def close(self) -> None:
+        """Stop the thread; open requests end with EngineFailed."""
+        self._commands.put(None)
+        self._thread.join()
+
+    def _enqueue(self, request: Request, sink: Sink) -> Job:
+        assert len(request.prompt) + request.sampling.max_tokens <= self.context_length
+        with self._lock:
+            if self.failure is not None:
+                raise EngineFailed(self.failure)
+            if sum(len(job.choices) for job in self._open) + len(request.seeds) > self._max_queue:
+                raise QueueFull(f"{self._max_queue} choices are queued or running")
+            job = Job(request, emit=lambda events: self._emit(job, events))
+            self._open[job] = sink
+        self._commands.put(lambda scheduler: scheduler.add(job))
+        return job
+
+    def _run(self) -> None:
+        try:
+            scheduler = Scheduler(self._programs)
+            while self._receive(scheduler):
+                if not scheduler.idle:
+                    scheduler.step()
+            self._fail("the engine was closed")
+        except Exception as error:
+            log.exception("the engine stopped")
+            self._fail(f"the engine stopped: {error}")
+
+    def _receive(self, scheduler: Scheduler) -> bool:
+        """Run the commands that are there, waiting for one if nothing else is to be done. False: close."""
+        wait = scheduler.idle
+        while wait or not self._commands.empty():
+            command = self._commands.get()
+            if command is None:
+                return False
+            command(scheduler)
+            wait = False
+        return True
+
+    def _emit(self, job: Job, events: list[TokenEvent]) -> None:
+        self._open[job](events)
+        self._close_if_ended(job)
+
+    def _cancel(self, choices: list[Choice], scheduler: Scheduler) -> None:
+        for choice in choices:
+            scheduler.cancel(choice)
+        for job in {choice.job for choice in choices}:
+            self._close_if_ended(job)
+
+    def _close_if_ended(self, job: Job) -> None:
+        if all(choice.ended for choice in job.choices):
+            with self._lock:
+                sink = self._open.pop(job, None)
+            if sink is not None:
+                sink(None)
+
+    def _fail(self, reason: str) -> None:
+        with self._lock:
+            self.failure = reason
+            sinks, self._open = list(self._open.values()), {}
+        for sink in sinks:
+            sink(EngineFailed(reason))
+
+
+class Generation:
+    """The events of one request, in the order drawn; events of different choices interleave.
+
+    Iterate once; it ends when every choice has ended. `aclose` (or `cancel` of every choice) frees the rows.
+    """
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self.job: Job | None = None
+        self._engine, self._loop = engine, loop
+        self._received: asyncio.Queue[list[TokenEvent] | End] = asyncio.Queue()
+
+    def receive(self, item: list[TokenEvent] | End) -> None:
+        """The engine's side; called in its thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._received.put_nowait, item)
+        except RuntimeError:
+            log.info("the event loop of a request is gone; the request is cancelled")
+            self._engine.cancel(self._choices())
+
+    def cancel(self, choice: int) -> None:
+        """No further events for this choice; those already on their way are dropped."""
+        self._engine.cancel([self._choices()[choice]])
+
+    async def aclose(self) -> None:
+        """Cancel every choice. May be called again, and after the end."""
+        self._engine.cancel(self._choices())
+
+    async def __aiter__(self) -> AsyncIterator[TokenEvent]:
+        while isinstance(item := await self._received.get(), list):
+            for event in item:
+                yield event
+        if item is not None:
+            raise item
+
+    def _choices(self) -> list[Choice]:
+        return self.job.choices if self.job is not None else []

@@ -1,0 +1,90 @@
+"""Every program the engine ever runs, compiled ahead for its few shapes. Nothing is compiled after this."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from backend.engine import steps
+from backend.engine.config import EngineConfig, bucket
+from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
+from backend.models.decoder import Decoder
+from backend.request import Request, SamplingParams
+
+Progress = Callable[[int, int], None]
+COMPILE_THREADS = 4
+
+
+class Programs:
+    """Owns the weights and the compiled programs; every method takes the state and gives the next one.
+
+    The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
+    """
+
+    def __init__(
+        self, decoder: Decoder, config: EngineConfig, dtype: jnp.dtype, progress: Progress = lambda done, total: None
+    ) -> None:
+        self.config, self.vocab = config, decoder.config.vocab
+        self.init_state = partial(init_state, decoder.config, config.rows, config.context, dtype)
+        graph, params = nnx.split(decoder)
+        self._leaves, tree = jax.tree.flatten(params)
+        self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
+        self._compiled = _compile_all(self._lowered(), progress)
+
+    def decode(self, state: DecodeState, live: np.ndarray, steps: int, leave: bool) -> tuple[DecodeState, Block]:
+        """`steps.decode` for live bool [B], B one of the row buckets."""
+        return self._compiled["decode", live.size](self._leaves, state, live, np.int32(steps), np.bool_(leave))
+
+    def prefill(self, state: DecodeState, row: int, tokens: tuple[int, ...], start: int) -> DecodeState:
+        """`steps.prefill` of at most `config.chunk` tokens."""
+        padded = np.full(bucket(self.config.prefill_buckets, len(tokens)), -1, np.int32)
+        padded[: len(tokens)] = tokens
+        return self._compiled["prefill", padded.size](self._leaves, state, np.int32(row), padded, np.int32(start))
+
+    def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
+        """`steps.admit`."""
+        return self._compiled["admit", 0](state, np.int32(row), start)
+
+    def copy_row(self, state: DecodeState, source: int, target: int) -> DecodeState:
+        """`steps.copy_row`."""
+        return self._compiled["copy_row", 0](state, np.int32(source), np.int32(target))
+
+    def _lowered(self) -> dict[tuple[str, int], Callable[[], jax.stages.Lowered]]:
+        """One thunk per (program, size): tracing is Python and stays in this thread's order, compiling is not."""
+        state = jax.eval_shape(self.init_state)
+        one = first_row_state(Request((0,), SamplingParams(1, ()), (0,)), 0, self.vocab)
+        number, flag = np.int32(0), np.bool_(False)
+        jobs: dict[tuple[str, int], Callable[[], jax.stages.Lowered]] = {
+            ("admit", 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
+            ("copy_row", 0): lambda: jax.jit(steps.copy_row, donate_argnums=0).lower(state, number, number),
+        }
+
+        def on_leaves(step: Callable[..., Any], **static: int) -> Any:  # noqa: ANN401 (a jitted function)
+            return jax.jit(lambda leaves, *args: step(self._merge(leaves), *args, **static), donate_argnums=1)
+
+        for size in self.config.row_buckets:
+            args = (self._leaves, state, np.zeros(size, bool), number, flag)
+            decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
+            jobs["decode", size] = partial(decode.lower, *args)
+        for size in self.config.prefill_buckets:
+            jobs["prefill", size] = partial(
+                on_leaves(steps.prefill).lower, self._leaves, state, number, np.zeros(size, np.int32), number
+            )
+        return jobs
+
+
+def _compile_all(jobs: dict[tuple[str, int], Callable[[], jax.stages.Lowered]], progress: Progress) -> dict[tuple[str, int], Any]:
+    """Trace in order, compile side by side."""
+    compiled: dict[tuple[str, int], Any] = {}
+    progress(0, len(jobs))
+    with ThreadPoolExecutor(COMPILE_THREADS) as pool:
+        pending = {pool.submit(lower().compile): name for name, lower in jobs.items()}
+        for done, future in enumerate(as_completed(pending), 1):
+            compiled[pending[future]] = future.result()
+            progress(done, len(jobs))
+    return compiled

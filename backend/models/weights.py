@@ -1,0 +1,95 @@
+"""A checkpoint's weights into the decoder, one array at a time."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import SingleDeviceSharding
+
+from backend.models.config import DecoderConfig
+from backend.models.decoder import Decoder
+from backend.models.errors import CheckpointError
+from backend.models.families import read_family
+from backend.models.table import Source, sources
+from backend.models.tensors import FLOATS, Tensors, assemble
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes placed so far and in all."""
+
+
+def load(folder: Path, config: DecoderConfig, dtype: jnp.dtype, progress: Progress | None = None) -> Decoder:
+    """The decoder of `config` with the weights of `folder`, cast to `dtype` (norm scales stay float32).
+
+    Host memory peaks near the largest single array. Raises one `CheckpointError` that lists every missing, extra and
+    misshaped tensor.
+    """
+    family = read_family(folder)
+    tensors, table = Tensors(folder, family.rename), sources(config, family.norm_offset)
+    graph, state = nnx.split(nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0))))
+    variables = dict(nnx.to_flat_state(state))
+    targets = {path: variable.get_value() for path, variable in variables.items()}
+    check(tensors, table, {path: target.shape for path, target in targets.items()}, config.tied_head)
+    total, done = sum(map(_bytes, targets.values())), 0
+    for path, target in targets.items():
+        variables[path] = variables[path].replace(place(tensors, table[path], target))
+        done += _bytes(target)
+        if progress is not None:
+            progress(done, total)
+    return nnx.merge(graph, nnx.from_flat_state(variables))
+
+
+def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStruct) -> jax.Array:
+    """One parameter on its devices; each shard is read, cast and transposed alone."""
+
+    def shard(index: tuple[slice, ...] | None) -> np.ndarray:
+        whole = (slice(None),) * len(target.shape)
+        spans = tuple(slice(*span.indices(size)) for span, size in zip(index or whole, target.shape, strict=True))
+        out = np.empty([span.stop - span.start for span in spans], target.dtype)
+        assemble(tensors, source.parts, source.transposed, spans, out)
+        return out + np.asarray(source.offset, out.dtype) if source.offset else out
+
+    sharding = target.sharding or SingleDeviceSharding(jax.devices()[0])
+    # Placing is asynchronous: without waiting, the host would hold every array that is still on its way.
+    return jax.make_array_from_callback(target.shape, sharding, shard).block_until_ready()
+
+
+def check(
+    tensors: Mapping[str, Any], table: Mapping[Any, Source], shapes: Mapping[Any, tuple[int, ...]], tied_head: bool
+) -> None:
+    """Compare names, shapes and dtypes of the whole checkpoint with the table; raise all differences at once."""
+    expected = {
+        name: _stored_shape(size, shapes[path], source) for path, source in table.items() for name, size in source.parts
+    }
+    faults = [f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors]
+    for name, slice_ in tensors.items():
+        faults += _faults(name, slice_, expected.get(name), tied_head)
+    if faults:
+        listed = "\n  ".join(faults)
+        raise CheckpointError(f"the weights do not fit config.json, {len(faults)} differences:\n  {listed}")
+
+
+def _stored_shape(size: int, shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
+    return (size, *shape[:-1]) if source.transposed else (*shape[:-1], size)
+
+
+def _faults(name: str, slice_: Any, shape: tuple[int, ...] | None, tied_head: bool) -> list[str]:
+    found = tuple(slice_.get_shape())
+    if shape is None:
+        return [] if _harmless(name, tied_head) else [f"unexpected: {name} {found}"]
+    faults = [] if found == shape else [f"misshaped: {name} is {found}, config.json asks for {shape}"]
+    if slice_.get_dtype() not in FLOATS:
+        faults.append(f"wrong dtype: {name} is {slice_.get_dtype()}, readable are {', '.join(FLOATS)}")
+    return faults
+
+
+def _harmless(name: str, tied_head: bool) -> bool:
+    """Buffers that older versions of transformers saved, and a second copy of a tied head."""
+    return name.endswith("rotary_emb.inv_freq") or (tied_head and name == "lm_head.weight")
+
+
+def _bytes(target: jax.ShapeDtypeStruct) -> int:
+    return int(np.prod(target.shape)) * jnp.dtype(target.dtype).itemsize

@@ -1,0 +1,75 @@
+"""What goes into the engine and what comes out: plain values, no arrays, no HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How one choice is drawn. The defaults leave the model's distribution as it is.
+
+    temperature: 0 is greedy. top_k: 0 is off. min_p, xtc_*: 0 is off. Penalties as in the API document.
+    logit_bias: token id to the value added to its logit.
+    end_tokens: ids that end a choice; they are counted but carry no text.
+    min_tokens: end tokens are masked until this many tokens were drawn.
+    max_tokens: tokens drawn at most, an end token included.
+    """
+
+    max_tokens: int
+    end_tokens: tuple[int, ...]
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    xtc_threshold: float = 0.0
+    xtc_probability: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
+    min_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt and its choices: choice i draws with `seeds[i]`.
+
+    prompt: token ids, at least one. `len(prompt) + sampling.max_tokens` fits the engine's context.
+    top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
+    """
+
+    prompt: tuple[int, ...]
+    sampling: SamplingParams
+    seeds: tuple[int, ...]
+    top_logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        assert self.prompt and self.seeds and self.sampling.max_tokens >= 1
+
+
+@dataclass(frozen=True)
+class TokenEvent:
+    """One token drawn for one choice.
+
+    logprob: natural log of the token's probability under the model itself, before every filter; None if not asked for.
+    top_logprobs: (token id, log-probability), likeliest first.
+    finish_reason: set on a choice's last event only. With "stop" the token is the end token.
+    """
+
+    choice: int
+    token: int
+    logprob: float | None = None
+    top_logprobs: tuple[tuple[int, float], ...] = ()
+    finish_reason: FinishReason | None = None
+
+
+class QueueFull(Exception):
+    """The engine has no room for the request now; the same request may be taken later."""
+
+
+class EngineFailed(Exception):
+    """The engine's thread has ended; no request can be served until the process is started anew."""

@@ -1,0 +1,82 @@
+"""The one order in which logits are shaped and a token is drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from backend.sampling import penalties, truncation
+from backend.sampling.draw import coin, gumbel_max, step_keys
+from backend.sampling.params import SamplingArrays
+
+Stage = tuple[jax.Array, Callable[[jax.Array], jax.Array]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the rows drew before. active: bool [B], rows that draw now; what the others get has no meaning.
+
+    in_prompt: bool [B, V]. counts: int32 [B, V], how often each token was drawn. length: int32 [B], how many were.
+    """
+
+    active: jax.Array
+    in_prompt: jax.Array
+    counts: jax.Array
+    length: jax.Array
+
+
+def sample(logits: jax.Array, params: SamplingArrays, drawn: Drawn, position: jax.Array) -> jax.Array:
+    """The next token of each row, int32 [B], from logits float32 [B, V].
+
+    position: int32 [B], where the new token will stand; it makes the draw's key. Order: bias, repetition, presence and
+    frequency, end tokens masked below min_tokens, then greedy where temperature is 0, else temperature, top-k, top-p,
+    min-p, XTC, Gumbel-max. A stage that no active row needs is skipped.
+    """
+    logits = _shape(logits, params, drawn)
+    greedy = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    warm = drawn.active & (params.temperature > 0)
+    tokens = jax.lax.cond(warm.any(), lambda x: _draw(x, params, warm, position), lambda x: greedy, logits)
+    return jnp.where(warm, tokens, greedy)
+
+
+def _shape(logits: jax.Array, p: SamplingArrays, drawn: Drawn) -> jax.Array:
+    """Bias, penalties and mask: what holds for greedy rows as well."""
+    early = drawn.length < p.min_tokens
+    stages: list[Stage] = [
+        (p.bias.any(-1), lambda x: x + p.bias),
+        (
+            p.repetition_penalty != 1,
+            lambda x: penalties.repetition(x, drawn.in_prompt | (drawn.counts > 0), p.repetition_penalty),
+        ),
+        (
+            (p.presence_penalty != 0) | (p.frequency_penalty != 0),
+            lambda x: penalties.presence_and_frequency(x, drawn.counts, p.presence_penalty, p.frequency_penalty),
+        ),
+        (early, lambda x: jnp.where(early[:, None] & p.is_end, -jnp.inf, x)),
+    ]
+    return _run(stages, drawn.active, logits)
+
+
+def _draw(logits: jax.Array, p: SamplingArrays, warm: jax.Array, position: jax.Array) -> jax.Array:
+    """Temperature, truncation and the draw itself, for the rows that are `warm`."""
+    coin_keys, draw_keys = step_keys(p.key, position)
+    stages: list[Stage] = [
+        (p.top_k > 0, lambda x: truncation.top_k(x, p.top_k)),
+        (p.top_p < 1, lambda x: truncation.top_p(x, p.top_p)),
+        (p.min_p > 0, lambda x: truncation.min_p(x, p.min_p)),
+        (
+            (p.xtc_threshold > 0) & (p.xtc_probability > 0),
+            lambda x: truncation.xtc(x, p.xtc_threshold, coin(coin_keys, p.xtc_probability), p.is_end),
+        ),
+    ]
+    # From the largest down, so that a small temperature neither overflows nor rounds the noise of the draw away.
+    logits = (logits - logits.max(-1, keepdims=True)) / jnp.where(warm, p.temperature, 1.0)[:, None]
+    return gumbel_max(draw_keys, _run(stages, warm, logits))
+
+
+def _run(stages: list[Stage], rows: jax.Array, logits: jax.Array) -> jax.Array:
+    """Apply each (rows that need it, filter) in turn; a filter that none of `rows` needs is skipped."""
+    for needed, stage in stages:
+        logits = jax.lax.cond((needed & rows).any(), stage, lambda x: x, logits)
+    return logits

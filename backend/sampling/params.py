@@ -1,0 +1,69 @@
+"""The sampling parameters of all rows, as arrays beside the decode state."""
+
+from dataclasses import dataclass, fields
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from backend.request import SamplingParams
+
+_INTEGERS = ("top_k", "min_tokens", "max_tokens")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class SamplingArrays:
+    """One entry per row; on the host one row's scalars, on the device B of them. See `SamplingParams` for meanings.
+
+    key: uint32 [B, 2], the row's seed as threefry key data. bias: float32 [B, V]. is_end: bool [B, V], end tokens.
+    min_tokens, max_tokens, top_k: int32 [B]. The rest: float32 [B].
+    """
+
+    temperature: jax.Array
+    top_k: jax.Array
+    top_p: jax.Array
+    min_p: jax.Array
+    xtc_threshold: jax.Array
+    xtc_probability: jax.Array
+    repetition_penalty: jax.Array
+    presence_penalty: jax.Array
+    frequency_penalty: jax.Array
+    min_tokens: jax.Array
+    max_tokens: jax.Array
+    key: jax.Array
+    bias: jax.Array
+    is_end: jax.Array
+
+
+def empty(rows: int, vocab: int) -> SamplingArrays:
+    """Arrays for `rows` rows that nobody uses yet."""
+    shapes = {
+        "key": ((rows, 2), jnp.uint32),
+        "bias": ((rows, vocab), jnp.float32),
+        "is_end": ((rows, vocab), jnp.bool_),
+    }
+    shapes |= {name: ((rows,), jnp.int32) for name in _INTEGERS}
+    return SamplingArrays(
+        **{f.name: jnp.zeros(*shapes.get(f.name, ((rows,), jnp.float32))) for f in fields(SamplingArrays)}
+    )
+
+
+def row(params: SamplingParams, seed: int, vocab: int) -> SamplingArrays:
+    """One row's values as numpy arrays, without the leading row axis."""
+    bias, is_end = np.zeros(vocab, np.float32), np.zeros(vocab, bool)
+    bias[list(params.logit_bias)] = list(params.logit_bias.values())
+    is_end[list(params.end_tokens)] = True
+    scalars = {f.name: getattr(params, f.name) for f in fields(SamplingArrays) if hasattr(params, f.name)}
+    typed = {name: np.asarray(np.int32(v) if name in _INTEGERS else _float32(v)) for name, v in scalars.items()}
+    return SamplingArrays(**typed, key=key_data(seed), bias=bias, is_end=is_end)
+
+
+def _float32(value: float) -> np.float32:
+    """The value within 1e-30 .. 1e30 of either sign: only 0 becomes 0, which means off, and arithmetic stays finite."""
+    return np.float32(value and np.copysign(np.clip(abs(value), 1e-30, 1e30), value))
+
+
+def key_data(seed: int) -> np.ndarray:
+    """uint32 [2] threefry key data of a seed; -2**63 .. 2**64 - 1, negative ones as their two's complement."""
+    return np.asarray([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], np.uint32)

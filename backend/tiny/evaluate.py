@@ -1,0 +1,102 @@
+"""Measures what a checkpoint can do: `python -m backend.tiny.evaluate DIR` prints a table and writes evaluation.json.
+
+Every answer is drawn greedily and must be right to the letter. Values (words, names, number pairs) are always ones that
+training never used; phrasings are ones it used ("known"), or never used ("new"), or never used with thinking on.
+"""
+
+import argparse
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from backend.tiny.generation import Greedy
+from backend.tiny.tasks import EXCHANGES, Conversation, Draw, exam
+from backend.tiny.tokenizer import END, render, render_prompt
+
+SAMPLES = 64
+SEED = 1_000_003
+MODES = {"known": (False, False), "new": (True, False), "thinking": (True, True)}
+"""Name of a way to ask -> (new phrasings, thinking)."""
+
+Scores = dict[str, dict[str, float]]
+"""Skill -> mode -> share of answers that are right."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt as token ids, and the answer that is right."""
+
+    skill: str
+    mode: str
+    prompt: list[int]
+    answer: str
+
+
+def question(tokenizer: PreTrainedTokenizerFast, chat: Conversation, skill: str, mode: str) -> Question:
+    prompt = render_prompt(tokenizer, chat)
+    expected = render(tokenizer, chat).removeprefix(prompt).removesuffix(f"{END}\n")
+    return Question(skill, mode, tokenizer.encode(prompt), spoken(expected))
+
+
+def spoken(text: str) -> str:
+    """What is left of an answer without its thoughts."""
+    return text.split("</think>")[-1].strip()
+
+
+def questions(tokenizer: PreTrainedTokenizerFast, samples: int, modes: list[str]) -> list[Question]:
+    """`samples` questions of every skill in every mode, the same ones each time."""
+    asked = []
+    for mode in modes:
+        new_phrases, thinking = MODES[mode]
+        for skill in EXCHANGES:
+            draw = Draw(random.Random(f"{SEED}/{mode}/{skill}"), new_phrases, new_values=True)
+            asked += [question(tokenizer, exam(draw, skill, thinking), skill, mode) for _ in range(samples)]
+    return asked
+
+
+def evaluate(folder: Path, samples: int = SAMPLES, modes: tuple[str, ...] = tuple(MODES)) -> Scores:
+    """Exact-match shares of the checkpoint in `folder`."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    asked = questions(tokenizer, samples, list(modes))
+    answers = Greedy(folder).continue_all([each.prompt for each in asked], tokenizer.eos_token_id)
+    right: dict[tuple[str, str], list[bool]] = {}
+    for each, answer in zip(asked, answers, strict=True):
+        said = spoken(tokenizer.decode(answer, skip_special_tokens=False))
+        right.setdefault((each.skill, each.mode), []).append(said == each.answer)
+    return {skill: {mode: sum(right[skill, mode]) / samples for mode in modes} for skill in EXCHANGES}
+
+
+def mean(scores: Scores, mode: str) -> float:
+    return sum(by_mode[mode] for by_mode in scores.values()) / len(scores)
+
+
+def table(scores: Scores) -> Table:
+    modes = list(next(iter(scores.values())))
+    shown = Table("skill", *modes)
+    for skill, by_mode in scores.items():
+        shown.add_row(skill, *(f"{by_mode[mode]:.0%}" for mode in modes))
+    shown.add_row("mean", *(f"{mean(scores, mode):.0%}" for mode in modes))
+    return shown
+
+
+def write_evaluation(folder: Path) -> Scores:
+    """Evaluates in full and stores the result beside the weights as evaluation.json."""
+    scores = evaluate(folder)
+    report = {"samples": SAMPLES, "seed": SEED, "scores": scores}
+    (folder / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m backend.tiny.evaluate", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a checkpoint of this recipe; evaluation.json is written into it")
+    Console().print(table(write_evaluation(parser.parse_args().folder)))
+
+
+if __name__ == "__main__":
+    main()

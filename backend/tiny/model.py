@@ -1,0 +1,30 @@
+"""The bundled model's size, and its decoder with fresh weights."""
+
+from flax import nnx
+
+from backend.attention import AttentionSpec
+from backend.models.config import DecoderConfig, LayerConfig
+from backend.models.decoder import Decoder
+from backend.models.rope import RopeConfig
+from backend.tiny.tokenizer import CONTEXT, VOCABULARY
+
+HEAD_DIM = 32
+LAYERS = 5
+CONFIG = DecoderConfig(
+    vocab=VOCABULARY,
+    embed=128,
+    ffw=384,
+    heads=4,
+    kv_heads=2,
+    head_dim=HEAD_DIM,
+    layers=(LayerConfig(AttentionSpec(scale=HEAD_DIM**-0.5), RopeConfig(theta=10_000.0)),) * LAYERS,
+    context=CONTEXT,
+    norm_epsilon=1e-6,
+    qk_norm=True,
+    tied_head=True,
+)
+
+
+def new_decoder(seed: int) -> Decoder:
+    """A decoder of `CONFIG` in float32 with random weights."""
+    return Decoder(CONFIG, rngs=nnx.Rngs(seed))

@@ -1,0 +1,1 @@
+"""The HTTP side: routes by operationId, checks, translation to and from the engine. Never imports jax."""

@@ -1,0 +1,127 @@
+"""POST /v1/chat/completions, from the validated body to the answer."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import orjson
+from connexion.context import receive
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from backend.request import QueueFull, Request
+from generated.models import ContainerChatCompletionBody
+from handlers.completion import Completion
+from handlers.deltas import ChoiceDecoder, decode
+from handlers.errors import APIError, invalid
+from handlers.ignored import ignored_header
+from handlers.limits import check_request, token_budget
+from handlers.sampling import choice_seeds, sampling_params
+from handlers.service import ChatTokenizer, Engine, Generation, Loaded, current_service
+from handlers.sse import EventStream
+from handlers.template import PromptError
+from handlers.validation import request_body
+
+
+async def complete_chat() -> Response:
+    """Answers with one JSON object, or with a stream of events where `stream` is true."""
+    service, value = current_service(), request_body()
+    loaded, body = service.loaded, read_body(value)
+    model = service.resolve_model(body.model)
+    check_request(body, loaded.engine)
+    prompt = await asyncio.to_thread(encode_prompt, body, loaded.tokenizer)
+    request = engine_request(body, prompt, loaded)
+    headers = ignored_header(value, body, loaded.tokenizer)
+    completion = describe(body, model, request)
+    generation = submit(loaded.engine, request)
+    deltas = decode(generation, decoders(body, prompt, loaded.tokenizer))
+    if body.stream:
+        return EventStream(completion.chunks(deltas), generation.aclose, headers)
+    result = await while_connected(completion.result(deltas), generation)
+    return Response(orjson.dumps(result), headers=headers, media_type="application/json")
+
+
+def read_body(value: dict[str, Any]) -> ContainerChatCompletionBody:
+    """The schema-valid body as the generated model, in which null and absence are one; raises APIError 422."""
+    try:
+        return ContainerChatCompletionBody.model_validate(value)
+    except ValidationError as error:
+        # The schema takes any integral number, such as 1e300, as an integer; the model only what is one in practice.
+        first = error.errors(include_url=False, include_input=False)[0]
+        param = str(first["loc"][0])
+        raise invalid(f"{param}: {first['msg']}", param) from error
+
+
+def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> list[int]:
+    """The prompt's token ids; raises APIError 422 where the model's template refuses the messages."""
+    hidden = body.tool_choice == "none" or not body.tools
+    try:
+        return tokenizer.encode_chat(
+            [{"content": None, **message.model_dump(exclude_none=True)} for message in body.messages],
+            tools=None if hidden else [tool.model_dump(exclude_none=True) for tool in body.tools or []],
+            template_kwargs=body.chat_template_kwargs or {},
+            reasoning_effort=body.reasoning_effort,
+        )
+    except PromptError as error:
+        raise invalid(error.message, error.param) from error
+
+
+def engine_request(body: ContainerChatCompletionBody, prompt: Sequence[int], loaded: Loaded) -> Request:
+    """What the engine is asked for; raises APIError 422 where the prompt leaves too little room."""
+    max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
+    return Request(
+        prompt=tuple(prompt),
+        sampling=sampling_params(body, max_tokens=max_tokens, end_tokens=loaded.tokenizer.end_tokens),
+        seeds=choice_seeds(body),
+        top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+    )
+
+
+def describe(body: ContainerChatCompletionBody, model: str, request: Request) -> Completion:
+    """What the answers to this request repeat."""
+    options = body.stream_options
+    return Completion(
+        model=model,
+        prompt_tokens=len(request.prompt),
+        seeds=request.seeds,
+        logprobs=bool(body.logprobs),
+        include_usage=options is not None and bool(options.include_usage),
+    )
+
+
+def decoders(body: ContainerChatCompletionBody, prompt: Sequence[int], tokenizer: ChatTokenizer) -> list[ChoiceDecoder]:
+    """One per choice."""
+    return [
+        ChoiceDecoder(i, tokenizer.text_stream(prompt, body.stop or []), tokenizer, logprobs=bool(body.logprobs))
+        for i in range(body.n or 1)
+    ]
+
+
+def submit(engine: Engine, request: Request) -> Generation:
+    """Queues the request; raises APIError 429 where the queue is full."""
+    try:
+        return engine.submit(request)
+    except QueueFull as error:
+        message = "the server has as many requests as it can queue; try again in a second"
+        raise APIError(429, message, code="queue_full", headers={"Retry-After": "1"}) from error
+
+
+async def while_connected(work: Coroutine[Any, Any, dict[str, Any]], generation: Generation) -> dict[str, Any]:
+    """The result of `work`; raises ClientDisconnect as soon as the client leaves. Closes the generation either way."""
+    answer, departure = asyncio.create_task(work), asyncio.create_task(_departure())
+    try:
+        await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect()
+        return answer.result()
+    finally:
+        answer.cancel()
+        departure.cancel()
+        await asyncio.wait({answer, departure})
+        await generation.aclose()
+
+
+async def _departure() -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

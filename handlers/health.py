@@ -1,0 +1,16 @@
+"""GET /health: whether a chat request would be answered now."""
+
+import orjson
+from starlette.responses import Response
+
+from handlers.service import current_service
+
+
+async def get_health() -> Response:
+    """200 once the model is loaded and warm, else 503 with the state and the reason."""
+    service = current_service()
+    if service.status == "ready":
+        return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
+    error = service.unavailable()
+    body = {"status": service.status, **error.body()}
+    return Response(orjson.dumps(body), error.status, error.headers, media_type="application/json")

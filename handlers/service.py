@@ -1,0 +1,179 @@
+"""What the routes work with: the loaded model and its state, shared by all requests of the process."""
+
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from connexion.context import scope as current_scope
+
+from backend.request import Request, TokenEvent
+from handlers.errors import APIError
+
+logger = logging.getLogger(__name__)
+Status = Literal["loading", "ready", "failed", "draining"]
+RETRY_AFTER = {"Retry-After": "5"}
+
+
+class Generation(Protocol):
+    """The token events of one request, in the order they were drawn; ends when every choice has finished."""
+
+    def __aiter__(self) -> AsyncIterator[TokenEvent]: ...
+
+    def cancel(self, choice: int) -> None:
+        """Ends one choice: no further events of it come."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends all choices and frees their rows. May be called more than once."""
+        ...
+
+
+class Engine(Protocol):
+    """Draws tokens. context_length: positions, prompt included. max_choices: largest `n` of one request."""
+
+    context_length: int
+    vocab_size: int
+    max_choices: int
+
+    def submit(self, request: Request) -> Generation:
+        """Queues a request; raises backend.request.QueueFull."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class TextStream(Protocol):
+    """The text of one choice, token by token."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string was found; the text ended before it."""
+        ...
+
+    def feed(self, token: int) -> str:
+        """Text that is now certain; never part of a character or of a stop string."""
+        ...
+
+    def finish(self) -> str:
+        """The rest of the text, after the choice's last token."""
+        ...
+
+
+class ChatTokenizer(Protocol):
+    """Messages to token ids and back. end_tokens: the model's own."""
+
+    end_tokens: tuple[int, ...]
+    vocab_size: int
+
+    def encode_chat(
+        self,
+        messages: list[dict[str, Any]],
+        *,
+        tools: list[dict[str, Any]] | None,
+        template_kwargs: dict[str, Any],
+        reasoning_effort: str | None,
+    ) -> list[int]:
+        """The prompt; raises handlers.template.PromptError where the model's template refuses the messages."""
+        ...
+
+    def template_uses(self, name: str) -> bool: ...
+
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str]) -> TextStream: ...
+
+    def token_bytes(self, token: int) -> bytes | None:
+        """None for tokens without text of their own, such as end tokens."""
+        ...
+
+    def token_text(self, token: int) -> str: ...
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that can answer."""
+
+    engine: Engine
+    tokenizer: ChatTokenizer
+
+
+class Service:
+    """The model of this process. It loads in the background, so that the port answers while it does.
+
+    load: makes the model and warms it up; called once, in a thread of its own, at start.
+    model_names: the names that requests may give; the first is the one that answers carry.
+    """
+
+    def __init__(self, load: Callable[[], Loaded], model_names: Sequence[str]) -> None:
+        if not model_names:
+            raise ValueError("a service needs at least one model name")
+        self.model_names = tuple(model_names)
+        self.created = int(time.time())
+        self.status: Status = "loading"
+        self.reason: str | None = None
+        self._load = load
+        self._loaded: Loaded | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model; raises APIError 503 unless the status is "ready"."""
+        if self.status != "ready" or self._loaded is None:
+            raise self.unavailable()
+        return self._loaded
+
+    def unavailable(self) -> APIError:
+        """503 that says why; with Retry-After unless it is for good."""
+        messages = {
+            "loading": "the model is still loading; try again in a few seconds",
+            "draining": "the server is shutting down",
+            "failed": f"the model could not be loaded: {self.reason}",
+        }
+        headers = RETRY_AFTER if self.status != "failed" else None
+        return APIError(503, messages.get(self.status, self.status), code=self.status, headers=headers)
+
+    def resolve_model(self, name: str | None) -> str:
+        """The model that a request's `model` means; raises APIError 404. None and "" mean the base model."""
+        if not name or name in self.model_names:
+            return self.model_names[0]
+        known = ", ".join(self.model_names)
+        raise APIError(404, f"there is no model {name!r}; there is {known}", param="model", code="model_not_found")
+
+    def start(self) -> None:
+        """Begins to load. The thread is a daemon: a server that is stopped while loading need not wait for it."""
+        threading.Thread(target=self._run_load, name="load", daemon=True).start()
+
+    def drain(self) -> None:
+        """Refuses new requests from now on; those that run go on."""
+        with self._lock:
+            self.status = "draining"
+
+    def close(self) -> None:
+        """Drains and closes the engine."""
+        self.drain()
+        if self._loaded is not None:
+            self._loaded.engine.close()
+
+    def _run_load(self) -> None:
+        try:
+            loaded = self._load()
+        except Exception as error:
+            logger.exception("the model could not be loaded")
+            self._finish("failed", reason=str(error) or type(error).__name__)
+        else:
+            self._finish("ready", loaded)
+
+    def _finish(self, status: Status, loaded: Loaded | None = None, reason: str | None = None) -> None:
+        with self._lock:
+            draining = self.status == "draining"
+            if not draining:
+                self._loaded, self.reason, self.status = loaded, reason, status
+        if draining and loaded is not None:
+            loaded.engine.close()
+
+
+def current_service() -> Service:
+    """The service of the application that handles the current request."""
+    service: Service = current_scope["state"]["service"]
+    return service

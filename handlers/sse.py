@@ -1,0 +1,77 @@
+"""Server-sent events: framing, pings while there is nothing to say, and an end however the stream ends."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from handlers.errors import internal_error
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+PING_SECONDS = 3.0  # clients give up after 5 s without a byte
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventStream(StreamingResponse):
+    """A stream of chunks. `close` is awaited when it ends, fails or the client leaves, even before the first chunk."""
+
+    def __init__(
+        self, chunks: AsyncIterator[dict[str, Any]], close: Callable[[], Awaitable[None]], headers: Mapping[str, str]
+    ) -> None:
+        self._close = close
+        super().__init__(events(chunks), headers={**HEADERS, **headers}, media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._close()
+
+    async def stream_response(self, send: Send) -> None:
+        """Sends the events, and a ping after every PING_SECONDS in which there was none."""
+        sender = PingingSender(send, PING_SECONDS)
+        pings = asyncio.create_task(sender.ping())
+        try:
+            await super().stream_response(sender)
+        finally:
+            pings.cancel()
+
+
+class PingingSender:
+    """`send` that knows when it last sent, so that silence costs a timer and events cost nothing."""
+
+    def __init__(self, send: Send, seconds: float) -> None:
+        self._send, self._seconds = send, seconds
+        self._last, self._open = time.monotonic(), True
+
+    async def __call__(self, message: Message) -> None:
+        self._open = message["type"] != "http.response.body" or message["more_body"]
+        self._last = math.inf  # a client that is slow to take this message is not waiting for a ping
+        await self._send(message)
+        self._last = time.monotonic()
+
+    async def ping(self) -> None:
+        """Sends pings until the response is complete."""
+        while self._open:
+            silence = max(0.0, time.monotonic() - self._last)
+            if silence >= self._seconds:
+                await self({"type": "http.response.body", "body": PING, "more_body": True})
+                silence = 0.0
+            await asyncio.sleep(self._seconds - silence)
+
+
+async def events(chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """Each chunk as an event, then `[DONE]`; an error event and no `[DONE]` where the chunks fail."""
+    try:
+        async for chunk in chunks:
+            yield b"data: " + orjson.dumps(chunk) + b"\n\n"
+    except Exception as error:
+        yield b"data: " + orjson.dumps(internal_error(error).body()) + b"\n\n"
+    else:
+        yield DONE

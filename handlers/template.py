@@ -1,0 +1,252 @@
+"""What a chat template takes, found once by rendering sentinel chats, and messages shaped to it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Literal
+
+Message = dict[str, Any]
+Render = Callable[..., str]
+"""`render(messages, tools=None, **variables)`: the prompt with its generation prompt; raises what the template raises."""
+
+
+class PromptError(ValueError):
+    """A chat that cannot become a prompt, by the client's doing. `param` is the path of the field at fault."""
+
+    def __init__(self, message: str, param: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+@dataclass(frozen=True)
+class TemplateTraits:
+    """What one chat template takes.
+
+    content: whether it wants text as a string or as a list of parts (a string where it takes both).
+    null_content: an assistant message that only calls tools may lack content; otherwise it must be "".
+    arguments: tool call arguments as a JSON object or as its text; None: it does not show tool calls.
+    short_call_ids: it refuses tool call ids other than nine alphanumerics.
+    tool_results, system, tools: messages of role tool, of role system, and tool definitions reach the prompt.
+    opens_reasoning: the generation prompt ends inside the reasoning block.
+    thinking_switch, reasoning_effort: the variable `enable_thinking`, `reasoning_effort` changes the prompt.
+    """
+
+    content: Literal["string", "parts"] = "string"
+    null_content: bool = False
+    arguments: Literal["object", "string"] | None = None
+    short_call_ids: bool = False
+    tool_results: bool = False
+    system: bool = False
+    tools: bool = False
+    opens_reasoning: bool = False
+    thinking_switch: bool = False
+    reasoning_effort: bool = False
+
+
+# --- Shaping: messages as the API has them to messages as the template takes them ---
+
+
+def shape_messages(messages: list[Message], traits: TemplateTraits) -> list[Message]:
+    """Messages in the template's form, with nothing in them but what the API names.
+
+    Parts of text are joined with nothing between them. A tool result is given the name of the function it answers.
+    Raises PromptError for a media part, for arguments that must be a JSON object and are not, and for tool calls or
+    results that the template would leave out.
+    """
+    answers = [message for message in messages if message["role"] == "assistant"]
+    names = {call["id"]: call["function"]["name"] for answer in answers for call in answer.get("tool_calls") or []}
+    return [_shape(message, names, traits, f"messages.{index}") for index, message in enumerate(messages)]
+
+
+def shape_tools(tools: list[Message] | None) -> list[Message] | None:
+    """Tool definitions without their null fields; None when there are none."""
+    return [
+        {"type": "function", "function": {key: value for key, value in tool["function"].items() if value is not None}}
+        for tool in tools or []
+    ] or None
+
+
+def _shape(message: Message, names: dict[str, str], traits: TemplateTraits, path: str) -> Message:
+    if message["role"] == "assistant":
+        own = _shape_answer(message, traits, path)
+    else:
+        own = {"content": _shape_content(message["content"], traits, f"{path}.content")}
+    if message["role"] == "tool":
+        if not traits.tool_results:
+            raise PromptError("this model's chat template has no place for tool results", f"{path}.role")
+        call_id = message["tool_call_id"]
+        own |= {"tool_call_id": _shape_id(call_id, traits), "name": names.get(call_id)}
+    shaped = {"role": message["role"], **own, "name": message.get("name") or own.get("name")}
+    return {key: value for key, value in shaped.items() if value is not None}
+
+
+def _shape_answer(message: Message, traits: TemplateTraits, path: str) -> Message:
+    content, calls = message.get("content"), message.get("tool_calls") or []
+    absent = content is None and calls and traits.null_content
+    return {
+        "content": None if absent else _shape_content(content or "", traits, f"{path}.content"),
+        "reasoning_content": message.get("reasoning_content") or message.get("reasoning"),
+        "tool_calls": [_shape_call(call, traits, f"{path}.tool_calls.{j}") for j, call in enumerate(calls)] or None,
+    }
+
+
+def _shape_content(content: str | list[Message], traits: TemplateTraits, path: str) -> str | list[Message]:
+    if isinstance(content, list):
+        # Always one string: the pieces of a control token, spread over parts, must not meet in the template.
+        content = "".join(_part_text(part, f"{path}.{index}") for index, part in enumerate(content))
+    return content if traits.content == "string" else [{"type": "text", "text": content}]
+
+
+def _part_text(part: Message, path: str) -> str:
+    if part["type"] != "text":
+        raise PromptError(f"this model does not support {part['type'].removesuffix('_url')} inputs", path)
+    return part["text"]
+
+
+def _shape_call(call: Message, traits: TemplateTraits, path: str) -> Message:
+    if traits.arguments is None:
+        raise PromptError("this model's chat template has no place for tool calls", path)
+    function = call["function"]
+    arguments = function["arguments"]
+    if traits.arguments == "object":
+        arguments = _json_object(arguments, f"{path}.function.arguments")
+    return {
+        "id": _shape_id(call["id"], traits),
+        "type": "function",
+        "function": {"name": function["name"], "arguments": arguments},
+    }
+
+
+def _json_object(text: str, path: str) -> dict[str, Any]:
+    """Clients send "" for a call without arguments; anything else must be the text of a JSON object."""
+    try:
+        value = json.loads(text.strip() or "{}", parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"{path} is not valid JSON: {error}", path) from error
+    if not isinstance(value, dict):
+        raise PromptError(f"{path} must be the text of a JSON object", path)
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _shape_id(call_id: str, traits: TemplateTraits) -> str:
+    if not traits.short_call_ids or re.fullmatch("[a-zA-Z0-9]{9}", call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode(errors="surrogatepass")).hexdigest()[:9]
+
+
+# --- Probing: what a template takes, told from what it renders ---
+
+_SYSTEM, _USER, _ANSWER, _RESULT, _KEY, _VALUE = ("quokka", "wombat", "numbat", "bilby", "echidna", "platypus")
+_CALL = {"name": "find_dingo", "arguments": json.dumps({_KEY: _VALUE})}
+_TOOL: Message = {
+    "type": "function",
+    "function": {
+        "name": "find_dingo",
+        "description": "Finds a dingo.",
+        "parameters": {"type": "object", "properties": {"age": {"type": "integer"}}},
+    },
+}
+_CALL_ID = "call_abcdefghijklmnopqrstuvwx"
+_USER_MESSAGE: Message = {"role": "user", "content": _USER}
+_TOOL_CHAT: list[Message] = [
+    _USER_MESSAGE,
+    {"role": "assistant", "content": None, "tool_calls": [{"id": _CALL_ID, "type": "function", "function": _CALL}]},
+    {"role": "tool", "content": _RESULT, "tool_call_id": _CALL_ID},
+]
+_TWO_TURNS: list[Message] = [
+    _USER_MESSAGE,
+    {"role": "assistant", "content": _ANSWER, "reasoning_content": _RESULT},
+    _USER_MESSAGE,
+]
+_VARIABLE_VALUES = (True, False, "low", "high")
+
+
+def probe_template(render: Render) -> TemplateTraits:
+    """Find a template's traits. Raises ValueError when it cannot render even one message of a user."""
+    probe = _Probe(render)
+    traits = probe.content()
+    traits = replace(
+        traits,
+        system=_SYSTEM in (probe.attempt([{"role": "system", "content": _SYSTEM}, _USER_MESSAGE], traits) or ""),
+        tools=_TOOL["function"]["name"] in (probe.attempt([_USER_MESSAGE], traits, tools=[_TOOL]) or ""),
+    )
+    traits = probe.tool_calls(traits)
+    return replace(
+        traits,
+        opens_reasoning=probe.opens_reasoning(traits),
+        thinking_switch=variable_matters(render, traits, "enable_thinking"),
+        reasoning_effort=variable_matters(render, traits, "reasoning_effort"),
+    )
+
+
+def variable_matters(render: Render, traits: TemplateTraits, name: str) -> bool:
+    """Whether any of a few values of one template variable changes the rendering of a sentinel chat."""
+    probe = _Probe(render)
+    chats = [[_USER_MESSAGE], _TWO_TURNS, *([_TOOL_CHAT] if traits.arguments and traits.tool_results else [])]
+    tools = [_TOOL] if traits.tools else None
+    return any(
+        probe.attempt(chat, traits, tools=tools, **{name: value}) != probe.attempt(chat, traits, tools=tools)
+        for chat, value in product(chats, _VARIABLE_VALUES)
+    )
+
+
+class _Probe:
+    def __init__(self, render: Render):
+        self._render = render
+
+    def attempt(self, messages: list[Message], traits: TemplateTraits, /, **options: Any) -> str | None:
+        """The rendering, or None where the template refuses: that it raises, whatever it raises, is the answer."""
+        try:
+            return self._render(shape_messages(messages, traits), **options)
+        except Exception:  # noqa: BLE001
+            return None
+
+    def content(self) -> TemplateTraits:
+        for traits in (TemplateTraits(content="string"), TemplateTraits(content="parts")):
+            if _USER in (self.attempt([_USER_MESSAGE], traits) or ""):
+                return traits
+        try:
+            self._render([_USER_MESSAGE])
+        except Exception as error:
+            raise ValueError(f"the chat template cannot render a user message: {error}") from error
+        raise ValueError("the chat template leaves the user's message out of the prompt")
+
+    def tool_calls(self, traits: TemplateTraits) -> TemplateTraits:
+        """The first form of tool calls that arrives whole: ids as they are, an object, no content, where it can be."""
+        for candidate in self._tool_call_forms(traits):
+            text = self.attempt(_TOOL_CHAT, candidate, tools=[_TOOL] if traits.tools else None)
+            if text is not None and _shows_arguments(text):
+                return replace(candidate, tool_results=_RESULT in text)
+        return traits
+
+    def _tool_call_forms(self, traits: TemplateTraits) -> Iterator[TemplateTraits]:
+        forms: tuple[Literal["object", "string"], ...] = ("object", "string")
+        for short_ids, form, null in product((False, True), forms, (True, False)):
+            yield replace(traits, short_call_ids=short_ids, arguments=form, null_content=null, tool_results=True)
+
+    def opens_reasoning(self, traits: TemplateTraits) -> bool:
+        """Whether the generation prompt ends with an opening tag that is no part of the assistant's header.
+
+        The header is what stands before an earlier answer, perhaps with an empty or a filled reasoning block after it.
+        """
+        earlier = (self.attempt(_TWO_TURNS, traits) or "").partition(_USER)[2].partition(_ANSWER)[0]
+        generation = (self.attempt([_USER_MESSAGE], traits) or "").partition(_USER)[2]
+        tag = re.search(r"[<\[][^/<>\[\]][^<>\[\]]*[>\]]$", generation.rstrip())
+        if not earlier or tag is None:
+            return False
+        closing = f"{tag[0][0]}/{tag[0][1:]}"
+        return tag[0] not in earlier or closing in earlier
+
+
+def _shows_arguments(text: str) -> bool:
+    """Key and value are there, neither as Python prints a dict nor as JSON inside a JSON string."""
+    as_printed, as_nested = f"'{_KEY}'", f'\\"{_KEY}'
+    return _KEY in text and _VALUE in text and as_printed not in text and as_nested not in text

@@ -1,0 +1,187 @@
+"""Tokens to text, one token at a time: the bytes of a token, incremental UTF-8, stop strings."""
+
+import codecs
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+REPLACEMENT = "\ufffd"
+_CHECK_TEXT = "Hello, wörld!\n  2+2 = 4 <b>ok</b> 中文 😀"
+_BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+def _replace_each_byte(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return REPLACEMENT * (error.end - error.start), error.end
+
+
+# SentencePiece shows each undecodable byte as one U+FFFD; Python's "replace" shows one per broken sequence.
+codecs.register_error("replace_each_byte", _replace_each_byte)
+
+
+def _byte_level_alphabet() -> dict[str, int]:
+    """Character to byte, as GPT-2's byte-level BPE writes bytes: printable Latin-1 as itself, the rest from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
+
+
+class Tokenizer(Protocol):
+    """What is needed of a transformers tokenizer."""
+
+    def __len__(self) -> int: ...
+    @property
+    def added_tokens_decoder(self) -> Mapping[int, Any]: ...
+    def convert_ids_to_tokens(self, ids: int) -> str | None: ...
+    def convert_tokens_to_string(self, tokens: list[str]) -> str: ...
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+    def decode(self, ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool) -> str: ...
+
+
+class TokenBytes:
+    """The bytes each token adds to a text that has already begun, for byte-level BPE and SentencePiece vocabularies.
+
+    A token's bytes do not depend on its neighbours, so the text of any ids is the UTF-8 decoding of their joined bytes.
+    errors: name of the codec error handler that shows malformed UTF-8 as the tokenizer itself does.
+    Raises ValueError where the tokenizer's own decoding is not such a concatenation.
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self._special = {id for id, token in added.items() if token.special}
+        self._size = max(len(tokenizer), 1 + max(added, default=-1))
+        self._alphabet = _byte_level_alphabet() if tokenizer.convert_tokens_to_string(["Ġ"]) == " " else {}
+        self._byte_fallback = not self._alphabet and tokenizer.convert_tokens_to_string(["<0x41>"]) == "A"
+        self.errors = "replace" if self._alphabet else "replace_each_byte"
+        self._known: dict[int, bytes] = {}
+        self._check()
+
+    def __getitem__(self, token: int) -> bytes:
+        """Bytes of one token; none for special tokens and for ids that the tokenizer does not know."""
+        known = self._known.get(token)
+        if known is None:
+            known = self._known[token] = self._find(token)
+        return known
+
+    def is_special(self, token: int) -> bool:
+        """Whether decoding leaves the token out (an added token that is not special stays visible)."""
+        return token in self._special
+
+    def _find(self, token: int) -> bytes:
+        if token in self._special or token >= self._size:
+            return b""
+        piece = self._tokenizer.convert_ids_to_tokens(token)
+        if piece is None:
+            return b""
+        if self._alphabet:
+            return self._from_alphabet(piece)
+        if self._byte_fallback and (match := _BYTE_PIECE.fullmatch(piece)):
+            return bytes([int(match[1], 16)])
+        # After another piece, because a decoder may strip the space that begins a text.
+        return self._tokenizer.convert_tokens_to_string(["a", piece]).removeprefix("a").encode()
+
+    def _from_alphabet(self, piece: str) -> bytes:
+        # A piece with any other character is an added token, written as it is.
+        if all(char in self._alphabet for char in piece):
+            return bytes(self._alphabet[char] for char in piece)
+        return piece.encode()
+
+    def _check(self) -> None:
+        ids = self._tokenizer.encode(_CHECK_TEXT, add_special_tokens=False)
+        own = b"".join(self[id] for id in ids).decode(errors=self.errors)
+        once, twice = self._decode(ids), self._decode([*ids, *ids])
+        if twice != once + own:
+            raise ValueError(
+                f"the tokenizer ({type(self._tokenizer).__name__}) does not decode token by token: "
+                f"it continued with {twice.removeprefix(once)!r} where its tokens say {own!r}. "
+                "Byte-level BPE and SentencePiece tokenizers are supported."
+            )
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+class _StopString:
+    """Knuth-Morris-Pratt matching of one stop string; its border table grows only as far as the text has matched."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.matched = 0
+        self._borders = [0]
+
+    def advance(self, char: str) -> bool:
+        """Take the next character of the text; true when the string is complete. Not called again after that."""
+        while self.matched and self.text[self.matched] != char:
+            self.matched = self._border(self.matched)
+        self.matched += self.text[self.matched] == char
+        return self.matched == len(self.text)
+
+    def _border(self, length: int) -> int:
+        while len(self._borders) < length:
+            char, border = self.text[len(self._borders)], self._borders[-1]
+            while border and self.text[border] != char:
+                border = self._borders[border - 1]
+            self._borders.append(border + (self.text[border] == char))
+        return self._borders[length - 1]
+
+
+class StopStrings:
+    """Passes text through up to the stop string that is complete first (of two that end together, the longer).
+
+    Holds back what may still become a stop string. The outcome does not depend on how the text was cut into pieces.
+    """
+
+    def __init__(self, stop: Sequence[str]):
+        self._strings = [_StopString(text) for text in stop]
+        self._held = ""
+        self.found = False
+
+    def feed(self, text: str) -> str:
+        """The text that is now certain. After `found` nothing more may be fed."""
+        if not self._strings:
+            return text
+        start, text = len(self._held), self._held + text
+        for end in range(start + 1, len(text) + 1):
+            complete = [string for string in self._strings if string.advance(text[end - 1])]
+            if complete:
+                self.found, self._held = True, ""
+                return text[: end - max(string.matched for string in complete)]
+        certain = len(text) - max(string.matched for string in self._strings)
+        self._held = text[certain:]
+        return text[:certain]
+
+    def finish(self) -> str:
+        """What was held back and did not become a stop string."""
+        held, self._held = self._held, ""
+        return held
+
+
+class TextStream:
+    """The text of one choice as its tokens arrive, as a continuation of the prompt.
+
+    prompt: token ids; a character that its last tokens left unfinished is finished by the first ones fed.
+    stop: non-empty strings. stopped: one of them was found; the text ended before it, and later tokens add nothing.
+    """
+
+    def __init__(self, token_bytes: TokenBytes, prompt: Sequence[int], stop: Sequence[str]):
+        self._bytes = token_bytes
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(token_bytes.errors)
+        # An unfinished character is at most three bytes, so at most three tokens.
+        self._utf8.decode(b"".join(token_bytes[token] for token in prompt[-3:]))
+        self._stop = StopStrings(stop)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.found
+
+    def feed(self, token: int) -> str:
+        """The text that this token makes certain: whole characters, and nothing that may begin a stop string."""
+        return "" if self.stopped else self._stop.feed(self._utf8.decode(self._bytes[token]))
+
+    def finish(self) -> str:
+        """The rest, at the end of the choice; bytes that never became a character come out as U+FFFD."""
+        if self.stopped:
+            return ""
+        return self._stop.feed(self._utf8.decode(b"", final=True)) + self._stop.finish()

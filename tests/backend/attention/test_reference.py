@@ -1,0 +1,173 @@
+"""The cached reference back end against plain attention, and the promises of the seam in `backend.attention`."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.attention import AttentionSpec
+from backend.attention.reference import CHUNK, Rows, init_rows, reference
+
+CACHE_ROWS, POSITIONS = 5, 4 * CHUNK
+SPECS = (AttentionSpec(0.35), AttentionSpec(0.5, window=3, softcap=4.0), AttentionSpec(1.0, window=150))
+specs = st.sampled_from(SPECS)
+Call = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Shape(NamedTuple):
+    """Of a call: B rows, T tokens, N heads, K kv heads, H head dim."""
+
+    rows: int
+    tokens: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+
+
+DECODE, PREFILL, PADDED = Shape(4, 1, 4, 2, 8), Shape(1, 24, 6, 1, 4), Shape(3, 5, 3, 3, 16)
+
+
+@partial(jax.jit, static_argnums=6)
+def attend(cache, q, k, v, positions, first_row, spec):
+    return reference(first_row)(cache, q, k, v, positions, spec)
+
+
+def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Rows:
+    """Full of values everywhere, so that whatever must not be seen would show."""
+    size = (2, CACHE_ROWS, shape.kv_heads, POSITIONS, shape.head_dim)
+    return Rows(*rng.normal(size=size).astype(dtype))
+
+
+def a_call(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Call:
+    b, t, n, k, h = shape
+    return tuple(rng.normal(size=(b, t, heads, h)).astype(dtype) for heads in (n, k, k))
+
+
+def some_positions(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    """int32 [B, T]: consecutive from somewhere, with -1 for what is padding, at the end or all over a row."""
+    starts = rng.integers(0, POSITIONS - shape.tokens + 1, shape.rows)
+    lengths = rng.integers(0, shape.tokens + 1, shape.rows)
+    steps = np.arange(shape.tokens)
+    return np.where(steps < lengths[:, None], starts[:, None] + steps, -1).astype(np.int32)
+
+
+def written(cache: Rows, call: Call, positions: np.ndarray, first_row: int) -> Rows:
+    """What the cache must be afterwards."""
+    after = Rows(*(np.array(array) for array in cache))
+    for (b, t), position in np.ndenumerate(positions):
+        if position >= 0:
+            for array, new in zip(after, call[1:], strict=True):
+                array[first_row + b, :, position] = new[b, t]
+    return after
+
+
+def check(shape: Shape, spec: AttentionSpec, seed: int, plain: Callable, dtype: np.dtype, tolerance: float) -> None:
+    rng = np.random.default_rng(seed)
+    cache, call, positions = a_cache(shape, rng, dtype), a_call(shape, rng, dtype), some_positions(shape, rng)
+    first_row = int(rng.integers(0, CACHE_ROWS - shape.rows + 1))
+    out, after = attend(cache, *call, positions, first_row, spec)
+    expected = written(cache, call, positions, first_row)
+    for got, array in zip(after, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(got), array)
+    assert out.dtype == dtype and np.isfinite(np.asarray(out, np.float32)).all()
+    for b in range(shape.rows):
+        row, real = first_row + b, positions[b] >= 0
+        truth = plain(call[0][b], expected.k[row], expected.v[row], positions[b], spec)
+        np.testing.assert_allclose(np.asarray(out, np.float64)[b][real], truth[real], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [DECODE, PREFILL, PADDED], ids=["decode", "prefill", "padded"])
+@given(spec=specs, seed=st.integers(0, 2**32 - 1))
+def test_reference_is_plain_attention_and_writes_only_what_is_given(
+    shape: Shape, spec: AttentionSpec, seed: int, plain: Callable
+) -> None:
+    check(shape, spec, seed, plain, np.dtype(np.float32), 1e-5)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_bfloat16_differs_by_its_rounding_alone(seed: int, plain: Callable) -> None:
+    check(DECODE, SPECS[0], seed, plain, np.dtype(jnp.bfloat16), 0.03)
+
+
+@pytest.mark.parametrize("edge", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, POSITIONS - 1])
+@pytest.mark.parametrize("spec", SPECS, ids=["full", "narrow", "wide"])
+def test_a_query_at_the_edge_of_a_chunk_sees_what_it_should(edge: int, spec: AttentionSpec, plain: Callable) -> None:
+    rng = np.random.default_rng(edge)
+    cache, call, positions = a_cache(DECODE, rng), a_call(DECODE, rng), np.full((DECODE.rows, 1), edge, np.int32)
+    out, after = attend(cache, *call, positions, 0, spec)
+    for b in range(DECODE.rows):
+        truth = plain(call[0][b], after.k[b], after.v[b], positions[b], spec)
+        np.testing.assert_allclose(out[b], truth, rtol=1e-5, atol=1e-5)
+
+
+@given(spec=specs, cuts=st.sets(st.integers(1, 299), max_size=12), seed=st.integers(0, 2**32 - 1))
+def test_prefill_in_pieces_is_prefill_at_once(spec: AttentionSpec, cuts: set[int], seed: int) -> None:
+    length, piece = 300, 64
+    rng, row = np.random.default_rng(seed), 2
+    shape = Shape(1, length, 4, 2, 8)
+    call, empty = (
+        a_call(shape, rng),
+        init_rows(1, CACHE_ROWS, shape.kv_heads, POSITIONS, shape.head_dim, jnp.float32)[0],
+    )
+    at_once, cache_at_once = attend(empty, *call, np.arange(length, dtype=np.int32)[None], row, spec)
+    ends = sorted(cuts | set(range(piece, length, piece)) | {length})
+    pieces, cache = [], empty
+    for start, end in zip([0, *ends], ends, strict=False):
+        padding = piece - (end - start)
+        part = [
+            np.pad(array[:, start:end], ((0, 0), (0, padding), (0, 0), (0, 0)), constant_values=9) for array in call
+        ]
+        positions = np.pad(np.arange(start, end, dtype=np.int32), (0, padding), constant_values=-1)
+        out, cache = attend(cache, *part, positions[None], row, spec)
+        pieces.append(np.asarray(out)[:, : end - start])
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), at_once, rtol=1e-5, atol=1e-5)
+    for got, expected in zip(cache, cache_at_once, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@given(
+    spec=specs,
+    own=st.integers(0, POSITIONS - 5),
+    others=st.lists(st.integers(0, POSITIONS - 5), min_size=2, max_size=2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_row_gets_the_same_bits_however_far_its_neighbours_reach(
+    spec: AttentionSpec, own: int, others: list[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    cache, call = a_cache(PADDED, rng), a_call(PADDED, rng)
+    steps = np.arange(PADDED.tokens, dtype=np.int32)
+    alone = np.stack([steps + own, np.full_like(steps, -1), np.full_like(steps, -1)])
+    among = np.stack([steps + own, steps + others[0], steps + others[1]])
+    stirred = tuple(np.concatenate([array[:1], 50 * array[1:]]) for array in call)
+    np.testing.assert_array_equal(
+        attend(cache, *call, alone, 1, spec)[0][0], attend(cache, *stirred, among, 1, spec)[0][0]
+    )
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=["full", "narrow", "wide"])
+def test_a_call_of_padding_alone_changes_nothing_and_is_finite(spec: AttentionSpec) -> None:
+    rng = np.random.default_rng(0)
+    cache, call = a_cache(PADDED, rng), a_call(PADDED, rng)
+    out, after = attend(cache, *call, np.full((PADDED.rows, PADDED.tokens), -1, np.int32), 0, spec)
+    assert np.isfinite(out).all()
+    for got, array in zip(after, cache, strict=True):
+        np.testing.assert_array_equal(got, array)
+
+
+@given(layers=st.integers(1, 3), rows=st.integers(1, 3), positions=st.integers(1, 3 * CHUNK))
+def test_an_empty_cache_holds_at_least_the_positions_asked_for_in_whole_chunks(
+    layers: int, rows: int, positions: int
+) -> None:
+    caches = init_rows(layers, rows, 2, positions, 4, jnp.bfloat16)
+    assert len(caches) == layers
+    for array in (array for layer in caches for array in layer):
+        assert array.dtype == jnp.bfloat16 and not array.any()
+        assert array.shape[:2] == (rows, 2) and array.shape[3] == 4
+        assert positions <= array.shape[2] < positions + CHUNK and array.shape[2] % CHUNK == 0

@@ -1,0 +1,94 @@
+"""Packing conversations into training batches."""
+
+import random
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from backend.attention.uncached import uncached
+from backend.tiny import CHECKPOINT
+from backend.tiny.model import CONFIG, new_decoder
+from backend.tiny.packing import PROMPT_WEIGHT, Batch, LossWeights, pack
+from backend.tiny.tasks import Conversation, Draw, conversation
+from backend.tiny.tokenizer import CONTEXT, END, render, render_prompt
+from backend.tiny.train import LENGTH
+
+TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
+WEIGH = LossWeights.of(TOKENIZER)
+PAD = TOKENIZER.pad_token_id
+seeds = st.integers(0, 2**32)
+
+
+def conversations(seed: int, count: int) -> list[Conversation]:
+    draw = Draw(random.Random(seed))
+    return [conversation(draw) for _ in range(count)]
+
+
+def encoded(chat: Conversation) -> list[int]:
+    return TOKENIZER.encode(render(TOKENIZER, chat))
+
+
+def segments(batch: Batch) -> Iterator[tuple[int, np.ndarray]]:
+    """(row, columns) of every packed conversation."""
+    for row, numbers in enumerate(batch.segments):
+        for number in range(1, numbers.max() + 1):
+            yield row, np.flatnonzero(numbers == number)
+
+
+@given(seeds)
+@settings(max_examples=20)
+def test_packed_conversations_are_whole_and_in_place(seed: int) -> None:
+    given_ids = [encoded(chat) for chat in conversations(seed, 40)]
+    batches = list(pack(given_ids, WEIGH, rows=3, length=256, pad=PAD))
+    packed = []
+    for batch in batches:
+        for row, columns in segments(batch):
+            packed.append(batch.tokens[row, columns].tolist())
+            assert batch.positions[row, columns].tolist() == list(range(len(columns)))
+            assert np.array_equal(batch.weights[row, columns], WEIGH(packed[-1]))
+        assert (batch.tokens[batch.segments == 0] == PAD).all() and not batch.weights[batch.segments == 0].any()
+    fitting = [ids for ids in given_ids if len(ids) <= 256]
+    assert sorted(packed) == sorted(fitting[: len(packed)])
+
+
+@given(seeds)
+def test_the_last_answer_counts_in_full_and_what_the_template_gives_does_not(seed: int) -> None:
+    (chat,) = conversations(seed, 1)
+    prompt, whole = (TOKENIZER.encode(render_(TOKENIZER, chat)) for render_ in (render_prompt, render))
+    weights = WEIGH(whole)
+    assert (weights[len(prompt) : -1] == 1).all() and whole[-2] == WEIGH.end
+    given_head = len(WEIGH.head) if chat.thinking else len(WEIGH.head) + len(WEIGH.empty_thoughts)
+    assert not weights[len(prompt) - given_head : len(prompt)].any()
+
+
+@given(seeds)
+def test_what_users_and_tools_say_counts_little(seed: int) -> None:
+    (chat,) = conversations(seed, 1)
+    ids = encoded(chat)
+    spoken = TOKENIZER.decode([token for token, weight in zip(ids, WEIGH(ids), strict=True) if weight == 1])
+    answers = sum(message["role"] == "assistant" for message in chat.messages)
+    assert spoken.count(END) == answers and "<|im_start|>" not in spoken and "<tool_response>" not in spoken
+    assert set(WEIGH(ids).tolist()) <= {0.0, 1.0, float(np.float32(PROMPT_WEIGHT))}
+
+
+def test_a_packed_conversation_gets_the_hidden_states_it_gets_alone() -> None:
+    decoder = new_decoder(0)
+    caches = [None] * len(CONFIG.layers)
+    batch = next(pack(map(encoded, conversations(5, 40)), WEIGH, rows=2, length=256, pad=PAD))
+    together, _ = decoder(batch.tokens, batch.positions, caches, uncached(batch.segments))
+    row, columns = max(segments(batch), key=lambda segment: segment[1][0])
+    assert columns[0] > 0
+    alone, _ = decoder(
+        batch.tokens[row : row + 1, columns], batch.positions[row : row + 1, columns], caches, uncached()
+    )
+    np.testing.assert_allclose(jax.device_get(together[row, columns]), jax.device_get(alone[0]), atol=1e-4)
+
+
+def test_nearly_every_conversation_fits_a_row_and_all_fit_the_context() -> None:
+    lengths = np.array([len(encoded(chat)) for chat in conversations(0, 2000)])
+    assert lengths.max() <= CONTEXT
+    assert (lengths <= LENGTH).mean() > 0.95

@@ -1,0 +1,14 @@
+"""Settings of the whole test session: how hypothesis draws, and where compiled programs are kept between sessions."""
+
+import jax
+import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("ci")  # `pytest --hypothesis-profile=thorough` looks for new examples
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

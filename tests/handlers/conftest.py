@@ -1,0 +1,214 @@
+"""A fake engine and a fake tokenizer, faithful to their protocols, and ways to call an application made of them."""
+
+import asyncio
+import codecs
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from backend.request import QueueFull, Request, TokenEvent
+from handlers.app import create_app
+from handlers.service import Loaded, Service
+from handlers.template import PromptError
+
+END, PAD = 256, 257  # every other token is a byte
+VOCAB, CONTEXT = 260, 400
+REPLIES = (
+    "Hello, how are you?",
+    "Blåbærgrød på 東京 🙂 ok",
+    "one two three STOP four",
+    "",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+)
+
+
+class FakeText:
+    """Bytes to text; holds back partial characters, and whatever may begin a stop string."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.stop, self.stopped, self.held = tuple(stop), False, ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, token: int) -> str:
+        return self._emit(self.held + (self.decoder.decode(bytes([token])) if token < 256 else ""))
+
+    def finish(self) -> str:
+        text, self.held = self.held + self.decoder.decode(b"", True), ""
+        return text
+
+    def _emit(self, text: str) -> str:
+        found = [text.index(stop) for stop in self.stop if stop in text]
+        if found:
+            self.stopped, self.held = True, ""
+            return text[: min(found)]
+        longest = max((n for stop in self.stop for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
+        self.held = text[len(text) - longest :]
+        return text[: len(text) - longest]
+
+
+class FakeTokenizer:
+    """One token per byte. A message that contains "refuse" is refused, as a template would."""
+
+    end_tokens, vocab_size = (END,), VOCAB
+
+    def __init__(self, uses: Sequence[str] = ()) -> None:
+        self.uses, self.calls = set(uses), []
+
+    def encode_chat(self, messages, *, tools, template_kwargs, reasoning_effort) -> list[int]:
+        self.calls.append(
+            SimpleNamespace(messages=messages, tools=tools, kwargs=template_kwargs, effort=reasoning_effort)
+        )
+        for i, message in enumerate(messages):
+            if "refuse" in str(message["content"]):
+                raise PromptError("the template refuses this", f"messages.{i}.content")
+        return list(json.dumps(messages[-1]["content"], ensure_ascii=False).encode())
+
+    def template_uses(self, name: str) -> bool:
+        return name in self.uses
+
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str]) -> FakeText:
+        return FakeText(stop)
+
+    def token_bytes(self, token: int) -> bytes | None:
+        return bytes([token]) if token < 256 else None
+
+    def token_text(self, token: int) -> str:
+        return bytes([token]).decode(errors="replace") if token < 256 else f"<|{token}|>"
+
+
+class FakeGeneration:
+    """Draws the reply that a choice's seed picks, one token per choice and turn."""
+
+    def __init__(self, request: Request, engine: "FakeEngine") -> None:
+        self.request, self.engine = request, engine
+        self.running = dict.fromkeys(range(len(request.seeds)), 0)
+        self.closed, self.drawn = False, 0
+
+    def __aiter__(self):
+        return self._draw()
+
+    async def _draw(self):
+        while self.running:
+            for choice in list(self.running):
+                await asyncio.sleep(self.engine.delay)
+                if self.engine.fail_after is not None and self.drawn >= self.engine.fail_after:
+                    raise RuntimeError("the fake engine fails, with a secret in its message")
+                if choice in self.running:
+                    self.drawn += 1
+                    yield self._event(choice)
+
+    def _event(self, choice: int) -> TokenEvent:
+        n, sampling = self.running[choice], self.request.sampling
+        reply = [*REPLIES[self.request.seeds[choice] % len(REPLIES)].encode(), END]
+        token = reply[n] if n < len(reply) else PAD
+        reason = "stop" if token in sampling.end_tokens else "length" if n + 1 == sampling.max_tokens else None
+        self.running[choice] = n + 1
+        if reason:
+            del self.running[choice]
+        top = tuple((other, -1.0 - other) for other in range(self.request.top_logprobs or 0))
+        logprob = None if self.request.top_logprobs is None else float("-inf") if token == ord("H") else -0.5
+        return TokenEvent(choice, token, logprob, top, reason)
+
+    def cancel(self, choice: int) -> None:
+        self.running.pop(choice, None)
+
+    async def aclose(self) -> None:
+        await asyncio.sleep(0)  # a suspension point, at which a cancelled caller would be interrupted
+        self.running.clear()
+        self.closed = True
+
+
+class FakeEngine:
+    """delay: seconds per token. fail_after: tokens until it fails. full: refuses everything."""
+
+    context_length, vocab_size, max_choices = CONTEXT, VOCAB, 16
+
+    def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
+        self.delay, self.fail_after, self.full = delay, fail_after, full
+        self.generations: list[FakeGeneration] = []
+        self.closed = False
+
+    def submit(self, request: Request) -> FakeGeneration:
+        if self.full:
+            raise QueueFull
+        self.generations.append(FakeGeneration(request, self))
+        return self.generations[-1]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+@contextmanager
+def connected(
+    engine: FakeEngine | None = None, tokenizer: FakeTokenizer | None = None, load: Any = None, **options: Any
+) -> Iterator[SimpleNamespace]:
+    """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
+    engine, tokenizer = engine or FakeEngine(), tokenizer or FakeTokenizer()
+    service = Service(load or (lambda: Loaded(engine, tokenizer)), ["tiny", "org/tiny"])
+    with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
+        if load is None:
+            wait_until(lambda: service.status == "ready")
+        yield SimpleNamespace(client=client, service=service, engine=engine, tokenizer=tokenizer)
+
+
+@contextmanager
+def served(engine: FakeEngine | None = None, load: Any = None) -> Iterator[SimpleNamespace]:
+    """`.port` of a real server over these parts; it accepts connections, whether or not the model is loaded."""
+    engine = engine or FakeEngine()
+    service = Service(load or (lambda: Loaded(engine, FakeTokenizer())), ["tiny"])
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(service), port=0, log_level="warning", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        if load is None:
+            wait_until(lambda: service.status == "ready")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield SimpleNamespace(port=port, url=f"http://127.0.0.1:{port}", service=service, engine=engine)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def fakes() -> SimpleNamespace:
+    """The names above, because test modules cannot import a conftest."""
+    return SimpleNamespace(
+        Engine=FakeEngine, Tokenizer=FakeTokenizer, Text=FakeText, Generation=FakeGeneration, connected=connected,
+        served=served, wait_until=wait_until, REPLIES=REPLIES, END=END, VOCAB=VOCAB, CONTEXT=CONTEXT,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def app(fakes: SimpleNamespace) -> Iterator[SimpleNamespace]:
+    """One ready application for the tests that need nothing special."""
+    with connected() as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def post(app: SimpleNamespace) -> Callable[..., Any]:
+    """`post(max_tokens=3)`: the response to a chat of one short message with these further parameters."""
+
+    def post(**parameters: Any) -> Any:
+        body = {"messages": [{"role": "user", "content": "Hi"}], **parameters}
+        return app.client.post("/v1/chat/completions", json=body)
+
+    return post

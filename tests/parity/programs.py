@@ -1,0 +1,76 @@
+"""The decoder as the parity tests run it: the whole sequence at once, in chunks over a cache, and token by token."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from backend.attention.reference import init_rows, reference
+from backend.attention.uncached import uncached
+from backend.models.decoder import Decoder
+
+CHUNK = 16
+"""Tokens of one prefill call; shorter chunks are padded, and what padding writes is overwritten by what follows."""
+
+
+def whole_logits(decoder: Decoder, tokens: np.ndarray) -> np.ndarray:
+    """float32 [B, T, V] of tokens [B, T], without a cache."""
+    return np.asarray(_whole(*nnx.split(decoder), jnp.asarray(tokens)))
+
+
+def prefill(decoder: Decoder, tokens: np.ndarray, sizes: list[int], positions: int) -> tuple[np.ndarray, Any]:
+    """Logits [B, sum(sizes), V] of the prompt cut into chunks of `sizes`, and the caches for `positions` positions."""
+    config, graph_state = decoder.config, nnx.split(decoder)
+    caches = init_rows(
+        len(config.layers), len(tokens), config.kv_heads, positions + CHUNK, config.head_dim, jnp.float32
+    )
+    start, logits = 0, []
+    for size in sizes:
+        padded = np.zeros((len(tokens), CHUNK), np.int32)
+        padded[:, :size] = tokens[:, start : start + size]
+        out, caches = _chunk(*graph_state, jnp.asarray(padded), caches, start)
+        logits.append(np.asarray(out)[:, :size])
+        start += size
+    return np.concatenate(logits, axis=1), caches
+
+
+def greedy(decoder: Decoder, first: np.ndarray, caches: Any, start: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Decode token by token from `first` int [B] at position `start`: tokens fed [B, steps] and their logits."""
+    tokens, logits = _decode(*nnx.split(decoder), jnp.asarray(first, jnp.int32), caches, start, steps)
+    return np.asarray(tokens), np.asarray(logits)
+
+
+@partial(jax.jit, static_argnums=0)
+def _whole(graph: Any, state: Any, tokens: jax.Array) -> jax.Array:
+    decoder = nnx.merge(graph, state)
+    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    hidden, _ = decoder(tokens, positions, [None] * len(decoder.config.layers), uncached())
+    return decoder.logits(hidden)
+
+
+@partial(jax.jit, static_argnums=0)
+def _chunk(graph: Any, state: Any, tokens: jax.Array, caches: Any, start: int) -> tuple[jax.Array, Any]:
+    decoder = nnx.merge(graph, state)
+    positions = jnp.broadcast_to(start + jnp.arange(tokens.shape[1]), tokens.shape)
+    hidden, caches = decoder(tokens, positions, caches, reference())
+    return decoder.logits(hidden), caches
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def _decode(
+    graph: Any, state: Any, first: jax.Array, caches: Any, start: int, steps: int
+) -> tuple[jax.Array, jax.Array]:
+    decoder = nnx.merge(graph, state)
+
+    def step(carry: tuple[jax.Array, Any], position: jax.Array) -> tuple[tuple[jax.Array, Any], Any]:
+        token, caches = carry
+        positions = jnp.broadcast_to(position, (len(token), 1))
+        hidden, caches = decoder(token[:, None], positions, caches, reference())
+        logits = decoder.logits(hidden)[:, 0]
+        return (logits.argmax(-1).astype(jnp.int32), caches), (token, logits)
+
+    _, (tokens, logits) = jax.lax.scan(step, (first, caches), start + jnp.arange(steps))
+    return tokens.T, logits.transpose(1, 0, 2)

@@ -1,0 +1,69 @@
+"""Every family against transformers (torch, fp32) on random small checkpoints, through our own loader."""
+
+import tempfile
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from tests.parity.checkpoints import NEW, PROMPT, ROPE_KINDS, Oracle, checkpoints, oracle, save
+from tests.parity.programs import CHUNK, greedy, prefill, whole_logits
+
+from backend.models.decoder import Decoder
+from backend.models.families import read_config
+from backend.models.weights import load
+
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text")
+TOLERANCE = 1e-4
+"""Of logits, relative to their standard deviation; of the two largest, absolute: closer ones are a tie."""
+
+
+@pytest.mark.parametrize("rope_kind", ROPE_KINDS)
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_decoder_agrees_with_transformers(family: str, rope_kind: str, data: st.DataObject) -> None:
+    drawn = data.draw(checkpoints(family, rope_kind))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save(drawn, folder)
+        expected = oracle(folder, drawn.seed)
+        decoder = load(folder, read_config(folder), jnp.float32)
+    whole = whole_logits(decoder, expected.tokens[:, :-1])
+    assert_close(whole, expected.logits)
+    assert_greedy_is_identical(decoder, expected, data.draw(cuts()))
+
+
+def assert_greedy_is_identical(decoder: Decoder, expected: Oracle, sizes: list[int]) -> None:
+    """Prefill in chunks, then decode: the same logits as the whole forward and the same tokens as `generate`."""
+    prompt, caches = prefill(decoder, expected.tokens[:, :PROMPT], sizes, PROMPT + NEW)
+    assert_close(prompt, expected.logits[:, :PROMPT])
+    tokens, logits = greedy(decoder, prompt[:, -1].argmax(-1), caches, PROMPT, NEW)
+    clear = steps_before_a_tie(expected.logits[:, PROMPT - 1 :])
+    assume(clear.sum() >= NEW)
+    for row, steps in enumerate(clear):
+        np.testing.assert_array_equal(tokens[row, :steps], expected.tokens[row, PROMPT : PROMPT + steps])
+        fed = min(steps, NEW - 1)
+        assert_close(logits[row, :fed], expected.logits[row, PROMPT : PROMPT + fed])
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * expected.std())
+
+
+def steps_before_a_tie(logits: np.ndarray) -> np.ndarray:
+    """Per row of [B, NEW, V], how many greedy choices come before the first that rounding could turn."""
+    top = np.sort(logits, axis=-1)[..., -2:]
+    tied = top[..., 1] - top[..., 0] < TOLERANCE
+    return np.where(tied.any(-1), tied.argmax(-1), tied.shape[1])
+
+
+@st.composite
+def cuts(draw: st.DrawFn) -> list[int]:
+    """Chunk sizes that add up to the prompt."""
+    sizes: list[int] = []
+    while (left := PROMPT - sum(sizes)) > 0:
+        sizes.append(draw(st.integers(1, min(left, CHUNK))))
+    return sizes
