@@ -12,5 +12,5 @@ async def get_health() -> Response:
     if service.status == "ready":
         return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
     error = service.unavailable()
-    body = {"status": service.status, **error.body()}
+    body = {"status": error.code, **error.body()}
     return Response(orjson.dumps(body), error.status, error.headers, media_type="application/json")

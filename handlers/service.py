@@ -32,14 +32,19 @@ class Generation(Protocol):
 
 
 class Engine(Protocol):
-    """Draws tokens. context_length: positions, prompt included. max_choices: largest `n` of one request."""
+    """Draws tokens.
+
+    context_length: positions, prompt included. max_choices: largest `n` of one request.
+    failure: why it can never draw again, None while it can.
+    """
 
     context_length: int
     vocab_size: int
     max_choices: int
+    failure: str | None
 
     def submit(self, request: Request) -> Generation:
-        """Queues a request; raises backend.request.QueueFull."""
+        """Queues a request; raises backend.request.QueueFull or EngineFailed."""
         ...
 
     def close(self) -> None: ...
@@ -110,11 +115,21 @@ class Service:
             raise ValueError("a service needs at least one model name")
         self.model_names = tuple(model_names)
         self.created = int(time.time())
-        self.status: Status = "loading"
-        self.reason: str | None = None
+        self._status: Status = "loading"
+        self._reason: str | None = None
         self._load = load
         self._loaded: Loaded | None = None
         self._lock = threading.Lock()
+
+    @property
+    def status(self) -> Status:
+        """The state of the model; "failed" also when its engine has stopped since it was loaded."""
+        return "failed" if self._status == "ready" and self.reason is not None else self._status
+
+    @property
+    def reason(self) -> str | None:
+        """Why the model cannot answer and will not, None where it can or will."""
+        return self._reason if self._loaded is None else self._loaded.engine.failure
 
     @property
     def loaded(self) -> Loaded:
@@ -128,7 +143,7 @@ class Service:
         messages = {
             "loading": "the model is still loading; try again in a few seconds",
             "draining": "the server is shutting down",
-            "failed": f"the model could not be loaded: {self.reason}",
+            "failed": f"the model cannot answer until the server is started anew: {self.reason}",
         }
         headers = RETRY_AFTER if self.status != "failed" else None
         return APIError(503, messages.get(self.status, self.status), code=self.status, headers=headers)
@@ -147,7 +162,7 @@ class Service:
     def drain(self) -> None:
         """Refuses new requests from now on; those that run go on."""
         with self._lock:
-            self.status = "draining"
+            self._status = "draining"
 
     def close(self) -> None:
         """Drains and closes the engine."""
@@ -166,9 +181,9 @@ class Service:
 
     def _finish(self, status: Status, loaded: Loaded | None = None, reason: str | None = None) -> None:
         with self._lock:
-            draining = self.status == "draining"
+            draining = self._status == "draining"
             if not draining:
-                self._loaded, self.reason, self.status = loaded, reason, status
+                self._loaded, self._reason, self._status = loaded, reason, status
         if draining and loaded is not None:
             loaded.engine.close()
 

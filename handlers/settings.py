@@ -1,42 +1,37 @@
-"""What can be set: by flag, by environment variable JAXCHAT_NAME, or by default. One class serves all three."""
+"""What can be set: by flag, by an environment variable JAXCHAT_NAME, or by default. One class serves all three."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AliasChoices, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-DEFAULT_CACHE = Path("~/.cache/jaxchat/compiled")
-
-
-def flag(description: str, *names: str) -> object:
-    """A field with a help text and, where given, further spellings of its flag."""
-    return Field(description=description, validation_alias=AliasChoices(*names) if names else None)
 
 
 class ServeSettings(BaseSettings):
     """Serve a model on the chat completions API.
 
-    With no flag at all, the small bundled model answers on http://localhost:8000 (Swagger UI at /ui).
+    With no flag at all the small bundled model answers on http://localhost:8000, with Swagger UI at /ui.
     """
 
-    model_config = SettingsConfigDict(env_prefix="JAXCHAT_", cli_kebab_case=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="JAXCHAT_")
 
-    model: Annotated[
-        str, flag("A checkpoint: tiny (bundled), a local folder, or a hub repository as owner/name.", "model", "hf-model-name")
-    ] = "tiny"
-    revision: Annotated[str | None, flag("Branch, tag or commit of the hub repository.")] = None
-    host: Annotated[str, flag("Address to listen on; 127.0.0.1 keeps it to this machine.")] = "0.0.0.0"  # noqa: S104
-    port: Annotated[int, flag("Port of the API.", "port", "web-server-port"), Field(ge=0, le=65535)] = 8000
-    max_batch_size: Annotated[PositiveInt, flag("Choices decoded at the same time; more wait in line.")] = 16
-    max_context_length: Annotated[
-        PositiveInt | None, flag("Tokens of prompt and answer together; less takes less memory. Default: the model's own.")
-    ] = None
-    max_queue: Annotated[PositiveInt, flag("Choices running or in line; beyond them requests get 429.")] = 1024
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16"], flag("Type of weights and cache; auto: float32 on CPU, else bfloat16.")
-    ] = "auto"
-    compilation_cache: Annotated[
-        Path, flag("Folder that keeps compiled programs, so that later starts are fast.")
-    ] = DEFAULT_CACHE
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], flag("How much to say on standard error.")] = "info"
+    model: str = Field("tiny", description="tiny (bundled), a checkpoint's folder, or a hub repository as owner/name")
+    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")  # noqa: S104
+    port: int = Field(8000, ge=0, le=65535, description="port of the API; 0 takes a free one")
+    max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
+    max_context_length: PositiveInt | None = Field(
+        None, description="prompt and answer together, in tokens; less takes less memory. Default: what the model allows"
+    )
+    max_queue: PositiveInt = Field(1024, description="choices running or in line; a request beyond them gets 429")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="type of weights and cache; auto is float32 on a CPU and bfloat16 elsewhere"
+    )
+    compilation_cache: Path = Field(
+        Path("~/.cache/jaxchat/compiled"), description="folder of compiled programs, which make later starts fast"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+
+
+FURTHER_SPELLINGS = {"serve.model": "hf-model-name", "serve.port": "web-server-port"}
+"""Friendli's names for flags that go by a shorter one here."""

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import SingleDeviceSharding
 
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder
@@ -52,9 +51,14 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
         assemble(tensors, source.parts, source.transposed, spans, out)
         return out + np.asarray(source.offset, out.dtype) if source.offset else out
 
-    sharding = target.sharding or SingleDeviceSharding(jax.devices()[0])
+    # Uncommitted where no sharding is asked for: a committed array among uncommitted ones costs a second compilation.
+    array = (
+        jax.device_put(shard(None))
+        if target.sharding is None
+        else jax.make_array_from_callback(target.shape, target.sharding, shard)
+    )
     # Placing is asynchronous: without waiting, the host would hold every array that is still on its way.
-    return jax.make_array_from_callback(target.shape, sharding, shard).block_until_ready()
+    return array.block_until_ready()
 
 
 def check(

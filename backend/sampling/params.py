@@ -10,6 +10,8 @@ from backend.request import SamplingParams
 
 _INTEGERS = ("top_k", "min_tokens", "max_tokens")
 
+LARGEST = 1e9
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -50,7 +52,10 @@ def empty(rows: int, vocab: int) -> SamplingArrays:
 
 
 def row(params: SamplingParams, seed: int, vocab: int) -> SamplingArrays:
-    """One row's values as numpy arrays, without the leading row axis."""
+    """One row's values as numpy arrays, without the leading row axis.
+
+    Temperature and repetition penalty are brought to where float32 logits stay finite; beyond, nothing more would change.
+    """
     bias, is_end = np.zeros(vocab, np.float32), np.zeros(vocab, bool)
     bias[list(params.logit_bias)] = list(params.logit_bias.values())
     is_end[list(params.end_tokens)] = True

@@ -12,8 +12,8 @@ from backend.attention.reference import init_rows, reference
 from backend.models.families import read_config
 from backend.models.weights import load
 
-ROWS = 64
-PROMPTS = (128, 512)
+ROWS = 32
+PROMPTS = (160, 512)
 """Prompt lengths that are compiled; a batch takes the smallest that holds its longest prompt."""
 NEW_TOKENS = 160
 

@@ -25,6 +25,6 @@ CONFIG = DecoderConfig(
 )
 
 
-def new_decoder(seed: int) -> Decoder:
-    """A decoder of `CONFIG` in float32 with random weights."""
-    return Decoder(CONFIG, rngs=nnx.Rngs(seed))
+def new_decoder(seed: int, config: DecoderConfig = CONFIG) -> Decoder:
+    """A decoder in float32 with random weights."""
+    return Decoder(config, rngs=nnx.Rngs(seed))

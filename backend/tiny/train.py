@@ -19,13 +19,14 @@ import optax
 from flax import nnx
 from rich.console import Console
 from rich.progress import Progress
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from backend.attention.uncached import uncached
+from backend.models.decoder import Decoder
 from backend.tiny.card import card
 from backend.tiny.evaluate import write_evaluation
 from backend.tiny.export import export
-from backend.tiny.model import CONFIG, new_decoder
+from backend.tiny.model import new_decoder
 from backend.tiny.optimizer import learning_rate, optimizer
 from backend.tiny.packing import Batch, LossWeights, pack
 from backend.tiny.tasks import Draw, conversation
@@ -76,7 +77,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, run: Run) -> Iterator[tuple[Batc
 def loss_of(graph: nnx.GraphDef, params: nnx.State, batch: Batch) -> tuple[jax.Array, jax.Array]:
     """Weighted mean cross entropy of the next token, and its mean over the assistant's own tokens; float32 scalars."""
     decoder = nnx.merge(graph, params)
-    caches = [None] * len(CONFIG.layers)
+    caches = [None] * len(decoder.config.layers)
     hidden, _ = decoder(batch.tokens, batch.positions, caches, uncached(batch.segments))
     losses = optax.softmax_cross_entropy_with_integer_labels(decoder.logits(hidden[:, :-1]), batch.tokens[:, 1:])
     weights = batch.weights[:, 1:]
@@ -87,8 +88,8 @@ def loss_of(graph: nnx.GraphDef, params: nnx.State, batch: Batch) -> tuple[jax.A
 class Trainer:
     """Parameters, optimizer state and the compiled step. `params` and `state` are donated to every step."""
 
-    def __init__(self, seed: int) -> None:
-        graph, self.params = nnx.split(new_decoder(seed), nnx.Param)
+    def __init__(self, decoder: Decoder) -> None:
+        graph, self.params = nnx.split(decoder, nnx.Param)
         update = optimizer()
         self.state = update.init(self.params)
 
@@ -116,9 +117,10 @@ class Trainer:
 def train(seed: int, minutes: float, out: Path) -> Run:
     """Trains for that long, or goes on where an unfinished run in `out` stopped, and exports into `out`."""
     console = Console()
-    tokenizer, trainer, run = train_tokenizer(seed), Trainer(seed), _resumed(seed, out)
+    trainer, run = Trainer(new_decoder(seed)), _resumed(seed, out)
     if run.step:
         trainer.load(out / "resume.npz")
+    tokenizer = AutoTokenizer.from_pretrained(out) if run.step else train_tokenizer(seed)
     losses: list[float] = []
     started, saved = time.monotonic() - run.seconds, time.monotonic()
     with Progress(console=console) as bar:

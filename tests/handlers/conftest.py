@@ -134,7 +134,7 @@ class FakeEngine:
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
         self.delay, self.fail_after, self.full = delay, fail_after, full
         self.generations: list[FakeGeneration] = []
-        self.closed = False
+        self.closed, self.failure = False, None
 
     def submit(self, request: Request) -> FakeGeneration:
         if self.full:

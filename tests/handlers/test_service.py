@@ -46,6 +46,16 @@ def test_a_model_that_cannot_be_loaded_says_why_and_the_log_has_the_traceback(fa
     assert "Traceback" in caplog.text
 
 
+def test_an_engine_that_stops_makes_the_server_unhealthy(fakes):
+    with fakes.connected() as app:
+        app.engine.failure = "the engine stopped: out of memory"
+        for response in (app.client.get("/health"), app.client.post(PATH, json=CHAT)):
+            assert response.status_code == 503
+            assert "out of memory" in response.json()["message"]
+            assert response.json()["error"]["code"] == "failed"
+        assert app.client.get("/health").json()["status"] == "failed"
+
+
 def test_while_draining_new_requests_are_refused(fakes):
     with fakes.connected() as app:
         app.service.drain()

@@ -14,6 +14,8 @@ from backend.models.decoder import Decoder
 
 CHUNK = 16
 """Tokens of one prefill call; shorter chunks are padded, and what padding writes is overwritten by what follows."""
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""Each executable runs once or twice: compiling is what these tests pay for."""
 
 
 def whole_logits(decoder: Decoder, tokens: np.ndarray) -> np.ndarray:
@@ -43,7 +45,7 @@ def greedy(decoder: Decoder, first: np.ndarray, caches: Any, start: int, steps: 
     return np.asarray(tokens), np.asarray(logits)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _whole(graph: Any, state: Any, tokens: jax.Array) -> jax.Array:
     decoder = nnx.merge(graph, state)
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
@@ -51,7 +53,7 @@ def _whole(graph: Any, state: Any, tokens: jax.Array) -> jax.Array:
     return decoder.logits(hidden)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _chunk(graph: Any, state: Any, tokens: jax.Array, caches: Any, start: int) -> tuple[jax.Array, Any]:
     decoder = nnx.merge(graph, state)
     positions = jnp.broadcast_to(start + jnp.arange(tokens.shape[1]), tokens.shape)
@@ -59,7 +61,7 @@ def _chunk(graph: Any, state: Any, tokens: jax.Array, caches: Any, start: int) -
     return decoder.logits(hidden), caches
 
 
-@partial(jax.jit, static_argnums=(0, 5))
+@partial(jax.jit, static_argnums=(0, 5), compiler_options=QUICK)
 def _decode(
     graph: Any, state: Any, first: jax.Array, caches: Any, start: int, steps: int
 ) -> tuple[jax.Array, jax.Array]:

@@ -142,6 +142,18 @@ def test_the_same_seed_and_position_give_the_same_token_in_every_row(
     np.testing.assert_array_equal(np.roll(draw(*batch), cut), draw(*rolled))
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.01])
+def test_end_tokens_are_masked_until_min_tokens_were_drawn(
+    temperature: float, oracle: SimpleNamespace, draw: Draw
+) -> None:
+    params = SamplingParams(99, (3,), temperature=temperature, min_tokens=ROWS // 2)
+    rows = oracle.as_rows([(params, seed) for seed in range(ROWS)], VOCAB)
+    counts, logits = np.zeros((2, ROWS, VOCAB), np.int32)
+    counts[:, 7], logits[:, 3], logits[:, 5] = np.arange(ROWS), 20, 10
+    tokens = draw(logits.astype(np.float32), rows, counts[:, 7] >= 0, counts < 0, counts, counts[:, 7])
+    np.testing.assert_array_equal(tokens, np.where(np.arange(ROWS) < ROWS // 2, 5, 3))
+
+
 @pytest.mark.parametrize("temperature", [1e-45, 1e-37, 1e-5, 1e38, 1e300])
 def test_extreme_temperatures_are_the_limits_of_ordinary_ones(
     temperature: float, oracle: SimpleNamespace, draw: Draw

@@ -30,6 +30,17 @@ def some_parameters(data: st.DataObject, strategy: st.SearchStrategy, kind: type
     return np.array([data.draw(strategy) for _ in range(ROWS)], kind)
 
 
+def aimed_parameters(data: st.DataObject, strategy: st.SearchStrategy, turns: list[np.ndarray]) -> np.ndarray:
+    """float32 [B]: anything, or just beside one of the values at which a row's outcome turns."""
+
+    def beside(values: np.ndarray) -> st.SearchStrategy[float]:
+        turn = st.integers(0, values.size - 1).map(lambda i: values[i])
+        moved = st.tuples(turn, st.sampled_from([1 - 5e-5, 1 + 5e-5])).map(np.prod)
+        return moved.map(lambda value: float(np.clip(value, 2**-20, 1)))
+
+    return np.array([data.draw(strategy | beside(values)) for values in turns], np.float32)
+
+
 @pytest.mark.parametrize("vocab", VOCABULARIES)
 @given(data=st.data())
 def test_top_k_keeps_the_k_likeliest_and_their_ties(vocab: int, data: st.DataObject, oracle: SimpleNamespace) -> None:
@@ -43,7 +54,8 @@ def test_top_k_keeps_the_k_likeliest_and_their_ties(vocab: int, data: st.DataObj
 @given(data=st.data())
 def test_top_p_keeps_the_smallest_set_that_reaches_p(vocab: int, data: st.DataObject, oracle: SimpleNamespace) -> None:
     x = data.draw(oracle.some_logits(vocab))
-    p = some_parameters(data, st.floats(2**-20, 1, width=32) | st.sampled_from([0.25, 0.5, 0.75, 0.9, 1.0]))
+    sums = [np.cumsum(np.sort(oracle.softmax(row))[::-1]) for row in x]
+    p = aimed_parameters(data, st.floats(2**-20, 1, width=32) | st.sampled_from([0.25, 0.5, 0.75, 0.9, 1.0]), sums)
     slack = 1e-6 + 2.4e-7 * np.sqrt(vocab)  # of a float32 sum over the row
     for row, stays, share in zip(x, kept(top_p(x, p), x), np.float64(p), strict=True):
         if share == 1:
@@ -63,7 +75,8 @@ def test_min_p_keeps_what_is_at_least_p_times_the_likeliest(
     vocab: int, data: st.DataObject, oracle: SimpleNamespace
 ) -> None:
     x = data.draw(oracle.some_logits(vocab))
-    p = some_parameters(data, st.floats(2**-20, 1, width=32) | st.sampled_from([0.0, 0.5, 1.0]))
+    shares = [oracle.softmax(row) / oracle.softmax(row).max() for row in x]
+    p = aimed_parameters(data, st.floats(2**-20, 1, width=32) | st.sampled_from([0.0, 0.5, 1.0]), shares)
     for row, stays, share in zip(np.float64(x), kept(min_p(x, p), x), np.float64(p), strict=True):
         if share == 0:
             assert np.array_equal(stays, np.isfinite(row))
@@ -86,7 +99,9 @@ def test_xtc_takes_out_the_top_choices_but_the_least_likely(
     vocab: int, data: st.DataObject, oracle: SimpleNamespace
 ) -> None:
     x = data.draw(oracle.some_logits(vocab))
-    threshold = some_parameters(data, st.floats(2**-12, 1, width=32) | st.sampled_from([0.0, 0.1, 0.25, 0.5]))
+    probabilities = [oracle.softmax(row) for row in x]
+    thresholds = st.floats(2**-12, 1, width=32) | st.sampled_from([0.0, 0.1, 0.25, 0.5])
+    threshold = aimed_parameters(data, thresholds, probabilities)
     chosen = some_parameters(data, st.sampled_from([True, True, False]), bool)
     spared = np.random.default_rng(data.draw(st.integers(0, 99))).random(x.shape) < 0.2
     stays = kept(xtc(x, threshold, chosen, spared), x)
