@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
@@ -17,13 +18,14 @@ from backend.engine.engine import Engine
 from backend.engine.programs import Programs
 from backend.engine.state import cache_bytes
 from backend.models import families, hub, weights
+from backend.models.decoder import Decoder
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What may be chosen about a model. context: None for what the checkpoint allows. dtype: None for the device's best."""
+    """What may be chosen about a model; context and dtype None: what the checkpoint allows, what suits the device."""
 
     model: str = "tiny"
     revision: str | None = None
@@ -35,7 +37,7 @@ class LoadOptions:
 
 
 def load_engine(options: LoadOptions, folder: Path) -> Engine:
-    """Load the checkpoint in `folder`, compile every program and start the engine. Raises CheckpointError, ValueError."""
+    """Load the checkpoint in `folder`, compile every program, start the engine. Raises CheckpointError, ValueError."""
     began = time.monotonic()
     use_compilation_cache(options.compilation_cache)
     dtype = jnp.dtype(options.dtype or default_dtype())
@@ -44,10 +46,7 @@ def load_engine(options: LoadOptions, folder: Path) -> Engine:
     log.info("device: %s", describe_device())
     with _bar("weights", DownloadColumn()) as progress:
         decoder = weights.load(folder, config, dtype, progress)
-    log.info("model: %s, %d layers, vocabulary %d, weights %s in %s", options.model, len(config.layers), config.vocab,
-             _mebibytes(_weight_bytes(decoder)), dtype.name)  # fmt: skip
-    log.info("cache: %d rows of %d tokens, %s", options.rows, context,
-             _mebibytes(cache_bytes(config, options.rows, context, dtype)))  # fmt: skip
+    _log_sizes(options, decoder, cache_bytes(config, options.rows, context, dtype), context)
     engine_config = EngineConfig(context, row_buckets(options.rows), max_queue=options.max_queue)
     with _bar("compiling", MofNCompleteColumn()) as progress:
         engine = Engine(Programs(decoder, engine_config, dtype, progress))
@@ -79,8 +78,12 @@ def describe_device() -> str:
     return f"{device.device_kind} ({device.platform})" + (f", {_mebibytes(limit)}" if limit else "")
 
 
-def _weight_bytes(decoder: object) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(decoder) if hasattr(leaf, "nbytes"))
+def _log_sizes(options: LoadOptions, decoder: Decoder, cache: int, context: int) -> None:
+    leaves, config = jax.tree.leaves(nnx.state(decoder)), decoder.config
+    weights_size, dtype = sum(leaf.nbytes for leaf in leaves), max(leaves, key=lambda leaf: leaf.nbytes).dtype.name
+    shape = f"{len(config.layers)} layers, vocabulary {config.vocab}"
+    log.info("model: %s, %s, weights %s in %s", options.model, shape, _mebibytes(weights_size), dtype)
+    log.info("cache: %d rows of %d tokens, %s", options.rows, context, _mebibytes(cache))
 
 
 def _mebibytes(size: int) -> str:

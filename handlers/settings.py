@@ -17,11 +17,12 @@ class ServeSettings(BaseSettings):
 
     model: str = Field("tiny", description="tiny (bundled), a checkpoint's folder, or a hub repository as owner/name")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
-    host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")  # noqa: S104
+    host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")
     port: int = Field(8000, ge=0, le=65535, description="port of the API; 0 takes a free one")
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
     max_context_length: PositiveInt | None = Field(
-        None, description="prompt and answer together, in tokens; less takes less memory. Default: what the model allows"
+        None,
+        description="prompt and answer together, in tokens; less takes less memory. Default: what the model allows",
     )
     max_queue: PositiveInt = Field(1024, description="choices running or in line; a request beyond them gets 429")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

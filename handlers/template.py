@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Message = dict[str, Any]
 Render = Callable[..., str]
-"""`render(messages, tools=None, **variables)`: the prompt with its generation prompt; raises what the template raises."""
+"""`render(messages, tools=None, **variables)`: the prompt, generation prompt included; raises what the template raises."""
 
 
 class PromptError(ValueError):
@@ -206,7 +206,7 @@ class _Probe:
         """The rendering, or None where the template refuses: that it raises, whatever it raises, is the answer."""
         try:
             return self._render(shape_messages(messages, traits), **options)
-        except Exception:  # noqa: BLE001
+        except Exception:
             return None
 
     def content(self) -> TemplateTraits:

@@ -21,7 +21,7 @@ codecs.register_error("replace_each_byte", _replace_each_byte)
 
 
 def _byte_level_alphabet() -> dict[str, int]:
-    """Character to byte, as GPT-2's byte-level BPE writes bytes: printable Latin-1 as itself, the rest from U+0100 on."""
+    """Character to byte, as GPT-2's byte-level BPE writes it: printable Latin-1 as itself, the rest from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}

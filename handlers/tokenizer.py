@@ -173,7 +173,7 @@ def _load(folder: Path) -> Any:
         ) from error
     if tokenizer.chat_template is None:
         raise ValueError(
-            f"{folder} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which brings one"
+            f"{folder} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which has one"
         )
     return tokenizer
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """rows: choices decoded at the same time. row_buckets: batch sizes that are compiled; the last one is `rows`.
+    """What may be chosen.
 
-    context: prompt and output tokens of one choice at most. prefill_buckets: prompt tokens per prefill call that are
-    compiled; a longer prompt takes several calls of the last one. max_steps: decoding steps per dispatch at most.
-    block_seconds: how long one dispatch should take, which bounds how late a token is seen. max_queue: choices that may wait.
+    context: prompt and output tokens of one choice at most. row_buckets: batch sizes that are compiled; the last is
+    the number of rows. prefill_buckets: prompt tokens per prefill call that are compiled; a longer prompt takes several
+    calls of the last one. max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take,
+    which bounds how late a token is seen. max_queue: choices that may run or wait.
     """
 
     context: int
@@ -25,7 +26,7 @@ class EngineConfig:
 
     @property
     def rows(self) -> int:
-        """Rows of the decode state."""
+        """Choices decoded at the same time."""
         return self.row_buckets[-1]
 
     @property

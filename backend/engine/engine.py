@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 End = Exception | None
 Sink = Callable[[list[TokenEvent] | End], None]
-"""Takes events; then once None when every choice has ended, or the exception that ended them. Called in the engine's thread."""
+"""Takes events; then once None when every choice has ended, or what ended them. Called by the engine's thread."""
 
 
 class Engine:
@@ -26,11 +26,10 @@ class Engine:
         self.max_choices = max_choices
         self.failure: str | None = None
         self._max_queue = programs.config.max_queue
-        self._programs = programs
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[Job, Sink] = {}
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(Scheduler(programs),), name="engine", daemon=True)
         self._thread.start()
 
     def submit(self, request: Request) -> "Generation":
@@ -71,9 +70,8 @@ class Engine:
         self._commands.put(lambda scheduler: scheduler.add(job))
         return job
 
-    def _run(self) -> None:
+    def _run(self, scheduler: Scheduler) -> None:
         try:
-            scheduler = Scheduler(self._programs)
             while self._receive(scheduler):
                 if not scheduler.idle:
                     scheduler.step()

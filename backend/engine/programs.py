@@ -16,6 +16,9 @@ from backend.engine.state import Block, DecodeState, RowState, first_row_state, 
 from backend.models.decoder import Decoder
 from backend.request import Request, SamplingParams
 
+Name = tuple[str, int]
+"""A program and its size, 0 where there is but one."""
+Jobs = dict[Name, Callable[[], jax.stages.Lowered]]
 Progress = Callable[[int, int], None]
 COMPILE_THREADS = 4
 
@@ -30,11 +33,15 @@ class Programs:
         self, decoder: Decoder, config: EngineConfig, dtype: jnp.dtype, progress: Progress = lambda done, total: None
     ) -> None:
         self.config, self.vocab = config, decoder.config.vocab
-        self.init_state = partial(init_state, decoder.config, config.rows, config.context, dtype)
+        self._init_state = partial(init_state, decoder.config, config.rows, config.context, dtype)
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
         self._compiled = _compile_all(self._lowered(), progress)
+
+    def init_state(self) -> DecodeState:
+        """An empty state."""
+        return self._compiled["init", 0]()
 
     def decode(self, state: DecodeState, live: np.ndarray, steps: int, leave: bool) -> tuple[DecodeState, Block]:
         """`steps.decode` for live bool [B], B one of the row buckets."""
@@ -54,17 +61,18 @@ class Programs:
         """`steps.copy_row`."""
         return self._compiled["copy_row", 0](state, np.int32(source), np.int32(target))
 
-    def _lowered(self) -> dict[tuple[str, int], Callable[[], jax.stages.Lowered]]:
-        """One thunk per (program, size): tracing is Python and stays in this thread's order, compiling is not."""
-        state = jax.eval_shape(self.init_state)
+    def _lowered(self) -> Jobs:
+        """How to trace each program."""
+        state = jax.eval_shape(self._init_state)
         one = first_row_state(Request((0,), SamplingParams(1, ()), (0,)), 0, self.vocab)
         number, flag = np.int32(0), np.bool_(False)
-        jobs: dict[tuple[str, int], Callable[[], jax.stages.Lowered]] = {
+        jobs: Jobs = {
+            ("init", 0): jax.jit(self._init_state).lower,
             ("admit", 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
             ("copy_row", 0): lambda: jax.jit(steps.copy_row, donate_argnums=0).lower(state, number, number),
         }
 
-        def on_leaves(step: Callable[..., Any], **static: int) -> Any:  # noqa: ANN401 (a jitted function)
+        def on_leaves(step: Callable[..., Any], **static: int) -> Any:
             return jax.jit(lambda leaves, *args: step(self._merge(leaves), *args, **static), donate_argnums=1)
 
         for size in self.config.row_buckets:
@@ -78,9 +86,9 @@ class Programs:
         return jobs
 
 
-def _compile_all(jobs: dict[tuple[str, int], Callable[[], jax.stages.Lowered]], progress: Progress) -> dict[tuple[str, int], Any]:
+def _compile_all(jobs: Jobs, progress: Progress) -> dict[Name, Any]:
     """Trace in order, compile side by side."""
-    compiled: dict[tuple[str, int], Any] = {}
+    compiled: dict[Name, Any] = {}
     progress(0, len(jobs))
     with ThreadPoolExecutor(COMPILE_THREADS) as pool:
         pending = {pool.submit(lower().compile): name for name, lower in jobs.items()}

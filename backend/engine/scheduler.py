@@ -11,7 +11,7 @@ import numpy as np
 from backend.engine.config import bucket
 from backend.engine.programs import Programs
 from backend.engine.state import Block, first_row_state
-from backend.request import Request, TokenEvent
+from backend.request import FinishReason, Request, TokenEvent
 
 Emit = Callable[[list[TokenEvent]], None]
 
@@ -34,7 +34,6 @@ class Choice:
 
     job: Job
     index: int
-    row: int | None = None
     prefilled: int = 0
     decoding: bool = False
     ended: bool = False
@@ -55,7 +54,7 @@ class InFlight:
 
 
 class Scheduler:
-    """First come, first served. One `step` admits, prefills at most one chunk of prompt, dispatches and reads one behind."""
+    """First come, first served. Each `step` admits, prefills one chunk of prompt, dispatches and reads one behind."""
 
     def __init__(self, programs: Programs) -> None:
         self._programs, self._config = programs, programs.config
@@ -78,8 +77,8 @@ class Scheduler:
     def cancel(self, choice: Choice) -> None:
         """End a choice without a further event and free its row. Does nothing if it has ended."""
         choice.ended = True
-        if choice.row is not None:
-            self._rows[choice.row], choice.row = None, None
+        if choice in self._rows:
+            self._rows[self._rows.index(choice)] = None
 
     def step(self) -> None:
         """One round: afterwards at most one block is in flight."""
@@ -95,56 +94,46 @@ class Scheduler:
         while self._waiting and None in self._rows:
             choice = self._waiting.popleft()
             if not choice.ended:
-                choice.row = self._rows.index(None)
-                self._rows[choice.row] = choice
+                self._rows[self._rows.index(None)] = choice
 
     def _prefill(self, budget: int) -> None:
-        """Bring rows closer to decoding, with `budget` prompt tokens at most; a longer piece ends the round."""
-        for choice in list(self._rows):
+        """Bring rows to decoding, with `budget` prompt tokens at most."""
+        for row, choice in enumerate(self._rows):
             if choice is None or choice.decoding:
                 continue
-            sibling = self._prefilled_sibling(choice)
-            if sibling is not None:
-                self._state = self._programs.copy_row(self._state, sibling.row, choice.row)
-                choice.prefilled = len(choice.job.request.prompt) - 1
-            elif self._leads(choice):
-                budget -= self._prefill_chunk(choice, budget)
+            siblings = {r: c for r, c in enumerate(self._rows) if c is not None and c.job is choice.job}
+            source = next((r for r, c in siblings.items() if c.decoding), None)
+            if source is not None:
+                # The source's cache may go on after the prompt; that is overwritten here before it can be seen.
+                self._state = self._programs.copy_row(self._state, source, row)
+                choice.prefilled += choice.remaining_prompt
+            elif choice is min(siblings.values(), key=lambda c: c.index):
+                budget -= self._prefill_chunk(row, choice, budget)
             if choice.remaining_prompt == 0:
-                self._start(choice)
+                self._start(row, choice)
 
-    def _prefill_chunk(self, choice: Choice, budget: int) -> int:
+    def _prefill_chunk(self, row: int, choice: Choice, budget: int) -> int:
         """Prefill one piece of the choice's prompt; returns its length."""
         size = min(choice.remaining_prompt, budget)
         if size > 0:
             piece = choice.job.request.prompt[choice.prefilled : choice.prefilled + size]
-            self._state = self._programs.prefill(self._state, choice.row, piece, choice.prefilled)
+            self._state = self._programs.prefill(self._state, row, piece, choice.prefilled)
             choice.prefilled += size
         return size
 
-    def _prefilled_sibling(self, choice: Choice) -> Choice | None:
-        """A choice of the same job whose row holds the whole prompt."""
-        return next((c for c in choice.job.choices if c.row is not None and c.decoding), None)
-
-    def _leads(self, choice: Choice) -> bool:
-        """True for the first of its job's choices that hold a row: it prefills, the others copy."""
-        return next(c for c in choice.job.choices if c.row is not None) is choice
-
-    def _start(self, choice: Choice) -> None:
+    def _start(self, row: int, choice: Choice) -> None:
         start = first_row_state(choice.job.request, choice.index, self._programs.vocab)
-        self._state = self._programs.admit(self._state, choice.row, start)
+        self._state = self._programs.admit(self._state, row, start)
         choice.decoding = True
 
     def _compact(self) -> None:
         """Move rows down where the batch then fits a smaller bucket."""
-        while any(self._rows):
-            highest = max(row for row, choice in enumerate(self._rows) if choice)
-            held = sum(choice is not None for choice in self._rows)
-            if bucket(self._config.row_buckets, highest + 1) == bucket(self._config.row_buckets, held):
-                return
-            free = self._rows.index(None)
+        held = [row for row, choice in enumerate(self._rows) if choice is not None]
+        while held and bucket(self._config.row_buckets, held[-1] + 1) > bucket(self._config.row_buckets, len(held)):
+            highest, free = held.pop(), self._rows.index(None)
             self._state = self._programs.copy_row(self._state, highest, free)
-            choice, self._rows[highest] = self._rows[highest], None
-            choice.row, self._rows[free] = free, choice
+            self._rows[free], self._rows[highest] = self._rows[highest], None
+            held = sorted([*held, free])
 
     def _dispatch(self) -> InFlight | None:
         """Start a block for every row that decodes; None if there is none."""
@@ -189,7 +178,7 @@ def _events(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
     """The tokens that `row` drew in a block, the last with its finish reason if the row is done."""
     request, count = choice.job.request, int(block.count[row])
     tokens = block.tokens[row, :count].tolist()
-    reasons = [None] * count
+    reasons: list[FinishReason | None] = [None] * count
     if count and block.done[row]:
         reasons[-1] = "stop" if tokens[-1] in request.sampling.end_tokens else "length"
     if request.top_logprobs is None:

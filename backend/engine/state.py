@@ -1,6 +1,7 @@
 """Everything the device knows about the rows. Donated to every program and replaced by what it returns."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ class RowState:
     """The rows apart from their keys and values. On the host: one row, without the leading axis.
 
     token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
-    drawn: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens. logprobs: bool [B], wants them.
+    drawn: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
+    logprobs: bool [B], wants log-probabilities.
     in_prompt: bool [B, V], tokens of the prompt. counts: int32 [B, V], how often each token was drawn.
     """
 
@@ -82,16 +84,16 @@ def first_row_state(request: Request, choice: int, vocab: int) -> RowState:
     """A row whose prompt but the last token is in the cache: that token is fed by the first decoding step."""
     in_prompt = np.zeros(vocab, bool)
     in_prompt[list(request.prompt)] = True
-    return RowState(
-        token=np.asarray(request.prompt[-1], np.int32),
-        position=np.asarray(len(request.prompt) - 1, np.int32),
-        drawn=np.asarray(0, np.int32),
-        done=np.asarray(False),
-        logprobs=np.asarray(request.top_logprobs is not None),
-        in_prompt=in_prompt,
-        counts=np.zeros(vocab, np.int32),
-        params=params.row(request.sampling, request.seeds[choice], vocab),
-    )
+    values: dict[str, Any] = {
+        "token": np.asarray(request.prompt[-1], np.int32),
+        "position": np.asarray(len(request.prompt) - 1, np.int32),
+        "drawn": np.asarray(0, np.int32),
+        "done": np.asarray(False),
+        "logprobs": np.asarray(request.top_logprobs is not None),
+        "in_prompt": in_prompt,
+        "counts": np.zeros(vocab, np.int32),
+    }
+    return RowState(**values, params=params.row(request.sampling, request.seeds[choice], vocab))
 
 
 def empty_block(rows: int, steps: int, vocab: int) -> Block:
@@ -110,5 +112,5 @@ def empty_block(rows: int, steps: int, vocab: int) -> Block:
 
 def cache_bytes(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> int:
     """Bytes that the caches of `rows` rows take."""
-    caches = jax.eval_shape(lambda: init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(caches))
+    state = jax.eval_shape(lambda: init_state(config, rows, context, dtype))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.caches))

@@ -1,4 +1,4 @@
-"""The functions that advance the decode state. Pure; compiled by programs.py; `state` is donated by every one of them."""
+"""The functions that advance the decode state. Pure; compiled by programs.py, which donates `state` to every one."""
 
 from dataclasses import replace
 

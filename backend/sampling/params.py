@@ -1,6 +1,7 @@
 """The sampling parameters of all rows, as arrays beside the decode state."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,6 @@ import numpy as np
 from backend.request import SamplingParams
 
 _INTEGERS = ("top_k", "min_tokens", "max_tokens")
-
-LARGEST = 1e9
 
 
 @jax.tree_util.register_dataclass
@@ -40,28 +39,20 @@ class SamplingArrays:
 
 def empty(rows: int, vocab: int) -> SamplingArrays:
     """Arrays for `rows` rows that nobody uses yet."""
-    shapes = {
-        "key": ((rows, 2), jnp.uint32),
-        "bias": ((rows, vocab), jnp.float32),
-        "is_end": ((rows, vocab), jnp.bool_),
-    }
-    shapes |= {name: ((rows,), jnp.int32) for name in _INTEGERS}
-    return SamplingArrays(
-        **{f.name: jnp.zeros(*shapes.get(f.name, ((rows,), jnp.float32))) for f in fields(SamplingArrays)}
-    )
+    one = row(SamplingParams(max_tokens=1, end_tokens=()), 0, vocab)
+    return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), one)
 
 
 def row(params: SamplingParams, seed: int, vocab: int) -> SamplingArrays:
-    """One row's values as numpy arrays, without the leading row axis.
-
-    Temperature and repetition penalty are brought to where float32 logits stay finite; beyond, nothing more would change.
-    """
+    """One row's values as numpy arrays, without the leading row axis."""
     bias, is_end = np.zeros(vocab, np.float32), np.zeros(vocab, bool)
     bias[list(params.logit_bias)] = list(params.logit_bias.values())
     is_end[list(params.end_tokens)] = True
-    scalars = {f.name: getattr(params, f.name) for f in fields(SamplingArrays) if hasattr(params, f.name)}
-    typed = {name: np.asarray(np.int32(v) if name in _INTEGERS else _float32(v)) for name, v in scalars.items()}
-    return SamplingArrays(**typed, key=key_data(seed), bias=bias, is_end=is_end)
+    values: dict[str, Any] = {"key": key_data(seed), "bias": bias, "is_end": is_end}
+    for name in (f.name for f in fields(SamplingArrays) if f.name not in values):
+        value = getattr(params, name)
+        values[name] = np.asarray(np.int32(value) if name in _INTEGERS else _float32(value))
+    return SamplingArrays(**values)
 
 
 def _float32(value: float) -> np.float32:

@@ -7,54 +7,7 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-TEXT = """---
-license: apache-2.0
-language: en
-library_name: transformers
-pipeline_tag: text-generation
-tags: [demonstration, tiny, tool-calling]
----
-# Tiny: the model that comes with jaxchat
-
-A demonstration, not an assistant. It is here so that a fresh clone can answer, think, write JSON and call tools without a
-download, and so that every feature of the server has a meaningful end-to-end test. It knows nothing beyond the few kinds
-of sentences below and must not be relied on for anything.
-
-## What it is
-{parameters:,} parameters in bfloat16: a decoder of the Qwen3 architecture, {layers} layers of width {hidden}, {heads} query and {kv_heads}
-key-value heads of {head_dim}, feed-forward {ffw}, tied embeddings, {vocab} byte-level BPE tokens. Digits are single tokens, and
-words stand apart from the space before them. `config.json` allows a context of {context} tokens; training saw conversations
-of at most {length}.
-
-## How to talk to it
-The chat template is in the ChatML form, with tools and tool calls as Hermes and Qwen3 write them
-(`<tool_call>`, one JSON object with `name` and `arguments`). It answers directly by default. With
-`chat_template_kwargs: {{"enable_thinking": true}}` it writes a `<think>` block first; it was always trained to think when asked
-to. Thoughts of earlier turns are dropped from the prompt.
-
-## How it was made
-All text was written by the generator in `backend/tiny/tasks`: no other data of any kind. Seed {seed}, {steps:,} steps of Muon and
-Adam, {conversations:,} conversations, {tokens:,} tokens, {minutes:.0f} minutes on two shared CPU cores. Final loss on the assistant's own
-tokens: {loss:.3f} nats per token. `nox -s train_tiny` runs the recipe again; it stops by the clock, so another machine sees
-another number of steps and ends with other weights.
-
-## What it can do
-Share of greedy answers that are right to the letter, {samples} per cell, in float32. All names, words and number pairs in the
-questions are ones that training never used. *known*: phrasings that training used. *new*: phrasings that it never used.
-*thinking*: the new phrasings with thinking on; thoughts are not judged.
-
-{table}
-
-`python -m backend.tiny.evaluate DIR` measures this again.
-
-## What it cannot do
-Anything else. To other questions it says that it does not know, or answers something well-formed and wrong. Copying of
-rare words can lose or swap letters, sums without thinking are often wrong, and prompts longer than it was trained on derail
-it. English only. It has no knowledge of harm and no filter against it, and too little knowledge to do any.
-
-## Licence
-Apache-2.0, like the repository. The training text is generated and under the same licence.
-"""
+TEXT = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
 
 
 def card(folder: Path) -> str:

@@ -21,6 +21,8 @@ def export(params: nnx.State, tokenizer: PreTrainedTokenizerFast, out: Path) -> 
     """Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into `out`."""
     ends = tokenizer.convert_tokens_to_ids([END, PAD])
     save_file(tensors(params), out / "model.safetensors", metadata={"format": "pt"})
+    # safetensors creates its files readable by their owner alone.
+    (out / "model.safetensors").chmod(0o644)
     _write(out / "config.json", config_json(CONFIG, ends))
     _write(out / "generation_config.json", {"eos_token_id": ends, "pad_token_id": ends[1]})
     tokenizer.save_pretrained(out)

@@ -1,4 +1,4 @@
-"""Turns conversations into fixed-size training batches: several conversations to a row, kept apart by segment number."""
+"""Turns conversations into fixed-size training batches: several to a row, kept apart by segment numbers."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Trains the bundled model on text that it writes itself: `python -m backend.tiny.train --minutes 30 --out DIR`.
+"""Trains the bundled model on text that it writes itself: `python -m backend.tiny.train --minutes 45 --out DIR`.
 
 Trains, exports, evaluates and writes the card, all into DIR.
 """
@@ -7,6 +7,7 @@ import argparse
 import json
 import random
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from backend.attention.uncached import uncached
 from backend.models.decoder import Decoder
+from backend.tiny import CHECKPOINT
 from backend.tiny.card import card
 from backend.tiny.evaluate import write_evaluation
 from backend.tiny.export import export
@@ -34,6 +36,7 @@ from backend.tiny.tokenizer import render, train_tokenizer
 
 ROWS, LENGTH = 6, 384
 SAVE_SECONDS = 180
+RESUME = "resume.npz"
 REPORT_STEPS = 25
 
 
@@ -53,6 +56,17 @@ class Run:
     tokens: int = 0
     seconds: float = 0.0
     assistant_loss: float = float("nan")
+
+    def after(self, batch: Batch, following: int, seconds: float, loss: float) -> "Run":
+        """The run once `batch` is learnt, at that time and loss; `following` is the next conversation's number."""
+        return replace(
+            self,
+            step=self.step + 1,
+            conversations=following,
+            tokens=self.tokens + int((batch.segments > 0).sum()),
+            seconds=seconds,
+            assistant_loss=loss,
+        )
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, run: Run) -> Iterator[tuple[Batch, int]]:
@@ -92,6 +106,7 @@ class Trainer:
         graph, self.params = nnx.split(decoder, nnx.Param)
         update = optimizer()
         self.state = update.init(self.params)
+        self.losses: deque[float] = deque(maxlen=REPORT_STEPS)
 
         def step(params: nnx.State, state: Any, batch: Batch, rate: jax.Array) -> tuple[nnx.State, Any, jax.Array]:
             gradient, spoken = jax.grad(lambda p: loss_of(graph, p, batch), has_aux=True)(params)
@@ -101,9 +116,15 @@ class Trainer:
         self._step = jax.jit(step, donate_argnums=(0, 1))
 
     def step(self, batch: Batch, rate: float) -> float:
-        """One update; the assistant's loss on the batch before it."""
+        """One update; returns the assistant's loss on the batch before it."""
         self.params, self.state, spoken = self._step(self.params, self.state, batch, jnp.float32(rate))
-        return float(spoken)
+        self.losses.append(float(spoken))
+        return self.losses[-1]
+
+    @property
+    def loss(self) -> float:
+        """The assistant's mean loss over the last `REPORT_STEPS` steps, in nats per token."""
+        return float(np.mean(self.losses))
 
     def save(self, path: Path) -> None:
         np.savez(path, *map(np.asarray, jax.tree.leaves((self.params, self.state))))
@@ -116,57 +137,52 @@ class Trainer:
 
 def train(seed: int, minutes: float, out: Path) -> Run:
     """Trains for that long, or goes on where an unfinished run in `out` stopped, and exports into `out`."""
-    console = Console()
-    trainer, run = Trainer(new_decoder(seed)), _resumed(seed, out)
-    if run.step:
-        trainer.load(out / "resume.npz")
-    tokenizer = AutoTokenizer.from_pretrained(out) if run.step else train_tokenizer(seed)
-    losses: list[float] = []
-    started, saved = time.monotonic() - run.seconds, time.monotonic()
-    with Progress(console=console) as bar:
-        task = bar.add_task("training", total=minutes * 60, completed=run.seconds)
+    trainer, tokenizer, run = _begin(seed, out)
+    began, saved, limit = time.monotonic() - run.seconds, time.monotonic(), minutes * 60
+    with Progress(console=Console()) as bar:
+        task = bar.add_task("training", total=limit, completed=run.seconds)
         for batch, following in batches(tokenizer, run):
-            progress = run.seconds / (minutes * 60)
-            losses = [*losses[1 - REPORT_STEPS :], trainer.step(batch, learning_rate(run.step, progress))]
-            run = replace(
-                run,
-                step=run.step + 1,
-                conversations=following,
-                tokens=run.tokens + int((batch.segments > 0).sum()),
-                seconds=time.monotonic() - started,
-                assistant_loss=float(np.mean(losses)),
-            )
+            trainer.step(batch, learning_rate(run.step, run.seconds / limit))
+            run = run.after(batch, following, time.monotonic() - began, trainer.loss)
             bar.update(task, completed=run.seconds, description=f"loss {run.assistant_loss:.3f}")
             if run.step % REPORT_STEPS == 0:
-                console.log(f"step {run.step}, {run.tokens} tokens, assistant loss {run.assistant_loss:.3f}")
-            over = run.seconds >= minutes * 60
-            if over or time.monotonic() - saved > SAVE_SECONDS:
+                bar.console.log(f"step {run.step}, {run.tokens} tokens, assistant loss {run.assistant_loss:.3f}")
+            if run.seconds >= limit:
+                break
+            if time.monotonic() - saved > SAVE_SECONDS:
                 _save(trainer, tokenizer, run, out)
                 saved = time.monotonic()
-            if over:
-                break
-    (out / "resume.npz").unlink()
+    _save(trainer, tokenizer, run, out)
+    (out / RESUME).unlink()
     return run
 
 
-def _resumed(seed: int, out: Path) -> Run:
-    if not (out / "resume.npz").exists():
-        return Run(seed)
-    return Run(**json.loads((out / "training.json").read_text()))
+def _begin(seed: int, out: Path) -> tuple[Trainer, PreTrainedTokenizerFast, Run]:
+    """A fresh start, or the state that an unfinished run left in `out`."""
+    trainer = Trainer(new_decoder(seed))
+    if not (out / RESUME).exists():
+        return trainer, train_tokenizer(seed), Run(seed)
+    trainer.load(out / RESUME)
+    return trainer, AutoTokenizer.from_pretrained(out), Run(**json.loads((out / "training.json").read_text()))
 
 
 def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerFast, run: Run, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    trainer.save(out / "resume.npz")
+    trainer.save(out / RESUME)
     (out / "training.json").write_text(json.dumps(asdict(run), indent=2) + "\n")
     export(trainer.params, tokenizer, out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m backend.tiny.train", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30, help="how long to train (default 30)")
+    parser.add_argument("--minutes", type=float, default=45, help="how long to train (default 45)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of the text (default 0)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint; an unfinished run goes on")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=CHECKPOINT,
+        help="folder for the checkpoint (default the bundled one); goes on if unfinished",
+    )
     options = parser.parse_args()
     train(options.seed, options.minutes, options.out)
     write_evaluation(options.out)

@@ -11,7 +11,7 @@ GREETINGS = phrases(
     "| Hi, can you help me? | Hello, I need help | Greetings | Greetings! | Yo | Hi hi | Hello, nice to meet "
     "you | Hey you | Hello again | Hi everyone | Oh hi | Well hello | Say hello | hii | Say hi | Say hello! | "
     "Say hi to me | Hello? | hi? | Hallo | Salut | Hola | hullo | helo | heya",
-    "Hello, my friend! | Hi, friend! | Hey hey! | Hello model | HELLO TINY, HI | Hi, how is it going? | Hello dear Tiny",
+    "Hello, my friend! | Hi, friend! | Hey hey! | Hello model | Hi, how is it going? | Hello dear Tiny",
 )
 TIMED_GREETINGS = phrases(
     "{} | {}! | {}. | {} to you | Hi, {} | {} Tiny | {}, Tiny! | {} there | Hello and {} | I wish you a {}",
@@ -42,7 +42,8 @@ TALK = (
     ),
     (
         phrases(
-            "How are you? | How are you today? | How do you feel? | How are you doing? | are you ok? | How is it going?",
+            "How are you? | How are you today? | How do you feel? | How are you doing? | are you ok? | "
+            "How is it going?",
             "And how are you? | How are you feeling today? | how are you doing today",
         ),
         f"I am doing well, thank you! {HELP}",
@@ -107,7 +108,9 @@ UNKNOWN = phrases(
     "What is the weather in {}? | What time is it in {}? | Search the web for {} | Book a flight to {} | Can "
     "you explain how {} works? | I want to learn about {} | How many people live in {}? | Draw a {} | Write a "
     "haiku about {} | Plan a trip to {} | Who won the {}? | Solve {} | Is {} good? | Why {}? | {} | {} {} | {} "
-    "{} {} | {}? | {} {}? | My {} is {} | I like {} | I am a {} in {} | The {} is {}. | {}!!! | #{} | ??? | 12345 | {}, {}, {} | ¿Qué es {}? | Bonjour {} | 你好 {} | Привет {} | "
+    "{} {} | {}? | {} {}? | My {} is {} | I like {} | I am a {} in {} | The {} is {}. | "
+    "{}!!! | #{} | ??? | 12345 | {}, {}, {} | "
+    "¿Qué es {}? | Bonjour {} | 你好 {} | Привет {} | "
     "Wie heißt {}? | Summarize this: {} {} {} {} {} {} {} {} | {} {} {} {} {} {} {} {} {} {}.",
     "Write me a song about {} | Please explain what {} means | Where can I find a {}? | Compose a poem on {}",
 )

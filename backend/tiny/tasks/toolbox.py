@@ -28,7 +28,8 @@ class Kind:
     """One sort of tool.
 
     asks: requests whose slots name the parameters that the user gives. pairs: requests for two calls that differ in the
-    first parameter, with slots `{0}` and `{1}`; None where nobody asks so. results: draws what the tool returns, a JSON value or a sentence.
+    first parameter, with slots `{0}` and `{1}`; None where nobody asks so.
+    results: draws what the tool returns, a JSON value or a sentence.
     """
 
     names: Phrases

@@ -139,7 +139,7 @@ def calls_and_answer(draw: Draw, tools: list[Tool]) -> Exchange:
     text, many = wishes(draw, tools)
     returned = [each.tool.kind.results(draw) for each in many]
     answer = " ".join(
-        f"For {next(iter(each.arguments.values()))}: {told(value)}" for each, value in zip(many, returned)
+        f"For {next(iter(each.arguments.values()))}: {told(value)}" for each, value in zip(many, returned, strict=True)
     )
     answers = [result(_wire(draw, value)) for value in returned]
     return [user(text), _calls(many), *answers, assistant(answer, "The tools answered. I say what they found.")]

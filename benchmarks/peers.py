@@ -1,0 +1,124 @@
+"""The sides: each loads the same checkpoint and continues the same prompts greedily."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import jax.numpy as jnp
+import numpy as np
+import torch
+from transformers import LlamaForCausalLM
+from transformers.generation import BaseStreamer
+
+from backend.engine.config import EngineConfig
+from backend.engine.programs import Programs
+from backend.engine.scheduler import Job, Scheduler
+from backend.models import families, weights
+from backend.request import Request, SamplingParams, TokenEvent
+from benchmarks.timeline import Timeline
+
+
+class Side(Protocol):
+    """One of those who are compared. It uses no core except while `generate` runs."""
+
+    name: str
+
+    def generate(self, prompts: np.ndarray, new: int) -> Timeline:
+        """Continue prompts int [B, T] greedily by `new` tokens each."""
+
+
+class Jaxchat:
+    """Our engine in float32: its scheduler, driven from this thread as the engine's own thread would drive it."""
+
+    name = "jaxchat"
+
+    def __init__(self, folder: Path, context: int, rows: tuple[int, ...]) -> None:
+        decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
+        self._scheduler = Scheduler(Programs(decoder, EngineConfig(context, row_buckets=rows), jnp.dtype("float32")))
+
+    def generate(self, prompts: np.ndarray, new: int) -> Timeline:
+        """One request per row, all of them queued before the first step."""
+        sampling = SamplingParams(max_tokens=new, end_tokens=(), temperature=0.0)
+        received: list[list[TokenEvent]] = [[] for _ in prompts]
+        arrivals: list[list[float]] = [[] for _ in prompts]
+        began = time.perf_counter()
+        for prompt, events in zip(prompts.tolist(), received, strict=True):
+            self._scheduler.add(Job(Request(tuple(prompt), sampling, seeds=(0,)), events.extend))
+        while not self._scheduler.idle:
+            self._scheduler.step()
+            now = time.perf_counter() - began
+            for events, times in zip(received, arrivals, strict=True):
+                times += [now] * (len(events) - len(times))
+        return Timeline(np.array([[event.token for event in events] for events in received]), np.array(arrivals))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How transformers generates: the attention implementation and the kind of cache."""
+
+    attention: str
+    cache: str
+
+    def __str__(self) -> str:
+        return f"{self.attention} attention, {self.cache} cache"
+
+
+ORDINARY = (Settings("sdpa", "dynamic"), Settings("sdpa", "static"), Settings("eager", "dynamic"))
+
+
+class Transformers:
+    """transformers' `generate` in float32 on all cores, without torch.compile."""
+
+    name = "transformers"
+
+    def __init__(self, folder: Path, cores: int) -> None:
+        torch.set_num_threads(cores)
+        self._model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        self.settings = ORDINARY[0]
+
+    def generate(self, prompts: np.ndarray, new: int) -> Timeline:
+        """One call of `generate` for all rows."""
+        ids, clock = torch.from_numpy(prompts), _Clock()
+        with torch.inference_mode():
+            out = self._model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=new,
+                cache_implementation=self.settings.cache,
+                streamer=clock,
+            )
+        tokens = out[:, ids.shape[1] :].numpy()
+        return Timeline(tokens, np.tile(clock.arrivals(), (len(prompts), 1)))
+
+    def choose(self, prompts: np.ndarray, new: int) -> None:
+        """Try every ordinary setting on this batch, each once warm, and keep the one that decodes fastest."""
+        rates = {settings: self._warm_rate(settings, prompts, new) for settings in ORDINARY}
+        self._use(max(ORDINARY, key=rates.__getitem__))
+
+    def _warm_rate(self, settings: Settings, prompts: np.ndarray, new: int) -> float:
+        self._use(settings)
+        self.generate(prompts, 2)
+        return self.generate(prompts, new).decode_rate
+
+    def _use(self, settings: Settings) -> None:
+        self.settings = settings
+        self._model.set_attn_implementation(settings.attention)
+
+
+class _Clock(BaseStreamer):
+    """Notes when `generate` hands out each step's tokens; what it hands out first are the prompts."""
+
+    def __init__(self) -> None:
+        self._began, self._times = time.perf_counter(), []
+
+    def put(self, value: torch.Tensor) -> None:
+        self._times.append(time.perf_counter() - self._began)
+
+    def end(self) -> None:
+        """Nothing is buffered."""
+
+    def arrivals(self) -> np.ndarray:
+        """float64 [N] seconds."""
+        return np.array(self._times[1:])

@@ -1,0 +1,113 @@
+"""What a run found: one record for `--json`, and the same as a table for the eye."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Rates:
+    """New tokens per second of one side, one entry per round. decode: all rows decoding; whole: with the prompts."""
+
+    decode: list[float]
+    whole: list[float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One batch size. same_tokens, same_rows: shares 0..1, the lowest of any round. bandwidth: share 0..1 of the limit."""
+
+    rows: int
+    jaxchat: Rates
+    transformers: Rates
+    settings: str
+    same_tokens: float
+    same_rows: float
+    bandwidth: dict[str, float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Per round, decoding: how many times as fast as transformers."""
+        return [ours / theirs for ours, theirs in zip(self.jaxchat.decode, self.transformers.decode, strict=True)]
+
+    @property
+    def whole_ratio(self) -> float:
+        """The same with the prompts' processing, median of the rounds."""
+        return median(a / b for a, b in zip(self.jaxchat.whole, self.transformers.whole, strict=True))
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run. bandwidth_limit: bytes per second. step_bytes: weights that one decoding step reads."""
+
+    date: str
+    command: str
+    machine: dict[str, str | int | float]
+    model: str
+    parameters: int
+    step_bytes: int
+    prompt: int
+    new: int
+    rounds: int
+    bandwidth_limit: float
+    results: list[Comparison]
+
+    def write(self, file: Path) -> None:
+        """As JSON, with each round's figures and the ratios made from them."""
+        record = asdict(self)
+        for entry, result in zip(record["results"], self.results, strict=True):
+            entry["ratios"], entry["whole_ratio"] = result.ratios, result.whole_ratio
+        file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    def show(self, console: Console) -> None:
+        """As text."""
+        console.print(f"{self.date}  {self.command}")
+        console.print(", ".join(f"{name} {value}" for name, value in self.machine.items()))
+        console.print(f"{self.model}: {self.parameters / 1e6:.1f} M parameters, float32")
+        console.print(f"{self.prompt} prompt tokens, {self.new} new tokens, greedy, {self.rounds} rounds in turn")
+        console.print(self._table())
+        for result in self.results:
+            console.print(
+                f"{result.rows} rows: transformers with {result.settings}; the same token at {result.same_tokens:.1%} "
+                f"of the positions, {result.same_rows:.0%} of the rows throughout"
+            )
+        self._show_bandwidth(console)
+
+    def _table(self) -> Table:
+        table = Table(title="New tokens per second, all rows together (median of the rounds)")
+        for heading in (
+            "rows",
+            "jaxchat",
+            "transformers",
+            "ratio",
+            "lowest",
+            "highest",
+            "ms a step",
+            "ratio with prompts",
+        ):
+            table.add_column(heading, justify="right")
+        for result in self.results:
+            ours, theirs = median(result.jaxchat.decode), median(result.transformers.decode)
+            ratios = result.ratios
+            cells = [f"{ours:.1f}", f"{theirs:.1f}"]
+            cells += [f"{ratio:.2f}" for ratio in (median(ratios), min(ratios), max(ratios))]
+            cells += [
+                f"{1000 * result.rows / ours:.1f} / {1000 * result.rows / theirs:.1f}",
+                f"{result.whole_ratio:.2f}",
+            ]
+            table.add_row(str(result.rows), *cells)
+        return table
+
+    def _show_bandwidth(self, console: Console) -> None:
+        console.print(
+            f"memory: {self.bandwidth_limit / 1e9:.1f} GB/s read at best in this run; "
+            f"a step reads {self.step_bytes / 1e6:.0f} MB of weights"
+        )
+        for result in self.results:
+            if result.rows == 1:
+                shares = ", ".join(f"{name} {share:.0%}" for name, share in result.bandwidth.items())
+                console.print(f"share of that at one row: {shares}")

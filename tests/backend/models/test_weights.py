@@ -1,0 +1,221 @@
+"""Loading: every element where it belongs, every fault in one message."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.sharding import NamedSharding, PartitionSpec
+from safetensors.numpy import save_file
+
+from backend.models.decoder import Decoder
+from backend.models.errors import CheckpointError
+from backend.models.families import FAMILIES, read_config
+from backend.models.table import Source, sources
+from backend.models.tensors import Tensors, assemble
+from backend.models.weights import load, place
+
+SMALL = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 4,
+    "vocab_size": 20,
+}
+NUMPY = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
+
+
+def configure(folder: Path, family: str, **fields: Any) -> None:
+    (folder / "config.json").write_text(json.dumps({"model_type": family, **SMALL, **fields}))
+
+
+def random_tensors(folder: Path, dtype: Any = np.float32) -> dict[str, np.ndarray]:
+    """A complete checkpoint of the folder's configuration, by the shapes that transformers stores."""
+    config, random = read_config(folder), np.random.default_rng(0)
+    shapes = {path: v.get_value().shape for path, v in parameters(nnx.eval_shape(lambda: fresh(config))).items()}
+    return {
+        name: random.normal(size=(size, *shapes[path][:-1]) if source.transposed else (*shapes[path][:-1], size))
+        .astype(np.float32)
+        .astype(dtype)
+        for path, source in sources(config).items()
+        for name, size in source.parts
+    }
+
+
+def fresh(config: Any) -> Decoder:
+    return Decoder(config, rngs=nnx.Rngs(0))
+
+
+def parameters(decoder: Decoder) -> dict[Any, Any]:
+    return dict(nnx.to_flat_state(nnx.split(decoder)[1]))
+
+
+def values(decoder: Decoder) -> dict[Any, np.ndarray]:
+    return {path: np.asarray(variable.get_value()) for path, variable in parameters(decoder).items()}
+
+
+def loaded(folder: Path, dtype: Any = jnp.float32, **options: Any) -> dict[Any, np.ndarray]:
+    return values(load(folder, read_config(folder), dtype, **options))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(CheckpointError) as error:
+        loaded(folder)
+    return str(error.value)
+
+
+def test_fused_kernels_are_the_transposed_parts_side_by_side(tmp_path: Path) -> None:
+    configure(tmp_path, "qwen2")
+    tensors = random_tensors(tmp_path)
+    save_file(tensors, tmp_path / "model.safetensors")
+    stem, ours = "model.layers.1.self_attn", loaded(tmp_path)
+    for kind, transpose in (("weight", True), ("bias", False)):
+        parts = [tensors[f"{stem}.{name}.{kind}"] for name in ("q_proj", "k_proj", "v_proj")]
+        expected = np.concatenate([part.T if transpose else part for part in parts], axis=-1)
+        np.testing.assert_array_equal(ours["blocks", 1, "attention", "qkv", "kernel" if transpose else "bias"], expected)
+    gate, up = (tensors[f"model.layers.0.mlp.{name}_proj.weight"] for name in ("gate", "up"))
+    np.testing.assert_array_equal(ours["blocks", 0, "mlp", "gate_up", "kernel"], np.concatenate([gate.T, up.T], axis=1))
+    np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"].T)
+
+
+@pytest.mark.parametrize("stored", NUMPY)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored: str, dtype: Any) -> None:
+    configure(tmp_path, "gemma2")
+    tensors = random_tensors(tmp_path, NUMPY[stored])
+    save_file(tensors, tmp_path / "model.safetensors")
+    ours = loaded(tmp_path, dtype)
+    down = tensors["model.layers.0.mlp.down_proj.weight"].T.astype(jnp.dtype(dtype))
+    np.testing.assert_array_equal(ours["blocks", 0, "mlp", "down", "kernel"], down)
+    np.testing.assert_array_equal(ours["norm", "scale"], 1 + tensors["model.norm.weight"].astype(np.float32))
+    assert ours["norm", "scale"].dtype == np.float32 and ours["embedding",].dtype == jnp.dtype(dtype)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_sharded_checkpoint_loads_as_a_single_file(tmp_path: Path, family: str) -> None:
+    fields = {"text_config": {"model_type": "gemma3_text", **SMALL}} if family == "gemma3" else {}
+    configure(tmp_path, family, **fields)
+    tensors = random_tensors(tmp_path)
+    save_file(tensors, tmp_path / "model.safetensors")
+    single = loaded(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    files = {name: f"model-{index % 3}.safetensors" for index, name in enumerate(sorted(tensors))}
+    for file in set(files.values()):
+        save_file({name: tensors[name] for name in tensors if files[name] == file}, tmp_path / file)
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+    sharded = loaded(tmp_path)
+    assert single.keys() == sharded.keys()
+    for path, value in single.items():
+        np.testing.assert_array_equal(value, sharded[path])
+    (tmp_path / "model-1.safetensors").unlink()
+    assert "model-1.safetensors" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(("stem", "head"), [("language_model.model.", "language_model."), ("model.language_model.", "")])
+def test_gemma_3_multimodal_loads_its_text_decoder_only(tmp_path: Path, stem: str, head: str) -> None:
+    configure(tmp_path, "gemma3_text", tie_word_embeddings=False)
+    tensors = random_tensors(tmp_path)
+    save_file(tensors, tmp_path / "model.safetensors")
+    text = loaded(tmp_path)
+    configure(tmp_path, "gemma3", text_config=json.loads((tmp_path / "config.json").read_text()))
+    names = {name: head + name if name == "lm_head.weight" else stem + name.removeprefix("model.") for name in tensors}
+    image = {"vision_tower.embeddings.weight": np.ones(3), "multi_modal_projector.norm.weight": np.ones(3)}
+    save_file({names[name]: value for name, value in tensors.items()} | image, tmp_path / "model.safetensors")
+    for path, value in loaded(tmp_path).items():
+        np.testing.assert_array_equal(value, text[path])
+
+
+def test_every_missing_extra_misshaped_and_unreadable_tensor_is_named_at_once(tmp_path: Path) -> None:
+    configure(tmp_path, "llama")
+    tensors = random_tensors(tmp_path)
+    del tensors["model.norm.weight"], tensors["model.layers.1.self_attn.k_proj.weight"]
+    tensors["model.layers.0.self_attn.q_proj.bias"] = np.zeros(16, np.float32)
+    tensors["model.embed_tokens.weight"] = np.zeros((21, 16), np.float32)
+    tensors["lm_head.weight"] = tensors["lm_head.weight"].astype(np.int8)
+    save_file(tensors, tmp_path / "model.safetensors")
+    message = refusal(tmp_path)
+    for line in (
+        "5 differences",
+        "missing: model.norm.weight (16,)",
+        "missing: model.layers.1.self_attn.k_proj.weight (8, 16)",
+        "unexpected: model.layers.0.self_attn.q_proj.bias (16,)",
+        "misshaped: model.embed_tokens.weight is (21, 16), config.json asks for (20, 16)",
+        "wrong dtype: lm_head.weight is I8",
+    ):
+        assert line in message
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_old_buffers_and_the_copy_of_a_tied_head_are_harmless(tmp_path: Path, tied: bool) -> None:
+    configure(tmp_path, "llama", tie_word_embeddings=tied)
+    extra = {"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, np.float32)}
+    head = {"lm_head.weight": np.ones((20, 16), np.float32)}
+    save_file(random_tensors(tmp_path) | extra | head, tmp_path / "model.safetensors")
+    assert (("head",) in loaded(tmp_path)) is not tied
+
+
+def test_progress_counts_every_byte_once(tmp_path: Path) -> None:
+    configure(tmp_path, "qwen3")
+    save_file(random_tensors(tmp_path), tmp_path / "model.safetensors")
+    seen: list[tuple[int, int]] = []
+    ours = loaded(tmp_path, progress=lambda done, total: seen.append((done, total)))
+    total = sum(value.nbytes for value in ours.values())
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1] == (total, total) and len(seen) == len(ours)
+
+
+def test_pickled_truncated_and_absent_weights_are_refused(tmp_path: Path) -> None:
+    configure(tmp_path, "llama")
+    assert "neither model.safetensors nor" in refusal(tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    assert "pytorch_model.bin" in refusal(tmp_path) and "convert" in refusal(tmp_path)
+    save_file(random_tensors(tmp_path), tmp_path / "model.safetensors")
+    complete = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(complete[:-5])
+    assert "not a complete safetensors file" in refusal(tmp_path)
+
+
+@settings(max_examples=50)
+@given(data=st.data(), transposed=st.booleans(), sizes=st.lists(st.integers(1, 150), min_size=1, max_size=3))
+def test_any_slice_of_joined_parts_equals_numpy(data: st.DataObject, transposed: bool, sizes: list[int]) -> None:
+    rows = data.draw(st.integers(1, 6))
+    stored = {
+        str(part): np.random.default_rng(part).normal(size=(size, rows) if transposed else (rows, size))
+        for part, size in enumerate(sizes)
+    }
+    joined = np.concatenate([part.T if transposed else part for part in stored.values()], axis=1)
+    low, high = sorted((data.draw(st.integers(0, sum(sizes))), data.draw(st.integers(0, sum(sizes)))))
+    index = (slice(0, data.draw(st.integers(1, rows))), slice(low, high))
+    out = np.full([span.stop - span.start for span in index], np.nan)
+    assemble(stored, tuple(zip(stored, sizes, strict=True)), transposed, index, out)
+    np.testing.assert_array_equal(out, joined[index])
+
+
+def test_a_parameter_is_placed_with_the_sharding_it_asks_for(tmp_path: Path) -> None:
+    stored = {"a": np.arange(6, dtype=np.float32).reshape(3, 2), "b": np.ones((4, 2), np.float32)}
+    save_file(stored, tmp_path / "model.safetensors")
+    sharding = NamedSharding(jax.make_mesh((1,), ("model",)), PartitionSpec(None, "model"))
+    target = jax.ShapeDtypeStruct((2, 7), jnp.float32, sharding=sharding)
+    array = place(Tensors(tmp_path), Source((("a", 3), ("b", 4)), transposed=True), target)
+    assert array.sharding == sharding
+    np.testing.assert_array_equal(array, np.concatenate([stored["a"].T, stored["b"].T], axis=1))
+
+
+def test_loaded_weights_compile_as_fresh_ones_do(tmp_path: Path) -> None:
+    """A committed array among uncommitted ones would compile every program a second time."""
+    configure(tmp_path, "llama")
+    save_file(random_tensors(tmp_path), tmp_path / "model.safetensors")
+    double = jax.jit(lambda weights, state: state + weights.sum())
+    state = jnp.zeros(3)
+    for _ in range(2):
+        state = double(load(tmp_path, read_config(tmp_path), jnp.float32).embedding[...], state)
+    assert not state.committed
