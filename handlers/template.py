@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Message = dict[str, Any]
 Render = Callable[..., str]
-"""`render(messages, tools=None, **variables)`: the prompt, generation prompt included; raises what the template raises."""
+"""`render(messages, tools=None, **variables)` gives the whole prompt, or raises what the template raises."""
 
 
 class PromptError(ValueError):

@@ -9,8 +9,8 @@ class EngineConfig:
 
     context: prompt and output tokens of one choice at most. row_buckets: batch sizes that are compiled; the last is
     the number of rows. prefill_buckets: prompt tokens per prefill call that are compiled; a longer prompt takes several
-    calls of the last one. max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take,
-    which bounds how late a token is seen. max_queue: choices that may run or wait.
+    calls. max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take, which
+    bounds how late a token is seen. max_queue: choices that may run or wait.
     """
 
     context: int

@@ -13,9 +13,9 @@ from backend.models.families import read_config
 from backend.models.weights import load
 
 ROWS = 32
-PROMPTS = (160, 512)
+PROMPTS = (96, 256, 512)
 """Prompt lengths that are compiled; a batch takes the smallest that holds its longest prompt."""
-NEW_TOKENS = 160
+NEW_TOKENS = 144
 
 
 class Greedy:

@@ -44,7 +44,12 @@ def test_linear_frequencies_equal_transformers(head_dim: int, theta: float, fact
 
 
 @given(
-    head_dim=HEAD_DIMS, theta=THETAS, factor=FACTORS, low=st.floats(0.5, 2), high=st.floats(3, 8), old=st.integers(8, 8192)
+    head_dim=HEAD_DIMS,
+    theta=THETAS,
+    factor=FACTORS,
+    low=st.floats(0.5, 2),
+    high=st.floats(3, 8),
+    old=st.integers(8, 8192),
 )
 def test_llama3_frequencies_equal_transformers(
     head_dim: int, theta: float, factor: float, low: float, high: float, old: int
@@ -107,4 +112,6 @@ def test_rotation_is_complex_multiplication_of_the_halves(position: int, seed: i
     x = np.random.default_rng(seed).normal(size=(1, 1, 3, 16)).astype(np.float32)
     cos, sin = cos_sin(rope, jnp.array([[position]]), 16)
     turned = (x[..., :8] + 1j * x[..., 8:]) * (np.asarray(cos) + 1j * np.asarray(sin))[:, :, None]
-    np.testing.assert_allclose(rotate(jnp.asarray(x), cos, sin), np.concatenate([turned.real, turned.imag], -1), atol=1e-5)
+    np.testing.assert_allclose(
+        rotate(jnp.asarray(x), cos, sin), np.concatenate([turned.real, turned.imag], -1), atol=1e-5
+    )

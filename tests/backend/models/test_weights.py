@@ -81,7 +81,9 @@ def test_fused_kernels_are_the_transposed_parts_side_by_side(tmp_path: Path) -> 
     for kind, transpose in (("weight", True), ("bias", False)):
         parts = [tensors[f"{stem}.{name}.{kind}"] for name in ("q_proj", "k_proj", "v_proj")]
         expected = np.concatenate([part.T if transpose else part for part in parts], axis=-1)
-        np.testing.assert_array_equal(ours["blocks", 1, "attention", "qkv", "kernel" if transpose else "bias"], expected)
+        np.testing.assert_array_equal(
+            ours["blocks", 1, "attention", "qkv", "kernel" if transpose else "bias"], expected
+        )
     gate, up = (tensors[f"model.layers.0.mlp.{name}_proj.weight"] for name in ("gate", "up"))
     np.testing.assert_array_equal(ours["blocks", 0, "mlp", "gate_up", "kernel"], np.concatenate([gate.T, up.T], axis=1))
     np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"].T)
@@ -120,7 +122,9 @@ def test_a_sharded_checkpoint_loads_as_a_single_file(tmp_path: Path, family: str
     assert "model-1.safetensors" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize(("stem", "head"), [("language_model.model.", "language_model."), ("model.language_model.", "")])
+@pytest.mark.parametrize(
+    ("stem", "head"), [("language_model.model.", "language_model."), ("model.language_model.", "")]
+)
 def test_gemma_3_multimodal_loads_its_text_decoder_only(tmp_path: Path, stem: str, head: str) -> None:
     configure(tmp_path, "gemma3_text", tie_word_embeddings=False)
     tensors = random_tensors(tmp_path)

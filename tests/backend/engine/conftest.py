@@ -1,0 +1,79 @@
+"""One small random decoder and engines around it, shared by the whole session."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from backend.attention import AttentionSpec
+from backend.attention.uncached import uncached
+from backend.engine.config import EngineConfig
+from backend.engine.engine import Engine
+from backend.engine.programs import Programs
+from backend.models.config import DecoderConfig, LayerConfig
+from backend.models.decoder import Decoder
+from backend.models.rope import RopeConfig
+from backend.request import Request, SamplingParams, TokenEvent
+
+CONTEXT, VOCAB = 200, 61
+CONFIG = EngineConfig(CONTEXT, row_buckets=(1, 4), prefill_buckets=(8, 32), max_steps=8, max_queue=64)
+
+
+class Small(NamedTuple):
+    """A decoder, its compiled programs and an engine on them."""
+
+    decoder: Decoder
+    programs: Programs
+    engine: Engine
+
+
+@pytest.fixture(scope="session")
+def small() -> Iterator[Small]:
+    layers = (
+        LayerConfig(AttentionSpec(8**-0.5), RopeConfig()),
+        LayerConfig(AttentionSpec(8**-0.5, window=20), RopeConfig()),
+    )
+    config = DecoderConfig(
+        vocab=VOCAB, embed=32, ffw=48, heads=4, kv_heads=2, head_dim=8, layers=layers, context=CONTEXT,
+        norm_epsilon=1e-6, tied_head=True,
+    )  # fmt: skip
+    decoder = Decoder(config, rngs=nnx.Rngs(0))
+    state = nnx.state(decoder)
+    nnx.update(decoder, jax.tree.map(lambda x: x * 8 if x.ndim == 2 and x.shape[0] == VOCAB else x * 1.5, state))
+    programs = Programs(decoder, CONFIG, jnp.dtype(jnp.float32))
+    engine = Engine(programs)
+    yield Small(decoder, programs, engine)
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def whole_logits(small: Small) -> Callable[[list[int]], np.ndarray]:
+    """float32 [T, V]: the decoder over a whole sequence at once, without cache, padded to one shape."""
+
+    @jax.jit
+    def run(tokens: jax.Array) -> jax.Array:
+        positions = jnp.arange(tokens.size)[None]
+        hidden, _ = small.decoder(tokens[None], positions, [None] * 2, uncached())
+        return small.decoder.logits(hidden[0])
+
+    def logits(tokens: list[int]) -> np.ndarray:
+        padded = np.zeros(CONTEXT, np.int32)
+        padded[: len(tokens)] = tokens
+        return np.asarray(run(padded))[: len(tokens)]
+
+    return logits
+
+
+def request(prompt: list[int], seeds: tuple[int, ...] = (0,), top_logprobs: int | None = None, **sampling) -> Request:
+    """A request with an end token that is never drawn unless asked for."""
+    params = {"max_tokens": 10, "end_tokens": (), **sampling}
+    return Request(tuple(prompt), SamplingParams(**params), seeds, top_logprobs)
+
+
+def tokens(events: list[TokenEvent], choice: int = 0) -> list[int]:
+    """The tokens of one choice."""
+    return [event.token for event in events if event.choice == choice]
