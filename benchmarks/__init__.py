@@ -1,1 +1,1 @@
-"""Speed beside that of peers, one command each; both sides take turns within one run, so that they meet the same machine."""
+"""Speed beside that of peers, one command each. Both sides take turns within a run, so they meet the same machine."""

@@ -36,6 +36,6 @@ def make(shape: LlamaConfig, folder: Path) -> int:
 
 
 def bytes_per_step(shape: LlamaConfig, parameters: int) -> int:
-    """Bytes of float32 weights that one decoding step reads: all but an embedding table of which it reads single rows."""
+    """Bytes of float32 weights that one decoding step reads: of an untied embedding it reads single rows only."""
     unread = 0 if shape.tie_word_embeddings else shape.vocab_size * shape.hidden_size
     return 4 * (parameters - unread)

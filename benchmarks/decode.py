@@ -1,8 +1,8 @@
 """Decoding speed on this machine's processor: jaxchat beside transformers' `generate`, both in float32.
 
-A random llama checkpoint of about 110 M parameters is made in a temporary folder and loaded by both. They continue the
-same random prompts greedily, by turns, so that both meet the machine in the same state. Speed is counted from the moment
-every row has its first token; the ratio with the prompts' processing is given beside it.
+A random llama checkpoint of about 110 M parameters is made in a temporary folder and loaded by both. They continue
+the same random prompts greedily, by turns, so that both meet the machine in the same state. Speed is counted from the
+moment every row has its first token; "with prompts" is the ratio with the prompts' processing in it.
 """
 
 import argparse
@@ -17,12 +17,13 @@ from statistics import median
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from transformers.utils import logging as transformers_logging
 
 from benchmarks import checkpoint, machine
 from benchmarks.peers import Jaxchat, Side, Transformers
 from benchmarks.report import Comparison, Rates, Report
-from benchmarks.timeline import Timeline, same_rows, same_tokens
+from benchmarks.timeline import Timeline, TooShort, same_rows, same_tokens
 
 PAUSE = 0.2
 """Seconds between two generations: thread pools that spin for a while after their work have gone to sleep by then."""
@@ -52,7 +53,10 @@ def main(argv: list[str] | None = None) -> None:
     if (load := machine.busy()) > BUSY:
         console.print(f"This machine is busy (load {load}): the ratios may stand, the speeds will not.")
     command = shlex.join(["python", "-m", "benchmarks.decode", *(sys.argv[1:] if argv is None else argv)])
-    report = run(_plan(arguments), command)
+    try:
+        report = run(_plan(arguments), command)
+    except TooShort as error:
+        sys.exit(f"--new {arguments.new}: {error}")
     report.show(console)
     if arguments.json is not None:
         report.write(arguments.json)
@@ -94,7 +98,7 @@ def _rounds(
     theirs.choose(prompts[0], plan.new)
     ours.generate(prompts[0], plan.new)
     rounds = []
-    for batch in prompts:
+    for batch in track(prompts, f"rows {rows}", console=Console(stderr=True), transient=True):
         bandwidth.measure()
         rounds.append((_rested(ours, batch, plan.new), _rested(theirs, batch, plan.new)))
     return rounds, str(theirs.settings)

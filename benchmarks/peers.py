@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 from transformers import LlamaForCausalLM
-from transformers.generation import BaseStreamer
+from transformers.generation.streamers import BaseStreamer
 
 from backend.engine.config import EngineConfig
 from backend.engine.programs import Programs
@@ -111,7 +111,8 @@ class _Clock(BaseStreamer):
     """Notes when `generate` hands out each step's tokens; what it hands out first are the prompts."""
 
     def __init__(self) -> None:
-        self._began, self._times = time.perf_counter(), []
+        self._began = time.perf_counter()
+        self._times: list[float] = []
 
     def put(self, value: torch.Tensor) -> None:
         self._times.append(time.perf_counter() - self._began)

@@ -19,7 +19,11 @@ class Rates:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One batch size. same_tokens, same_rows: shares 0..1, the lowest of any round. bandwidth: share 0..1 of the limit."""
+    """One batch size.
+
+    settings: how transformers generated. same_tokens, same_rows: shares 0..1 of the positions and of the rows on which
+    the sides agree, the lowest of any round. bandwidth: each side's share 0..1 of the memory's limit, weights only.
+    """
 
     rows: int
     jaxchat: Rates
@@ -71,14 +75,11 @@ class Report:
         console.print(f"{self.prompt} prompt tokens, {self.new} new tokens, greedy, {self.rounds} rounds in turn")
         console.print(self._table())
         for result in self.results:
-            console.print(
-                f"{result.rows} rows: transformers with {result.settings}; the same token at {result.same_tokens:.1%} "
-                f"of the positions, {result.same_rows:.0%} of the rows throughout"
-            )
+            console.print(f"rows {result.rows}: transformers with {result.settings}")
         self._show_bandwidth(console)
 
     def _table(self) -> Table:
-        table = Table(title="New tokens per second, all rows together (median of the rounds)")
+        table = Table(title="New tokens per second of all rows together, medians of the rounds")
         for heading in (
             "rows",
             "jaxchat",
@@ -87,7 +88,8 @@ class Report:
             "lowest",
             "highest",
             "ms a step",
-            "ratio with prompts",
+            "with prompts",
+            "same tokens",
         ):
             table.add_column(heading, justify="right")
         for result in self.results:
@@ -98,6 +100,7 @@ class Report:
             cells += [
                 f"{1000 * result.rows / ours:.1f} / {1000 * result.rows / theirs:.1f}",
                 f"{result.whole_ratio:.2f}",
+                f"{result.same_tokens:.1%}",
             ]
             table.add_row(str(result.rows), *cells)
         return table

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 
+class TooShort(Exception):
+    """There was no time at which all rows decoded."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """One batch of B rows, N new tokens each.
 
-    tokens: int [B, N]. arrivals: float64 [B, N], seconds after the prompts were handed over at which the host had each token.
+    tokens: int [B, N]. arrivals: float64 [B, N], seconds from handing over the prompts until the host had the token.
     """
 
     tokens: np.ndarray
@@ -28,10 +32,11 @@ class Timeline:
         """New tokens per second of all rows together while every row was decoding.
 
         That is from the moment the last row had its first token until the first row had its last one; what came at the
-        very start was computed before and does not count.
+        very start was computed before and does not count. Raises TooShort.
         """
         start, stop = self.arrivals[:, 0].max(), self.arrivals[:, -1].min()
-        assert stop > start, "no time in which all rows decode: more new tokens are needed"
+        if stop <= start:
+            raise TooShort("one row ended before another had begun; ask for more new tokens")
         return int(((self.arrivals > start) & (self.arrivals <= stop)).sum()) / float(stop - start)
 
 

@@ -1,16 +1,16 @@
 """The command line: `jaxchat serve`."""
 
 import logging
+import sys
 from pathlib import Path
 
 import uvicorn
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
-from rich.console import Console
-from rich.logging import RichHandler
 
 from handlers.app import create_app
 from handlers.service import Loaded, Service
-from handlers.settings import FURTHER_SPELLINGS, ServeSettings
+from handlers.settings import ServeSettings
 
 GRACE_SECONDS = 30
 
@@ -21,9 +21,9 @@ class Serve(ServeSettings):
     def cli_cmd(self) -> None:
         """Serve until interrupted."""
         set_up_logging(self.log_level)
-        app = create_app(Service(lambda: load(self), model_names(self.model)))
-        uvicorn.run(
-            app,
+        service = Service(lambda: load_or_stop(self, server), model_names(self.model))
+        config = uvicorn.Config(
+            create_app(service),
             host=self.host,
             port=self.port,
             log_config=None,
@@ -31,12 +31,16 @@ class Serve(ServeSettings):
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        server = uvicorn.Server(config)
+        server.run()
+        if service.reason is not None:
+            sys.exit(1)
 
 
 class Jaxchat(BaseSettings):
     """An open chat-completions server: the Friendli Container API on JAX."""
 
-    model_config = SettingsConfigDict(cli_prog_name="jaxchat", cli_kebab_case=True, cli_shortcuts=FURTHER_SPELLINGS)
+    model_config = SettingsConfigDict(cli_prog_name="jaxchat", cli_kebab_case=True)
 
     serve: CliSubCommand[Serve]
 
@@ -46,8 +50,27 @@ class Jaxchat(BaseSettings):
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    CliApp.run(Jaxchat)
+    """Entry point of the console script; a wrong setting ends it with exit status 2 and a line that names it."""
+    try:
+        CliApp.run(Jaxchat)
+    except ValidationError as error:
+        faults = [f"--{str(fault['loc'][-1]).replace('_', '-')}: {fault['msg']}" for fault in error.errors()]
+        sys.exit(usage_error("; ".join(faults)))
+
+
+def usage_error(message: str) -> int:
+    """Say what is wrong as argparse does; gives its exit status."""
+    print(f"jaxchat: error: {message}; see jaxchat serve --help", file=sys.stderr)
+    return 2
+
+
+def load_or_stop(settings: ServeSettings, server: uvicorn.Server) -> Loaded:
+    """`load`; a server that cannot load its model stops."""
+    try:
+        return load(settings)
+    except Exception:
+        server.should_exit = True
+        raise
 
 
 def load(settings: ServeSettings) -> Loaded:
@@ -75,6 +98,13 @@ def model_names(model: str) -> list[str]:
 
 
 def set_up_logging(level: str) -> None:
-    """One line per event on standard error, for the server's own log and uvicorn's."""
-    handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S")
-    logging.basicConfig(level=level.upper(), format="%(message)s", handlers=[handler])
+    """One line per event on standard error, for the server's own log and uvicorn's, without what says nothing."""
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("jax").setLevel(logging.WARNING)  # lists the platforms that it did not find
+    drop("transformers", "PyTorch was not found")
+    drop("uvicorn.access", '"GET /health')
+
+
+def drop(logger: str, text: str) -> None:
+    """Keep messages that contain `text` out of a logger."""
+    logging.getLogger(logger).addFilter(lambda record: text not in record.getMessage())

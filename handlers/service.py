@@ -174,7 +174,8 @@ class Service:
         try:
             loaded = self._load()
         except Exception as error:
-            logger.exception("the model could not be loaded")
+            # A ValueError says all there is to say: the model or a setting is not what it should be.
+            logger.error("the model could not be loaded: %s", error, exc_info=not isinstance(error, ValueError))
             self._finish("failed", reason=str(error) or type(error).__name__)
         else:
             self._finish("ready", loaded)

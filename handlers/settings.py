@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AliasChoices, Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,12 +13,22 @@ class ServeSettings(BaseSettings):
     With no flag at all the small bundled model answers on http://localhost:8000, with Swagger UI at /ui.
     """
 
-    model_config = SettingsConfigDict(env_prefix="JAXCHAT_")
+    model_config = SettingsConfigDict(env_prefix="JAXCHAT_", env_prefix_target="all", populate_by_name=True)
 
-    model: str = Field("tiny", description="tiny (bundled), a checkpoint's folder, or a hub repository as owner/name")
+    model: str = Field(
+        "tiny",
+        validation_alias=AliasChoices("model", "hf-model-name"),
+        description="tiny (bundled), a checkpoint's folder, or a hub repository as owner/name",
+    )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")
-    port: int = Field(8000, ge=0, le=65535, description="port of the API; 0 takes a free one")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("port", "web-server-port"),
+        description="port of the API; 0 takes a free one",
+    )
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
     max_context_length: PositiveInt | None = Field(
         None,
@@ -32,7 +42,3 @@ class ServeSettings(BaseSettings):
         Path("~/.cache/jaxchat/compiled"), description="folder of compiled programs, which make later starts fast"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
-
-
-FURTHER_SPELLINGS = {"serve.model": "hf-model-name", "serve.port": "web-server-port"}
-"""Friendli's names for flags that go by a shorter one here."""

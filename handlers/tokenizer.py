@@ -2,15 +2,11 @@
 
 import inspect
 import json
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
-
-# transformers announces the absence of PyTorch, which this server does not use, when it is imported.
-logging.getLogger("transformers").addFilter(lambda record: "PyTorch was not found" not in record.getMessage())
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 

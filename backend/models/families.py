@@ -29,7 +29,7 @@ UNHONOURED = ("quantization_config", "mlp_bias", "use_bidirectional_attention")
 
 
 def read_config(folder: Path) -> DecoderConfig:
-    """The decoder that `folder`/config.json describes. Raises `CheckpointError` naming each key that is not honoured."""
+    """The decoder that `folder`/config.json describes; `CheckpointError` names each key that is not honoured."""
     raw = read_json(folder / "config.json")
     family = family_of(raw)
     config = _parse(raw)

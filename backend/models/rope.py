@@ -76,7 +76,7 @@ def dynamic_frequencies(rope: RopeConfig, positions: jax.Array, head_dim: int) -
 
 
 def yarn_attention_factor(factor: float, mscale: float | None = None, mscale_all_dim: float | None = None) -> float:
-    """Yarn's factor on cosines and sines: 0.1 ln(factor) + 1 (Peng et al., 2023, eq. 22), or DeepSeek's ratio of two."""
+    """Yarn's factor on cosines and sines: 0.1 ln(factor) + 1 (Peng et al., 2023, eq. 22); two scales give a ratio."""
 
     def temperature(scale: float) -> float:
         return 1.0 if factor <= 1 else 0.1 * scale * math.log(factor) + 1.0

@@ -18,7 +18,7 @@ from backend.tiny.generation import Greedy
 from backend.tiny.tasks import EXCHANGES, Conversation, Draw, exam
 from backend.tiny.tokenizer import END, render, render_prompt
 
-SAMPLES = 24
+SAMPLES = 16
 SEED = 1_000_003
 MODES = {"known": (False, False), "new": (True, False), "thinking": (True, True)}
 """Name of a way to ask -> (new phrasings, thinking)."""

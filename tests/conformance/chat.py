@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+import pytest
 
 from handlers.spec import load_document
 
@@ -119,6 +120,28 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
         for choice in answer["choices"]
     ]
     return {"choices": choices, "usage": answer["usage"]}
+
+
+def assert_alike(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Two answers, as `said` or `fold` has them, say the same; only log-probabilities may be rounded differently.
+
+    Batches of different sizes run different programs, which add up in a different order.
+    """
+    assert _without_numbers(first) == _without_numbers(second)
+    assert _numbers(first) == pytest.approx(_numbers(second), abs=1e-4, rel=1e-5)
+
+
+def _without_numbers(answer: dict[str, Any]) -> dict[str, Any]:
+    choices = [
+        {**choice, "logprobs": [(entry["token"], entry["bytes"]) for entry in choice["logprobs"]]}
+        for choice in answer["choices"]
+    ]
+    return {**answer, "choices": choices}
+
+
+def _numbers(answer: dict[str, Any]) -> list[float]:
+    entries = [entry for choice in answer["choices"] for entry in choice["logprobs"]]
+    return [item["logprob"] for entry in entries for item in (entry, *entry["top_logprobs"])]
 
 
 def text(answer: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Chats to token ids on tokenizers saved to folders: the template's own, byte-level BPE and SentencePiece."""
 
 import json
-import logging
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -331,13 +330,6 @@ def test_a_template_for_tools_is_used_with_tools(tmp_path):
     assert tokenizer.traits.tools
     assert tokenizer._tokenizer.decode(encode(tokenizer, [user("hi")])) == "plain hi"
     assert "'name': 'f'" in tokenizer._tokenizer.decode(encode(tokenizer, [user("hi")], tools))
-
-
-def test_the_absence_of_pytorch_is_not_announced():
-    logger = logging.getLogger("transformers")
-    messages = {"PyTorch was not found. Models": False, "Something else": True}
-    for message, passes in messages.items():
-        assert bool(logger.filter(logging.LogRecord("transformers", 30, "", 1, message, None, None))) is passes
 
 
 # --- Single tokens ---

@@ -1,4 +1,4 @@
-"""Random small checkpoints of every family, as hypothesis strategies, and transformers (torch, fp32) as their oracle."""
+"""Random small checkpoints of every family as hypothesis strategies, and transformers (torch, fp32) as their oracle."""
 
 from dataclasses import dataclass
 from pathlib import Path

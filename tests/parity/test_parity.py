@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_decoder_agrees_with_transformers(family: str, data: st.DataObject) -> None:
     drawn = data.draw(st.sampled_from(ROPE_KINDS).flatmap(lambda kind: checkpoints(family, kind)))

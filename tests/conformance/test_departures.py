@@ -1,0 +1,64 @@
+"""A client that leaves takes its rows and its places in line with it."""
+
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from tests.conformance.chat import HELLO, PATH, QUEUE, ROWS, ending, read_error, wait_until
+
+LONG = {"messages": HELLO, "max_tokens": 900, "eos_token": []}  # about a second alone
+
+
+def leave_in_line(client, stack, **parameters):
+    """Sends a long request on a connection of its own, which closes with the stack; returns the connection."""
+    raw = json.dumps(LONG | parameters).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    address = (client.base_url.host, client.base_url.port)
+    connection = stack.enter_context(socket.create_connection(address, timeout=60))
+    connection.sendall(head.encode() + raw)
+    return connection
+
+
+def queue_is_full(chat):
+    return chat.post(max_tokens=1, n=QUEUE // 2).status_code == 429
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_full_queue_is_429_until_its_clients_leave(chat, client, stream):
+    """All places are taken by answers that would need a minute; so a second round finds no place that leaked."""
+    for _ in range(2):
+        with ExitStack() as stack:
+            connections = [leave_in_line(client, stack, n=QUEUE // 2, stream=stream) for _ in range(2)]
+            wait_until(lambda: queue_is_full(chat))
+            refusal = chat.post(max_tokens=1)
+            assert refusal.status_code == 429 and int(refusal.headers["retry-after"]) >= 1
+            assert read_error(refusal)["code"] == "queue_full"
+            if stream:
+                assert all(connection.recv(1) for connection in connections)
+        wait_until(lambda: not queue_is_full(chat), 20)
+        assert ending(chat.whole(max_tokens=3, eos_token=[])) == (3, "length")
+
+
+def test_streams_that_are_left_midway_free_their_rows(chat, client):
+    with ExitStack() as stack:
+        for _ in range(2 * ROWS):
+            response = stack.enter_context(client.stream("POST", PATH, json={**LONG, "stream": True}))
+            assert response.status_code == 200
+            next(response.iter_lines())
+            response.close()
+    assert ending(chat.whole(max_tokens=3, eos_token=[])) == (3, "length")
+
+
+def test_those_who_stay_are_not_disturbed_by_those_who_leave(chat, client):
+    body = {"seed": 3, "temperature": 1, "max_tokens": 60, "eos_token": []}
+    alone = chat.whole(**body)
+    with ThreadPoolExecutor(2) as pool, ExitStack() as stack:
+        staying = [pool.submit(chat.whole, **body) for _ in range(2)]
+        for _ in range(3 * ROWS):
+            leave_in_line(client, stack, stream=True)
+        stack.close()
+        answers = [future.result() for future in staying]
+    assert [answer["choices"] for answer in answers] == [alone["choices"]] * 2
