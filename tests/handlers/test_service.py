@@ -34,16 +34,20 @@ def test_while_loading_the_port_answers_503_with_retry_after_and_then_200(fakes)
     assert engine.closed
 
 
-def test_a_model_that_cannot_be_loaded_says_why_and_the_log_has_the_traceback(fakes, caplog):
+@pytest.mark.parametrize(("kind", "traceback"), [(ValueError, False), (RuntimeError, True)])
+def test_a_model_that_cannot_be_loaded_says_why_and_the_log_has_the_traceback_of_what_is_unexpected(
+    fakes, caplog, kind, traceback
+):
     def load():
-        raise ValueError("config.json: model_type 'x' is not supported")
+        raise kind("config.json: model_type 'x' is not supported")
 
     with fakes.connected(load=load) as app:
         fakes.wait_until(lambda: app.service.status == "failed")
         for response in (app.client.get("/health"), app.client.post(PATH, json=CHAT)):
             assert response.status_code == 503 and "retry-after" not in response.headers
             assert "model_type 'x' is not supported" in response.json()["message"]
-    assert "Traceback" in caplog.text
+    assert "model_type 'x' is not supported" in caplog.text
+    assert ("Traceback" in caplog.text) is traceback
 
 
 def test_an_engine_that_stops_makes_the_server_unhealthy(fakes):
