@@ -79,30 +79,12 @@ class Report:
         self._show_bandwidth(console)
 
     def _table(self) -> Table:
+        rows = [_cells(result) for result in self.results]
         table = Table(title="New tokens per second of all rows together, medians of the rounds")
-        for heading in (
-            "rows",
-            "jaxchat",
-            "transformers",
-            "ratio",
-            "lowest",
-            "highest",
-            "ms a step",
-            "with prompts",
-            "same tokens",
-        ):
+        for heading in rows[0]:
             table.add_column(heading, justify="right")
-        for result in self.results:
-            ours, theirs = median(result.jaxchat.decode), median(result.transformers.decode)
-            ratios = result.ratios
-            cells = [f"{ours:.1f}", f"{theirs:.1f}"]
-            cells += [f"{ratio:.2f}" for ratio in (median(ratios), min(ratios), max(ratios))]
-            cells += [
-                f"{1000 * result.rows / ours:.1f} / {1000 * result.rows / theirs:.1f}",
-                f"{result.whole_ratio:.2f}",
-                f"{result.same_tokens:.1%}",
-            ]
-            table.add_row(str(result.rows), *cells)
+        for cells in rows:
+            table.add_row(*cells.values())
         return table
 
     def _show_bandwidth(self, console: Console) -> None:
@@ -114,3 +96,19 @@ class Report:
             if result.rows == 1:
                 shares = ", ".join(f"{name} {share:.0%}" for name, share in result.bandwidth.items())
                 console.print(f"share of that at one row: {shares}")
+
+
+def _cells(result: Comparison) -> dict[str, str]:
+    """Heading -> text."""
+    ours, theirs, ratios = median(result.jaxchat.decode), median(result.transformers.decode), result.ratios
+    return {
+        "rows": str(result.rows),
+        "jaxchat": f"{ours:.1f}",
+        "transformers": f"{theirs:.1f}",
+        "ratio": f"{median(ratios):.2f}",
+        "lowest": f"{min(ratios):.2f}",
+        "highest": f"{max(ratios):.2f}",
+        "ms a step": f"{1000 * result.rows / ours:.1f} / {1000 * result.rows / theirs:.1f}",
+        "with prompts": f"{result.whole_ratio:.2f}",
+        "same tokens": f"{result.same_tokens:.1%}",
+    }

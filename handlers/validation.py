@@ -58,9 +58,10 @@ class JSONBodies:
 
 
 class MediaTypeMiddleware:
-    """Writes the media type of a request in lower case.
+    """Writes the media type of a request in lower case, and takes it away from requests whose body means nothing.
 
     Connexion takes `Application/JSON` for JSON when it compares types, yet finds no schema for it and checks nothing.
+    And it parses any form that is sent, of any size, also with a GET: 400 where the form is broken.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -68,7 +69,13 @@ class MediaTypeMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope = {**scope, "headers": [(name, _lower_media_type(name, value)) for name, value in scope["headers"]]}
+            bodyless = scope["method"] in ("GET", "HEAD")
+            headers = [
+                (name, _lower_media_type(name, value))
+                for name, value in scope["headers"]
+                if not (bodyless and name == b"content-type")
+            ]
+            scope = {**scope, "headers": headers}
         await self._app(scope, receive, send)
 
 

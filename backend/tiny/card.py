@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import load_file
+from safetensors import safe_open
 
 TEXT = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
 
@@ -40,7 +41,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def parameters(folder: Path) -> int:
-    return sum(tensor.size for tensor in load_file(folder / "model.safetensors").values())
+    with safe_open(folder / "model.safetensors", framework="numpy") as tensors:
+        names = tensors.keys()
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
 
 
 def table(scores: dict[str, dict[str, float]]) -> str:

@@ -1,7 +1,8 @@
 """Measures what a checkpoint can do: `python -m backend.tiny.evaluate DIR` prints a table and writes evaluation.json.
 
-Every answer is drawn greedily and must be right to the letter. Values (words, names, number pairs) are always ones that
-training never used; phrasings are ones it used ("known"), or never used ("new"), or never used with thinking on.
+Every answer is drawn greedily and must be right to the letter. Names and words, and the number pairs of additions and
+comparisons, are always ones that training never used; phrasings are ones it used ("known"), or never used ("new"), or
+never used with thinking on.
 """
 
 import argparse
@@ -12,13 +13,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from backend.tiny.generation import Greedy
 from backend.tiny.tasks import EXCHANGES, Conversation, Draw, exam
-from backend.tiny.tokenizer import END, render, render_prompt
+from backend.tiny.tokenizer import END, identity, load_tokenizer, render, render_prompt
 
-SAMPLES = 16
+SAMPLES = 32
 SEED = 1_000_003
 MODES = {"known": (False, False), "new": (True, False), "thinking": (True, True)}
 """Name of a way to ask -> (new phrasings, thinking)."""
@@ -61,12 +62,12 @@ def questions(tokenizer: PreTrainedTokenizerFast, samples: int, modes: list[str]
 
 def evaluate(folder: Path, samples: int = SAMPLES, modes: tuple[str, ...] = tuple(MODES)) -> Scores:
     """Exact-match shares of the checkpoint in `folder`."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(folder)
     asked = questions(tokenizer, samples, list(modes))
-    answers = Greedy(folder).continue_all([each.prompt for each in asked], tokenizer.eos_token_id)
+    answers = Greedy(folder).continue_all([each.prompt for each in asked], identity(tokenizer, END))
     right: dict[tuple[str, str], list[bool]] = {}
     for each, answer in zip(asked, answers, strict=True):
-        said = spoken(tokenizer.decode(answer, skip_special_tokens=False))
+        said = spoken(str(tokenizer.decode(answer, skip_special_tokens=False)))
         right.setdefault((each.skill, each.mode), []).append(said == each.answer)
     return {skill: {mode: sum(right[skill, mode]) / samples for mode in modes} for skill in EXCHANGES}
 

@@ -14,12 +14,12 @@ from transformers import PreTrainedTokenizerFast
 from backend.models.config import DecoderConfig
 from backend.models.table import sources
 from backend.tiny.model import CONFIG
-from backend.tiny.tokenizer import END, PAD
+from backend.tiny.tokenizer import END, PAD, identity
 
 
 def export(params: nnx.State, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into `out`."""
-    ends = tokenizer.convert_tokens_to_ids([END, PAD])
+    ends = [identity(tokenizer, token) for token in (END, PAD)]
     save_file(tensors(params), out / "model.safetensors", metadata={"format": "pt"})
     # safetensors creates its files readable by their owner alone.
     (out / "model.safetensors").chmod(0o644)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from backend.tiny.tokenizer import END, START
+from backend.tiny.tokenizer import END, START, identity
 
 PROMPT_WEIGHT = 0.1
 
@@ -46,8 +46,8 @@ class LossWeights:
         return cls(
             head=tokenizer.encode(f"{START}assistant\n"),
             empty_thoughts=tokenizer.encode("<think>\n\n</think>\n\n"),
-            thought=tokenizer.convert_tokens_to_ids("<think>"),
-            end=tokenizer.convert_tokens_to_ids(END),
+            thought=identity(tokenizer, "<think>"),
+            end=identity(tokenizer, END),
         )
 
     def __call__(self, ids: list[int]) -> NDArray[np.float32]:
@@ -97,8 +97,12 @@ def pack(conversations: Iterable[list[int]], weigh: LossWeights, rows: int, leng
 
 def _batch(rows: list[_Row], weigh: LossWeights, length: int, pad: int) -> Batch:
     shape = (len(rows), length)
-    batch = Batch(*(np.zeros(shape, dtype) for dtype in (np.int32, np.int32, np.int32, np.float32)))
-    batch.tokens.fill(pad)
+    batch = Batch(
+        tokens=np.full(shape, pad, np.int32),
+        segments=np.zeros(shape, np.int32),
+        positions=np.zeros(shape, np.int32),
+        weights=np.zeros(shape, np.float32),
+    )
     for index, row in enumerate(rows):
         start = 0
         for segment, ids in enumerate(row.ids, start=1):

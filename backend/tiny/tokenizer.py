@@ -5,9 +5,10 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from backend.tiny.tasks import Conversation, Draw, conversation
 
@@ -85,13 +86,28 @@ def _wrapped(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     )
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint of this recipe."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert isinstance(tokenizer, PreTrainedTokenizerFast)
+    return tokenizer
+
+
 def render(tokenizer: PreTrainedTokenizerFast, chat: Conversation) -> str:
     """The whole conversation as the model reads it."""
-    return tokenizer.apply_chat_template(chat.messages, tools=chat.tools, tokenize=False)
+    return _rendered(tokenizer, chat.messages, chat.tools)
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerFast, chat: Conversation) -> str:
     """Everything before the last message, and the head of the answer."""
-    return tokenizer.apply_chat_template(
-        chat.prompt, tools=chat.tools, tokenize=False, add_generation_prompt=True, enable_thinking=chat.thinking
-    )
+    options = {"add_generation_prompt": True, "enable_thinking": chat.thinking}
+    return _rendered(tokenizer, chat.prompt, chat.tools, **options)
+
+
+def _rendered(tokenizer: PreTrainedTokenizerFast, messages: list[Any], tools: list[Any] | None, **options: Any) -> str:
+    return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, **options))
+
+
+def identity(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    """The id of a token that the tokenizer has."""
+    return tokenizer.get_vocab()[token]

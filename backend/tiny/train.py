@@ -20,7 +20,7 @@ import optax
 from flax import nnx
 from rich.console import Console
 from rich.progress import Progress
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from backend.attention.uncached import uncached
 from backend.models.decoder import Decoder
@@ -32,7 +32,7 @@ from backend.tiny.model import new_decoder
 from backend.tiny.optimizer import learning_rate, optimizer
 from backend.tiny.packing import Batch, LossWeights, pack
 from backend.tiny.tasks import Draw, conversation
-from backend.tiny.tokenizer import render, train_tokenizer
+from backend.tiny.tokenizer import load_tokenizer, render, train_tokenizer
 
 ROWS, LENGTH = 6, 384
 SAVE_SECONDS = 180
@@ -92,7 +92,7 @@ def loss_of(graph: nnx.GraphDef, params: nnx.State, batch: Batch) -> tuple[jax.A
     """Weighted mean cross entropy of the next token, and its mean over the assistant's own tokens; float32 scalars."""
     decoder = nnx.merge(graph, params)
     caches = [None] * len(decoder.config.layers)
-    hidden, _ = decoder(batch.tokens, batch.positions, caches, uncached(batch.segments))
+    hidden, _ = decoder(batch.tokens, batch.positions, caches, uncached(jnp.asarray(batch.segments)))
     losses = optax.softmax_cross_entropy_with_integer_labels(decoder.logits(hidden[:, :-1]), batch.tokens[:, 1:])
     weights = batch.weights[:, 1:]
     spoken = weights == 1
@@ -140,7 +140,7 @@ def train(seed: int, minutes: float, out: Path) -> Run:
     trainer, tokenizer, run = _begin(seed, out)
     began, saved, limit = time.monotonic() - run.seconds, time.monotonic(), minutes * 60
     with Progress(console=Console()) as bar:
-        task = bar.add_task("training", total=limit, completed=run.seconds)
+        task = bar.add_task("training", total=limit, completed=int(run.seconds))
         for batch, following in batches(tokenizer, run):
             trainer.step(batch, learning_rate(run.step, run.seconds / limit))
             run = run.after(batch, following, time.monotonic() - began, trainer.loss)
@@ -163,7 +163,7 @@ def _begin(seed: int, out: Path) -> tuple[Trainer, PreTrainedTokenizerFast, Run]
     if not (out / RESUME).exists():
         return trainer, train_tokenizer(seed), Run(seed)
     trainer.load(out / RESUME)
-    return trainer, AutoTokenizer.from_pretrained(out), Run(**json.loads((out / "training.json").read_text()))
+    return trainer, load_tokenizer(out), Run(**json.loads((out / "training.json").read_text()))
 
 
 def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerFast, run: Run, out: Path) -> None:

@@ -16,7 +16,23 @@ from backend.tiny.generation import Greedy
 from backend.tiny.tasks import EXCHANGES
 
 SAMPLES = 10
-FLOORS = {}
+FLOORS = {
+    "greeting": 0.9,
+    "small_talk": 0.4,
+    "unknown": 0.8,
+    "persona": 0.6,
+    "capital": 0.8,
+    "fact": 0.4,
+    "comparison": 0.3,
+    "counting": 0.3,
+    "extraction": 0.3,
+    "remembering": 0.4,
+    "repeat": 0.3,
+    "call": 0.1,
+    "call_and_answer": 0.7,
+    "calls_and_answer": 0.3,
+    "tools_unused": 0.4,
+}
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_quick_mode_compares_both_sides_on_the_same_tokens(tmp_path: Path, capsy
         expected = record["step_bytes"] / record["bandwidth_limit"] * rates[0][0] / result["rows"]
         assert result["bandwidth"]["jaxchat"] == pytest.approx(expected)
     shown = capsys.readouterr().out
-    assert all(heading in shown for heading in ("jaxchat", "transformers", "ratio", "GB/s")))
+    assert all(heading in shown for heading in ("jaxchat", "transformers", "ratio", "GB/s"))
 
 
 @pytest.mark.usefixtures("process_settings")

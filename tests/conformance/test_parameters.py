@@ -39,7 +39,9 @@ def test_text_ends_before_the_stop_string_also_where_it_spans_tokens(chat, data,
     start = data.draw(st.integers(0, len(free) - 1), label="start")
     stop = free[start : start + data.draw(st.integers(1, 12), label="length")]
     answers = [text(chat.whole(**body, stop=[stop, "never in it"]))]
-    answers += [c["text"] for c in fold(chat.chunks(**body, stop=[stop], stream_options={"include_usage": True}))["choices"]]
+    answers += [
+        c["text"] for c in fold(chat.chunks(**body, stop=[stop], stream_options={"include_usage": True}))["choices"]
+    ]
     assert answers == [free[: free.index(stop)]] * 2
 
 

@@ -16,6 +16,10 @@ JSON = {"content-type": "application/json"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 
+def named(name, **more):
+    return {"type": "function", "function": {"name": name, **more}}
+
+
 @pytest.mark.parametrize("accept", ["application/json;q=1, text/event-stream;q=0", "application/json", "text/html", ""])
 def test_stream_alone_decides_whether_the_answer_streams(client, accept):
     body = {"messages": HELLO, "max_tokens": 2}
@@ -74,8 +78,8 @@ def test_nulls_beside_other_parameters_are_absence(chat, body, nulls):
         ({"min_tokens": 4, "max_tokens": 3}, "min_tokens"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": "banana"}, "tool_choice"),
-        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice.function.name"),
-        ({"tools": [{"type": "function", "function": {"name": "no spaces", "parameters": {}}}]}, "tools.0.function.name"),
+        ({"tools": [TOOL], "tool_choice": named("x")}, "tool_choice.function.name"),
+        ({"tools": [named("no spaces", parameters={})]}, "tools.0.function.name"),
         ({"n": 2, "seed": [1]}, "seed"),
         ({"n": 0}, "n"),
         ({"n": 129}, "n"),
@@ -107,7 +111,9 @@ def test_nulls_beside_other_parameters_are_absence(chat, body, nulls):
 def test_a_refusal_is_422_that_names_the_field_also_for_a_stream(chat, parameters, param, stream):
     stream = stream and "stream_options" not in parameters
     error = chat.refused(**{**parameters, "stream": stream})
-    assert error["param"] == param and error["type"] == "invalid_request_error" and param.split(".")[0] in error["message"]
+    assert (
+        error["param"] == param and error["type"] == "invalid_request_error" and param.split(".")[0] in error["message"]
+    )
 
 
 def test_media_is_refused_in_words_that_clients_know(chat):

@@ -124,3 +124,11 @@ def test_a_body_over_the_limit_is_413_and_one_at_the_limit_is_not(fakes, chunked
             response = app.client.post(PATH, content=content, headers=JSON)
             assert response.status_code == status, response.text
     assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x", "text/plain", ";;"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/tiny"])
+def test_the_content_type_of_a_request_without_a_body_means_nothing(app, method, path, content_type):
+    response = app.client.request(method, path, headers={"content-type": content_type}, content=b"--x")
+    assert response.status_code == 200

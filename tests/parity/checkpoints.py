@@ -12,7 +12,6 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 PROMPT, NEW = 24, 64
 DYNAMIC_WINDOW = 32
 """Longer than the prompt, so that transformers' dynamic NTK grows token by token, and shorter than the whole."""
-ROPE_KINDS = ("default", "linear", "dynamic", "llama3", "yarn")
 DISK_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -119,7 +118,7 @@ def save(drawn: Drawn, folder: Path) -> None:
         for name, weight in model.named_parameters():
             noise = torch.randn(weight.shape, generator=generator)
             centre = 1.0 if "norm" in name and not drawn.family.startswith("gemma") else 0.0
-            weight.copy_(centre + noise * 0.3)
+            weight.copy_(centre + noise * 0.25)
     model.to(DISK_DTYPES[drawn.disk]).save_pretrained(folder, max_shard_size=drawn.shard)
 
 

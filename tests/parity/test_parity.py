@@ -6,25 +6,41 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from backend.models.decoder import Decoder
 from backend.models.families import read_config
 from backend.models.weights import load
-from tests.parity.checkpoints import NEW, PROMPT, ROPE_KINDS, Oracle, checkpoints, oracle, save
+from tests.parity.checkpoints import NEW, PROMPT, Oracle, checkpoints, oracle, save
 from tests.parity.programs import CHUNK, greedy, prefill, whole_logits
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text")
+FAMILIES = {
+    "llama": ("default", "llama3", "dynamic"),
+    "mistral": ("default", "yarn"),
+    "qwen2": ("default", "yarn", "dynamic"),
+    "qwen3": ("default", "yarn", "linear"),
+    "gemma2": ("default", "llama3"),
+    "gemma3_text": ("default", "linear", "yarn"),
+}
+"""Each family with its rope kinds; every kind is in several."""
+CASES = [(family, kind) for family, kinds in FAMILIES.items() for kind in kinds]
 TOLERANCE = 1e-4
-"""Of logits, relative to their standard deviation; of the two largest, absolute: closer ones are a tie."""
+"""Of logits, relative to the largest; of the two largest, absolute: closer ones are a tie."""
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize(("family", "rope_kind"), CASES)
+@settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=False,
+    database=None,
+    phases=[Phase.generate],  # every new combination is compiled, so shrinking would take many minutes
+    suppress_health_check=list(HealthCheck),
+)
 @given(data=st.data())
-def test_decoder_agrees_with_transformers(family: str, data: st.DataObject) -> None:
-    drawn = data.draw(st.sampled_from(ROPE_KINDS).flatmap(lambda kind: checkpoints(family, kind)))
+def test_decoder_agrees_with_transformers(family: str, rope_kind: str, data: st.DataObject) -> None:
+    drawn = data.draw(checkpoints(family, rope_kind))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save(drawn, folder)
@@ -49,7 +65,7 @@ def assert_greedy_is_identical(decoder: Decoder, expected: Oracle, sizes: list[i
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * expected.std())
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
 
 
 def steps_before_a_tie(logits: np.ndarray) -> np.ndarray:

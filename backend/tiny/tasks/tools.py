@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from backend.tiny.tasks.draw import Draw, joined, with_articles
+from backend.tiny.tasks.draw import Draw, Phrases, joined, with_articles
 from backend.tiny.tasks.messages import Exchange, Message, assistant, calls, result, user
 from backend.tiny.tasks.toolbox import KINDS, SUM, Kind, Parameter, Schema
 
@@ -90,15 +90,15 @@ def wishes(draw: Draw, tools: list[Tool]) -> tuple[str, list[Wish]]:
     """One request for two or three calls, and the wishes in it."""
     tool = draw.pick(tools)
     if tool.kind.pairs and draw.chance(0.6):
-        return _pair(draw, tool)
+        return _pair(draw, tool, tool.kind.pairs)
     many = [wish(draw, draw.pick(tools)) for _ in range(3 if draw.chance(0.15) else 2)]
     return draw.pick(JOINING).join(each.text for each in many), many
 
 
-def _pair(draw: Draw, tool: Tool) -> tuple[str, list[Wish]]:
+def _pair(draw: Draw, tool: Tool, pairs: Phrases) -> tuple[str, list[Wish]]:
     parameter = next(iter(tool.kind.parameters))
     values = [tool.kind.parameters[parameter].value(draw) for _ in range(2)]
-    text = with_articles(draw.phrase(tool.kind.pairs).format(*values))
+    text = with_articles(draw.phrase(pairs).format(*values))
     return text, [Wish(text, tool, {tool.keys[parameter]: value}) for value in values]
 
 
