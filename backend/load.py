@@ -13,6 +13,7 @@ from flax import nnx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
+from backend import device
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
@@ -39,11 +40,11 @@ class LoadOptions:
 def load_engine(options: LoadOptions, folder: Path) -> Engine:
     """Load the checkpoint in `folder`, compile every program, start the engine. Raises CheckpointError, ValueError."""
     began = time.monotonic()
-    use_compilation_cache(options.compilation_cache)
-    dtype = jnp.dtype(options.dtype or default_dtype())
+    device.set_up(options.compilation_cache)
+    dtype = jnp.dtype(options.dtype or device.default_dtype())
     config = families.read_config(folder)
     context = min(options.context or config.context, config.context)
-    log.info("device: %s", describe_device())
+    log.info("device: %s", device.describe())
     with _bar("weights", DownloadColumn()) as progress:
         decoder = weights.load(folder, config, dtype, progress)
     _log_sizes(options, decoder, cache_bytes(config, options.rows, context, dtype), context)
@@ -59,35 +60,12 @@ def resolve_folder(options: LoadOptions) -> Path:
     return hub.resolve(options.model, options.revision)
 
 
-def use_compilation_cache(folder: Path | None) -> None:
-    """Keep compiled programs in `folder` from one start to the next; None leaves JAX's settings as they are."""
-    if folder is not None:
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-
-def default_dtype() -> str:
-    """bfloat16 where the hardware multiplies it natively; XLA's CPU matmul is several times faster in float32."""
-    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
-
-
-def describe_device() -> str:
-    """Kind and memory of the device that is used."""
-    device = jax.devices()[0]
-    limit = (device.memory_stats() or {}).get("bytes_limit")
-    return f"{device.device_kind} ({device.platform})" + (f", {_mebibytes(limit)}" if limit else "")
-
-
 def _log_sizes(options: LoadOptions, decoder: Decoder, cache: int, context: int) -> None:
     leaves, config = jax.tree.leaves(nnx.state(decoder)), decoder.config
     weights_size, dtype = sum(leaf.nbytes for leaf in leaves), max(leaves, key=lambda leaf: leaf.nbytes).dtype.name
     shape = f"{len(config.layers)} layers, vocabulary {config.vocab}"
-    log.info("model: %s, %s, weights %s in %s", options.model, shape, _mebibytes(weights_size), dtype)
-    log.info("cache: %d rows of %d tokens, %s", options.rows, context, _mebibytes(cache))
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB" if size >= 10 * 2**20 else f"{size / 2**20:.1f} MiB"
+    log.info("model: %s, %s, weights %s in %s", options.model, shape, device.mebibytes(weights_size), dtype)
+    log.info("cache: %d rows of %d tokens, %s", options.rows, context, device.mebibytes(cache))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import torch
 from transformers import LlamaForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
+from backend import device
 from backend.engine.config import EngineConfig
 from backend.engine.programs import Programs
 from backend.engine.scheduler import Job, Scheduler
@@ -34,6 +35,7 @@ class Jaxchat:
     name = "jaxchat"
 
     def __init__(self, folder: Path, context: int, rows: tuple[int, ...]) -> None:
+        device.set_up()
         decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
         self._scheduler = Scheduler(Programs(decoder, EngineConfig(context, row_buckets=rows), jnp.dtype("float32")))
 

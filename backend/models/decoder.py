@@ -8,7 +8,7 @@ from flax import nnx
 
 from backend.attention import Attend, LayerCache
 from backend.models.config import DecoderConfig
-from backend.models.layers import Block, RMSNorm
+from backend.models.layers import Block, RMSNorm, times
 from backend.models.rope import cos_sin
 
 
@@ -25,7 +25,7 @@ class Decoder(nnx.Module):
         self.embedding = nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
         self.blocks = nnx.List([Block(config, layer, dtype=dtype, rngs=rngs) for layer in config.layers])
         self.norm = RMSNorm(config.embed, config.norm_epsilon)
-        self.head = None if config.tied_head else nnx.Param(init(rngs.params(), (config.embed, config.vocab), dtype))
+        self.head = None if config.tied_head else nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
 
     def __call__(
         self, tokens: jax.Array, positions: jax.Array, caches: Sequence[LayerCache], attend: Attend
@@ -47,7 +47,7 @@ class Decoder(nnx.Module):
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """Hidden states [..., D] -> float32 scores [..., V]."""
-        kernel = self.embedding[...].T if self.head is None else self.head[...]
-        raw = jnp.matmul(hidden, kernel, preferred_element_type=jnp.float32)
+        kernel = self.embedding[...] if self.head is None else self.head[...]
+        raw = times(hidden, kernel, jnp.dtype(jnp.float32))
         cap = self.config.logit_softcap
         return raw if cap is None else cap * jnp.tanh(raw / cap)

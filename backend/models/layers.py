@@ -1,4 +1,4 @@
-"""The parts of a decoder layer. Kernels are stored [in, out], queries, keys and values fused, gate and up fused."""
+"""The parts of a decoder layer. Kernels are stored [out, in], queries, keys and values fused, gate and up fused."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,17 +15,27 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": jax.nn.silu,
     "gelu_tanh": partial(jax.nn.gelu, approximate=True),
 }
+INIT = nnx.initializers.lecun_normal(in_axis=-1, out_axis=-2)
+
+
+def times(x: jax.Array, kernel: jax.Array, dtype: jnp.dtype | None = None) -> jax.Array:
+    """x [..., in] times kernelᵀ, kernel [out, in] -> [..., out], accumulated in `dtype` (x's own if None).
+
+    Written with the kernel on the left: for few rows XLA's CPU matmul is then up to three times faster.
+    """
+    flat = x.reshape(-1, x.shape[-1])
+    return jnp.matmul(kernel, flat.T, preferred_element_type=dtype).T.reshape(*x.shape[:-1], -1)
 
 
 class Linear(nnx.Module):
-    """x @ kernel (+ bias), kernel [in, out]."""
+    """x @ kernelᵀ (+ bias), kernel [out, in], as checkpoints have it."""
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = False, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.kernel = nnx.Param(nnx.initializers.lecun_normal()(rngs.params(), (inputs, outputs), dtype))
+        self.kernel = nnx.Param(INIT(rngs.params(), (outputs, inputs), dtype))
         self.bias = nnx.Param(jnp.zeros(outputs, dtype)) if bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        out = x @ self.kernel[...]
+        out = times(x, self.kernel[...])
         return out if self.bias is None else out + self.bias[...]
 
 

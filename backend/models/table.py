@@ -11,24 +11,20 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """One parameter. parts: (checkpoint name, size) joined along the parameter's last axis.
-
-    transposed: stored [out, in] where the parameter is [in, out]. offset: added to what is stored.
-    """
+    """One parameter. parts: (checkpoint name, size) joined along the first axis. offset: added to what is stored."""
 
     parts: tuple[tuple[str, int], ...]
-    transposed: bool = False
     offset: float = 0.0
 
 
 def sources(config: DecoderConfig, norm_offset: float = 0.0) -> dict[Path, Source]:
     """Every parameter path of `Decoder(config)` -> where it comes from, in the naming of transformers' Llama line."""
     table: dict[Path, Source] = {
-        ("embedding",): Source((("model.embed_tokens.weight", config.embed),)),
+        ("embedding",): Source((("model.embed_tokens.weight", config.vocab),)),
         ("norm", "scale"): _norm("model.norm", config.embed, norm_offset),
     }
     if not config.tied_head:
-        table["head",] = Source((("lm_head.weight", config.vocab),), transposed=True)
+        table["head",] = Source((("lm_head.weight", config.vocab),))
     for index in range(len(config.layers)):
         stem = f"model.layers.{index}"
         parts = _norms(config, stem, norm_offset) | _attention(config, stem) | _mlp(config, stem)
@@ -70,8 +66,8 @@ def _mlp(config: DecoderConfig, stem: str) -> dict[Path, Source]:
 
 
 def _linear(path: Path, outputs: dict[str, int], bias: bool = False) -> dict[Path, Source]:
-    kernel = Source(tuple((f"{name}.weight", size) for name, size in outputs.items()), transposed=True)
-    table = {(*path, "kernel"): kernel}
-    if bias:
-        table[*path, "bias"] = Source(tuple((f"{name}.bias", size) for name, size in outputs.items()))
-    return table
+    kinds = {"kernel": "weight"} | ({"bias": "bias"} if bias else {})
+    return {
+        (*path, ours): Source(tuple((f"{name}.{theirs}", size) for name, size in outputs.items()))
+        for ours, theirs in kinds.items()
+    }

@@ -12,7 +12,6 @@ from backend.models.families import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F32", "BF16", "F16")
-BLOCK = 64
 
 
 class Tensors(Mapping[str, Any]):
@@ -66,31 +65,17 @@ def _open(file: Path) -> Any:
 
 
 def assemble(
-    tensors: Mapping[str, Any],
-    parts: tuple[tuple[str, int], ...],
-    transposed: bool,
-    index: tuple[slice, ...],
-    out: np.ndarray,
+    tensors: Mapping[str, Any], parts: tuple[tuple[str, int], ...], index: tuple[slice, ...], out: np.ndarray
 ) -> None:
-    """Fill `out` with the elements `index` of the parts' join along the last axis, casting to `out`'s dtype.
+    """Fill `out` with the elements `index` of the parts' join along the first axis, casting to `out`'s dtype.
 
-    parts: (name, size along the join's last axis). transposed: each part is stored with that axis first, [out, in].
-    index has one slice of step 1 per axis of the join, with start and stop; a part is read only where it overlaps.
+    parts: (name, size along the first axis). index has one slice of step 1 per axis of the join, with start and stop;
+    a part is read only where it overlaps.
     """
-    *leading, last = index
+    first, *rest = index
     start = 0
     for name, size in parts:
-        low, high = max(last.start, start), min(last.stop, start + size)
+        low, high = max(first.start, start), min(first.stop, start + size)
         if low < high:
-            wanted, into = slice(low - start, high - start), out[..., low - last.start : high - last.start]
-            if transposed:
-                _transpose(tensors[name][(wanted, *leading)], into)
-            else:
-                into[...] = tensors[name][(*leading, wanted)]
+            out[low - first.start : high - first.start] = tensors[name][(slice(low - start, high - start), *rest)]
         start += size
-
-
-def _transpose(stored: np.ndarray, into: np.ndarray) -> None:
-    """into = storedᵀ, in blocks that stay in the processor's cache: 3 to 5 times faster than in one go."""
-    for row in range(0, len(stored), BLOCK):
-        into[:, row : row + BLOCK] = stored[row : row + BLOCK].astype(into.dtype, copy=False).T

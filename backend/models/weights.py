@@ -42,13 +42,13 @@ def load(folder: Path, config: DecoderConfig, dtype: jnp.dtype, progress: Progre
 
 
 def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStruct) -> jax.Array:
-    """One parameter on its devices; each shard is read, cast and transposed alone."""
+    """One parameter on its devices; each shard is read and cast alone."""
 
     def shard(index: tuple[slice, ...] | None) -> np.ndarray:
         whole = (slice(None),) * len(target.shape)
         spans = tuple(slice(*span.indices(size)) for span, size in zip(index or whole, target.shape, strict=True))
         out = np.empty([span.stop - span.start for span in spans], target.dtype)
-        assemble(tensors, source.parts, source.transposed, spans, out)
+        assemble(tensors, source.parts, spans, out)
         return out + np.asarray(source.offset, out.dtype) if source.offset else out
 
     # Uncommitted where no sharding is asked for: a committed array among uncommitted ones costs a second compilation.
@@ -65,19 +65,13 @@ def check(
     tensors: Mapping[str, Any], table: Mapping[Any, Source], shapes: Mapping[Any, tuple[int, ...]], tied_head: bool
 ) -> None:
     """Compare names, shapes and dtypes of the whole checkpoint with the table; raise all differences at once."""
-    expected = {
-        name: _stored_shape(size, shapes[path], source) for path, source in table.items() for name, size in source.parts
-    }
+    expected = {name: (size, *shapes[path][1:]) for path, source in table.items() for name, size in source.parts}
     faults = [f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors]
     for name, slice_ in tensors.items():
         faults += _faults(name, slice_, expected.get(name), tied_head)
     if faults:
         listed = "\n  ".join(faults)
         raise CheckpointError(f"the weights do not fit config.json, {len(faults)} differences:\n  {listed}")
-
-
-def _stored_shape(size: int, shape: tuple[int, ...], source: Source) -> tuple[int, ...]:
-    return (size, *shape[:-1]) if source.transposed else (*shape[:-1], size)
 
 
 def _faults(name: str, slice_: Any, shape: tuple[int, ...] | None, tied_head: bool) -> list[str]:

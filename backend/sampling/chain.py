@@ -33,17 +33,29 @@ def sample(logits: jax.Array, params: SamplingArrays, drawn: Drawn, position: ja
     frequency, end tokens masked below min_tokens, then greedy where temperature is 0, else temperature, top-k, top-p,
     min-p, XTC, Gumbel-max. A stage that no active row needs is skipped.
     """
-    logits = _shape(logits, params, drawn)
-    greedy = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    shaping = _shaping(params, drawn)
     warm = drawn.active & (params.temperature > 0)
-    tokens = jax.lax.cond(warm.any(), lambda x: _draw(x, params, warm, position), lambda x: greedy, logits)
-    return jnp.where(warm, tokens, greedy)
+    # What a branch hands on is copied: rows that want nothing but the likeliest token must not pass through the stages.
+    plain = ~(warm | (drawn.active & jnp.stack([needed for needed, _ in shaping]).any(0))).any()
+    return jax.lax.cond(plain, _likeliest, lambda x: _shape_and_draw(x, shaping, params, drawn, warm, position), logits)
 
 
-def _shape(logits: jax.Array, p: SamplingArrays, drawn: Drawn) -> jax.Array:
+def _likeliest(logits: jax.Array) -> jax.Array:
+    return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+
+
+def _shape_and_draw(
+    logits: jax.Array, shaping: list[Stage], p: SamplingArrays, drawn: Drawn, warm: jax.Array, position: jax.Array
+) -> jax.Array:
+    logits = _run(shaping, drawn.active, logits)
+    tokens = jax.lax.cond(warm.any(), lambda x: _draw(x, p, warm, position), _likeliest, logits)
+    return jnp.where(warm, tokens, _likeliest(logits))
+
+
+def _shaping(p: SamplingArrays, drawn: Drawn) -> list[Stage]:
     """Bias, penalties and mask: what holds for greedy rows as well."""
     early = drawn.length < p.min_tokens
-    stages: list[Stage] = [
+    return [
         (p.bias.any(-1), lambda x: x + p.bias),
         (
             p.repetition_penalty != 1,
@@ -55,7 +67,6 @@ def _shape(logits: jax.Array, p: SamplingArrays, drawn: Drawn) -> jax.Array:
         ),
         (early, lambda x: jnp.where(early[:, None] & p.is_end, -jnp.inf, x)),
     ]
-    return _run(stages, drawn.active, logits)
 
 
 def _draw(logits: jax.Array, p: SamplingArrays, warm: jax.Array, position: jax.Array) -> jax.Array:

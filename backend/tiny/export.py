@@ -64,7 +64,7 @@ def tensors(params: nnx.State) -> dict[str, NDArray[Any]]:
     named = {}
     for path, source in sources(CONFIG).items():
         ends = np.cumsum([size for _, size in source.parts])[:-1]
-        pieces = np.split(np.asarray(stored[path].get_value()), ends, axis=-1)
+        pieces = np.split(np.asarray(stored[path].get_value()), ends)
         for (name, _), piece in zip(source.parts, pieces, strict=True):
-            named[name] = np.ascontiguousarray(piece.T if source.transposed else piece).astype(ml_dtypes.bfloat16)
+            named[name] = piece.astype(ml_dtypes.bfloat16)
     return named

@@ -25,9 +25,12 @@ def optimizer() -> optax.GradientTransformation:
 
 
 def _kernels(params: optax.Params) -> optax.Params:
-    """Marks the [in, out] kernels for Muon; None leaves an array to Adam."""
+    """Marks the [out, in] kernels for Muon; None leaves an array to Adam."""
     return jax.tree_util.tree_map_with_path(
-        lambda path, _: MuonDimensionNumbers() if "kernel" in jax.tree_util.keystr(path) else None, params
+        lambda path, _: (
+            MuonDimensionNumbers(reduction_axis=1, output_axis=0) if "kernel" in jax.tree_util.keystr(path) else None
+        ),
+        params,
     )
 
 

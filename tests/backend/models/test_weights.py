@@ -43,9 +43,7 @@ def random_tensors(folder: Path, dtype: Any = np.float32) -> dict[str, np.ndarra
     config, random = read_config(folder), np.random.default_rng(0)
     shapes = {path: v.get_value().shape for path, v in parameters(nnx.eval_shape(lambda: fresh(config))).items()}
     return {
-        name: random.normal(size=(size, *shapes[path][:-1]) if source.transposed else (*shapes[path][:-1], size))
-        .astype(np.float32)
-        .astype(dtype)
+        name: random.normal(size=(size, *shapes[path][1:])).astype(np.float32).astype(dtype)
         for path, source in sources(config).items()
         for name, size in source.parts
     }
@@ -73,20 +71,17 @@ def refusal(folder: Path) -> str:
     return str(error.value)
 
 
-def test_fused_kernels_are_the_transposed_parts_side_by_side(tmp_path: Path) -> None:
+def test_fused_kernels_are_the_parts_one_after_the_other(tmp_path: Path) -> None:
     configure(tmp_path, "qwen2")
     tensors = random_tensors(tmp_path)
     save_file(tensors, tmp_path / "model.safetensors")
     stem, ours = "model.layers.1.self_attn", loaded(tmp_path)
-    for kind, transpose in (("weight", True), ("bias", False)):
-        parts = [tensors[f"{stem}.{name}.{kind}"] for name in ("q_proj", "k_proj", "v_proj")]
-        expected = np.concatenate([part.T if transpose else part for part in parts], axis=-1)
-        np.testing.assert_array_equal(
-            ours["blocks", 1, "attention", "qkv", "kernel" if transpose else "bias"], expected
-        )
+    for theirs, name in (("weight", "kernel"), ("bias", "bias")):
+        parts = [tensors[f"{stem}.{part}.{theirs}"] for part in ("q_proj", "k_proj", "v_proj")]
+        np.testing.assert_array_equal(ours["blocks", 1, "attention", "qkv", name], np.concatenate(parts))
     gate, up = (tensors[f"model.layers.0.mlp.{name}_proj.weight"] for name in ("gate", "up"))
-    np.testing.assert_array_equal(ours["blocks", 0, "mlp", "gate_up", "kernel"], np.concatenate([gate.T, up.T], axis=1))
-    np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"].T)
+    np.testing.assert_array_equal(ours["blocks", 0, "mlp", "gate_up", "kernel"], np.concatenate([gate, up]))
+    np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"])
 
 
 @pytest.mark.parametrize("stored", NUMPY)
@@ -96,7 +91,7 @@ def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored:
     tensors = random_tensors(tmp_path, NUMPY[stored])
     save_file(tensors, tmp_path / "model.safetensors")
     ours = loaded(tmp_path, dtype)
-    down = tensors["model.layers.0.mlp.down_proj.weight"].T.astype(jnp.dtype(dtype))
+    down = tensors["model.layers.0.mlp.down_proj.weight"].astype(jnp.dtype(dtype))
     np.testing.assert_array_equal(ours["blocks", 0, "mlp", "down", "kernel"], down)
     np.testing.assert_array_equal(ours["norm", "scale"], 1 + tensors["model.norm.weight"].astype(np.float32))
     assert ours["norm", "scale"].dtype == np.float32 and ours["embedding",].dtype == jnp.dtype(dtype)
@@ -189,29 +184,26 @@ def test_pickled_truncated_and_absent_weights_are_refused(tmp_path: Path) -> Non
 
 
 @settings(max_examples=50)
-@given(data=st.data(), transposed=st.booleans(), sizes=st.lists(st.integers(1, 150), min_size=1, max_size=3))
-def test_any_slice_of_joined_parts_equals_numpy(data: st.DataObject, transposed: bool, sizes: list[int]) -> None:
-    rows = data.draw(st.integers(1, 6))
-    stored = {
-        str(part): np.random.default_rng(part).normal(size=(size, rows) if transposed else (rows, size))
-        for part, size in enumerate(sizes)
-    }
-    joined = np.concatenate([part.T if transposed else part for part in stored.values()], axis=1)
+@given(data=st.data(), sizes=st.lists(st.integers(1, 150), min_size=1, max_size=3))
+def test_any_slice_of_joined_parts_equals_numpy(data: st.DataObject, sizes: list[int]) -> None:
+    width = data.draw(st.integers(1, 6))
+    stored = {str(part): np.random.default_rng(part).normal(size=(size, width)) for part, size in enumerate(sizes)}
+    joined = np.concatenate(list(stored.values()))
     low, high = sorted((data.draw(st.integers(0, sum(sizes))), data.draw(st.integers(0, sum(sizes)))))
-    index = (slice(0, data.draw(st.integers(1, rows))), slice(low, high))
+    index = (slice(low, high), slice(0, data.draw(st.integers(1, width))))
     out = np.full([span.stop - span.start for span in index], np.nan)
-    assemble(stored, tuple(zip(stored, sizes, strict=True)), transposed, index, out)
+    assemble(stored, tuple(zip(stored, sizes, strict=True)), index, out)
     np.testing.assert_array_equal(out, joined[index])
 
 
 def test_a_parameter_is_placed_with_the_sharding_it_asks_for(tmp_path: Path) -> None:
     stored = {"a": np.arange(6, dtype=np.float32).reshape(3, 2), "b": np.ones((4, 2), np.float32)}
     save_file(stored, tmp_path / "model.safetensors")
-    sharding = NamedSharding(jax.make_mesh((1,), ("model",)), PartitionSpec(None, "model"))
-    target = jax.ShapeDtypeStruct((2, 7), jnp.float32, sharding=sharding)
-    array = place(Tensors(tmp_path), Source((("a", 3), ("b", 4)), transposed=True), target)
+    sharding = NamedSharding(jax.make_mesh((1,), ("model",)), PartitionSpec("model"))
+    target = jax.ShapeDtypeStruct((7, 2), jnp.float32, sharding=sharding)
+    array = place(Tensors(tmp_path), Source((("a", 3), ("b", 4))), target)
     assert array.sharding == sharding
-    np.testing.assert_array_equal(array, np.concatenate([stored["a"].T, stored["b"].T], axis=1))
+    np.testing.assert_array_equal(array, np.concatenate([stored["a"], stored["b"]]))
 
 
 def test_loaded_weights_compile_as_fresh_ones_do(tmp_path: Path) -> None:
