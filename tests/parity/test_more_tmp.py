@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 @pytest.mark.parametrize(("family", "rope_kind"), CASES)
 @settings(
-    max_examples=30,
+    max_examples=6,
     deadline=None,
     derandomize=False,
     database=None,
