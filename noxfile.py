@@ -38,18 +38,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite but what is marked slow; arguments go to pytest."""
+    """The whole suite; arguments go to pytest."""
     install(session, "tests", "codegen", "train")
     session.install(*PINS, "--no-deps", "trl")  # its chat templates are test data; its dependencies are not wanted
-    session.run("pytest", "-m", "not slow", *session.posargs)
-
-
-@nox.session
-def tests_slow(session: nox.Session) -> None:
-    """What takes minutes."""
-    install(session, "tests", "codegen", "train")
-    session.install(*PINS, "--no-deps", "trl")
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", *session.posargs)
 
 
 @nox.session
@@ -69,6 +61,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def train_tiny(session: nox.Session) -> None:
-    """Train the bundled model anew (about half an hour); arguments go to the recipe."""
+    """Train the bundled model anew (45 minutes on two cores, replaces it); arguments go to the recipe."""
     install(session, "train")
     session.run("python", "-m", "backend.tiny.train", *session.posargs)

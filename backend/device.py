@@ -1,5 +1,6 @@
 """The accelerator or processor that everything runs on: how it is set up, and what it is."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -24,10 +25,15 @@ def default_dtype() -> str:
 
 
 def describe() -> str:
-    """Kind, platform and, where it says so, memory of the device that is used."""
+    """Kind, platform and memory of the device that is used."""
     device = jax.devices()[0]
-    limit = (device.memory_stats() or {}).get("bytes_limit")
-    return f"{device.device_kind} ({device.platform})" + (f", {mebibytes(limit)}" if limit else "")
+    return f"{device.device_kind} ({device.platform}), {mebibytes(memory())}"
+
+
+def memory() -> int:
+    """Bytes that the device has: what the platform's allocator may take, or the machine's memory."""
+    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    return int(limit or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def mebibytes(size: int) -> str:

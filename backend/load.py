@@ -14,14 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from backend import device
+from backend.attention.reference import CHUNK
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
 from backend.engine.state import cache_bytes
 from backend.models import families, hub, weights
+from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder
 
 log = logging.getLogger(__name__)
+
+MEMORY_SHARE = 0.8
+"""Of the device's memory, what weights and cache may take; the rest is for what the programs compute."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ def load_engine(options: LoadOptions, folder: Path) -> Engine:
     device.set_up(options.compilation_cache)
     dtype = jnp.dtype(options.dtype or device.default_dtype())
     config = families.read_config(folder)
-    context = min(options.context or config.context, config.context)
     log.info("device: %s", device.describe())
+    context = choose_context(options, config, dtype, device.memory())
     with _bar("weights", DownloadColumn()) as progress:
         decoder = weights.load(folder, config, dtype, progress)
     _log_sizes(options, decoder, cache_bytes(config, options.rows, context, dtype), context)
@@ -53,6 +58,23 @@ def load_engine(options: LoadOptions, folder: Path) -> Engine:
         engine = Engine(Programs(decoder, engine_config, dtype, progress))
     log.info("ready after %.1f s", time.monotonic() - began)
     return engine
+
+
+def choose_context(options: LoadOptions, config: DecoderConfig, dtype: jnp.dtype, memory: int) -> int:
+    """Tokens that a row may have: what was asked for or the model allows, as far as `memory` bytes hold the cache.
+
+    Raises ValueError where the weights, or the cache of what was asked for, do not fit.
+    """
+    decoder = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
+    room = int(MEMORY_SHARE * memory) - sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(nnx.state(decoder)))
+    fitting = CHUNK * max(0, room // cache_bytes(config, options.rows, CHUNK, dtype))
+    wanted = min(options.context or config.context, config.context)
+    if fitting < (wanted if options.context else min(wanted, CHUNK)):
+        raise ValueError(
+            f"the weights and a cache of {options.rows} rows of {wanted} tokens take more than the device's memory of "
+            f"{device.mebibytes(memory)}; lower --max-batch-size or --max-context-length, or take a smaller model"
+        )
+    return min(wanted, fitting)
 
 
 def resolve_folder(options: LoadOptions) -> Path:

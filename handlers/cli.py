@@ -89,12 +89,7 @@ def load(settings: ServeSettings) -> Loaded:
         compilation_cache=settings.compilation_cache.expanduser(),
     )
     folder = resolve_folder(options)
-    tokenizer = ChatTokenizer(folder)
-    # The first rendering compiles the template, which the first request should not wait for.
-    tokenizer.encode_chat(
-        [{"role": "user", "content": "Hello!"}], tools=None, template_kwargs={}, reasoning_effort=None
-    )
-    return Loaded(tokenizer=tokenizer, engine=load_engine(options, folder))
+    return Loaded(tokenizer=ChatTokenizer(folder), engine=load_engine(options, folder))
 
 
 def model_names(model: str) -> list[str]:

@@ -32,7 +32,7 @@ class ServeSettings(BaseSettings):
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
     max_context_length: PositiveInt | None = Field(
         None,
-        description="prompt and answer together, in tokens; less takes less memory. Default: what the model allows",
+        description="tokens of prompt and answer together; default: what the model allows and memory holds",
     )
     max_queue: PositiveInt = Field(1024, description="choices running or in line; a request beyond them gets 429")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
