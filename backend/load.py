@@ -93,7 +93,7 @@ def _log_sizes(options: LoadOptions, decoder: Decoder, cache: int, context: int)
 @contextmanager
 def _bar(label: str, column: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; silent where that is not a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), column)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    columns, console = (TextColumn("{task.description}"), BarColumn(), column), Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(label)
         yield lambda done, total: bars.update(task, completed=done, total=total)
