@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,11 @@ class LoadOptions:
     compilation_cache: Path | None = None
 
 
-def load_engine(options: LoadOptions, folder: Path) -> Engine:
-    """Load the checkpoint in `folder`, compile every program, start the engine. Raises CheckpointError, ValueError."""
+def load_engine(options: LoadOptions, folder: Path, tokens: Sequence[bytes]) -> Engine:
+    """Load the checkpoint in `folder`, compile every program, start the engine. Raises CheckpointError, ValueError.
+
+    tokens: the bytes that each token adds to a text, b"" for special ones.
+    """
     began = time.monotonic()
     device.set_up(options.compilation_cache)
     dtype = jnp.dtype(options.dtype or device.default_dtype())
@@ -55,7 +58,7 @@ def load_engine(options: LoadOptions, folder: Path) -> Engine:
     _log_sizes(options, decoder, cache_bytes(config, options.rows, context, dtype), context)
     engine_config = EngineConfig(context, row_buckets(options.rows), max_queue=options.max_queue)
     with _bar("compiling", MofNCompleteColumn()) as progress:
-        engine = Engine(Programs(decoder, engine_config, dtype, progress))
+        engine = Engine(Programs(decoder, engine_config, dtype, tokens, progress))
     log.info("ready after %.1f s", time.monotonic() - began)
     return engine
 

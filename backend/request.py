@@ -1,9 +1,12 @@
 """What goes into the engine and what comes out: plain values, no arrays, no HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
+
+from backend.grammar.tables import Tables
 
 FinishReason = Literal["stop", "length"]
 
@@ -35,17 +38,31 @@ class SamplingParams:
 
 
 @dataclass(frozen=True)
+class Grammar:
+    """What every choice of a request must be a word of.
+
+    key: equal keys mean equal tables. tables: may still be under way; the choices are prefilled meanwhile and wait.
+    Whoever submits the request cancels it if `tables` fails.
+    """
+
+    key: Hashable
+    tables: Future[Tables]
+
+
+@dataclass(frozen=True)
 class Request:
     """One prompt and its choices: choice i draws with `seeds[i]`.
 
     prompt: token ids, at least one. `len(prompt) + sampling.max_tokens` fits the engine's context.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
+    grammar: None where any text will do.
     """
 
     prompt: tuple[int, ...]
     sampling: SamplingParams
     seeds: tuple[int, ...]
     top_logprobs: int | None = None
+    grammar: Grammar | None = None
 
     def __post_init__(self) -> None:
         assert self.prompt and self.seeds and self.sampling.max_tokens >= 1
@@ -57,7 +74,8 @@ class TokenEvent:
 
     logprob: natural log of the token's probability under the model itself, before every filter; None if not asked for.
     top_logprobs: (token id, log-probability), likeliest first.
-    finish_reason: set on a choice's last event only. With "stop" the token is the end token.
+    finish_reason: set on a choice's last event only.
+    is_end: the token is an end token, which has no text; a choice whose grammar is complete stops without one.
     """
 
     choice: int
@@ -65,6 +83,7 @@ class TokenEvent:
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()
     finish_reason: FinishReason | None = None
+    is_end: bool = False
 
 
 class QueueFull(Exception):

@@ -149,10 +149,22 @@ class ResponseFormatJsonSchemaSchema(BaseModel):
         dict[str, Any],
         Field(
             alias="schema",
-            description="The schema for the response format, described as a JSON Schema object.",
+            description="The schema for the response format, described as a JSON Schema object (Draft 2020-12, and what drafts 4 to 7 spell otherwise). Every answer that ends with `stop` is valid by it. A keyword that cannot be enforced is an error 422 that names it and its place. An object schema with `properties` and no `additionalProperties` is closed; properties come in the order of the schema; `$ref` reaches only into the schema itself.",
             title="Schema",
         ),
     ]
+    name: Annotated[StrictStr | None, Field(description="A name for the schema. It changes nothing.", title="Name")] = (
+        None
+    )
+    description: Annotated[
+        StrictStr | None,
+        Field(
+            description="What the schema is for. The model does not see it; say it in a message.", title="Description"
+        ),
+    ] = None
+    strict: Annotated[
+        StrictBool | None, Field(description="The schema is always enforced, whatever this says.", title="Strict")
+    ] = None
 
 
 class PromptTokensDetails(BaseModel):

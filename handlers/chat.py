@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from backend.request import QueueFull, Request
+from backend.request import Grammar, QueueFull, Request
 from generated.models import ContainerChatCompletionBody
 from handlers.completion import Completion
+from handlers.constraint import compiled, request_grammar
 from handlers.deltas import ChoiceDecoder, decode
 from handlers.errors import APIError, invalid
 from handlers.ignored import ignored_header
@@ -21,7 +22,7 @@ from handlers.sampling import choice_seeds, sampling_params
 from handlers.service import ChatTokenizer, Engine, Generation, Loaded, current_service
 from handlers.sse import EventStream
 from handlers.template import PromptError
-from handlers.validation import request_body
+from handlers.validation import request_body, take_raw_body
 
 
 async def complete_chat() -> Response:
@@ -30,11 +31,12 @@ async def complete_chat() -> Response:
     loaded, body = service.loaded, read_body(value)
     model = service.resolve_model(body.model)
     check_request(body, loaded.engine)
+    grammar = await request_grammar(body, take_raw_body(), loaded.compiler)
     prompt = await asyncio.to_thread(encode_prompt, body, loaded.tokenizer)
-    request = engine_request(body, prompt, loaded)
+    request = engine_request(body, prompt, loaded, grammar)
     headers = ignored_header(value, body, loaded.tokenizer)
     completion = describe(body, model, request)
-    generation = submit(loaded.engine, request)
+    generation = await submit(loaded.engine, request, body)
     deltas = decode(generation, decoders(body, prompt, loaded.tokenizer))
     if body.stream:
         return EventStream(completion.chunks(deltas), generation.aclose, headers)
@@ -67,7 +69,9 @@ def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -
         raise invalid(error.message, error.param) from error
 
 
-def engine_request(body: ContainerChatCompletionBody, prompt: Sequence[int], loaded: Loaded) -> Request:
+def engine_request(
+    body: ContainerChatCompletionBody, prompt: Sequence[int], loaded: Loaded, grammar: Grammar | None
+) -> Request:
     """What the engine is asked for; raises APIError 422 where the prompt leaves too little room."""
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
     return Request(
@@ -75,6 +79,7 @@ def engine_request(body: ContainerChatCompletionBody, prompt: Sequence[int], loa
         sampling=sampling_params(body, max_tokens=max_tokens, end_tokens=loaded.tokenizer.end_tokens),
         seeds=choice_seeds(body),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+        grammar=grammar,
     )
 
 
@@ -98,13 +103,23 @@ def decoders(body: ContainerChatCompletionBody, prompt: Sequence[int], tokenizer
     ]
 
 
-def submit(engine: Engine, request: Request) -> Generation:
-    """Queues the request; raises APIError 429 where the queue is full."""
+async def submit(engine: Engine, request: Request, body: ContainerChatCompletionBody) -> Generation:
+    """Queues the request, then waits for its grammar: compiling takes the time in which the prompt is read.
+
+    Raises APIError 429 where the queue is full, 422 where there is no grammar for what the body asks.
+    """
     try:
-        return engine.submit(request)
+        generation = engine.submit(request)
     except QueueFull as error:
         message = "the server has as many requests as it can queue; try again in a second"
         raise APIError(429, message, code="queue_full", headers={"Retry-After": "1"}) from error
+    if request.grammar is not None:
+        try:
+            await compiled(body, request.grammar)
+        except BaseException:
+            await generation.aclose()
+            raise
+    return generation
 
 
 async def while_connected(work: Coroutine[Any, Any, dict[str, Any]], generation: Generation) -> dict[str, Any]:

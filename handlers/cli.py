@@ -76,6 +76,7 @@ def load_or_stop(settings: ServeSettings, server: uvicorn.Server) -> Loaded:
 def load(settings: ServeSettings) -> Loaded:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
     # Importing these takes seconds, during which the port already answers.
+    from backend.grammar.compiler import Compiler
     from backend.load import LoadOptions, load_engine, resolve_folder
     from handlers.tokenizer import ChatTokenizer
 
@@ -89,7 +90,15 @@ def load(settings: ServeSettings) -> Loaded:
         compilation_cache=settings.compilation_cache.expanduser(),
     )
     folder = resolve_folder(options)
-    return Loaded(tokenizer=ChatTokenizer(folder), engine=load_engine(options, folder))
+    tokenizer = ChatTokenizer(folder)
+    compiler = Compiler(settings.grammar_cache.expanduser())
+    try:
+        engine = load_engine(options, folder, tokenizer.vocabulary())
+        compiler.warm()
+    except BaseException:
+        compiler.close()
+        raise
+    return Loaded(engine, tokenizer, compiler)
 
 
 def model_names(model: str) -> list[str]:

@@ -41,7 +41,7 @@ class ChoiceDecoder:
     def feed(self, event: TokenEvent) -> Iterator[Delta]:
         """The deltas that this token makes certain; none after the last."""
         self._tokens += 1
-        text = "" if event.finish_reason == "stop" else self._read(event)
+        text = "" if event.is_end else self._read(event)
         reason = "stop" if self._text.stopped else event.finish_reason
         if reason is not None and not self._text.stopped:
             text += self._text.finish()

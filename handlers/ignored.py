@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from generated.models import ContainerChatCompletionBody
+from generated.models import ContainerChatCompletionBody, ResponseFormatJsonSchema
 from handlers.service import ChatTokenizer
 
 HEADER = "x-ignored-parameters"
@@ -45,6 +45,9 @@ def unused_parameters(body: ContainerChatCompletionBody, tokenizer: ChatTokenize
             yield "include_reasoning"
     if body.reasoning_budget is not None and body.reasoning_budget >= 0:
         yield "reasoning_budget"
+    match body.response_format:
+        case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
+            yield "response_format.json_schema.description"
     if body.reasoning_effort is not None and not tokenizer.template_uses("reasoning_effort"):
         yield "reasoning_effort"
     if body.tools and body.parallel_tool_calls is False:

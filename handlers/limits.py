@@ -21,7 +21,7 @@ def check_request(body: ContainerChatCompletionBody, engine: Engine) -> None:
     _check_messages(body)
     _check_exclusions(body)
     _check_tool_choice(body)
-    _check_response_format(body)
+    _check_response_format(body, engine)
     _check_lengths(body)
     _check_choices(body, engine)
     _check_vocabulary(body, engine)
@@ -100,10 +100,11 @@ def _check_tool_choice(body: ContainerChatCompletionBody) -> None:
     raise invalid('this build cannot enforce a tool call yet; use tool_choice "auto" or "none"', "tool_choice")
 
 
-def _check_response_format(body: ContainerChatCompletionBody) -> None:
-    if body.response_format is not None and not isinstance(body.response_format, ResponseFormatText):
-        kind = body.response_format.type
-        raise invalid(f"this build cannot enforce response_format {kind!r} yet; use 'text'", "response_format.type")
+def _check_response_format(body: ContainerChatCompletionBody, engine: Engine) -> None:
+    formatted = body.response_format is not None and not isinstance(body.response_format, ResponseFormatText)
+    if formatted and engine.unconstrainable is not None:
+        message = f"response_format cannot be enforced with this model: {engine.unconstrainable}; use 'text'"
+        raise invalid(message, "response_format.type")
 
 
 def _check_lengths(body: ContainerChatCompletionBody) -> None:

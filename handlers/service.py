@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
 
-from backend.request import Request, TokenEvent
+from backend.grammar.compile import Constraint
+from backend.request import Grammar, Request, TokenEvent
 from handlers.errors import APIError
 
 logger = logging.getLogger(__name__)
@@ -35,16 +36,28 @@ class Engine(Protocol):
     """Draws tokens.
 
     context_length: positions, prompt included. max_choices: largest `n` of one request.
-    failure: why it can never draw again, None while it can.
+    failure: why it can never draw again, None while it can. unconstrainable: why no grammar can be enforced with this
+    model, None where it can.
     """
 
     context_length: int
     vocab_size: int
     max_choices: int
     failure: str | None
+    unconstrainable: str | None
 
     def submit(self, request: Request) -> Generation:
         """Queues a request; raises backend.request.QueueFull or EngineFailed."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Compiler(Protocol):
+    """Makes grammars."""
+
+    def compile(self, constraint: Constraint) -> Grammar:
+        """At once; its tables follow, or fail with GrammarError. Raises backend.grammar.compiler.CompilerBusy."""
         ...
 
     def close(self) -> None: ...
@@ -101,6 +114,12 @@ class Loaded:
 
     engine: Engine
     tokenizer: ChatTokenizer
+    compiler: Compiler
+
+    def close(self) -> None:
+        """Ends everything that runs."""
+        self.compiler.close()
+        self.engine.close()
 
 
 class Service:
@@ -165,10 +184,10 @@ class Service:
             self._status = "draining"
 
     def close(self) -> None:
-        """Drains and closes the engine."""
+        """Drains and closes the model."""
         self.drain()
         if self._loaded is not None:
-            self._loaded.engine.close()
+            self._loaded.close()
 
     def _run_load(self) -> None:
         try:
@@ -186,7 +205,7 @@ class Service:
             if not draining:
                 self._loaded, self._reason, self._status = loaded, reason, status
         if draining and loaded is not None:
-            loaded.engine.close()
+            loaded.close()
 
 
 def current_service() -> Service:

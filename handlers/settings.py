@@ -41,4 +41,8 @@ class ServeSettings(BaseSettings):
     compilation_cache: Path = Field(
         Path("~/.cache/jaxchat/compiled"), description="folder of compiled programs, which make later starts fast"
     )
+    grammar_cache: Path = Field(
+        Path("~/.cache/jaxchat/grammars"),
+        description="folder of compiled response formats; a schema or pattern seen before is ready at once",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")

@@ -91,6 +91,10 @@ class ChatTokenizer:
         """The bytes a token adds to the text, not always whole characters; None if it adds none (special, unknown)."""
         return self._bytes[token] or None
 
+    def vocabulary(self) -> list[bytes]:
+        """The bytes of every token by its id, b"" where it adds none."""
+        return [self.token_bytes(token) or b"" for token in range(self.vocab_size)]
+
     def token_text(self, token: int) -> str:
         """A token as text to show: incomplete characters as U+FFFD, special tokens by their name, "" if unknown."""
         if self._bytes.is_special(token):

@@ -36,9 +36,10 @@ class JSONBodies:
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
         """Reads and checks the body; raises APIError 413 or 422."""
-        value = parse(await self._read(receive, Headers(scope=scope)))
+        raw = await self._read(receive, Headers(scope=scope))
+        value = parse(raw)
         check(value, self._validators[scope["extensions"]["connexion_routing"]["operation_id"]])
-        return receive, {**scope, "state": {**scope.get("state", {}), "body": value}}
+        return receive, {**scope, "state": {**scope.get("state", {}), "body": value, "raw_body": raw}}
 
     async def _read(self, receive: Receive, headers: Headers) -> bytes:
         self._limit(int(headers.get("content-length", 0)))
@@ -90,6 +91,12 @@ def request_body() -> dict[str, Any]:
     """The body of the request that is being handled: parsed and valid."""
     body: dict[str, Any] = current_scope["state"]["body"]
     return body
+
+
+def take_raw_body() -> bytes:
+    """The text of that body, which is then forgotten: it may be large, and an answer may take long."""
+    raw: bytes = current_scope["state"].pop("raw_body")
+    return raw
 
 
 def parse(raw: bytes) -> Any:

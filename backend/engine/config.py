@@ -10,7 +10,8 @@ class EngineConfig:
     context: prompt and output tokens of one choice at most. row_buckets: batch sizes that are compiled; the last is
     the number of rows. prefill_buckets: prompt tokens per prefill call that are compiled; a longer prompt takes several
     calls. max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take, which
-    bounds how late a token is seen. max_queue: choices that may run or wait.
+    bounds how late a token is seen. max_queue: choices that may run or wait. grammar_cells: int32 cells for grammars,
+    at least what the largest takes. grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
     """
 
     context: int
@@ -19,6 +20,8 @@ class EngineConfig:
     max_steps: int = 16
     block_seconds: float = 0.04
     max_queue: int = 1024
+    grammar_cells: int = 3 << 22
+    grammar_masks: int = 4096
 
     def __post_init__(self) -> None:
         assert list(self.row_buckets) == sorted(set(self.row_buckets)) and self.row_buckets[0] >= 1

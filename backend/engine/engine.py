@@ -68,6 +68,8 @@ class Engine:
             job = Job(request, emit=lambda events: self._emit(job, events))
             self._open[job] = sink
         self._commands.put(lambda scheduler: scheduler.add(job))
+        if request.grammar is not None:
+            request.grammar.tables.add_done_callback(lambda _: self._commands.put(lambda scheduler: None))
         return job
 
     def _run(self, scheduler: Scheduler) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from backend.engine.config import bucket
 from backend.engine.programs import Programs
-from backend.engine.state import Block, first_row_state
+from backend.engine.state import Block
+from backend.grammar.device.arena import ArenaFull
 from backend.request import FinishReason, Request, TokenEvent
 
 Emit = Callable[[list[TokenEvent]], None]
@@ -43,6 +44,12 @@ class Choice:
         """Prompt tokens to prefill; the last one is fed by the first decoding step."""
         return len(self.job.request.prompt) - 1 - self.prefilled
 
+    @property
+    def compiled(self) -> bool:
+        """Its grammar, if it has one, is there."""
+        grammar = self.job.request.grammar
+        return grammar is None or (grammar.tables.done() and grammar.tables.exception() is None)
+
 
 @dataclass(frozen=True)
 class InFlight:
@@ -67,8 +74,16 @@ class Scheduler:
 
     @property
     def idle(self) -> bool:
-        """Nothing waits, holds a row or is in flight."""
-        return not self._waiting and not any(self._rows) and self._in_flight is None
+        """Nothing is in flight and nothing can go on before a further command."""
+        if self._in_flight is not None or (self._waiting and None in self._rows):
+            return False
+        held = [choice for choice in self._rows if choice is not None]
+        prefilling = any(choice.remaining_prompt and choice is self._first(choice) for choice in held)
+        return not prefilling and not any(choice.compiled for choice in (*held, *self._waiting))
+
+    def _first(self, choice: Choice) -> Choice:
+        """The first of the choices of one job that hold rows: it prefills the prompt, the others copy."""
+        return min((c for c in self._rows if c is not None and c.job is choice.job), key=lambda c: c.index)
 
     def add(self, job: Job) -> None:
         """Queue every choice of a job."""
@@ -79,6 +94,9 @@ class Scheduler:
         choice.ended = True
         if choice in self._rows:
             self._rows[self._rows.index(choice)] = None
+            grammar = choice.job.request.grammar
+            if grammar is not None and choice.decoding:
+                self._programs.arena.release(grammar.key)
 
     def step(self) -> None:
         """One round: afterwards at most one block is in flight."""
@@ -90,26 +108,38 @@ class Scheduler:
             self._deliver(behind)
 
     def _admit(self) -> None:
-        """Give free rows to those who wait."""
-        while self._waiting and None in self._rows:
-            choice = self._waiting.popleft()
-            if not choice.ended:
-                self._rows[self._rows.index(None)] = choice
+        """Give rows to those who wait. Whoever cannot decode yet has one only while nobody else wants it."""
+        self._waiting = deque(choice for choice in self._waiting if not choice.ended)
+        compiled = [choice for choice in self._waiting if choice.compiled]
+        self._make_room(len(compiled) - self._rows.count(None))
+        for choice in [*compiled, *(choice for choice in self._waiting if not choice.compiled)]:
+            if None not in self._rows:
+                break
+            self._waiting.remove(choice)
+            self._rows[self._rows.index(None)] = choice
+
+    def _make_room(self, wanted: int) -> None:
+        """Take up to `wanted` rows back from choices whose grammar is not there yet; their prefill is lost."""
+        for row, choice in enumerate(self._rows):
+            if wanted > 0 and choice is not None and not choice.compiled:
+                self._rows[row], choice.prefilled = None, 0
+                self._waiting.appendleft(choice)
+                wanted -= 1
 
     def _prefill(self, budget: int) -> None:
         """Bring rows to decoding, with `budget` prompt tokens at most."""
         for row, choice in enumerate(self._rows):
             if choice is None or choice.decoding:
                 continue
-            siblings = {r: c for r, c in enumerate(self._rows) if c is not None and c.job is choice.job}
-            source = next((r for r, c in siblings.items() if c.decoding), None)
+            siblings = (r for r, c in enumerate(self._rows) if c is not None and c.job is choice.job and c.decoding)
+            source = next(siblings, None)
             if source is not None:
                 # The source's cache may go on after the prompt; that is overwritten here before it can be seen.
                 self._state = self._programs.copy_row(self._state, source, row)
                 choice.prefilled += choice.remaining_prompt
-            elif choice is min(siblings.values(), key=lambda c: c.index):
+            elif choice is self._first(choice):
                 budget -= self._prefill_chunk(row, choice, budget)
-            if choice.remaining_prompt == 0:
+            if choice.remaining_prompt == 0 and choice.compiled:
                 self._start(row, choice)
 
     def _prefill_chunk(self, row: int, choice: Choice, budget: int) -> int:
@@ -122,8 +152,14 @@ class Scheduler:
         return size
 
     def _start(self, row: int, choice: Choice) -> None:
-        start = first_row_state(choice.job.request, choice.index, self._programs.vocab)
-        self._state = self._programs.admit(self._state, row, start)
+        """Let the choice decode; not yet if its grammar must wait for room."""
+        request = choice.job.request
+        grammar = request.grammar
+        try:
+            placed = grammar and self._programs.arena.acquire(grammar.key, grammar.tables.result())
+        except ArenaFull:
+            return
+        self._state = self._programs.admit(self._state, row, request, choice.index, placed)
         choice.decoding = True
 
     def _compact(self) -> None:
@@ -143,7 +179,7 @@ class Scheduler:
         live = np.zeros(bucket(self._config.row_buckets, max(holders) + 1), bool)
         live[list(holders)] = True
         steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
-        self._state, block = self._programs.decode(self._state, live, steps, leave=bool(self._waiting))
+        self._state, block = self._programs.decode(self._state, live, steps, leave=any(c.compiled for c in self._waiting))
         return InFlight(block, holders, time.monotonic())
 
     def _deliver(self, behind: InFlight) -> None:
@@ -164,7 +200,7 @@ class Scheduler:
         """The block as numpy arrays; log-probabilities only if somebody wants them."""
         block = behind.block
         wanted = any(choice.job.request.top_logprobs is not None for choice in behind.holders.values())
-        names = ("tokens", "count", "done", "steps") + (("logprobs", "top_ids", "top_logprobs") if wanted else ())
+        names = ("tokens", "count", "done", "finished", "steps") + (("logprobs", "top_ids", "top_logprobs") if wanted else ())
         host = jax.device_get({name: getattr(block, name) for name in names})
         now = time.monotonic()
         if host["steps"]:
@@ -179,10 +215,15 @@ def _events(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
     request, count = choice.job.request, int(block.count[row])
     tokens = block.tokens[row, :count].tolist()
     reasons: list[FinishReason | None] = [None] * count
+    is_end = [False] * count
     if count and block.done[row]:
-        reasons[-1] = "stop" if tokens[-1] in request.sampling.end_tokens else "length"
+        is_end[-1] = tokens[-1] in request.sampling.end_tokens
+        reasons[-1] = "stop" if is_end[-1] or block.finished[row] else "length"
     if request.top_logprobs is None:
-        return [TokenEvent(choice.index, t, finish_reason=r) for t, r in zip(tokens, reasons, strict=True)]
+        return [
+            TokenEvent(choice.index, token, finish_reason=reason, is_end=end)
+            for token, reason, end in zip(tokens, reasons, is_end, strict=True)
+        ]
     kept = slice(request.top_logprobs)
     return [
         TokenEvent(
@@ -193,6 +234,7 @@ def _events(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
                 zip(block.top_ids[row, i, kept].tolist(), block.top_logprobs[row, i, kept].tolist(), strict=True)
             ),
             finish_reason=reason,
+            is_end=end,
         )
-        for i, (token, reason) in enumerate(zip(tokens, reasons, strict=True))
+        for i, (token, reason, end) in enumerate(zip(tokens, reasons, is_end, strict=True))
     ]

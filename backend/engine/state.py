@@ -8,6 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from backend.attention.reference import Rows, init_rows
+from backend.grammar.device import rows as grammar_rows
+from backend.grammar.device import state as grammar_state
+from backend.grammar.device.arena import Placement
+from backend.grammar.device.rows import RowCache
+from backend.grammar.device.state import GrammarState
+from backend.grammar.device.step import KEY_WORDS
+from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.config import DecoderConfig
 from backend.request import Request
 from backend.sampling import params
@@ -34,15 +41,17 @@ class RowState:
     in_prompt: jax.Array
     counts: jax.Array
     params: SamplingArrays
+    grammar: GrammarState
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecodeState:
-    """caches: one per layer, [R, K, S, H] each; rows: the R rows."""
+    """caches: one per layer, [R, K, S, H] each. rows: the R rows. allowed: which tokens grammars allow, as far as known."""
 
     caches: tuple[Rows, ...]
     rows: RowState
+    allowed: RowCache
 
 
 @jax.tree_util.register_dataclass
@@ -50,21 +59,25 @@ class DecodeState:
 class Block:
     """What up to `max_steps` steps gave. Row b drew tokens[b, :count[b]].
 
-    tokens: int32 [B, M]. count: int32 [B]. done: bool [B]. steps: int32, how many ran.
+    tokens: int32 [B, M]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and nothing
+    may follow. steps: int32, how many ran.
     logprobs: float32 [B, M]. top_ids: int32 [B, M, 20]. top_logprobs: float32 [B, M, 20]; zero where no row wants them.
     """
 
     tokens: jax.Array
     count: jax.Array
     done: jax.Array
+    finished: jax.Array
     steps: jax.Array
     logprobs: jax.Array
     top_ids: jax.Array
     top_logprobs: jax.Array
 
 
-def init_state(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> DecodeState:
-    """An empty state: every row is done."""
+def init_state(
+    config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype, vocabulary: Vocabulary, masks: int
+) -> DecodeState:
+    """An empty state: every row is done. masks: how many sets of allowed tokens are remembered."""
     caches = init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype)
     zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "drawn")}
     return DecodeState(
@@ -76,12 +89,15 @@ def init_state(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype)
             in_prompt=jnp.zeros((rows, config.vocab), bool),
             counts=jnp.zeros((rows, config.vocab), jnp.int32),
             params=params.empty(rows, config.vocab),
+            grammar=grammar_state.empty(rows, vocabulary.words),
         ),
+        allowed=grammar_rows.empty_cache(masks, vocabulary.words, KEY_WORDS + vocabulary.closers),
     )
 
 
-def first_row_state(request: Request, choice: int, vocab: int) -> RowState:
+def first_row_state(request: Request, choice: int, vocabulary: Vocabulary, grammar: Placement | None) -> RowState:
     """A row whose prompt but the last token is in the cache: that token is fed by the first decoding step."""
+    vocab = vocabulary.size
     in_prompt = np.zeros(vocab, bool)
     in_prompt[list(request.prompt)] = True
     values: dict[str, Any] = {
@@ -93,7 +109,10 @@ def first_row_state(request: Request, choice: int, vocab: int) -> RowState:
         "in_prompt": in_prompt,
         "counts": np.zeros(vocab, np.int32),
     }
-    return RowState(**values, params=params.row(request.sampling, request.seeds[choice], vocab))
+    sampling = params.row(request.sampling, request.seeds[choice], vocab)
+    return RowState(
+        **values, params=sampling, grammar=grammar_state.row(grammar, sampling.is_end, vocabulary.words)
+    )
 
 
 def empty_block(rows: int, steps: int, vocab: int) -> Block:
@@ -103,6 +122,7 @@ def empty_block(rows: int, steps: int, vocab: int) -> Block:
         tokens=jnp.zeros((rows, steps), jnp.int32),
         count=jnp.zeros(rows, jnp.int32),
         done=jnp.zeros(rows, bool),
+        finished=jnp.zeros(rows, bool),
         steps=jnp.zeros((), jnp.int32),
         logprobs=jnp.zeros((rows, steps), jnp.float32),
         top_ids=jnp.zeros(top, jnp.int32),
@@ -112,5 +132,5 @@ def empty_block(rows: int, steps: int, vocab: int) -> Block:
 
 def cache_bytes(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> int:
     """Bytes that the caches of `rows` rows take."""
-    state = jax.eval_shape(lambda: init_state(config, rows, context, dtype))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.caches))
+    caches = jax.eval_shape(lambda: init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(caches))

@@ -7,9 +7,14 @@ import jax.numpy as jnp
 
 from backend.attention.reference import reference
 from backend.engine.state import Block, DecodeState, RowState, empty_block
+from backend.grammar.device import step as grammars
+from backend.grammar.device.rows import RowCache
+from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.decoder import Decoder
 from backend.sampling import logprobs
 from backend.sampling.chain import Drawn, sample
+
+Carry = tuple[tuple, RowState, RowCache, Block]
 
 
 def prefill(decoder: Decoder, state: DecodeState, row: jax.Array, tokens: jax.Array, start: jax.Array) -> DecodeState:
@@ -29,51 +34,67 @@ def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
 
 def copy_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
     """Make row `target` equal to row `source`, cache included."""
-    return jax.tree.map(
+    caches, rows = jax.tree.map(
         lambda x: jax.lax.dynamic_update_index_in_dim(
             x, jax.lax.dynamic_index_in_dim(x, source, keepdims=False), target, axis=0
         ),
-        state,
+        (state.caches, state.rows),
     )
+    return replace(state, caches=caches, rows=rows)
 
 
 def decode(
-    decoder: Decoder, state: DecodeState, live: jax.Array, steps: jax.Array, leave: jax.Array, max_steps: int
+    decoder: Decoder,
+    state: DecodeState,
+    cells: jax.Array,
+    vocabulary: Vocabulary,
+    live: jax.Array,
+    steps: jax.Array,
+    leave: jax.Array,
+    max_steps: int,
 ) -> tuple[DecodeState, Block]:
     """Draw up to `steps` tokens for each of the first B rows that is `live` (bool [B]) and not done.
 
-    steps: int32, at most `max_steps`. leave: bool, return as soon as a row has ended (somebody waits for it).
-    Ends early when no row is left. Other rows of the state are not touched.
+    cells: the grammars, int32 [capacity]. steps: int32, at most `max_steps`. leave: bool, return as soon as a row has
+    ended (somebody waits for it). Ends early when no row is left. Other rows of the state are not touched.
     """
     size = live.size
     before = jax.tree.map(lambda x: x[:size], state.rows)
 
-    def wanted(carry: tuple[tuple, RowState, Block]) -> jax.Array:
-        _, rows, block = carry
+    def wanted(carry: Carry) -> jax.Array:
+        _, rows, _, block = carry
         ended = (live & rows.done & ~before.done).any()
         return (block.steps < steps) & (live & ~rows.done).any() & ~(leave & ended)
 
-    def step(carry: tuple[tuple, RowState, Block]) -> tuple[tuple, RowState, Block]:
-        caches, rows, block = carry
+    def step(carry: Carry) -> Carry:
+        caches, rows, allowed, block = carry
         active = live & ~rows.done
         positions = jnp.where(active, rows.position, -1)[:, None]
         hidden, caches = decoder(rows.token[:, None], positions, caches, reference())
         logits = decoder.logits(hidden[:, 0])
-        tokens = sample(logits, rows.params, Drawn(active, rows.in_prompt, rows.counts, rows.drawn), rows.position + 1)
+        allowed, bits = grammars.allowed(cells, vocabulary, allowed, rows.grammar, active)
+        masked = (rows.grammar.constrained, lambda x: grammars.mask(x, bits))
+        drawn = Drawn(active, rows.in_prompt, rows.counts, rows.drawn)
+        tokens = sample(logits, rows.params, drawn, rows.position + 1, masked)
         block = _record(block, rows, active, tokens, logits)
-        return caches, _advance(rows, active, tokens), block
+        return caches, _advance(cells, vocabulary, rows, active, tokens), allowed, block
 
     block = empty_block(size, max_steps, state.rows.counts.shape[1])
-    caches, rows, block = jax.lax.while_loop(wanted, step, (state.caches, before, block))
+    caches, rows, allowed, block = jax.lax.while_loop(wanted, step, (state.caches, before, state.allowed, block))
     merged = jax.tree.map(lambda x, new: x.at[:size].set(new), state.rows, rows)
-    return DecodeState(caches, merged), replace(block, done=rows.done)
+    block = replace(block, done=rows.done, finished=grammars.finished(cells, rows.grammar))
+    return DecodeState(caches, merged, allowed), block
 
 
-def _advance(rows: RowState, active: jax.Array, tokens: jax.Array) -> RowState:
+def _advance(
+    cells: jax.Array, vocabulary: Vocabulary, rows: RowState, active: jax.Array, tokens: jax.Array
+) -> RowState:
     """The rows after drawing `tokens` int32 [B] where `active`."""
     index = jnp.arange(tokens.size)
     drawn = rows.drawn + active
-    ended = rows.params.is_end[index, tokens] | (drawn >= rows.params.max_tokens)
+    is_end = rows.params.is_end[index, tokens]
+    grammar = grammars.advance(cells, vocabulary, rows.grammar, active & ~is_end, tokens)
+    ended = is_end | (drawn >= rows.params.max_tokens) | grammars.finished(cells, grammar)
     return replace(
         rows,
         token=jnp.where(active, tokens, rows.token),
@@ -81,6 +102,7 @@ def _advance(rows: RowState, active: jax.Array, tokens: jax.Array) -> RowState:
         drawn=drawn,
         done=rows.done | (active & ended),
         counts=rows.counts.at[index, tokens].add(active.astype(jnp.int32)),
+        grammar=grammar,
     )
 
 
@@ -94,4 +116,12 @@ def _record(block: Block, rows: RowState, active: jax.Array, tokens: jax.Array, 
 
     arrays = (block.logprobs, block.top_ids, block.top_logprobs)
     arrays = jax.lax.cond((active & rows.logprobs).any(), with_logprobs, lambda x: x, arrays)
-    return Block(block.tokens.at[:, at].set(tokens), block.count + active, block.done, at + 1, *arrays)
+    return replace(
+        block,
+        tokens=block.tokens.at[:, at].set(tokens),
+        count=block.count + active,
+        steps=at + 1,
+        logprobs=arrays[0],
+        top_ids=arrays[1],
+        top_logprobs=arrays[2],
+    )

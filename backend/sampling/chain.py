@@ -11,6 +11,7 @@ from backend.sampling.draw import coin, gumbel_max, step_keys
 from backend.sampling.params import SamplingArrays
 
 Stage = tuple[jax.Array, Callable[[jax.Array], jax.Array]]
+"""The rows that need it, bool [B], and what it makes of all logits, [B, V]."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,17 @@ class Drawn:
     length: jax.Array
 
 
-def sample(logits: jax.Array, params: SamplingArrays, drawn: Drawn, position: jax.Array) -> jax.Array:
+def sample(
+    logits: jax.Array, params: SamplingArrays, drawn: Drawn, position: jax.Array, token_mask: Stage
+) -> jax.Array:
     """The next token of each row, int32 [B], from logits float32 [B, V].
 
-    position: int32 [B], where the new token will stand; it makes the draw's key. Order: bias, repetition, presence and
-    frequency, end tokens masked below min_tokens, then greedy where temperature is 0, else temperature, top-k, top-p,
-    min-p, XTC, Gumbel-max. A stage that no active row needs is skipped.
+    position: int32 [B], where the new token will stand; it makes the draw's key. token_mask: -inf for what a row's
+    grammar does not allow. Order: bias, repetition, presence and frequency, token mask, end tokens masked below
+    min_tokens, then greedy where temperature is 0, else temperature, top-k, top-p, min-p, XTC, Gumbel-max. A stage that
+    no active row needs is skipped.
     """
-    shaping = _shaping(params, drawn)
+    shaping = _shaping(params, drawn, token_mask)
     warm = drawn.active & (params.temperature > 0)
     # What a branch hands on is copied: rows that want nothing but the likeliest token must not pass through the stages.
     plain = ~(warm | (drawn.active & jnp.stack([needed for needed, _ in shaping]).any(0))).any()
@@ -52,7 +56,7 @@ def _shape_and_draw(
     return jnp.where(warm, tokens, _likeliest(logits))
 
 
-def _shaping(p: SamplingArrays, drawn: Drawn) -> list[Stage]:
+def _shaping(p: SamplingArrays, drawn: Drawn, token_mask: Stage) -> list[Stage]:
     """Bias, penalties and mask: what holds for greedy rows as well."""
     early = drawn.length < p.min_tokens
     return [
@@ -65,6 +69,7 @@ def _shaping(p: SamplingArrays, drawn: Drawn) -> list[Stage]:
             (p.presence_penalty != 0) | (p.frequency_penalty != 0),
             lambda x: penalties.presence_and_frequency(x, drawn.counts, p.presence_penalty, p.frequency_penalty),
         ),
+        token_mask,
         (early, lambda x: jnp.where(early[:, None] & p.is_end, -jnp.inf, x)),
     ]
 

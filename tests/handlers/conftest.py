@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,10 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from backend.request import QueueFull, Request, TokenEvent
+from backend.grammar.compile import Constraint
+from backend.grammar.compiler import CompilerBusy
+from backend.grammar.errors import GrammarError
+from backend.request import Grammar, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.service import Loaded, Service
 from handlers.template import PromptError
@@ -115,7 +119,7 @@ class FakeGeneration:
             del self.running[choice]
         top = tuple((other, -1.0 - other) for other in range(self.request.top_logprobs or 0))
         logprob = None if self.request.top_logprobs is None else float("-inf") if token == ord("H") else -0.5
-        return TokenEvent(choice, token, logprob, top, reason)
+        return TokenEvent(choice, token, logprob, top, reason, is_end=token in sampling.end_tokens)
 
     def cancel(self, choice: int) -> None:
         self.running.pop(choice, None)
@@ -129,7 +133,7 @@ class FakeGeneration:
 class FakeEngine:
     """delay: seconds per token. fail_after: tokens until it fails. full: refuses everything."""
 
-    context_length, vocab_size, max_choices = CONTEXT, VOCAB, 16
+    context_length, vocab_size, max_choices, unconstrainable = CONTEXT, VOCAB, 16, None
 
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
         self.delay, self.fail_after, self.full = delay, fail_after, full
@@ -146,6 +150,36 @@ class FakeEngine:
         self.closed = True
 
 
+class FakeCompiler:
+    """Compiles nothing, and refuses what contains "refuse"; delayed: once told to `go`. busy: takes nothing."""
+
+    def __init__(self, delayed: bool = False, busy: bool = False) -> None:
+        self.constraints: list[Constraint] = []
+        self.go, self.busy, self.closed = threading.Event(), busy, False
+        if not delayed:
+            self.go.set()
+
+    def compile(self, constraint: Constraint) -> Grammar:
+        if self.busy:
+            raise CompilerBusy
+        self.constraints.append(constraint)
+        grammar = Grammar(constraint, Future())
+        threading.Thread(target=self._finish, args=(grammar,)).start()
+        return grammar
+
+    def _finish(self, grammar: Grammar) -> None:
+        assert self.go.wait(5)
+        if "refuse" in grammar.key.text:
+            grammar.tables.set_exception(GrammarError("keyword 'refuse' is not supported", "#/items"))
+        elif "fault" in grammar.key.text:
+            grammar.tables.set_exception(RuntimeError("a fault of ours, with a secret in its message"))
+        else:
+            grammar.tables.set_result("tables")
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def wait_until(condition: Callable[[], Any], seconds: float = 5) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -155,22 +189,26 @@ def wait_until(condition: Callable[[], Any], seconds: float = 5) -> None:
 
 @contextmanager
 def connected(
-    engine: FakeEngine | None = None, tokenizer: FakeTokenizer | None = None, load: Any = None, **options: Any
+    engine: FakeEngine | None = None,
+    tokenizer: FakeTokenizer | None = None,
+    compiler: FakeCompiler | None = None,
+    load: Any = None,
+    **options: Any,
 ) -> Iterator[SimpleNamespace]:
     """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
-    engine, tokenizer = engine or FakeEngine(), tokenizer or FakeTokenizer()
-    service = Service(load or (lambda: Loaded(engine, tokenizer)), ["tiny", "org/tiny"])
+    engine, tokenizer, compiler = engine or FakeEngine(), tokenizer or FakeTokenizer(), compiler or FakeCompiler()
+    service = Service(load or (lambda: Loaded(engine, tokenizer, compiler)), ["tiny", "org/tiny"])
     with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
         if load is None:
             wait_until(lambda: service.status == "ready")
-        yield SimpleNamespace(client=client, service=service, engine=engine, tokenizer=tokenizer)
+        yield SimpleNamespace(client=client, service=service, engine=engine, tokenizer=tokenizer, compiler=compiler)
 
 
 @contextmanager
 def served(engine: FakeEngine | None = None, load: Any = None) -> Iterator[SimpleNamespace]:
     """`.port` of a real server over these parts; it accepts connections, whether or not the model is loaded."""
     engine = engine or FakeEngine()
-    service = Service(load or (lambda: Loaded(engine, FakeTokenizer())), ["tiny"])
+    service = Service(load or (lambda: Loaded(engine, FakeTokenizer(), FakeCompiler())), ["tiny"])
     server = uvicorn.Server(
         uvicorn.Config(create_app(service), port=0, log_level="warning", timeout_graceful_shutdown=1)
     )
@@ -191,7 +229,8 @@ def served(engine: FakeEngine | None = None, load: Any = None) -> Iterator[Simpl
 def fakes() -> SimpleNamespace:
     """The names above, because test modules cannot import a conftest."""
     return SimpleNamespace(
-        Engine=FakeEngine, Tokenizer=FakeTokenizer, Text=FakeText, Generation=FakeGeneration, connected=connected,
+        Engine=FakeEngine, Tokenizer=FakeTokenizer, Compiler=FakeCompiler, Text=FakeText,
+        Generation=FakeGeneration, connected=connected,
         served=served, wait_until=wait_until, REPLIES=REPLIES, END=END, VOCAB=VOCAB, CONTEXT=CONTEXT,
     )  # fmt: skip
 

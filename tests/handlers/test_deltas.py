@@ -30,7 +30,11 @@ class Script:
 def events(tokens, reason, choice=0):
     tokens = [*tokens, END] if reason == "stop" else tokens
     last = len(tokens) - 1
-    return [TokenEvent(choice, token, -float(i), (), reason if i == last else None) for i, token in enumerate(tokens)]
+    reasons = [None] * last + [reason]
+    return [
+        TokenEvent(choice, token, -float(i), (), reasons[i], is_end=reason == "stop" and i == last)
+        for i, token in enumerate(tokens)
+    ]
 
 
 def play(fakes, script, choices=1, stop=()):
@@ -55,6 +59,14 @@ def test_the_contents_are_the_text_and_one_delta_finishes(fakes, tokens, reason)
     assert [delta.finish_reason for delta in deltas] == [None] * (len(deltas) - 1) + [reason]
     assert deltas[-1].content == "" and all(delta.content for delta in deltas[:-1])
     assert sum(delta.tokens for delta in deltas) == len(tokens) + (reason == "stop")
+
+
+def test_a_choice_that_stops_without_an_end_token_keeps_its_last_token(fakes):
+    complete = [TokenEvent(0, ord("{"), -1.0), TokenEvent(0, ord("}"), -2.0, finish_reason="stop")]
+    deltas = play(fakes, Script(complete))
+    assert "".join(delta.content for delta in deltas) == "{}" and deltas[-1].finish_reason == "stop"
+    assert [entry["logprob"] for delta in deltas for entry in delta.logprobs] == [-1.0, -2.0]
+    assert sum(delta.tokens for delta in deltas) == 2
 
 
 @given(tokens=TOKENS)

@@ -98,9 +98,6 @@ def test_a_tool_choice_without_such_a_tool(post, parameters, param):
     [
         ({"tool_choice": "required", "tools": [TOOL]}, "tool_choice"),
         ({"tool_choice": NAMED, "tools": [TOOL]}, "tool_choice"),
-        ({"response_format": JSON_OBJECT}, "response_format.type"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}, "response_format.type"),
-        ({"response_format": {"type": "regex", "schema": "a+"}}, "response_format.type"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_enforced_is_refused_and_not_ignored(post, parameters, param):

@@ -17,10 +17,14 @@ from backend.engine.programs import Programs
 from backend.models.config import DecoderConfig, LayerConfig
 from backend.models.decoder import Decoder
 from backend.models.rope import RopeConfig
-from backend.request import Request, SamplingParams, TokenEvent
+from backend.request import Grammar, Request, SamplingParams, TokenEvent
 
 CONTEXT, VOCAB = 200, 61
-CONFIG = EngineConfig(CONTEXT, row_buckets=(1, 4), prefill_buckets=(8, 32), max_steps=8, max_queue=64)
+CONFIG = EngineConfig(
+    CONTEXT, row_buckets=(1, 4), prefill_buckets=(8, 32), max_steps=8, max_queue=64, grammar_cells=1 << 15
+)
+WORDS = [b"true", b"]]", b"},{", b'"a":', b"[[", b"aab", b'","', b"ba}", b"\xc3\xa9a", b"null"]
+TOKENS = [b"", *(bytes([byte]) for byte in b'{}[]",:abcdetrufalsn0123456789.-+E\\ \n\xc3\xa9'), *WORDS]
 
 
 class Small(NamedTuple):
@@ -44,7 +48,7 @@ def small() -> Iterator[Small]:
     decoder = Decoder(config, rngs=nnx.Rngs(0))
     state = nnx.state(decoder)
     nnx.update(decoder, jax.tree.map(lambda x: x * 8 if x.ndim == 2 and x.shape[0] == VOCAB else x * 1.5, state))
-    programs = Programs(decoder, CONFIG, jnp.dtype(jnp.float32))
+    programs = Programs(decoder, CONFIG, jnp.dtype(jnp.float32), TOKENS)
     engine = Engine(programs)
     yield Small(decoder, programs, engine)
     engine.close()
@@ -68,10 +72,16 @@ def whole_logits(small: Small) -> Callable[[list[int]], np.ndarray]:
     return logits
 
 
-def request(prompt: list[int], seeds: tuple[int, ...] = (0,), top_logprobs: int | None = None, **sampling) -> Request:
+def request(
+    prompt: list[int],
+    seeds: tuple[int, ...] = (0,),
+    top_logprobs: int | None = None,
+    grammar: Grammar | None = None,
+    **sampling,
+) -> Request:
     """A request with an end token that is never drawn unless asked for."""
     params = {"max_tokens": 10, "end_tokens": (), **sampling}
-    return Request(tuple(prompt), SamplingParams(**params), seeds, top_logprobs)
+    return Request(tuple(prompt), SamplingParams(**params), seeds, top_logprobs, grammar)
 
 
 def tokens(events: list[TokenEvent], choice: int = 0) -> list[int]:

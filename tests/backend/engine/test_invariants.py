@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future
 
 import jax
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
-from backend.request import EngineFailed, QueueFull, Request
+from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar.tables import Tables
+from backend.request import EngineFailed, Grammar, QueueFull, Request
 from tests.backend.engine.conftest import CONFIG, VOCAB, Small, request, tokens
 
 sampling = st.fixed_dictionaries(
@@ -114,10 +117,13 @@ def test_nothing_is_compiled_once_the_programs_are(small: Small):
         lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
     )
     jax.jit(lambda x: x * 3.25 + 1)(1.0)
+    tables: Future[Tables] = Future()
+    tables.set_result(compile_constraint(Constraint("regex", "(ab?){9,}")))
     assert compiled, "the listener sees compilations"
     compiled.clear()
     engine = Engine(small.programs)
     engine.generate(request([1] * 90, seeds=(1, 2, 3, 4, 5), top_logprobs=3, top_p=0.9, max_tokens=30))
+    engine.generate(request([1] * 9, seeds=(1, 2), grammar=Grammar("new", tables), max_tokens=30))
     engine.close()
     assert compiled == []
 

@@ -127,6 +127,7 @@ def draw() -> Callable[..., np.ndarray]:
 
     @jax.jit
     def compiled(logits, rows, active, in_prompt, counts, position):
-        return sample(logits, rows, Drawn(active, in_prompt, counts, counts.sum(-1)), position)
+        no_mask = (jnp.zeros_like(active), lambda x: x)
+        return sample(logits, rows, Drawn(active, in_prompt, counts, counts.sum(-1)), position, no_mask)
 
     return lambda *arrays: np.asarray(compiled(*arrays))

@@ -1,0 +1,304 @@
+"""Graph -> deterministic visibly pushdown automaton (Alur and Madhusudan, "Visibly pushdown languages", 2004).
+
+A state is the set of threads that read the same bytes since the current container opened. A thread is a node and a
+continuation, the nodes to return to in calls of plain rules; a continuation ends at the container, so recursion through
+containers gives finitely many states. A frame keeps, per container that was entered, the threads that entered it.
+"""
+
+from backend.grammar.errors import GrammarError
+from backend.grammar.graph import RESET as RESET_EDGE
+from backend.grammar.graph import Edge, Graph, Rule
+from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.productive import prune
+from backend.grammar.tables import COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT
+
+Thread = tuple[int, int]
+"""A node and a continuation; node ENDED: the container of the continuation's bottom may end."""
+Threads = frozenset[Thread]
+ENDED = -1
+Arc = tuple[int, int, int]
+"""First byte, last byte, code."""
+
+
+class Automaton:
+    """The automaton of `graph` from rule `root`. Raises GrammarError where it is empty or passes `limits`.
+
+    arcs: by state. pushes: by state, (frame). frame_start, frames: by frame; entrants of frame f that entered rule r:
+    frames[f][r]. returns: (frame, reason) to state. counters: (limit, same, reached).
+    """
+
+    def __init__(self, graph: Graph, root: Rule, limits: Limits = DEFAULT) -> None:
+        prune(graph, root)
+        self._graph, self._limits, self._root = graph, limits, root.index
+        self._return_to, self._parent, self._calls_deep = [], [], []
+        self._continuations: dict[tuple[int, int], int] = {}
+        self._closures: dict[Thread, Threads] = {}
+        self._local: dict[int, tuple[list[int], list[tuple[Rule, int]], bool]] = {}
+        self._ends = {rule.end for rule in graph.rules}
+        self._ids: dict[Threads, int] = {}
+        self._by_thread: dict[Thread, int] = {}
+        self._by_threads: dict[Threads, int] = {}
+        self.threads: list[Threads] = []
+        self.arcs: list[list[Arc]] = []
+        self.frames: list[dict[int, Threads]] = []
+        self.frame_start: list[int] = []
+        self._frame_ids: dict[frozenset, int] = {}
+        self.reasons: list[frozenset[int]] = []
+        self._reason_ids: dict[frozenset[int], int] = {}
+        self.counters: list[tuple[int, int, int]] = []
+        self._counter_ids: dict[tuple[int, int, int], int] = {}
+        self.returns: dict[tuple[int, int], int] = {}
+        self.start = self._state(self._closure((root.start, self._bottom(root.index))))
+        self._explore()
+
+    def accepting(self, state: int) -> bool:
+        """Whether a word of the root may end in `state`."""
+        return (ENDED, self._bottom(self._root)) in self.threads[state]
+
+    # Threads and their closures
+
+    def _bottom(self, container: int) -> int:
+        """The continuation that ends with a container (or the root)."""
+        return self._continuation(-1 - container, -1)
+
+    def _continuation(self, node: int, parent: int) -> int:
+        key = (node, parent)
+        index = self._continuations.get(key)
+        if index is None:
+            index = self._continuations[key] = len(self._return_to)
+            deep = 0 if parent < 0 else self._calls_deep[parent] + 1
+            if deep > len(self._graph.rules):
+                raise GrammarError("a $ref leads back to itself without an object or array in between")
+            self._return_to.append(node)
+            self._parent.append(parent)
+            self._calls_deep.append(deep)
+        return index
+
+    def _local_closure(self, node: int) -> tuple[list[int], list[tuple[Rule, int]], bool]:
+        """What `node` reaches silently in its rule: nodes with moves of their own, calls, whether the rule's end."""
+        known = self._local.get(node)
+        if known is not None:
+            return known
+        graph, seen, stack = self._graph, {node}, [node]
+        moving: list[int] = []
+        calls: list[tuple[Rule, int]] = []
+        ends = False
+        while stack:
+            at = stack.pop()
+            if graph.edges[at] or graph.enters[at]:
+                moving.append(at)
+            calls += graph.calls[at]
+            ends = ends or at in self._ends
+            for after in graph.epsilons[at]:
+                if after not in seen:
+                    seen.add(after)
+                    stack.append(after)
+        self._local[node] = moving, calls, ends
+        return self._local[node]
+
+    def _closure(self, thread: Thread) -> Threads:
+        known = self._closures.get(thread)
+        if known is not None:
+            return known
+        seen, stack, found = {thread}, [thread], set()
+        while stack:
+            node, continuation = stack.pop()
+            moving, calls, ends = self._local_closure(node)
+            found.update([(at, continuation) for at in moving])
+            reached = [(rule.start, self._after_call(after, continuation)) for rule, after in calls]
+            if ends:
+                if self._return_to[continuation] < 0:
+                    found.add((ENDED, continuation))
+                else:
+                    reached.append((self._return_to[continuation], self._parent[continuation]))
+            for new in reached:
+                if new not in seen:
+                    seen.add(new)
+                    stack.append(new)
+            if len(seen) > self._limits.threads:
+                raise GrammarError(f"the grammar needs more than {self._limits.threads} alternatives at one place")
+        self._closures[thread] = result = frozenset(found)
+        return result
+
+    def _after_call(self, node: int, continuation: int) -> int:
+        """A call whose return leads to nothing but the end of its own rule hands its continuation on."""
+        moving, calls, ends = self._local_closure(node)
+        return continuation if ends and not moving and not calls else self._continuation(node, continuation)
+
+    # States
+
+    def _state(self, threads: Threads) -> int:
+        index = self._ids.get(threads)
+        if index is None:
+            index = self._ids[threads] = len(self.threads)
+            if index >= self._limits.states:
+                raise GrammarError(f"the grammar needs more than {self._limits.states} states")
+            if len(threads) > self._limits.threads:
+                raise GrammarError(f"the grammar needs more than {self._limits.threads} alternatives at one place")
+            self.threads.append(threads)
+            self.arcs.append([])
+        return index
+
+    def _target(self, threads: Threads) -> int:
+        """The state after moves that led to `threads`."""
+        state = self._by_threads.get(threads)
+        if state is None:
+            closures = [self._closure(thread) for thread in threads]
+            state = self._by_threads[threads] = self._state(frozenset().union(*closures))
+        return state
+
+    def _target_of_one(self, thread: Thread) -> int:
+        state = self._by_thread.get(thread)
+        if state is None:
+            state = self._by_thread[thread] = self._state(self._closure(thread))
+        return state
+
+    def _expand(self, state: int) -> None:
+        """Find the arcs of a state."""
+        graph = self._graph
+        moves: list[tuple[Edge, int]] = []
+        entered: dict[int, dict[int, set[Thread]]] = {}
+        ended: dict[int, set[int]] = {}
+        for node, continuation in self.threads[state]:
+            if node == ENDED:
+                container = -1 - self._return_to[continuation]
+                if container != self._root:
+                    ended.setdefault(graph.rules[container].close, set()).add(container)
+                continue
+            for edge in graph.edges[node]:
+                moves.append((edge, continuation))
+            for rule, after in graph.enters[node]:
+                entered.setdefault(rule.open, {}).setdefault(rule.index, set()).add((after, continuation))
+        arcs = self._byte_arcs(moves)
+        for byte, entrants in entered.items():
+            arcs.append((byte, byte, PUSH << SHIFT | self._frame(entrants)))
+        for byte, containers in ended.items():
+            arcs.append((byte, byte, POP << SHIFT | self._reason(frozenset(containers))))
+        assert len({arc[0] for arc in arcs}) == len(arcs), "a bracket is both structure and text"
+        self.arcs[state] = arcs
+
+    def _byte_arcs(self, moves: list[tuple[Edge, int]]) -> list[Arc]:
+        moves.sort()
+        if all(a[0].high < b[0].low for a, b in zip(moves, moves[1:], strict=False)):
+            return [(edge.low, edge.high, self._code_of_one(edge, continuation)) for edge, continuation in moves]
+        cuts = sorted({cut for edge, _ in moves for cut in (edge.low, edge.high + 1)})
+        arcs: list[Arc] = []
+        for low, after in zip(cuts, cuts[1:], strict=False):
+            together = [move for move in moves if move[0].low <= low < move[0].high + 1]
+            if together:
+                arcs.append((low, after - 1, self._code(together)))
+        return arcs
+
+    def _code_of_one(self, edge: Edge, continuation: int) -> int:
+        if edge.limit == 0:
+            return NEXT << SHIFT | self._target_of_one((edge.target, continuation))
+        return self._code([(edge, continuation)])
+
+    def _code(self, moves: list[tuple[Edge, int]]) -> int:
+        """The code of a byte on which all `moves` are taken at once."""
+        same = frozenset([(edge.target, continuation) for edge, continuation in moves])
+        limit = min((edge.limit for edge, _ in moves if edge.limit > 0), default=0)
+        if limit == 0:
+            resets = any(edge.limit == RESET_EDGE for edge, _ in moves)
+            return (RESET if resets else NEXT) << SHIFT | self._target(same)
+        reached = frozenset([(e.reached if e.limit == limit else e.target, c) for e, c in moves])
+        counter = (limit, self._target(same), self._target(reached))
+        index = self._counter_ids.setdefault(counter, len(self.counters))
+        if index == len(self.counters):
+            self.counters.append(counter)
+        return COUNT << SHIFT | index
+
+    # Containers
+
+    def _frame(self, entrants: dict[int, set[Thread]]) -> int:
+        frozen = {rule: frozenset(threads) for rule, threads in entrants.items()}
+        key = frozenset(frozen.items())
+        index = self._frame_ids.get(key)
+        if index is None:
+            index = self._frame_ids[key] = len(self.frames)
+            if index >= self._limits.frames:
+                raise GrammarError(f"the grammar needs more than {self._limits.frames} stack symbols")
+            self.frames.append(frozen)
+            starts = frozenset([(self._graph.rules[rule].start, self._bottom(rule)) for rule in frozen])
+            self.frame_start.append(self._target(starts))
+        return index
+
+    def _reason(self, containers: frozenset[int]) -> int:
+        index = self._reason_ids.setdefault(containers, len(self.reasons))
+        if index == len(self.reasons):
+            self.reasons.append(containers)
+        return index
+
+    def _return(self, frame: int, reason: int) -> int:
+        """The state after the containers of `reason` ended at once, for those who entered them with `frame`."""
+        state = self.returns.get((frame, reason))
+        if state is None:
+            entrants = self.frames[frame]
+            threads = frozenset().union(*[entrants.get(rule, ()) for rule in self.reasons[reason]])
+            state = self.returns[frame, reason] = self._target(threads) if threads else DEAD
+        return state
+
+    def _explore(self) -> None:
+        """Expand every state that can be reached, with every return that can happen.
+
+        A module is what lies between two brackets, named by its first state; its states are explored once per module,
+        because who may return from it depends on the frames that start it.
+        """
+        modules = Modules(self)
+        modules.add(self.start, self.start)
+        expanded = 0
+        while modules.work:
+            module, state = modules.work.pop()
+            if state >= expanded:
+                while expanded < len(self.threads):
+                    self._expand(expanded)
+                    expanded += 1
+            modules.visit(module, state)
+
+
+class Modules:
+    """Which state was reached in which module, who starts a module and for which reasons it ends."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        self._automaton = automaton
+        self._seen: set[tuple[int, int]] = set()
+        self.work: list[tuple[int, int]] = []
+        self._reasons: dict[int, set[int]] = {}
+        self._users: dict[int, set[tuple[int, int]]] = {}
+
+    def add(self, module: int, state: int) -> None:
+        """Reach a state."""
+        if state != DEAD and (module, state) not in self._seen:
+            self._seen.add((module, state))
+            self.work.append((module, state))
+
+    def visit(self, module: int, state: int) -> None:
+        """Follow every arc of a state."""
+        automaton = self._automaton
+        for code in {arc[2] for arc in automaton.arcs[state]}:
+            kind, argument = code >> SHIFT, code & ((1 << SHIFT) - 1)
+            if kind == COUNT:
+                self.add(module, automaton.counters[argument][1])
+                self.add(module, automaton.counters[argument][2])
+            elif kind == PUSH:
+                self._use(module, argument)
+            elif kind == POP:
+                self._end(module, argument)
+            else:
+                self.add(module, argument)
+
+    def _use(self, module: int, frame: int) -> None:
+        start = self._automaton.frame_start[frame]
+        self.add(start, start)
+        users = self._users.setdefault(start, set())
+        if (frame, module) not in users:
+            users.add((frame, module))
+            for reason in self._reasons.get(start, ()):
+                self.add(module, self._automaton._return(frame, reason))
+
+    def _end(self, module: int, reason: int) -> None:
+        reasons = self._reasons.setdefault(module, set())
+        if reason not in reasons:
+            reasons.add(reason)
+            for frame, user in list(self._users.get(module, ())):
+                self.add(user, self._automaton._return(frame, reason))

@@ -1,0 +1,38 @@
+"""From a function that names the successors of a state to the rows of all states that can be reached."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
+
+from backend.grammar.chars.minimise import Arc
+from backend.grammar.errors import GrammarError
+
+State = TypeVar("State", bound=Hashable)
+
+
+def explore(
+    start: State,
+    moves: Callable[[State], Iterable[tuple[int, int, State]]],
+    accepts: Callable[[State], bool],
+    limit: int,
+    subject: str,
+) -> tuple[list[list[Arc]], list[bool]]:
+    """Rows of arcs and acceptance by state, `start` first; not minimal.
+
+    moves: the arcs (low, high, state) of a state, sorted and disjoint. Raises GrammarError, which says that `subject`
+    is too large, beyond `limit` states.
+    """
+    number = {start: 0}
+    order = [start]
+    rows = []
+    for state in order:
+        row = []
+        for low, high, target in moves(state):
+            at = number.get(target)
+            if at is None:
+                at = number[target] = len(order)
+                order.append(target)
+                if at >= limit:
+                    raise GrammarError(f"{subject} needs more than {limit} states")
+            row.append((low, high, at))
+        rows.append(row)
+    return rows, [accepts(state) for state in order]

@@ -1,0 +1,70 @@
+"""Finite languages: the minimal acyclic automaton of a list of words, built from sorted words (Daciuk et al. 2000)."""
+
+from collections.abc import Iterable
+
+from backend.grammar.chars.minimise import Arc, Rows, renumber
+
+
+def word_automaton(words: Iterable[str]) -> tuple[Rows, tuple[bool, ...]]:
+    """Canonical rows and acceptance of exactly these words; one with a surrogate is left out: no text can hold it."""
+    ordered = sorted({word for word in words if _is_text(word)})
+    if not ordered:
+        return ((),), (False,)
+    graph = _WordGraph()
+    for word in ordered:
+        graph.add(word)
+    return graph.finish()
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _WordGraph:
+    """path: the states along the last word, still open; finished: all others, shared where they are equal.
+
+    A state is its arcs in order, which end in a marker where it accepts.
+    """
+
+    def __init__(self) -> None:
+        self.word = ""
+        self.path: list[list[Arc | None]] = [[]]
+        self.finished: dict[tuple[Arc | None, ...], int] = {}
+
+    def add(self, word: str) -> None:
+        """Adds a word that sorts after all before it."""
+        shared = _common_prefix(word, self.word)
+        self.close(shared)
+        self.path += [[] for _ in range(len(word) - shared)]
+        self.path[-1].append(None)
+        self.word = word
+
+    def close(self, depth: int) -> None:
+        """Finishes the states of the path below `depth`."""
+        finished, path = self.finished, self.path
+        for at in range(len(path) - 2, depth - 1, -1):
+            target = finished.setdefault(tuple(path.pop()), len(finished))
+            code, arcs = ord(self.word[at]), path[at]
+            last = arcs[-1] if arcs else None
+            if last and last[1] == code - 1 and last[2] == target:
+                arcs[-1] = (last[0], code, target)
+            else:
+                arcs.append((code, code, target))
+
+    def finish(self) -> tuple[Rows, tuple[bool, ...]]:
+        self.close(0)
+        states = [*self.finished, tuple(self.path[0])]
+        rows = [[arc for arc in state if arc] for state in states]
+        accept = [None in state for state in states]
+        return renumber(rows, accept, range(len(states)), len(states) - 1)
+
+
+def _common_prefix(a: str, b: str) -> int:
+    for at, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return at
+    return min(len(a), len(b))

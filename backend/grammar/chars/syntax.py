@@ -1,0 +1,69 @@
+"""The syntax tree of a regular expression."""
+
+from dataclasses import dataclass
+
+from backend.grammar.chars.ranges import Ranges
+
+
+@dataclass(frozen=True)
+class Chars:
+    """One character of a set; nothing at all if the set is empty."""
+
+    ranges: Ranges
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One part after another; the empty word if there is none."""
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Any one of the parts."""
+
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`part` from `low` to `high` times, without end if `high` is None."""
+
+    part: "Node"
+    low: int
+    high: int | None
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The empty word, where the text begins (or, if not `start`, ends)."""
+
+    start: bool
+
+
+Node = Chars | Sequence | Choice | Repeat | Anchor
+EMPTY_WORD = Sequence(())
+
+
+def repeat(part: Node, low: int, high: int | None) -> Node:
+    """`part` low..high times. (x{a,b}){c,d} is one x{ac,bd} where a <= 1, since the counts then leave no gap."""
+    if isinstance(part, Repeat) and part.low <= 1:
+        bounded = part.high is not None and high is not None
+        return Repeat(part.part, part.low * low, part.high * high if bounded else _unbounded(part.high, high))
+    return Repeat(part, low, high)
+
+
+def _unbounded(inner: int | None, outer: int | None) -> int | None:
+    return 0 if inner == 0 or outer == 0 else None
+
+
+def nfa_size(node: Node) -> int:
+    """States that an NFA for `node` needs, counted without building it."""
+    match node:
+        case Sequence(parts) | Choice(parts):
+            return 1 + sum(map(nfa_size, parts))
+        case Repeat(part, low, high):
+            return 1 + nfa_size(part) * (low + 1 if high is None else high)
+        case _:
+            return 1

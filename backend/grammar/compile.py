@@ -1,0 +1,61 @@
+"""A constraint -> the tables that enforce it."""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.grammar import schema
+from backend.grammar.assemble import assemble
+from backend.grammar.automaton import Automaton
+from backend.grammar.chars.parse import pattern
+from backend.grammar.errors import GrammarError
+from backend.grammar.graph import Graph, Rule
+from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.tables import Tables
+
+Kind = Literal["json_schema", "json_object", "regex"]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object.
+
+    open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
+    """
+
+    kind: Kind
+    text: str = ""
+    open_objects: bool = False
+
+
+def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT) -> Tables:
+    """The automaton of a constraint. Raises GrammarError for what is not supported, empty or too large."""
+    graph = Graph()
+    return assemble(Automaton(graph, _root(constraint, graph), limits), limits)
+
+
+def _root(constraint: Constraint, graph: Graph) -> Rule:
+    if constraint.kind == "regex":
+        return _pattern_rule(constraint.text, graph)
+    value = {"type": "object"} if constraint.kind == "json_object" else _parse(constraint.text)
+    return schema.build(value, graph, open_objects=constraint.open_objects)
+
+
+def _pattern_rule(text: str, graph: Graph) -> Rule:
+    language = pattern(text, search=False)
+    if language.is_empty:
+        raise GrammarError("the regular expression matches nothing")
+    rule = graph.rule()
+    graph.embed(rule.start, language, rule.end, escape=False)
+    return rule
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise GrammarError(f"the schema is not valid JSON: {error}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

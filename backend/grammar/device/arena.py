@@ -1,0 +1,108 @@
+"""The one array on the device that holds the images of all grammars in use, and who has which piece of it."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from backend.grammar.device.machine import RESERVED, reserved_cells
+from backend.grammar.tables import ARGUMENT, Tables
+
+PIECES = (1 << 20, 1 << 16, RESERVED)
+"""Cells per upload call: each size is compiled once. The last is the unit of allocation."""
+UNIT = PIECES[-1]
+
+
+class ArenaFull(Exception):
+    """There is no room for a grammar beside those in use."""
+
+
+class Placement(NamedTuple):
+    """grammar: where the image begins. serial: a number no other upload has. state: the first state."""
+
+    grammar: int
+    serial: int
+    state: int
+
+
+@dataclass
+class _Resident:
+    placement: Placement
+    size: int
+    users: int = 0
+
+
+class Arena:
+    """First fit; grammars that nobody uses stay until their room is needed, the longest unused go first.
+
+    cells: int32 [capacity]. Uploads donate it: take it anew for every dispatch. Nothing is compiled after the start.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """capacity: cells (4 bytes each), rounded up to a multiple of UNIT."""
+        capacity = -(-capacity // UNIT) * UNIT
+        assert 2 * UNIT <= capacity <= ARGUMENT
+        self.cells = jnp.zeros(capacity, jnp.int32)
+        self._put = {size: _compiled_put(capacity, size) for size in PIECES if size <= capacity}
+        self._upload(0, reserved_cells())
+        self._resident: OrderedDict[Hashable, _Resident] = OrderedDict()
+        self._uploads = 0
+
+    def acquire(self, key: Hashable, tables: Tables) -> Placement:
+        """Where the grammar called `key` is, uploaded if need be, and kept there until as many `release`s.
+
+        Raises ArenaFull.
+        """
+        if key not in self._resident:
+            size = -(-tables.image_size // UNIT) * UNIT
+            base = self._make_room(size)
+            self._uploads += 1
+            placement = Placement(base, self._uploads, tables.image_start(base))
+            self._upload(base, tables.image(base))
+            self._resident[key] = _Resident(placement, size)
+        resident = self._resident[key]
+        resident.users += 1
+        self._resident.move_to_end(key)
+        return resident.placement
+
+    def release(self, key: Hashable) -> None:
+        """One user less."""
+        assert self._resident[key].users > 0
+        self._resident[key].users -= 1
+
+    def _make_room(self, size: int) -> int:
+        """The start of `size` free cells; drops unused grammars until there are."""
+        unused = [key for key, resident in self._resident.items() if resident.users == 0]
+        while (base := self._first_fit(size)) is None:
+            if not unused:
+                raise ArenaFull(f"the grammars in use leave no room for one of {size} cells")
+            del self._resident[unused.pop(0)]
+        return base
+
+    def _first_fit(self, size: int) -> int | None:
+        taken = sorted((r.placement.grammar, r.size) for r in self._resident.values())
+        free_from = RESERVED
+        for start, length in taken:
+            if start - free_from >= size:
+                return free_from
+            free_from = start + length
+        return free_from if self.cells.size - free_from >= size else None
+
+    def _upload(self, base: int, image: np.ndarray) -> None:
+        image = np.pad(image, (0, -image.size % UNIT))
+        done = 0
+        while done < image.size:
+            size = next(size for size in PIECES if size in self._put and size <= image.size - done)
+            self.cells = self._put[size](self.cells, image[done : done + size], np.int32(base + done))
+            done += size
+
+
+def _compiled_put(capacity: int, size: int) -> jax.stages.Compiled:
+    cells, piece = (jax.ShapeDtypeStruct((length,), jnp.int32) for length in (capacity, size))
+    start = jax.ShapeDtypeStruct((), jnp.int32)
+    put = jax.jit(lambda cells, piece, start: jax.lax.dynamic_update_slice(cells, piece, (start,)), donate_argnums=0)
+    return put.lower(cells, piece, start).compile()

@@ -1,0 +1,117 @@
+"""The part of a decoding step that grammars have: which tokens are allowed, and where the drawn ones lead."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+
+from backend.grammar.device import machine
+from backend.grammar.device.fill import fill
+from backend.grammar.device.machine import move, read
+from backend.grammar.device.rows import RowCache, find, insert, make_room
+from backend.grammar.device.state import DEPTH, GrammarState
+from backend.grammar.device.vocabulary import Vocabulary
+
+KEY_WORDS = 3
+"""Of a key without its frames."""
+
+
+def allowed(
+    cells: jax.Array, vocabulary: Vocabulary, cache: RowCache, rows: GrammarState, active: jax.Array
+) -> tuple[RowCache, jax.Array]:
+    """Which tokens the rows may draw, uint32 [B, W], packed as by `fill`; what an inactive row gets has no meaning.
+
+    cells: int32 [capacity] of the arena. active: bool [B]. Rows not in the cache are computed and added to it. End
+    tokens are allowed exactly where the output may end. Rows without a grammar may draw everything.
+    """
+    wanted = active & rows.constrained
+    cache = make_room(cache, wanted.size)
+    keys = _keys(cells, vocabulary, rows)
+    places = jnp.where(wanted, find(cache, keys).max(-1), 0)
+    cache, places = _fill_missing(cells, vocabulary, cache, rows.grammar, keys, places)
+    ends = jnp.where(machine.accepting(cells, rows.state, rows.depth)[:, None], rows.ends, 0)
+    bits = (cache.pool[places] & ~rows.ends) | ends
+    return cache, jnp.where(wanted[:, None], bits, ~jnp.uint32(0))
+
+
+def mask(logits: jax.Array, bits: jax.Array) -> jax.Array:
+    """The logits float [B, V] with -inf where a token's bit (uint32 [B, W], packed as by `fill`) is 0."""
+    size, vocab = logits.shape
+    planes = (bits[:, None, :] >> jnp.arange(32, dtype=jnp.uint32)[:, None]) & 1
+    return jnp.where(planes.reshape(size, -1)[:, :vocab] != 0, logits, -jnp.inf)
+
+
+def advance(
+    cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState, active: jax.Array, tokens: jax.Array
+) -> GrammarState:
+    """The rows after drawing `tokens` int32 [B] where `active` bool [B]; special tokens change nothing."""
+    lengths = jnp.where(active & rows.constrained, vocabulary.lengths[tokens], 0)
+    offsets = vocabulary.offsets[tokens]
+
+    def body(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        i, state, depth, characters, stack = carry
+        go = i < lengths
+        byte = vocabulary.spelling[jnp.where(go, offsets + i, 0)].astype(jnp.int32)
+        top = jnp.take_along_axis(stack, jnp.maximum(depth - 1, 0)[:, None], 1)[:, 0]
+        top = jnp.where(depth > 0, top, 0)
+        to = move(cells, state, characters, read(cells, rows.grammar + 1 + byte), top, DEPTH - depth)
+        push, pop = go & to.push, go & to.pop
+        stack = jnp.where(push[:, None] & (jnp.arange(DEPTH) == depth[:, None]), to.frame[:, None], stack)
+        state, characters = jnp.where(go, to.state, state), jnp.where(go, to.characters, characters)
+        return i + 1, state, depth + push - pop, characters, stack
+
+    start = (jnp.int32(0), rows.state, rows.depth, rows.characters, rows.stack)
+    last = lengths.max()
+    _, state, depth, characters, stack = jax.lax.while_loop(lambda c: c[0] < last, body, start)
+    return replace(rows, state=state, depth=depth, characters=characters, stack=stack)
+
+
+def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
+    """bool [B], rows whose output is complete and cannot go on."""
+    return rows.constrained & machine.finished(cells, rows.state, rows.depth)
+
+
+def _keys(cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState) -> jax.Array:
+    """int32 [B, 2, key words]: all that the packed row may depend on, without the stack and with its last frames.
+
+    What makes no difference within one token is levelled: characters far below the limit, and ample room.
+    """
+    limit = read(cells, rows.state + 1)
+    remaining = jnp.where(limit > 0, jnp.minimum(limit - rows.characters, vocabulary.longest + 1), 0)
+    room = jnp.minimum(DEPTH - rows.depth, read(cells, rows.grammar) + vocabulary.openers)
+    at = rows.depth[:, None] - vocabulary.closers + jnp.arange(vocabulary.closers)
+    window = jnp.where(at >= 0, jnp.take_along_axis(rows.stack, jnp.maximum(at, 0), 1), 0)
+    where = jnp.stack([rows.serial, rows.state, remaining * (DEPTH + 1) + room], -1)
+    alone = jnp.concatenate([where, jnp.zeros_like(window)], -1)
+    return jnp.stack([alone, jnp.concatenate([where, window], -1)], 1)
+
+
+def _fill_missing(
+    cells: jax.Array,
+    vocabulary: Vocabulary,
+    cache: RowCache,
+    grammars: jax.Array,
+    keys: jax.Array,
+    places: jax.Array,
+) -> tuple[RowCache, jax.Array]:
+    """Compute the rows whose place int32 [B] is -1; the cache with them, and all places."""
+
+    def body(carry: tuple[RowCache, jax.Array]) -> tuple[RowCache, jax.Array]:
+        cache, places = carry
+        missing = places < 0
+        first = jnp.argmax(missing)
+        row, stack_used = _fill_key(cells, vocabulary, grammars[first], keys[first, 1])
+        own = jnp.where(stack_used, keys[:, 1], keys[:, 0])
+        cache, place = insert(cache, own[first], row)
+        return cache, jnp.where(missing & (own == own[first]).all(-1), place, places)
+
+    return jax.lax.while_loop(lambda c: (c[1] < 0).any(), body, (cache, places))
+
+
+def _fill_key(
+    cells: jax.Array, vocabulary: Vocabulary, grammar: jax.Array, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """`fill` for a key with its frames."""
+    state, remaining, room = key[1], key[2] // (DEPTH + 1), key[2] % (DEPTH + 1)
+    characters = jnp.where(remaining > 0, read(cells, state + 1) - remaining, 0)
+    return fill(cells, vocabulary, grammar, state, characters, room, key[KEY_WORDS:])

@@ -1,0 +1,21 @@
+"""The one error of this folder: a constraint that cannot be honoured exactly."""
+
+
+class GrammarError(ValueError):
+    """A constraint is refused.
+
+    message: what is refused and, where useful, what to do instead.
+    pointer: JSON pointer of the place in the schema, such as "#/properties/a"; empty where there is none.
+    """
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(message, pointer)
+        self.message = message
+        self.pointer = pointer
+
+    def __str__(self) -> str:
+        return f"{self.message} at {self.pointer}" if self.pointer else self.message
+
+    def at(self, pointer: str) -> "GrammarError":
+        """The same refusal with its place in the schema; an innermost place, once known, is kept."""
+        return self if self.pointer else GrammarError(self.message, pointer)

@@ -1,0 +1,191 @@
+"""A grammar over bytes as a recursive transition network: what the front ends write and the automaton is made from.
+
+Nodes are integers. A rule is a piece of network that may be called from several places; a container is a rule whose
+words stand between two brackets, and the only kind that may recur. Everything may be nondeterministic.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.ranges import SCALARS, Ranges
+from backend.grammar.encoding import ByteTree, encode_ranges
+from backend.grammar.errors import GrammarError
+
+QUOTE = ord('"')
+RESET = -1
+MAX_NODES = 400_000
+
+
+class Edge(NamedTuple):
+    """Bytes low..high lead to `target`.
+
+    limit: 0 for an ordinary edge. RESET: the count of characters starts at 0. Positive: the byte begins a character,
+    which is counted, and where the count becomes `limit` the edge leads to `reached` instead.
+    """
+
+    low: int
+    high: int
+    target: int
+    limit: int = 0
+    reached: int = -1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A piece of network from `start` to `end`. open, close: the brackets of a container, None for a plain rule."""
+
+    index: int
+    start: int
+    end: int
+    open: int | None = None
+    close: int | None = None
+
+
+@dataclass
+class Graph:
+    """Lists by node: edges, silent moves, calls of plain rules and entries of containers (rule, node after it).
+
+    limits: for a node inside a counted string the count of characters that it watches for, else 0.
+    """
+
+    edges: list[list[Edge]] = field(default_factory=list)
+    epsilons: list[list[int]] = field(default_factory=list)
+    calls: list[list[tuple[Rule, int]]] = field(default_factory=list)
+    enters: list[list[tuple[Rule, int]]] = field(default_factory=list)
+    limits: list[int] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    _strings: dict[CharDfa | None, Rule] = field(default_factory=dict)
+    _counted: dict[tuple[int, int | None], Rule] = field(default_factory=dict)
+    _inside: dict[tuple[int, ByteTree], int] = field(default_factory=dict)
+
+    def node(self, limit: int = 0) -> int:
+        """A new node. Raises GrammarError beyond MAX_NODES."""
+        if len(self.edges) >= MAX_NODES:
+            raise GrammarError(f"the grammar needs more than {MAX_NODES} nodes")
+        self.edges.append([])
+        self.epsilons.append([])
+        self.calls.append([])
+        self.enters.append([])
+        self.limits.append(limit)
+        return len(self.edges) - 1
+
+    def rule(self) -> Rule:
+        """A plain rule, empty until edges are added from its start to its end."""
+        return self._rule(None, None)
+
+    def container(self, brackets: bytes) -> Rule:
+        """A rule whose words stand between the two `brackets`, b"{}" or b"[]"."""
+        return self._rule(brackets[0], brackets[1])
+
+    def _rule(self, opening: int | None, closing: int | None) -> Rule:
+        rule = Rule(len(self.rules), self.node(), self.node(), opening, closing)
+        self.rules.append(rule)
+        return rule
+
+    def edge(self, a: int, low: int, high: int, b: int) -> None:
+        """Each byte in low..high leads from a to b."""
+        self.edges[a].append(Edge(low, high, b))
+
+    def epsilon(self, a: int, b: int) -> None:
+        """A silent move from a to b."""
+        self.epsilons[a].append(b)
+
+    def call(self, a: int, rule: Rule, b: int) -> None:
+        """A word of a plain rule leads from a to b."""
+        assert rule.open is None
+        self.calls[a].append((rule, b))
+
+    def enter(self, a: int, rule: Rule, b: int) -> None:
+        """A word of a container, brackets included, leads from a to b."""
+        assert rule.open is not None
+        self.enters[a].append((rule, b))
+
+    def literal(self, a: int, text: bytes, b: int | None = None) -> int:
+        """The bytes of `text` lead from a to b (a new node if None), which is returned."""
+        last = len(text) - 1
+        if last < 0:
+            if b is None:
+                return a
+            self.epsilon(a, b)
+            return b
+        for byte in text[:last]:
+            after = self.node()
+            self.edges[a].append(Edge(byte, byte, after))
+            a = after
+        after = self.node() if b is None else b
+        self.edges[a].append(Edge(text[last], text[last], after))
+        return after
+
+    def characters(self, a: int, ranges: Ranges, b: int, escape: bool = True) -> None:
+        """One character of `ranges` leads from a to b: in UTF-8, escaped as JSON strings want it if `escape`."""
+        for firsts, rest in encode_ranges(ranges, escape).branches:
+            after = self._to(b, rest)
+            self.edges[a].extend([Edge(low, high, after) for low, high in firsts])
+
+    def embed(self, a: int, language: CharDfa, b: int, escape: bool = True) -> None:
+        """A word of `language` leads from a to b."""
+        nodes = [self.node() for _ in language.next]
+        self.epsilon(a, nodes[0])
+        for state, node in enumerate(nodes):
+            for ranges, target in language.edges(state):
+                self.characters(node, ranges, nodes[target], escape)
+            if language.accept[state]:
+                self.epsilon(node, b)
+
+    def string(self, a: int, content: CharDfa | None, b: int) -> None:
+        """A JSON string leads from a to b. content: what it may say, None for anything."""
+        rule = self._strings.get(content)
+        if rule is None:
+            rule = self._strings[content] = self.rule()
+            body, end = self.node(), self.node()
+            self.edge(rule.start, QUOTE, QUOTE, body)
+            if content is None:
+                self.characters(body, SCALARS, body)
+                end = body
+            else:
+                self.embed(body, content, end)
+            self.edge(end, QUOTE, QUOTE, rule.end)
+        self.call(a, rule, b)
+
+    def counted_string(self, a: int, least: int, most: int | None, b: int) -> None:
+        """A JSON string of `least` to `most` characters leads from a to b; the states do not grow with either."""
+        rule = self._counted.get((least, most))
+        if rule is None:
+            rule = self._counted[least, most] = self.rule()
+            body = self._counted_body(rule.end, least, most)
+            self.edges[rule.start].append(Edge(QUOTE, QUOTE, body, RESET))
+        self.call(a, rule, b)
+
+    def _counted_body(self, end: int, least: int, most: int | None) -> int:
+        """The node after the opening quote, made from the last phase back: full, long enough, too short."""
+        if most is None:
+            body = self.node()
+            self.characters(body, SCALARS, body)
+        else:
+            body = self.node()  # full: nothing but the closing quote
+        self.edge(body, QUOTE, QUOTE, end)
+        if most is not None and most > least:
+            body = self._count_to(most, body)
+            self.edge(body, QUOTE, QUOTE, end)
+        return self._count_to(least, body) if least > 0 else body
+
+    def _count_to(self, limit: int, reached: int) -> int:
+        """A node that reads characters until there were `limit` of them, which leads to `reached`."""
+        body = self.node(limit)
+        for firsts, rest in encode_ranges(SCALARS, True).branches:
+            same, after = self._to(body, rest), self._to(reached, rest)
+            self.edges[body].extend([Edge(low, high, same, limit, after) for low, high in firsts])
+        return body
+
+    def _to(self, b: int, rest: ByteTree) -> int:
+        """The node from which the rest of a character leads to b; shared by all characters that have the same rest."""
+        if not rest.branches:
+            return b
+        node = self._inside.get((b, rest))
+        if node is None:
+            node = self._inside[b, rest] = self.node(self.limits[b])
+            for bytes_, after in rest.branches:
+                target = self._to(b, after)
+                self.edges[node].extend([Edge(low, high, target) for low, high in bytes_])
+        return node

@@ -1,0 +1,21 @@
+"""JSON Schema -> graph: a strict reader, a small algebra of schemas, and the writer of the values that satisfy one.
+
+Every keyword is enforced, an annotation, or refused with its place.
+"""
+
+from typing import Any
+
+from backend.grammar.graph import Graph, Rule
+from backend.grammar.schema.document import Document
+from backend.grammar.schema.emit import Emitter
+from backend.grammar.schema.normal import Normaliser
+
+
+def build(schema: Any, graph: Graph, *, open_objects: bool = False) -> Rule:
+    """Write into `graph` the JSON texts of the values that `schema` (parsed JSON) accepts; their rule is returned.
+
+    open_objects: an object schema with `properties` and nothing about others admits others, as JSON Schema says;
+    otherwise it does not. Raises GrammarError, with the place in the schema, for what cannot be enforced exactly.
+    """
+    document = Document(schema)
+    return Emitter(graph, Normaliser(document), open_objects).emit(document.root)

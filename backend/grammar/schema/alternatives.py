@@ -1,0 +1,69 @@
+"""Unions of shapes: the operations that every kind of value shares."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, Self, TypeVar
+
+from backend.grammar.errors import GrammarError
+from backend.grammar.limits import DEFAULT
+
+
+class Refusal(NamedTuple):
+    """A restriction that cannot be enforced: an error where it would have to be."""
+
+    message: str
+    pointer: str
+
+
+class Shape(Protocol):
+    """Values of one JSON type that satisfy everything at once."""
+
+    def meet(self, other: Self) -> Self | None:
+        """The values in both; None where that is seen to be none."""
+
+    def complement(self) -> list[Self]:
+        """The values outside, as alternatives. Raises GrammarError where that cannot be said."""
+
+
+S = TypeVar("S", bound=Shape)
+
+
+def refuse(refusals: Iterable[Refusal]) -> None:
+    """Raise GrammarError for the first refusal, if there is one."""
+    for refusal in refusals:
+        raise GrammarError(*refusal)
+
+
+def meet(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...]:
+    """The values in both unions. anything: the shape of every value. Raises GrammarError for too many alternatives."""
+    if left == (anything,):
+        return right
+    if right == (anything,):
+        return left
+    met = []
+    for a in left:
+        for b in right:
+            both = a if a is b else a.meet(b)
+            if both is not None:
+                met.append(both)
+        if len(met) > max(DEFAULT.alternatives, len(left), len(right)):
+            raise GrammarError(
+                f"anyOf, oneOf, allOf and not combine into more than {DEFAULT.alternatives} alternatives"
+            )
+    return tuple(met)
+
+
+def join(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...]:
+    """The values in either union."""
+    if left == (anything,) or right == (anything,):
+        return (anything,)
+    return tuple(dict.fromkeys(left + right))
+
+
+def complement(union: tuple[S, ...], anything: S) -> tuple[S, ...]:
+    """The values outside the union. Raises GrammarError where that cannot be said or needs too many alternatives."""
+    outside: tuple[S, ...] = (anything,)
+    for shape in union:
+        if shape is anything:
+            return ()
+        outside = meet(outside, tuple(shape.complement()), anything)
+    return outside

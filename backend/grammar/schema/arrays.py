@@ -1,0 +1,114 @@
+"""Sets of arrays: items by position, bounds on their number, and items of which some must or may not exist."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+from backend.grammar.schema.alternatives import Refusal, refuse
+from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+
+
+class Contains(NamedTuple):
+    """From position `start` on, `least` to `most` (None: any number of) items satisfy `item`."""
+
+    start: int
+    item: Expression
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayShape:
+    """Arrays that satisfy everything at once.
+
+    prefix: items by position; rest: every later item; least, most: number of items (most None: any);
+    contains: what some items satisfy; refusals: restrictions that cannot be enforced, for two items or more.
+    """
+
+    prefix: tuple[Expression, ...] = ()
+    rest: Expression = ANYTHING
+    least: int = 0
+    most: int | None = None
+    contains: tuple[Contains, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    def item(self, position: int) -> Expression:
+        """What the item at `position` has to satisfy."""
+        return self.prefix[position] if position < len(self.prefix) else self.rest
+
+    def meet(self, other: Self) -> Self | None:
+        """The arrays in both; None where that is seen to be none."""
+        longer = max(len(self.prefix), len(other.prefix))
+        most = min((most for most in (self.most, other.most) if most is not None), default=None)
+        return ArrayShape(
+            tuple(all_of(self.item(i), other.item(i)) for i in range(longer)),
+            all_of(self.rest, other.rest),
+            max(self.least, other.least),
+            most,
+            tuple(dict.fromkeys(self.contains + other.contains)),
+            self.refusals + other.refusals,
+        ).simplified()
+
+    def simplified(self) -> Self | None:
+        """The same arrays with `most` where an item cannot exist; None where that leaves none."""
+        most = self.most
+        if self.rest is NOTHING:
+            most = len(self.prefix) if most is None else min(most, len(self.prefix))
+        for position, item in enumerate(self.prefix):
+            if item is NOTHING:
+                most = position if most is None else min(most, position)
+                break
+        if most is not None and self.least > most:
+            return None
+        refusals = () if most is not None and most < 2 else self.refusals
+        prefix = self.prefix if most is None else self.prefix[:most]
+        return replace(self, prefix=prefix, most=most, refusals=refusals)
+
+    def complement(self) -> list[Self]:
+        """The arrays outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
+        refuse(self.refusals)
+        outside = [ArrayShape(most=self.least - 1)] if self.least > 0 else []
+        if self.most is not None:
+            outside.append(ArrayShape(least=self.most + 1))
+        for position, item in enumerate(self.prefix):
+            if item is not ANYTHING:
+                outside.append(ArrayShape((ANYTHING,) * position + (negate(item),), least=position + 1))
+        if self.rest is not ANYTHING:
+            outside.append(ArrayShape(contains=(Contains(len(self.prefix), negate(self.rest), 1, None),)))
+        for contains in self.contains:
+            outside += _too_few_or_many(contains)
+        return outside
+
+    def inhabited(self, decide: Callable[[Expression], bool]) -> bool:
+        """Whether there may be such an array. decide: whether there may be a value of an expression."""
+        if not all(decide(self.item(position)) for position in range(min(self.least, len(self.prefix) + 1))):
+            return False
+        return all(contains.least == 0 or self._holds_one(contains, decide) for contains in self.contains)
+
+    def _holds_one(self, contains: Contains, decide: Callable[[Expression], bool]) -> bool:
+        end = len(self.prefix) + 1 if self.most is None else min(self.most, max(len(self.prefix), contains.start) + 1)
+        positions = {
+            min(position, len(self.prefix)) for position in range(contains.start, max(end, contains.start + 1))
+        }
+        if self.most is not None and contains.start >= self.most:
+            return False
+        return any(decide(all_of(self.item(position), contains.item)) for position in positions)
+
+    def as_condition(self) -> Self:
+        """The same arrays, with items that are conditions."""
+        contains = tuple(one._replace(item=neutral(one.item)) for one in self.contains)
+        return replace(self, prefix=tuple(map(neutral, self.prefix)), rest=neutral(self.rest), contains=contains)
+
+
+ANY_ARRAY = ArrayShape()
+
+
+def _too_few_or_many(contains: Contains) -> list[ArrayShape]:
+    outside = []
+    if contains.least == 1:
+        outside.append(ArrayShape((ANYTHING,) * contains.start, negate(contains.item)))
+    elif contains.least > 1:
+        outside.append(ArrayShape(contains=(contains._replace(least=0, most=contains.least - 1),)))
+    if contains.most is not None:
+        outside.append(ArrayShape(contains=(contains._replace(least=contains.most + 1, most=None),)))
+    return outside

@@ -1,0 +1,85 @@
+"""Normal forms -> graph: one plain rule per expression, one container per array or object shape."""
+
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.graph import Graph, Rule
+from backend.grammar.schema.alternatives import refuse
+from backend.grammar.schema.arrays import ArrayShape
+from backend.grammar.schema.emit_arrays import fill_array
+from backend.grammar.schema.emit_objects import fill_object
+from backend.grammar.schema.expressions import Expression
+from backend.grammar.schema.form import Form
+from backend.grammar.schema.normal import Normaliser
+from backend.grammar.schema.objects import ObjectShape
+from backend.grammar.schema.strings import StringShape
+
+
+class Emitter:
+    """Writes the values of expressions into `graph`. open_objects: no object is closed unless its schema says so."""
+
+    def __init__(self, graph: Graph, normaliser: Normaliser, open_objects: bool) -> None:
+        self.graph, self.open_objects = graph, open_objects
+        self._normaliser = normaliser
+        self._rules: dict[Expression, Rule] = {}
+        self._containers: dict[ArrayShape | ObjectShape, Rule] = {}
+        self._numbers: dict[CharDfa, Rule] = {}
+        self._pending: list[tuple[ArrayShape | ObjectShape, Rule]] = []
+
+    def emit(self, expression: Expression) -> Rule:
+        """The finished rule of an expression and of everything inside. Raises GrammarError for what is refused."""
+        rule = self.value(expression)
+        while self._pending:
+            shape, container = self._pending.pop()
+            refuse(shape.refusals)
+            if isinstance(shape, ArrayShape):
+                fill_array(self, shape, container)
+            else:
+                fill_object(self, shape, container)
+        return rule
+
+    def value(self, expression: Expression) -> Rule:
+        """The rule of an expression; the containers in it are filled later, so that recursion closes."""
+        rule = self._rules.get(expression)
+        if rule is None:
+            rule = self._rules[expression] = self.graph.rule()
+            self._fill(rule, self._normaliser.form(expression))
+        return rule
+
+    def inhabited(self, expression: Expression) -> bool:
+        """False only where no value satisfies the expression."""
+        return self._normaliser.inhabited(expression)
+
+    def _fill(self, rule: Rule, form: Form) -> None:
+        graph, start, end = self.graph, rule.start, rule.end
+        if form.null:
+            graph.literal(start, b"null", end)
+        for value in sorted(form.booleans):
+            graph.literal(start, b"true" if value else b"false", end)
+        for number in form.numbers:
+            graph.call(start, self._number(number.written()), end)
+        for string in form.strings:
+            self._string(start, string, end)
+        for array in form.arrays:
+            graph.enter(start, self._container(array, b"[]"), end)
+        for shape in form.objects:
+            graph.enter(start, self._container(shape, b"{}"), end)
+
+    def _number(self, written: CharDfa) -> Rule:
+        rule = self._numbers.get(written)
+        if rule is None:
+            rule = self._numbers[written] = self.graph.rule()
+            self.graph.embed(rule.start, written, rule.end, escape=False)
+        return rule
+
+    def _string(self, a: int, shape: StringShape, b: int) -> None:
+        refuse(shape.refusals)
+        if shape.language is None and (shape.least or shape.most is not None):
+            self.graph.counted_string(a, shape.least, shape.most, b)
+        else:
+            self.graph.string(a, shape.contents(), b)
+
+    def _container(self, shape: ArrayShape | ObjectShape, brackets: bytes) -> Rule:
+        container = self._containers.get(shape)
+        if container is None:
+            container = self._containers[shape] = self.graph.container(brackets)
+            self._pending.append((shape, container))
+        return container

@@ -1,0 +1,91 @@
+"""Array shapes -> the body of a container."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+from backend.grammar.errors import GrammarError
+from backend.grammar.graph import Rule
+from backend.grammar.schema.arrays import ArrayShape, Contains
+from backend.grammar.schema.expressions import NOTHING, Expression, all_of, negate
+from backend.grammar.schema.layout import comma, space
+
+if TYPE_CHECKING:
+    from backend.grammar.schema.emit import Emitter
+
+MAX_ITEMS = 20_000
+Counts = tuple[int, ...]
+"""How many items satisfied each `contains`, up to what still matters."""
+
+
+def fill_array(emitter: Emitter, shape: ArrayShape, container: Rule) -> None:
+    """Write the items of `shape` between the brackets of `container`.
+
+    Raises GrammarError where the positions, times the counts of `contains`, are more than MAX_ITEMS.
+    """
+    body = _Body(emitter, shape, container)
+    while body.work:
+        body.expand(*body.work.pop())
+
+
+class _Body:
+    """The nodes after so many items with such counts. Positions from `last` on are alike."""
+
+    def __init__(self, emitter: Emitter, shape: ArrayShape, container: Rule) -> None:
+        self._emitter, self._graph, self._shape, self._end = emitter, emitter.graph, shape, container.end
+        starts = max((contains.start for contains in shape.contains), default=0)
+        self._last = max(len(shape.prefix), shape.least, starts) if shape.most is None else shape.most
+        self._last = max(self._last, 1)
+        self._nodes: dict[tuple[int, Counts], int] = {}
+        self.work: list[tuple[int, Counts]] = []
+        self._graph.epsilon(container.start, self._node(0, (0,) * len(shape.contains)))
+
+    def expand(self, position: int, counts: Counts) -> None:
+        """Write what may follow `position` items."""
+        shape, graph = self._shape, self._graph
+        here = self._nodes[position, counts]
+        first = space(graph, here) if position == 0 else None
+        if position >= shape.least and all(map(_enough, shape.contains, counts)):
+            graph.epsilon(space(graph, here) if first is None else first, self._end)
+        if shape.most is not None and position >= shape.most:
+            return
+        before = comma(graph, here) if first is None else first
+        for item, after in self._items(position, counts):
+            if item is not NOTHING:
+                graph.call(before, self._emitter.value(item), self._node(min(position + 1, self._last), after))
+
+    def _node(self, position: int, counts: Counts) -> int:
+        key = (position, counts)
+        node = self._nodes.get(key)
+        if node is None:
+            if len(self._nodes) > MAX_ITEMS:
+                raise GrammarError(f"an array of more than {MAX_ITEMS} different positions is not supported")
+            node = self._nodes[key] = self._graph.node()
+            self.work.append(key)
+        return node
+
+    def _items(self, position: int, counts: Counts) -> list[tuple[Expression, Counts]]:
+        """What the next item may be, and the counts after it: for every `contains` it is one that counts or not."""
+        options = [
+            _options(contains, count) if position >= contains.start else [(None, count)]
+            for contains, count in zip(self._shape.contains, counts, strict=True)
+        ]
+        item = self._shape.item(position)
+        return [
+            (all_of(item, *(part for part, _ in choice if part is not None)), tuple(count for _, count in choice))
+            for choice in product(*options)
+        ]
+
+
+def _options(contains: Contains, count: int) -> list[tuple[Expression | None, int]]:
+    """An item that counts raises the count; where the count is bounded, one that does not must fail the schema."""
+    if contains.most is None:
+        counted = [(contains.item, count + 1)] if count < contains.least else []
+        return [(None, count), *counted]
+    options: list[tuple[Expression | None, int]] = [(negate(contains.item), count)]
+    return [*options, (contains.item, count + 1)] if count < contains.most else options
+
+
+def _enough(contains: Contains, count: int) -> bool:
+    return count >= contains.least

@@ -1,0 +1,166 @@
+"""Object shapes -> the body of a container: fields in order, then properties of any other name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.errors import GrammarError
+from backend.grammar.graph import Rule
+from backend.grammar.schema.expressions import NOTHING, Expression
+from backend.grammar.schema.key_tries import KeyTrie, key_bytes
+from backend.grammar.schema.kinds import FreeNames, free_names
+from backend.grammar.schema.layout import colon, comma, space
+from backend.grammar.schema.objects import Cell, ObjectShape
+from backend.grammar.schema.tally import Layer, Tally
+
+if TYPE_CHECKING:
+    from backend.grammar.schema.emit import Emitter
+
+MAX_PLACES = 20_000
+
+
+def fill_object(emitter: Emitter, shape: ObjectShape, container: Rule) -> None:
+    """Write the properties of `shape` between the brackets of `container`; nothing where there is no such object.
+
+    Raises GrammarError where fields, times what has to be remembered of them, are more than MAX_PLACES.
+    """
+    closed = shape.closes and not shape.opens and not emitter.open_objects
+    if closed and not shape.required <= set(shape.declared):
+        return
+    order = (
+        shape.declared if closed else tuple(dict.fromkeys([*shape.declared, *shape.fields, *sorted(shape.required)]))
+    )
+    values = {name: shape.value(name) for name in order}
+    fields = {name: value for name, value in values.items() if value is not NOTHING}
+    free = [] if closed else _free_names(shape, frozenset([*order, *shape.fields]))
+    _Body(emitter, shape, fields, free).write(container)
+
+
+def _free_names(shape: ObjectShape, fields: frozenset[str]) -> list[tuple[Cell, FreeNames]]:
+    """The names that are no fields, by cell and kind."""
+    free = []
+    for number, cell in enumerate(shape.cells()):
+        taken = [name for name in fields if cell.language is None or cell.language.matches(name)]
+        language = cell.language
+        if taken:
+            language = (CharDfa.any_string() if language is None else language) - CharDfa.literals(taken)
+        if language is None or not language.is_empty:
+            free.append((cell, free_names(number, language, shape.least - len(shape.required))))
+    return free
+
+
+class _Body:
+    """The nodes of one container, by how many fields are passed and by layer."""
+
+    def __init__(
+        self, emitter: Emitter, shape: ObjectShape, fields: dict[str, Expression], free: list[tuple[Cell, FreeNames]]
+    ) -> None:
+        self._emitter, self._graph, self._free = emitter, emitter.graph, free
+        self._names, self._values = list(fields), list(fields.values())
+        self._required = [name in shape.required for name in self._names]
+        self._last_required = max((i for i, required in enumerate(self._required) if required), default=-1)
+        self._tally = Tally(shape)
+        self._after: dict[tuple[int, Layer], int] = {}
+        self._free_keys: dict[Layer, int] = {}
+        self._pending_free: list[Layer] = []
+        self._places = 0
+
+    def write(self, container: Rule) -> None:
+        """Write everything."""
+        self._end = container.end
+        count = len(self._names)
+        layers = self._reachable()
+        tries: dict[Layer, KeyTrie | None] = dict.fromkeys(layers[count])
+        for position in range(count, -1, -1):
+            if position < count:
+                tries = {layer: self._trie(position, layer, tries.get(layer)) for layer in layers[position]}
+            for layer in layers[position]:
+                self._write_after(position, layer, tries[layer])
+        first = space(self._graph, container.start)
+        self._expect_key(first, 0, self._tally.start, tries[self._tally.start])
+        if self._closable(0, self._tally.start):
+            self._graph.epsilon(first, self._end)
+        self._write_free()
+
+    def _reachable(self) -> list[dict[Layer, None]]:
+        """By number of fields passed, the layers that can be there."""
+        layers: list[dict[Layer, None]] = [{self._tally.start: None}]
+        for name, value, required in zip(self._names, self._values, self._required, strict=True):
+            after = {} if required else dict(layers[-1])
+            for layer in layers[-1]:
+                after.update((reached, None) for _, reached in self._tally.after_field(layer, name, value))
+            self._count_places(len(after))
+            layers.append(after)
+        return layers
+
+    def _count_places(self, more: int) -> None:
+        self._places += more
+        if self._places > MAX_PLACES:
+            raise GrammarError(f"an object of more than {MAX_PLACES} different places for properties is not supported")
+
+    def _trie(self, position: int, layer: Layer, later: KeyTrie | None) -> KeyTrie | None:
+        """The names that may come next once `position` fields are passed. later: those after this one."""
+        trie = None if self._required[position] else later
+        name = self._names[position]
+        options = list(self._tally.after_field(layer, name, self._values[position]))
+        if not options:
+            return trie
+        before_colon = self._graph.node()
+        self._write_value(before_colon, options, position + 1)
+        return (trie or KeyTrie(self._graph)).with_key(key_bytes(name), before_colon)
+
+    def _write_value(self, before_colon: int, options: list[tuple[Expression, Layer]], position: int) -> None:
+        before_value = colon(self._graph, before_colon)
+        for value, layer in options:
+            if value is not NOTHING:
+                self._graph.call(before_value, self._emitter.value(value), self._after_value(position, layer))
+
+    def _after_value(self, position: int, layer: Layer) -> int:
+        """The node at which a value ends, with `position` fields passed."""
+        node = self._after.get((position, layer))
+        if node is None:
+            node = self._after[position, layer] = self._graph.node()
+        return node
+
+    def _write_after(self, position: int, layer: Layer, trie: KeyTrie | None) -> None:
+        node = self._after_value(position, layer)
+        if self._closable(position, layer):
+            self._graph.epsilon(space(self._graph, node), self._end)
+        if trie is not None or (position > self._last_required and self._free):
+            self._expect_key(comma(self._graph, node), position, layer, trie)
+
+    def _expect_key(self, node: int, position: int, layer: Layer, trie: KeyTrie | None) -> None:
+        if trie is not None:
+            self._graph.epsilon(node, trie.node)
+        if position > self._last_required and self._free:
+            self._graph.epsilon(node, self._free_key(layer))
+
+    def _closable(self, position: int, layer: Layer) -> bool:
+        return position > self._last_required and self._tally.complete(layer)
+
+    def _free_key(self, layer: Layer) -> int:
+        """The node before a name that is no field."""
+        node = self._free_keys.get(layer)
+        if node is None:
+            self._count_places(1)
+            node = self._free_keys[layer] = self._graph.node()
+            self._pending_free.append(layer)
+        return node
+
+    def _write_free(self) -> None:
+        count = len(self._names)
+        written = {layer for position, layer in self._after if position == count}
+        while self._pending_free:
+            layer = self._pending_free.pop()
+            for cell, names in self._free:
+                self._write_free_property(layer, cell, names, written)
+
+    def _write_free_property(self, layer: Layer, cell: Cell, names: FreeNames, written: set[Layer]) -> None:
+        for kind, before_colon in names.write(self._graph, self._free_keys[layer]):
+            options = list(self._tally.after_free(layer, kind, cell.inside, cell.value))
+            self._write_value(before_colon, options, len(self._names))
+            for _, reached in options:
+                if reached not in written:
+                    written.add(reached)
+                    self._write_after(len(self._names), reached, None)

@@ -1,0 +1,98 @@
+"""Expressions over schemas: what a place in a document has to satisfy, kept unexpanded so that recursion closes.
+
+An expression is a schema of the document, a constant, or a conjunction or negation of expressions. They are compared by
+identity of the schemas inside, so a recursive schema meets only finitely many of them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class Expression:
+    """Base of the five kinds below."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Source(Expression):
+    """A schema of the document. pointer: where, "#/properties/a"; base: URI against which its references resolve;
+    depth: how many schemas it stands in."""
+
+    raw: Any
+    pointer: str
+    base: str
+    depth: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Constant(Expression):
+    """One JSON value, a member of the `const` or `enum` at `pointer`."""
+
+    value: Any
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conjunction(Expression):
+    """Every part must hold. No parts: anything."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Expression):
+    """The part must not hold."""
+
+    part: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Neutral(Expression):
+    """The part must hold, but it is a condition: it neither closes objects nor lists the names that belong to them."""
+
+    part: Expression
+
+
+ANYTHING: Expression = Conjunction(())
+NOTHING: Expression = Negation(ANYTHING)
+
+
+def negate(expression: Expression) -> Expression:
+    """The expression that holds where `expression` does not. Twice: a condition (Neutral)."""
+    if expression is ANYTHING:
+        return NOTHING
+    if expression is NOTHING:
+        return ANYTHING
+    if isinstance(expression, Negation):
+        return neutral(expression.part)
+    if isinstance(expression, Neutral):
+        return Negation(expression.part)
+    return Negation(expression)
+
+
+def neutral(expression: Expression) -> Expression:
+    """`expression` as a condition."""
+    if expression is ANYTHING or isinstance(expression, Negation | Neutral | Constant):
+        return expression
+    return Neutral(expression)
+
+
+def all_of(*expressions: Expression) -> Expression:
+    """The conjunction, flattened, without repetitions, in order of first appearance; NOTHING where it contradicts itself."""
+    if len(expressions) == 2:
+        first, second = expressions
+        if first is second or second is ANYTHING:
+            return first
+        if first is ANYTHING:
+            return second
+    parts: dict[Expression, None] = {}
+    for expression in expressions:
+        if expression is NOTHING:
+            return NOTHING
+        parts.update(dict.fromkeys(expression.parts if isinstance(expression, Conjunction) else (expression,)))
+    if any(isinstance(part, Negation) and part.part in parts for part in parts):
+        return NOTHING
+    if not parts:
+        return ANYTHING
+    return next(iter(parts)) if len(parts) == 1 else Conjunction(tuple(parts))

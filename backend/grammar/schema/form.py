@@ -1,0 +1,89 @@
+"""The normal form of an expression: for each JSON type the values, as a union of shapes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.grammar.schema import alternatives
+from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape
+from backend.grammar.schema.expressions import Expression
+from backend.grammar.schema.numbers import ANY_NUMBER, NumberShape
+from backend.grammar.schema.objects import ANY_OBJECT, ObjectShape
+from backend.grammar.schema.strings import ANY_STRING, StringShape
+
+BOOLEANS = frozenset([False, True])
+Decide = Callable[[Expression], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """Values by type: whether null, which booleans, and unions of numbers, strings, arrays and objects."""
+
+    null: bool = False
+    booleans: frozenset[bool] = frozenset()
+    numbers: tuple[NumberShape, ...] = ()
+    strings: tuple[StringShape, ...] = ()
+    arrays: tuple[ArrayShape, ...] = ()
+    objects: tuple[ObjectShape, ...] = ()
+
+    def meet(self, other: "Form") -> "Form":
+        """The values in both. Raises GrammarError for too many alternatives."""
+        if self is ANY_VALUE:
+            return other
+        if other is ANY_VALUE:
+            return self
+        return Form(
+            self.null and other.null,
+            self.booleans & other.booleans,
+            alternatives.meet(self.numbers, other.numbers, ANY_NUMBER),
+            alternatives.meet(self.strings, other.strings, ANY_STRING),
+            alternatives.meet(self.arrays, other.arrays, ANY_ARRAY),
+            alternatives.meet(self.objects, other.objects, ANY_OBJECT),
+        )
+
+    def join(self, other: "Form") -> "Form":
+        """The values in either."""
+        return Form(
+            self.null or other.null,
+            self.booleans | other.booleans,
+            alternatives.join(self.numbers, other.numbers, ANY_NUMBER),
+            alternatives.join(self.strings, other.strings, ANY_STRING),
+            alternatives.join(self.arrays, other.arrays, ANY_ARRAY),
+            alternatives.join(self.objects, other.objects, ANY_OBJECT),
+        )
+
+    def complement(self) -> "Form":
+        """The values outside. Raises GrammarError where that cannot be said."""
+        return Form(
+            not self.null,
+            BOOLEANS - self.booleans,
+            alternatives.complement(self.numbers, ANY_NUMBER),
+            alternatives.complement(self.strings, ANY_STRING),
+            alternatives.complement(self.arrays, ANY_ARRAY),
+            alternatives.complement(self.objects, ANY_OBJECT),
+        )
+
+    def inhabited(self, decide: Decide) -> bool:
+        """Whether there may be a value. decide: the same for expressions inside."""
+        return (
+            self.null
+            or bool(self.booleans)
+            or any(shape.inhabited() for shape in (*self.numbers, *self.strings))
+            or any(shape.inhabited(decide) for shape in (*self.arrays, *self.objects))
+        )
+
+    def as_condition(self) -> "Form":
+        """The same values, everything inside being conditions."""
+        arrays = self.arrays if self.arrays == (ANY_ARRAY,) else tuple(shape.as_condition() for shape in self.arrays)
+        objects = (
+            self.objects if self.objects == (ANY_OBJECT,) else tuple(shape.as_condition() for shape in self.objects)
+        )
+        return Form(self.null, self.booleans, self.numbers, self.strings, arrays, objects)
+
+
+ANY_VALUE = Form(True, BOOLEANS, (ANY_NUMBER,), (ANY_STRING,), (ANY_ARRAY,), (ANY_OBJECT,))
+NO_VALUE = Form()
+
+
+def of_objects(*shapes: ObjectShape) -> Form:
+    """Any value that is no object, and the objects of `shapes`."""
+    return Form(True, BOOLEANS, (ANY_NUMBER,), (ANY_STRING,), (ANY_ARRAY,), shapes)

@@ -1,0 +1,74 @@
+"""The keywords of JSON Schema, drafts 4 to 2020-12, by what the front end does with them."""
+
+from decimal import Decimal
+from typing import Any
+
+from backend.grammar.errors import GrammarError
+
+OLD_DRAFTS = {
+    f"{scheme}://json-schema.org/draft-0{number}/schema": number
+    for scheme in ("http", "https")
+    for number in (3, 4, 6, 7)
+}
+"""`$schema` of the drafts in which `$ref` silences its siblings, to the draft."""
+
+ANNOTATIONS = frozenset(
+    "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions title description default"
+    " example examples deprecated readOnly writeOnly contentEncoding contentMediaType contentSchema".split()
+)
+"""Keywords that restrict no value."""
+
+OPAQUE = frozenset(["enum", "const", "default", "example", "examples"])
+"""Keywords whose value is no schema, whatever it looks like."""
+
+UNSUPPORTED = frozenset(["$dynamicRef", "$recursiveRef"])
+"""Keywords that are refused wherever they stand."""
+
+TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+
+
+def natural(raw: dict, keyword: str, pointer: str, default: int | None) -> int | None:
+    """A keyword that is a number of things. Raises GrammarError where it is not."""
+    value = raw.get(keyword)
+    if value is None and keyword not in raw:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0 or value != int(value):
+        raise GrammarError(f"{keyword} must be a whole number that is not negative", f"{pointer}/{keyword}")
+    return int(value)
+
+
+def decimal(value: Any, keyword: str, pointer: str) -> Decimal:
+    """A keyword that is a number, exactly as it is spelled. Raises GrammarError where it is not."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise GrammarError(f"{keyword} must be a number", f"{pointer}/{keyword}")
+    return value if isinstance(value, Decimal) else Decimal(repr(value))
+
+
+def mapping(raw: dict, keyword: str, pointer: str) -> dict:
+    """A keyword that is a JSON object, {} where absent. Raises GrammarError where it is not."""
+    return _typed(raw, keyword, pointer, dict, {}, "an object")
+
+
+def sequence(raw: dict, keyword: str, pointer: str) -> list:
+    """A keyword that is a JSON array, [] where absent. Raises GrammarError where it is not."""
+    return _typed(raw, keyword, pointer, list, [], "an array")
+
+
+def text(raw: dict, keyword: str, pointer: str) -> str | None:
+    """A keyword that is a string, None where absent. Raises GrammarError where it is not."""
+    return _typed(raw, keyword, pointer, str, None, "a string")
+
+
+def names(value: Any, pointer: str) -> list[str]:
+    """A list of property names. Raises GrammarError where it is not."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise GrammarError("must be an array of strings", pointer)
+    return value
+
+
+def _typed(raw: dict, keyword: str, pointer: str, kind: type, default: Any, described: str) -> Any:
+    if keyword not in raw:
+        return default
+    if not isinstance(raw[keyword], kind):
+        raise GrammarError(f"{keyword} must be {described}", f"{pointer}/{keyword}")
+    return raw[keyword]

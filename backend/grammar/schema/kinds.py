@@ -1,0 +1,115 @@
+"""Kinds of free property names, so that a finite automaton can know that several names differ."""
+
+from dataclasses import dataclass
+
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.errors import GrammarError
+from backend.grammar.graph import QUOTE, Graph
+
+HASHES = {2: 8, 3: 8, 4: 7}
+"""Kinds to tell apart so many names."""
+MAX_WORDS = 16
+ASCII = 128
+Kind = tuple[int, int]
+"""Number of the cell and of the kind in it."""
+Arcs = dict[int, list[tuple[int, int]]]
+"""Ranges of code points by the state to which they lead."""
+
+
+@dataclass(frozen=True)
+class FreeNames:
+    """The names of a cell. arcs: by state of a deterministic automaton whose start is 0; kinds: by state, the kind of
+    the names that end there, None where none does. Both are empty where all names (`language`, None: any) are one kind."""
+
+    cell: int
+    language: CharDfa | None
+    arcs: list[Arcs]
+    kinds: list[int | None]
+
+    def write(self, graph: Graph, a: int) -> list[tuple[Kind, int]]:
+        """A name of each kind leads from a to the node returned for it."""
+        if not self.arcs:
+            b = graph.node()
+            graph.string(a, self.language, b)
+            return [((self.cell, 0), b)]
+        ends = {kind: graph.node() for kind in self.kinds if kind is not None}
+        nodes = [graph.node() for _ in self.arcs]
+        graph.edge(a, QUOTE, QUOTE, nodes[0])
+        for node, arcs, kind in zip(nodes, self.arcs, self.kinds, strict=True):
+            for target, ranges in arcs.items():
+                graph.characters(node, tuple(ranges), nodes[target])
+            if kind is not None:
+                graph.edge(node, QUOTE, QUOTE, ends[kind])
+        return [((self.cell, kind), end) for kind, end in ends.items()]
+
+
+def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:
+    """The names of a cell by kind: different kinds are different names. needed: how many must be known to differ.
+
+    Names of which few exist are a kind each, others go by a hash; so some sets of different names are not recognised.
+    Raises GrammarError where more are needed than can be remembered.
+    """
+    if needed < 2:
+        return FreeNames(cell, language, [], [])
+    words = None if language is None else _words(language)
+    if words is not None:
+        return FreeNames(cell, language, *_trie(words))
+    if needed not in HASHES:
+        limit = max(HASHES)
+        raise GrammarError(f"minProperties that asks for more than {limit} properties without fixed names is not supported")
+    return FreeNames(cell, language, *_hashed(language or CharDfa.any_string(), HASHES[needed]))
+
+
+def _trie(words: list[str]) -> tuple[list[Arcs], list[int | None]]:
+    arcs: list[Arcs] = [{}]
+    kinds: list[int | None] = [None]
+    states = {"": 0}
+    for number, word in enumerate(words):
+        for end in range(1, len(word) + 1):
+            if word[:end] not in states:
+                states[word[:end]] = len(arcs)
+                code = ord(word[end - 1])
+                arcs[states[word[: end - 1]]][len(arcs)] = [(code, code)]
+                arcs.append({})
+                kinds.append(None)
+        kinds[states[word]] = number
+    return arcs, kinds
+
+
+def _hashed(language: CharDfa, modulus: int) -> tuple[list[Arcs], list[int | None]]:
+    """States are pairs of one of the language and a hash: each character makes it 3 * hash + its weight."""
+    ids, pairs = {(0, 0): 0}, [(0, 0)]
+    arcs: list[Arcs] = []
+    for state, value in pairs:
+        row: Arcs = {}
+        for low, high, target in language.next[state]:
+            for first, last, weight in _weights(low, high):
+                pair = (target, (3 * value + weight) % modulus)
+                if pair not in ids:
+                    ids[pair] = len(pairs)
+                    pairs.append(pair)
+                row.setdefault(ids[pair], []).append((first, last))
+        arcs.append(row)
+    return arcs, [value if language.accept[state] else None for state, value in pairs]
+
+
+def _weights(low: int, high: int) -> list[tuple[int, int, int]]:
+    """A range of characters as ranges of one weight: the code of ASCII characters, 1 for all others."""
+    ascii_part = [(code, code, code) for code in range(low, min(high + 1, ASCII))]
+    return [*ascii_part, (max(low, ASCII), high, 1)] if high >= ASCII else ascii_part
+
+
+def _words(language: CharDfa) -> list[str] | None:
+    """The texts of a language, None where they are more than MAX_WORDS."""
+    if language.longest() is None:
+        return None
+    words, prefixes = [], [("", 0)]
+    while prefixes:
+        text, state = prefixes.pop()
+        if language.accept[state]:
+            words.append(text)
+        for low, high, target in language.next[state]:
+            if high - low + len(prefixes) + len(words) > MAX_WORDS:
+                return None
+            prefixes += [(text + chr(code), target) for code in range(low, high + 1)]
+    return words

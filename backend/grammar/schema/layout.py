@@ -1,0 +1,37 @@
+"""White space between the tokens of a container: none, one space, or a line break and a bounded indentation."""
+
+from backend.grammar.graph import RESET, Edge, Graph
+
+MAX_INDENT = 120
+LINE_BREAK, SPACE = b"\n "
+
+
+def space(graph: Graph, a: int) -> int:
+    """White space before an item or a closing bracket leads from a to the node returned.
+
+    The indentation is counted in the register that counts characters of strings: the states do not grow with it.
+    """
+    indented, end = graph.node(), graph.node()
+    graph.epsilon(a, end)
+    graph.edge(a, SPACE, SPACE, end)
+    graph.edges[a].append(Edge(LINE_BREAK, LINE_BREAK, indented, RESET))
+    graph.edges[indented].append(Edge(SPACE, SPACE, indented, MAX_INDENT, end))
+    graph.epsilon(indented, end)
+    return end
+
+
+def comma(graph: Graph, a: int) -> int:
+    """From after a value to before the next item."""
+    return space(graph, graph.literal(_blank(graph, a), b","))
+
+
+def colon(graph: Graph, a: int) -> int:
+    """From after a name to before its value."""
+    return _blank(graph, graph.literal(_blank(graph, a), b":"))
+
+
+def _blank(graph: Graph, a: int) -> int:
+    end = graph.node()
+    graph.epsilon(a, end)
+    graph.edge(a, SPACE, SPACE, end)
+    return end

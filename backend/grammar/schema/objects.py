@@ -1,0 +1,178 @@
+"""Sets of objects: what each name's value satisfies, which names there are, and names of which some must exist."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
+
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.schema.alternatives import Refusal, refuse
+from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """Property names. language: those that match it, where not None; otherwise all but `excluded` and those that match
+    one of `patterns` (what `additionalProperties` is about)."""
+
+    language: CharDfa | None = None
+    excluded: frozenset[str] = frozenset()
+    patterns: tuple[CharDfa, ...] = ()
+
+    def holds(self, name: str) -> bool:
+        """Whether `name` is one of them."""
+        if self.language is not None:
+            return self.language.matches(name)
+        return name not in self.excluded and not any(pattern.matches(name) for pattern in self.patterns)
+
+    def splitters(self) -> tuple[CharDfa, ...]:
+        """The languages that tell, with the excluded names, which names are meant."""
+        return self.patterns if self.language is None else (self.language,)
+
+    def covers(self, inside: frozenset[CharDfa]) -> bool:
+        """Whether the names that are in the languages `inside`, in no other splitter and not excluded are all of them."""
+        return self.language in inside if self.language is not None else inside.isdisjoint(self.patterns)
+
+
+class Cell(NamedTuple):
+    """Names, other than those of fields, about which a shape says the same. inside: the splitters that they match."""
+
+    language: CharDfa | None
+    inside: frozenset[CharDfa]
+    value: Expression
+
+
+class Some(NamedTuple):
+    """A property whose name is one of `names` has a value that satisfies `value`."""
+
+    names: Names
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectShape:
+    """Objects that satisfy everything at once.
+
+    fields: by name, in order, what its value satisfies if it is there; keyed: the same for many names at once;
+    required: names that are there; least, most: number of properties (most None: any); some: properties that exist;
+    declared: names that belong to the object, in the order of output; closes: a schema lists the properties and says
+    nothing of others; opens: a schema says what others there may be; refusals: what cannot be enforced.
+    Names that one of `keyed` excludes are fields.
+    """
+
+    fields: dict[str, Expression] = field(default_factory=dict)
+    keyed: tuple[tuple[Names, Expression], ...] = ()
+    required: frozenset[str] = frozenset()
+    least: int = 0
+    most: int | None = None
+    some: tuple[Some, ...] = ()
+    declared: tuple[str, ...] = ()
+    closes: bool = False
+    opens: bool = False
+    refusals: tuple[Refusal, ...] = ()
+
+    def value(self, name: str) -> Expression:
+        """What the value of `name` has to satisfy."""
+        keyed = [value for names, value in self.keyed if names.holds(name)]
+        return all_of(self.fields.get(name, ANYTHING), *keyed)
+
+    def meet(self, other: Self) -> Self | None:
+        """The objects in both; None where that is seen to be none."""
+        fields = dict(self.fields)
+        for name, value in other.fields.items():
+            fields[name] = all_of(fields[name], value) if name in fields else value
+        return ObjectShape(
+            fields,
+            self.keyed + other.keyed,
+            self.required | other.required,
+            max(self.least, other.least),
+            min((most for most in (self.most, other.most) if most is not None), default=None),
+            self.some + other.some,
+            tuple(dict.fromkeys(self.declared + other.declared)),
+            self.closes or other.closes,
+            self.opens or other.opens,
+            self.refusals + other.refusals,
+        ).simplified()
+
+    def simplified(self) -> Self | None:
+        """This shape; None where it is seen that there are no such objects."""
+        if self.most is not None and max(self.least, len(self.required)) > self.most:
+            return None
+        return None if any(self.value(name) is NOTHING for name in self.required) else self
+
+    def complement(self) -> list[Self]:
+        """The objects outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
+        refuse(self.refusals)
+        outside = [ObjectShape({name: NOTHING}) for name in sorted(self.required)]
+        for name, value in self.fields.items():
+            if value is not ANYTHING:
+                outside.append(ObjectShape({name: negate(value)}, required=frozenset([name])))
+        for names, value in self.keyed:
+            if value is not ANYTHING:
+                excluded = dict.fromkeys(sorted(names.excluded), ANYTHING)
+                outside.append(ObjectShape(excluded, some=(Some(names, negate(value)),)))
+        for names, value in self.some:
+            outside.append(
+                ObjectShape(dict.fromkeys(sorted(names.excluded), ANYTHING), keyed=((names, negate(value)),))
+            )
+        if self.least > 0:
+            outside.append(ObjectShape(most=self.least - 1))
+        if self.most is not None:
+            outside.append(ObjectShape(least=self.most + 1))
+        return outside
+
+    def inhabited(self, decide: Callable[[Expression], bool]) -> bool:
+        """Whether there may be such an object. decide: whether there may be a value of an expression."""
+        if not all(decide(self.value(name)) for name in sorted(self.required)):
+            return False
+        if not self.least and not self.some:
+            return True
+        cells = self.cells()
+        if not cells and sum(decide(self.value(name)) for name in self.fields) < self.least:
+            return False
+        return all(self._holds_one(some, cells, decide) for some in self.some)
+
+    def _holds_one(self, some: Some, cells: list[Cell], decide: Callable[[Expression], bool]) -> bool:
+        named = (self.value(name) for name in self.fields if some.names.holds(name))
+        free = (cell.value for cell in cells if some.names.covers(cell.inside))
+        return any(decide(all_of(value, some.value)) for values in (named, free) for value in values)
+
+    def cells(self) -> list[Cell]:
+        """The names that are no fields, in groups about which everything here says the same; without forbidden ones.
+
+        language None: any string.
+        """
+        everything = [names for names, _ in self.keyed] + [some.names for some in self.some]
+        groups: list[tuple[CharDfa | None, frozenset[CharDfa]]] = [(None, frozenset())]
+        for splitter in dict.fromkeys(language for names in everything for language in names.splitters()):
+            groups = [part for group in groups for part in _split(group, splitter)]
+        cells = []
+        for language, inside in groups:
+            value = all_of(*(value for names, value in self.keyed if names.covers(inside)))
+            if value is not NOTHING:
+                cells.append(Cell(language, inside, value))
+        return cells
+
+    def as_condition(self) -> Self:
+        """The same objects, with values that are conditions, not saying which names belong to the object."""
+        return replace(
+            self,
+            fields={name: neutral(value) for name, value in self.fields.items()},
+            keyed=tuple((names, neutral(value)) for names, value in self.keyed),
+            some=tuple(Some(names, neutral(value)) for names, value in self.some),
+            declared=(),
+            closes=False,
+            opens=False,
+        )
+
+
+ANY_OBJECT = ObjectShape()
+
+
+def _split(
+    group: tuple[CharDfa | None, frozenset[CharDfa]], splitter: CharDfa
+) -> list[tuple[CharDfa | None, frozenset[CharDfa]]]:
+    language, inside = group
+    within = splitter if language is None else language & splitter
+    without = (CharDfa.any_string() if language is None else language) - splitter
+    parts = [(within, inside | {splitter}), (without, inside)]
+    return [(part, inside) for part, inside in parts if not part.is_empty]

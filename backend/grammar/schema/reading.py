@@ -1,0 +1,210 @@
+"""The keywords that speak about one value by themselves: a schema of the document -> normal form."""
+
+from decimal import Decimal
+from typing import Any
+
+from backend.grammar.chars.formats import format_language
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.parse import pattern
+from backend.grammar.errors import GrammarError
+from backend.grammar.schema.alternatives import Refusal
+from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape, Contains
+from backend.grammar.schema.document import Document
+from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Source
+from backend.grammar.schema.form import BOOLEANS, Form
+from backend.grammar.schema.keywords import TYPES, UNSUPPORTED, decimal, mapping, names, natural, sequence, text
+from backend.grammar.schema.numbers import ANY_NUMBER, Bound, NumberShape
+from backend.grammar.schema.objects import ANY_OBJECT, Names, ObjectShape
+from backend.grammar.schema.strings import ANY_STRING, StringShape
+
+NUMBER_KEYWORDS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
+STRING_KEYWORDS = frozenset(["minLength", "maxLength", "pattern", "format"])
+ARRAY_KEYWORDS = frozenset(
+    "items prefixItems additionalItems minItems maxItems contains uniqueItems unevaluatedItems".split()
+)
+OBJECT_KEYWORDS = frozenset(
+    "properties patternProperties additionalProperties required minProperties maxProperties unevaluatedProperties".split()
+)
+
+
+def assertions(document: Document, source: Source) -> Form:
+    """What `type` and the keywords about numbers, strings, arrays and objects say. Raises GrammarError where they are
+    malformed; what is well-formed but cannot be enforced stays in the shapes as a refusal."""
+    raw, pointer = source.raw, source.pointer
+    for keyword in sorted(raw.keys() & UNSUPPORTED):
+        raise GrammarError(f"keyword {keyword!r} is not supported", pointer)
+    types = _types(raw, pointer)
+    keywords = raw.keys()
+    numbers = () if not types & {"integer", "number"} else (_numbers(raw, pointer, "number" not in types),)
+    strings = ANY_STRING if keywords.isdisjoint(STRING_KEYWORDS) else _strings(raw, pointer)
+    arrays = ANY_ARRAY if keywords.isdisjoint(ARRAY_KEYWORDS) else _arrays(document, source)
+    objects = ANY_OBJECT if keywords.isdisjoint(OBJECT_KEYWORDS) else _objects(document, source)
+    return Form(
+        "null" in types,
+        BOOLEANS if "boolean" in types else frozenset(),
+        tuple(shape for shape in numbers if shape is not None),
+        (strings,) if "string" in types and strings is not None else (),
+        (arrays,) if "array" in types and arrays is not None else (),
+        (objects,) if "object" in types and objects is not None else (),
+    )
+
+
+def constant(value: Any, pointer: str) -> Form:
+    """One JSON value. pointer: of the keyword that lists it."""
+    if value is None:
+        return Form(null=True)
+    if isinstance(value, bool):
+        return Form(booleans=frozenset([value]))
+    if isinstance(value, int | float | Decimal):
+        return Form(numbers=(NumberShape(values=frozenset([decimal(value, "enum", pointer)])),))
+    if isinstance(value, str):
+        return Form(strings=(StringShape(CharDfa.literals([value])),))
+    if isinstance(value, list):
+        items = tuple(Constant(item, pointer) for item in value)
+        return Form(arrays=(ArrayShape(items, NOTHING, len(items), len(items)),))
+    fields: dict[str, Expression] = {name: Constant(item, pointer) for name, item in value.items()}
+    closed = ((Names(excluded=frozenset(fields)), NOTHING),)
+    return Form(objects=(ObjectShape(fields, closed, frozenset(fields), declared=tuple(fields)),))
+
+
+def constants(values: list, pointer: str) -> Form:
+    """Any of `values`; texts as one language and numbers as one set."""
+    texts = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if isinstance(value, int | float | Decimal) and not isinstance(value, bool)]
+    rest = [constant(value, pointer) for value in values if isinstance(value, list | dict)]
+    return Form(
+        any(value is None for value in values),
+        frozenset(value for value in values if isinstance(value, bool)),
+        (NumberShape(values=frozenset(decimal(value, "enum", pointer) for value in numbers)),) if numbers else (),
+        (StringShape(CharDfa.literals(texts)),) if texts else (),
+        tuple(shape for form in rest for shape in form.arrays),
+        tuple(shape for form in rest for shape in form.objects),
+    )
+
+
+def _types(raw: dict, pointer: str) -> set[str]:
+    if "type" not in raw:
+        return set(TYPES)
+    value = raw["type"]
+    found = value if isinstance(value, list) else [value]
+    for name in found:
+        if name not in TYPES:
+            raise GrammarError(f"type {name!r} is none of {', '.join(TYPES)}", f"{pointer}/type")
+    return set(found)
+
+
+def _numbers(raw: dict, pointer: str, integer: bool) -> NumberShape | None:
+    if raw.keys().isdisjoint(NUMBER_KEYWORDS):
+        return INTEGERS if integer else ANY_NUMBER
+    shape: NumberShape | None = NumberShape(integer)
+    for keyword, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        for bound in _bounds(raw, pointer, keyword, exclusive):
+            side = NumberShape(low=bound) if keyword == "minimum" else NumberShape(high=bound)
+            shape = None if shape is None else shape.meet(side)
+    if shape is not None and "multipleOf" in raw:
+        divisor = decimal(raw["multipleOf"], "multipleOf", pointer)
+        if divisor <= 0:
+            raise GrammarError("multipleOf must be greater than 0", f"{pointer}/multipleOf")
+        shape = shape.meet(NumberShape(multiples=frozenset([divisor])))
+    return shape
+
+
+INTEGERS = NumberShape(integer=True)
+
+
+def _bounds(raw: dict, pointer: str, keyword: str, exclusive: str) -> list[Bound]:
+    """The bounds on one side; a Boolean exclusive keyword (draft 4) is about the other keyword."""
+    bounds = []
+    strict = raw.get(exclusive, False)
+    if keyword in raw:
+        bounds.append((decimal(raw[keyword], keyword, pointer), strict is True))
+    if not isinstance(strict, bool):
+        bounds.append((decimal(strict, exclusive, pointer), True))
+    return bounds
+
+
+def _strings(raw: dict, pointer: str) -> StringShape | None:
+    shape: StringShape | None = StringShape(
+        least=natural(raw, "minLength", pointer, 0) or 0, most=natural(raw, "maxLength", pointer, None)
+    )
+    regex, name = text(raw, "pattern", pointer), text(raw, "format", pointer)
+    if regex is not None:
+        shape = shape.meet(StringShape(_pattern(regex, f"{pointer}/pattern")))
+    if name is not None and shape is not None:
+        language = format_language(name)
+        refusals = (Refusal(f"format {name!r} is not supported", pointer),) if language is None else ()
+        shape = shape.meet(StringShape(language, refusals=refusals))
+    return shape.meet(ANY_STRING) if shape is not None else None
+
+
+def _pattern(regex: str, pointer: str) -> CharDfa:
+    try:
+        return pattern(regex)
+    except GrammarError as error:
+        raise error.at(pointer) from error
+
+
+def _arrays(document: Document, source: Source) -> ArrayShape | None:
+    raw, pointer = source.raw, source.pointer
+    prefix, rest = _items(document, source)
+    return ArrayShape(
+        prefix,
+        rest,
+        natural(raw, "minItems", pointer, 0) or 0,
+        natural(raw, "maxItems", pointer, None),
+        _contains(document, source),
+        _refused(raw, pointer, "uniqueItems", harmless=False)
+        + _refused(raw, pointer, "unevaluatedItems", harmless=True),
+    ).simplified()
+
+
+def _items(document: Document, source: Source) -> tuple[tuple[Expression, ...], Expression]:
+    """Items by position and the rest: `prefixItems` and `items`, or a list of `items` and `additionalItems`."""
+    raw = source.raw
+    first, later = "prefixItems", "items"
+    if isinstance(raw.get("items"), list):
+        first, later = "items", "additionalItems"
+    prefix = sequence(raw, first, source.pointer)
+    rest = document.child(source, later) if later in raw else ANYTHING
+    return tuple(document.child(source, first, position) for position in range(len(prefix))), rest
+
+
+def _contains(document: Document, source: Source) -> tuple[Contains, ...]:
+    raw, pointer = source.raw, source.pointer
+    if "contains" not in raw:
+        return ()
+    least, most = natural(raw, "minContains", pointer, 1) or 0, natural(raw, "maxContains", pointer, None)
+    if least == 0 and most is None:
+        return ()
+    return (Contains(0, document.child(source, "contains"), least, most),)
+
+
+def _refused(raw: dict, pointer: str, keyword: str, *, harmless: bool) -> tuple[Refusal, ...]:
+    """A refusal for a keyword, unless it is absent or says nothing."""
+    if keyword not in raw or raw[keyword] is harmless or raw[keyword] == {}:
+        return ()
+    return (Refusal(f"keyword {keyword!r} is not supported", pointer),)
+
+
+def _objects(document: Document, source: Source) -> ObjectShape | None:
+    raw, pointer = source.raw, source.pointer
+    properties, by_pattern = mapping(raw, "properties", pointer), mapping(raw, "patternProperties", pointer)
+    required = names(raw["required"], f"{pointer}/required") if "required" in raw else []
+    patterns = {regex: _pattern(regex, f"{pointer}/patternProperties") for regex in by_pattern}
+    keyed = [
+        (Names(language), document.child(source, "patternProperties", regex)) for regex, language in patterns.items()
+    ]
+    if "additionalProperties" in raw:
+        others = Names(excluded=frozenset(properties), patterns=tuple(patterns.values()))
+        keyed.append((others, document.child(source, "additionalProperties")))
+    return ObjectShape(
+        {name: document.child(source, "properties", name) for name in properties},
+        tuple((names, value) for names, value in keyed if value is not ANYTHING),
+        frozenset(required),
+        natural(raw, "minProperties", pointer, 0) or 0,
+        natural(raw, "maxProperties", pointer, None),
+        declared=tuple(dict.fromkeys([*properties, *required])),
+        closes="properties" in raw and "additionalProperties" not in raw and not by_pattern,
+        opens=raw.get("additionalProperties", False) is not False or bool(by_pattern),
+        refusals=_refused(raw, pointer, "unevaluatedProperties", harmless=True),
+    ).simplified()

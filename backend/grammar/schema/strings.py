@@ -1,0 +1,81 @@
+"""Sets of strings: a language of characters together with bounds on the length, which stay numbers."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.schema.alternatives import Refusal, refuse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StringShape:
+    """Strings of `language` (None: any) that have `least` to `most` (None: any number of) characters.
+
+    refusals: restrictions that cannot be enforced.
+    """
+
+    language: CharDfa | None = None
+    least: int = 0
+    most: int | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+    def meet(self, other: Self) -> Self | None:
+        """The strings in both; None where that is seen to be none."""
+        language = other.language if self.language is None else self.language
+        if self.language is not None and other.language is not None:
+            language = self.language & other.language
+        most = min((most for most in (self.most, other.most) if most is not None), default=None)
+        least = max(self.least, other.least)
+        if (most is not None and least > most) or (language is not None and language.is_empty):
+            return None
+        return StringShape(language, least, most, self.refusals + other.refusals)
+
+    def complement(self) -> list[Self]:
+        """The strings outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
+        refuse(self.refusals)
+        outside = []
+        if self.language is not None:
+            rest = ~self.language
+            outside += [] if rest.is_empty else [StringShape(rest)]
+        if self.least > 0:
+            outside.append(StringShape(most=self.least - 1))
+        if self.most is not None:
+            outside.append(StringShape(least=self.most + 1))
+        return outside
+
+    def inhabited(self) -> bool:
+        """Whether there is such a string."""
+        if self.language is None:
+            return True
+        return not self.language.is_empty and (self._lengths_hold() or not self.contents().is_empty)
+
+    def contents(self) -> CharDfa | None:
+        """Every string of the set, as one language; None for any string. Raises GrammarError where it is too large."""
+        if self.least == 0 and self.most is None:
+            return self.language
+        if self.language is None:
+            return CharDfa.lengths(self.least, self.most)
+        return self.language if self._lengths_hold() else self.language & CharDfa.lengths(self.least, self.most)
+
+    def _lengths_hold(self) -> bool:
+        """Whether the language alone sees to the bounds."""
+        assert self.language is not None
+        longest = None if self.most is None else self.language.longest()
+        short_enough = self.most is None or (longest is not None and longest <= self.most)
+        return short_enough and (self.least == 0 or self.language.shortest() >= self.least)
+
+
+ANY_STRING = StringShape()
+
+
+def language_of(shapes: tuple[StringShape, ...]) -> CharDfa:
+    """Every string of a union. Raises GrammarError for a restriction that cannot be enforced."""
+    union: CharDfa | None = None
+    for shape in shapes:
+        refuse(shape.refusals)
+        contents = shape.contents()
+        if contents is None:
+            return CharDfa.any_string()
+        union = contents if union is None else union | contents
+    assert union is not None, "an empty union has no language"
+    return union

@@ -1,0 +1,148 @@
+"""The compiled grammar: a deterministic visibly pushdown automaton over bytes, with a counter, as integer arrays.
+
+Transitions are codes, `kind << 28 | argument`, or DEAD:
+NEXT state; PUSH frame (an opening bracket: the frame goes on the stack, its start is the next state); POP reason
+(a closing bracket: the frame leaves the stack and says which state follows for this reason); RESET state (the count of
+characters starts at 0); COUNT counter (one character more; `same` is the next state, or `reached` at the limit).
+"""
+
+import io
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+NEXT, PUSH, POP, RESET, COUNT = range(5)
+DEAD = -1
+SHIFT = 28
+ARGUMENT = (1 << SHIFT) - 1
+
+ACCEPTING, FINISHED, NEAR = 1, 2, 4
+NEED_SHIFT, DISTANCE_SHIFT = 8, 16
+NEAR_DISTANCE = 32
+HEADER = 257
+
+
+@dataclass(frozen=True)
+class Tables:
+    """S states, C classes, F frames, R reasons, K counters. All int32 but where noted.
+
+    classes: uint8 [256], the class of each byte. transitions: [S, C]. start: the first state.
+    accepting: bool [S], a word is complete. finished: bool [S], and nothing can follow.
+    need: [S], how much deeper the stack must still get before the current container can end.
+    distance: [S], fewest bytes to the end of the current container, the bracket included, at most 255.
+    limits: [S], the count of characters that the state watches for, 0 for none.
+    frame_start: [F], state after the push. frame_need: [F], the `need` of a state before the push if it is taken.
+    returns: [F, R], state after the pop or DEAD. counters: [K, 3], limit, same, reached.
+    """
+
+    start: int
+    classes: np.ndarray
+    transitions: np.ndarray
+    accepting: np.ndarray
+    finished: np.ndarray
+    need: np.ndarray
+    distance: np.ndarray
+    limits: np.ndarray
+    frame_start: np.ndarray
+    frame_need: np.ndarray
+    returns: np.ndarray
+    counters: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(getattr(self, name).nbytes for name in _ARRAYS)
+
+    @property
+    def image_size(self) -> int:
+        """Cells of the image."""
+        (states, classes), (frames, reasons) = self.transitions.shape, self.returns.shape
+        return HEADER + states * (2 + classes) + frames * (2 + reasons) + 3 * len(self.counters)
+
+    def image_start(self, base: int) -> int:
+        """The first state in an image at `base`."""
+        return self._state_pointers(base, np.asarray([self.start])).item()
+
+    def image(self, base: int) -> np.ndarray:
+        """int32 [image_size], to be put at cell `base` of a larger array; every pointer is an index into that array.
+
+        Cell 0: the largest need. Then 256 cells: the place of each byte's code within a state's row. Then the rows of
+        the states (accepting, finished, near, need and distance as bits; limit; codes), the frames (start; need;
+        returns) and the counters (limit; same; reached).
+        """
+        states, classes = self.transitions.shape
+        frames_at = base + HEADER + states * (2 + classes)
+        frame_size = 2 + self.returns.shape[1]
+        counters_at = frames_at + len(self.frame_start) * frame_size
+        kinds, arguments = self.transitions >> SHIFT, self.transitions & ARGUMENT
+        moved = np.select(
+            [kinds == PUSH, kinds == POP, kinds == COUNT],
+            [frames_at + arguments * frame_size, arguments, counters_at + 3 * arguments],
+            self._state_pointers(base, arguments),
+        )
+        codes = np.where(self.transitions == DEAD, DEAD, kinds << SHIFT | moved)
+        rows = np.concatenate([self._meta()[:, None], self.limits[:, None], codes], axis=1)
+        starts = self._state_pointers(base, self.frame_start)
+        frames = np.column_stack([starts, self.frame_need, self._state_pointers(base, self.returns)])
+        counters = np.column_stack([self.counters[:, :1], self._state_pointers(base, self.counters[:, 1:])])
+        header = np.concatenate([[self.need.max(initial=0)], 2 + self.classes.astype(np.int32)])
+        return np.concatenate([header, rows.ravel(), frames.ravel(), counters.ravel()]).astype(np.int32)
+
+    def _meta(self) -> np.ndarray:
+        near = self.distance <= NEAR_DISTANCE
+        bits = self.accepting * ACCEPTING + self.finished * FINISHED + near * NEAR
+        return bits + (self.need << NEED_SHIFT) + (self.distance << DISTANCE_SHIFT)
+
+    def _state_pointers(self, base: int, states: np.ndarray) -> np.ndarray:
+        return np.where(states < 0, DEAD, base + HEADER + states * (2 + self.transitions.shape[1]))
+
+    def to_bytes(self) -> bytes:
+        """The arrays as an .npz file."""
+        buffer = io.BytesIO()
+        np.savez(buffer, start=np.int32(self.start), **{name: getattr(self, name) for name in _ARRAYS})
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "Tables":
+        """What `to_bytes` gave. Raises ValueError for anything else."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                tables = Tables(start=int(file["start"]), **{name: file[name] for name in _ARRAYS})
+        except Exception as error:
+            raise ValueError(f"not the tables of a grammar: {error}") from error
+        tables.check()
+        return tables
+
+    def check(self) -> None:
+        """Raises ValueError unless every shape fits and every index is within its range."""
+        states, classes = _shape(self.transitions, 2)
+        frames, reasons = _shape(self.returns, 2)
+        counters = _shape(self.counters, 2)[0]
+        sizes = {"classes": (256,), "frame_start": (frames,), "frame_need": (frames,), "counters": (counters, 3)}
+        sizes |= {name: (states,) for name in ("accepting", "finished", "need", "distance", "limits")}
+        _ensure(all(getattr(self, name).shape == size for name, size in sizes.items()), "shapes")
+        _ensure(all(getattr(self, name).dtype == _DTYPES.get(name, np.int32) for name in _ARRAYS), "types")
+        _ensure(0 <= self.start < states and int(self.classes.max()) < classes, "start and classes")
+        kinds, arguments = self.transitions >> SHIFT, self.transitions & ARGUMENT
+        bounds = np.asarray([states, frames, reasons, states, counters])
+        live = self.transitions != DEAD
+        _ensure(bool(((kinds[live] >= NEXT) & (kinds[live] <= COUNT)).all()), "kinds")
+        _ensure(bool((arguments[live] < bounds[kinds[live]]).all()), "arguments")
+        pointers = [self.frame_start, self.counters[:, 1:], self.returns[self.returns != DEAD]]
+        _ensure(all(bool(((p >= 0) & (p < states)).all()) for p in pointers), "pointers")
+        small = [self.need, self.distance, self.frame_need]
+        _ensure(all(bool(((x >= 0) & (x < 256)).all()) for x in small), "needs and distances")
+
+
+_ARRAYS = tuple(field.name for field in fields(Tables) if field.name != "start")
+_DTYPES = {"classes": np.uint8, "accepting": np.bool_, "finished": np.bool_}
+
+
+def _shape(array: np.ndarray, dimensions: int) -> tuple[int, ...]:
+    _ensure(array.ndim == dimensions, "dimensions")
+    return array.shape
+
+
+def _ensure(good: bool, what: str) -> None:
+    if not good:
+        raise ValueError(f"not the tables of a grammar: the {what} are wrong")

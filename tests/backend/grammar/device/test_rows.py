@@ -1,0 +1,83 @@
+"""The row cache: it may forget, but never gives a row that belongs to another key."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.grammar.device import rows
+from backend.grammar.device.rows import WAYS, RowCache, empty_cache
+
+POOL, WORDS, KEY_WORDS, BUCKETS = 6, 5, 3, 2
+find = jax.jit(rows.find)
+insert = jax.jit(rows.insert)
+make_room = jax.jit(partial(rows.make_room, rows=2))
+contents = st.integers(1, 9)
+keys = st.tuples(*[st.integers(0, 2)] * KEY_WORDS)
+
+
+def cache() -> RowCache:
+    return empty_cache(POOL, WORDS, KEY_WORDS, BUCKETS)
+
+
+def content(value: int) -> jax.Array:
+    return jnp.arange(WORDS, dtype=jnp.uint32) * value
+
+
+def held(cache: RowCache, key: tuple[int, ...]) -> np.ndarray | None:
+    place = int(find(cache, jnp.asarray(key, jnp.int32)))
+    return None if place < 0 else np.asarray(cache.pool[place])
+
+
+@given(st.lists(st.tuples(keys, contents), max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_what_is_found_is_what_was_put_last(puts: list[tuple[tuple[int, ...], int]]) -> None:
+    here, known = cache(), {}
+    for key, value in puts:
+        here = make_room(here)
+        if held(here, key) is None:
+            here, place = insert(here, jnp.asarray(key, jnp.int32), content(value))
+            known[key] = value
+            assert int(place) == int(find(here, jnp.asarray(key, jnp.int32)))
+        for other, put in known.items():
+            row = held(here, other)
+            assert row is None or (row == content(put)).all()
+        assert int(here.used) <= POOL and (here.pool[0] == ~np.uint32(0)).all()
+
+
+def test_equal_rows_are_kept_once() -> None:
+    here = cache()
+    places = []
+    for i, value in enumerate((4, 5, 4, 5, 4)):
+        here, place = insert(here, jnp.asarray([i, 0, 0], jnp.int32), content(value))
+        places.append(int(place))
+    assert places == [1, 2, 1, 2, 1] and int(here.used) == 3 and int(here.fills) == 5
+
+
+def test_rows_of_equal_hashes_and_other_contents_are_kept_apart() -> None:
+    here, _ = insert(cache(), jnp.zeros(3, jnp.int32), content(4))
+    _, hashed_like = insert(cache(), jnp.zeros(3, jnp.int32), content(5))
+    forged = here.hashes.at[1].set(insert(cache(), jnp.zeros(3, jnp.int32), content(5))[0].hashes[hashed_like])
+    here, place = insert(rows.replace(here, hashes=forged), jnp.ones(3, jnp.int32), content(5))
+    assert int(place) == 2 and (here.pool[1] == content(4)).all()
+
+
+def test_a_row_of_a_full_bucket_gives_way() -> None:
+    here = cache()
+    many = [(i, j, 0) for i in range(WAYS) for j in range(4)]
+    for key in many:
+        here, _ = insert(here, jnp.asarray(key, jnp.int32), content(1))
+    assert held(here, many[-1]) is not None
+    assert 1 <= sum(held(here, key) is not None for key in many) <= BUCKETS * WAYS
+
+
+def test_a_pool_without_room_is_emptied() -> None:
+    here = cache()
+    for value in range(1, 5):
+        here, _ = insert(make_room(here), jnp.full(3, value, jnp.int32), content(value))
+    assert int(here.used) == 5 and held(here, (1, 1, 1)) is not None
+    here = make_room(here)
+    assert int(here.used) == 1 and all(held(here, (i, i, i)) is None for i in range(1, 5))

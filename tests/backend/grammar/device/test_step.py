@@ -1,0 +1,204 @@
+"""Masks and states on the device against the host, token by token."""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.grammar.device import fill, state, step
+from backend.grammar.device.state import DEPTH
+from backend.grammar.run import Runner
+from tests.backend.grammar.device.samples import (
+    END,
+    Walk,
+    brackets_as_text,
+    counted,
+    nested_lists,
+    random_grammar,
+    small_vocabulary,
+)
+from tests.backend.grammar.vocabularies import vocabulary
+
+TOKENS = small_vocabulary()
+ROWS = 4
+seeds = st.integers(0, 2**32)
+Weight = Callable[[bytes], float]
+
+
+def check(walk: Walk, rng: random.Random, steps: int, weight: Weight = lambda token: 1 + len(token)) -> None:
+    """Masks are equal at each of so many steps of random tokens."""
+    for _ in range(steps):
+        mask = walk.host_mask()
+        np.testing.assert_array_equal(walk.device_mask(), mask)
+        walk.draw([pick(walk.tokens, row, rng, weight) for row in mask])
+
+
+def pick(tokens: Sequence[bytes], allowed: np.ndarray, rng: random.Random, weight: Weight) -> int:
+    """Any allowed token; END where there is no other."""
+    ids = [int(id) for id in np.flatnonzero(allowed) if tokens[id]]
+    return rng.choices(ids, [0.01 + weight(tokens[id]) for id in ids])[0] if ids else END
+
+
+def opens(token: bytes) -> int:
+    return token.count(b"[") - token.count(b"]")
+
+
+@given(seeds)
+@settings(max_examples=15, deadline=None)
+def test_masks_equal_those_of_the_host_in_mixed_batches(seed: int) -> None:
+    rng = random.Random(seed)
+    check(Walk(TOKENS, [random_grammar(rng), None, random_grammar(rng), random_grammar(rng)]), rng, 12)
+
+
+@given(st.sampled_from([0, 1, 5, 30]), st.sampled_from([None, 0, 1, 6, 40, 41]), seeds)
+@settings(max_examples=12, deadline=None)
+def test_characters_are_counted_exactly_on_both_sides_of_a_limit(least: int, more: int | None, seed: int) -> None:
+    tables = counted(least, None if more is None else least + more)
+    walk = Walk(TOKENS, [tables] * ROWS)
+    check(walk, random.Random(seed), least + 12, lambda token: len(token) < 4)
+
+
+def test_many_characters_below_the_limit_make_no_difference() -> None:
+    walk = Walk(TOKENS, [counted(0, 1000)] * ROWS)
+    walk.draw([TOKENS.index(b'"')] * ROWS)
+    for _ in range(50):
+        walk.device_mask()
+        walk.draw([TOKENS.index(b"a" * 8)] * ROWS)
+    assert walk.cache.fills == 1
+
+
+def test_a_full_stack_lets_nothing_open_and_everything_close() -> None:
+    walk = Walk(TOKENS, [nested_lists()] * ROWS)
+    while len(walk.at[0].stack) < DEPTH:
+        mask = walk.host_mask()
+        np.testing.assert_array_equal(walk.device_mask(), mask)
+        walk.draw([max(np.flatnonzero(row), key=lambda id: opens(TOKENS[id])) for row in mask])
+    while not all(walk.finished()):
+        mask = walk.host_mask()
+        np.testing.assert_array_equal(walk.device_mask(), mask)
+        walk.draw([min(np.flatnonzero(row), key=lambda id: opens(TOKENS[id])) for row in mask])
+    assert all(runner.complete(at) for runner, at in zip(walk.runners, walk.at, strict=True))
+
+
+@given(seeds)
+@settings(max_examples=5, deadline=None)
+def test_masks_are_right_in_a_pool_hardly_larger_than_the_batch(seed: int) -> None:
+    rng = random.Random(seed)
+    check(Walk(TOKENS, [random_grammar(rng) for _ in range(ROWS)], pool=ROWS + 1), rng, 12)
+
+
+def test_brackets_of_a_regular_expression_are_ordinary_bytes() -> None:
+    check(Walk(TOKENS, [brackets_as_text()] * ROWS), random.Random(1), 15)
+
+
+def test_a_configuration_seen_before_costs_no_fill() -> None:
+    tables = random_grammar(random.Random(3))
+    walk = Walk(TOKENS, [tables] * ROWS)
+    start = walk.rows
+    check(walk, random.Random(5), 1)
+    assert walk.cache.fills == 1
+    walk.rows, walk.at = start, [runner.start for runner in walk.runners]
+    check(walk, random.Random(5), 1)
+    assert walk.cache.fills == 1
+
+
+def test_where_no_token_reaches_the_end_of_the_container_the_stack_makes_no_difference() -> None:
+    walk = Walk(TOKENS, [nested_lists(b"unreachable")] * ROWS)
+    for _ in range(20):
+        walk.device_mask()
+        walk.draw([TOKENS.index(b"[")] * ROWS)
+    assert walk.cache.fills == 2
+
+
+def test_rows_without_a_grammar_cost_nothing_and_stay_as_they_are() -> None:
+    walk = Walk(TOKENS, [None] * ROWS)
+    before = walk.rows
+    assert walk.device_mask().all()
+    walk.draw([TOKENS.index(b"[[")] * ROWS)
+    jax.tree.map(np.testing.assert_array_equal, walk.rows, before)
+    assert walk.cache.fills == 0 and not any(walk.finished())
+
+
+def test_inactive_rows_are_neither_computed_nor_advanced() -> None:
+    walk = Walk(TOKENS, [nested_lists(), counted(1, 2)] * 2)
+    walk.active = jnp.asarray([True, False, True, False])
+    before = walk.rows
+    walk.device_mask()
+    walk.draw([TOKENS.index(b"["), TOKENS.index(b'"')] * 2)
+    assert walk.cache.fills == 1
+    np.testing.assert_array_equal(walk.rows.depth, [1, 0, 1, 0])
+    np.testing.assert_array_equal(walk.rows.state[1::2], before.state[1::2])
+
+
+def test_an_end_token_is_allowed_only_where_the_output_may_end_even_if_it_has_bytes() -> None:
+    tokens = [b"a", *TOKENS[1:]]
+    walk = Walk(tokens, [counted(0, 9)] * ROWS)
+    allowed = []
+    for text in (b'"', b"b", b"b", b'"'):
+        allowed.append(walk.device_mask()[:, END].any())
+        walk.draw([tokens.index(text)] * ROWS)
+    assert allowed == [False] * 4 and walk.device_mask()[:, END].all() and all(walk.finished())
+
+
+def test_cells_that_hold_another_grammar_now_are_not_taken_for_the_old_one() -> None:
+    walk = Walk(TOKENS, [nested_lists()] * ROWS)
+    walk.device_mask()
+    old = walk.rows.grammar
+    other = walk.replace(counted(3, 5))
+    assert walk.rows.grammar[0] == old[0] and other.start == 0
+    check(walk, random.Random(0), 6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_loop_on_the_device_draws_belongs_to_the_language(seed: int) -> None:
+    rng = random.Random(seed)
+    walk = Walk(TOKENS, [random_grammar(rng) for _ in range(ROWS)])
+    drawn, done = decode_loop(walk, jax.random.key(seed), steps=150)
+    for row, runner in enumerate(walk.runners):
+        tokens = drawn[row].tolist()
+        text = b"".join(TOKENS[token] for token in tokens)
+        at = Runner(runner._t, DEPTH).run(text)
+        assert at is not None and (runner.complete(at) or not done[row])
+    assert done.any()
+
+
+def decode_loop(walk: Walk, key: jax.Array, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random tokens, short and closing ones the likelier, drawn in one dispatch: int32 [B, steps], and who is done."""
+    bias = jnp.asarray([3.0 * (b"]" in t or b"}" in t or b'"' in t) - 2 * opens(t) - 0.2 * len(t) for t in TOKENS])
+
+    def body(carry):
+        i, cache, rows, done, drawn = carry
+        cache, bits = step.allowed(cells, walk.vocabulary, cache, rows, ~done)
+        logits = bias + 2 * jax.random.gumbel(jax.random.fold_in(key, i), (ROWS, len(TOKENS)))
+        tokens = jnp.argmax(step.mask(logits, bits), -1).astype(jnp.int32)
+        rows = step.advance(cells, walk.vocabulary, rows, ~done, tokens)
+        drawn = drawn.at[:, i].set(jnp.where(done, END, tokens))
+        return i + 1, cache, rows, done | (tokens == END) | step.finished(cells, rows), drawn
+
+    cells = walk.arena.cells
+    start = (jnp.int32(0), walk.cache, walk.rows, jnp.zeros(ROWS, bool), jnp.zeros((ROWS, steps), jnp.int32))
+    loop = jax.jit(lambda carry: jax.lax.while_loop(lambda c: (c[0] < steps) & ~c[3].all(), body, carry))
+    *_, done, drawn = loop(start)
+    return np.asarray(drawn), np.asarray(done)
+
+
+@pytest.mark.parametrize("name", ["32k", "131k"])
+def test_masks_over_a_real_vocabulary_equal_those_of_the_host(name: str) -> None:
+    tokens = ["" if id == 0 else token for id, token in enumerate(vocabulary(name).tokens)]
+    tokens[END] = b""
+    rng = random.Random(2)
+    check(Walk(tokens, [random_grammar(rng), counted(2, 30)]), rng, 5)
+
+
+def test_packing_on_the_host_and_on_the_device_agree() -> None:
+    flags = np.random.default_rng(0).random(32 * 7) < 0.5
+    on_host = state.pack_flags(flags[:-9], 7)
+    flags[-9:] = False
+    np.testing.assert_array_equal(on_host, partial(jax.jit)(fill.pack)(flags))
+    np.testing.assert_array_equal(np.asarray(step.mask(jnp.zeros((1, flags.size)), on_host[None]))[0] == 0, flags)

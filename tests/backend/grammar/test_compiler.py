@@ -1,0 +1,166 @@
+"""Each constraint is compiled once, found again in memory and on disk, and never mistaken for another."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.grammar import compiler
+from backend.grammar.compile import Constraint
+from backend.grammar.compiler import MOST_PENDING, Compiler, CompilerBusy, constraint_key
+from backend.grammar.errors import GrammarError
+from backend.grammar.tables import Tables
+
+
+class StandIn:
+    """A pool of no processes: compiles in the thread that asks, once it may `go`."""
+
+    def __init__(self, compiling=True):
+        self.compiled, self.closed, self.go = [], False, threading.Event()
+        if compiling:
+            self.go.set()
+
+    def run(self, constraint):
+        self.go.wait(10)
+        self.compiled.append(constraint)
+        if "bad" in constraint.text:
+            raise GrammarError("bad", "#/x")
+        return make_tables(len(constraint.text)).to_bytes()
+
+    def warm(self):
+        pass
+
+    def close(self):
+        self.closed = True
+        self.go.set()
+
+
+def make_tables(start):
+    """Tables that are told apart by their first state."""
+    n = start + 1
+
+    def zeros(*shape, dtype=np.int32):
+        return np.zeros(shape, dtype)
+
+    return Tables(
+        start, classes=zeros(256, dtype=np.uint8), transitions=zeros(n, 1), accepting=zeros(n, dtype=bool),
+        finished=zeros(n, dtype=bool), need=zeros(n), distance=zeros(n), limits=zeros(n), frame_start=zeros(0),
+        frame_need=zeros(0), returns=zeros(0, 0), counters=zeros(0, 3),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def make(tmp_path):
+    """`make(pool, ...)`: a compiler that keeps files in the test's folder; closed at the end."""
+    made = []
+
+    def make(pool, **options):
+        made.append(Compiler(**{"folder": tmp_path, "pool": pool, **options}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def regex(text):
+    return Constraint("regex", text)
+
+
+def test_a_constraint_is_compiled_once_for_all_who_ask_at_the_same_time(make):
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    with ThreadPoolExecutor(20) as threads:
+        asked = [threads.submit(made.compile, regex("abc")) for _ in range(100)]
+    pool.go.set()
+    results = {id(each.result().tables.result(5)) for each in asked}
+    assert len(results) == 1 and len(pool.compiled) == 1
+
+
+def test_what_is_in_memory_is_there_at_once(make):
+    pool = StandIn()
+    made = make(pool, folder=None)
+    first = made.compile(regex("abc")).tables.result(5)
+    again = made.compile(regex("abc")).tables
+    assert again.done() and again.result() is first and len(pool.compiled) == 1
+
+
+def test_what_is_on_disk_is_not_compiled_again_and_does_not_wait_for_what_is(make):
+    assert make(StandIn()).compile(regex("abcd")).tables.result(5).start == 4
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    busy = [made.compile(regex("x" * n)).tables for n in range(20)]
+    assert made.compile(regex("abcd")).tables.result(5).start == 4
+    assert not pool.compiled and not any(future.done() for future in busy)
+
+
+def test_a_damaged_file_is_compiled_again_and_replaced(make, tmp_path):
+    make(StandIn()).compile(regex("abc")).tables.result(5)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-30])
+    pool = StandIn()
+    assert make(pool).compile(regex("abc")).tables.result(5).start == 3 and len(pool.compiled) == 1
+    assert Tables.from_bytes(file.read_bytes()).start == 3
+
+
+def test_an_error_reaches_all_who_asked_and_is_not_kept(make, tmp_path):
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    futures = [made.compile(regex("bad")).tables for _ in range(3)]
+    pool.go.set()
+    for future in [*futures, made.compile(regex("bad")).tables]:
+        with pytest.raises(GrammarError, match="bad at #/x"):
+            future.result(5)
+    wait([made.compile(regex("bad")).tables])
+    assert len(pool.compiled) >= 2 and not any(tmp_path.iterdir())
+
+
+def test_nobody_can_cancel_what_others_wait_for(make):
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    mine, theirs = made.compile(regex("abc")).tables, made.compile(regex("abc")).tables
+    assert not mine.cancel()
+    pool.go.set()
+    assert theirs.result(5).start == 3
+
+
+def test_more_than_may_wait_are_refused_and_taken_later(make):
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    futures = [made.compile(regex("x" * n)).tables for n in range(MOST_PENDING)]
+    with pytest.raises(CompilerBusy):
+        made.compile(regex("one more"))
+    assert made.compile(regex("x")).tables is futures[1]  # what is being compiled already has room
+    pool.go.set()
+    assert [future.result(5).start for future in futures] == list(range(MOST_PENDING))
+    assert made.compile(regex("one more")).tables.result(5).start == 8
+
+
+CONSTRAINTS = st.builds(Constraint, st.sampled_from(["json_schema", "json_object", "regex"]), st.text(), st.booleans())
+
+
+@given(CONSTRAINTS, CONSTRAINTS)
+def test_keys_are_equal_exactly_where_constraints_are(a, b):
+    assert (constraint_key(a) == constraint_key(b)) == (a == b)
+
+
+def test_the_order_of_properties_is_part_of_the_key():
+    one, other = Constraint("json_schema", '{"a":{},"b":{}}'), Constraint("json_schema", '{"b":{},"a":{}}')
+    assert constraint_key(one) != constraint_key(other)
+
+
+def test_another_compiler_does_not_take_the_files_of_this_one(make, monkeypatch):
+    make(StandIn()).compile(regex("abc")).tables.result(5)
+    monkeypatch.setattr(compiler, "compiler_version", lambda: "another")
+    pool = StandIn()
+    make(pool).compile(regex("abc")).tables.result(5)
+    assert len(pool.compiled) == 1
+
+
+def test_closing_closes_the_pool(tmp_path):
+    pool = StandIn()
+    Compiler(tmp_path, pool=pool).close()
+    assert pool.closed
