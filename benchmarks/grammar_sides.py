@@ -118,9 +118,7 @@ class XGrammar:
 
         self._library = xgrammar
         info = xgrammar.TokenizerInfo(list(words.tokens), vocab_size=len(words.tokens), stop_token_ids=[words.end])
-        self._compiler = xgrammar.GrammarCompiler(
-            info, max_threads=multiprocessing.cpu_count(), cache_enabled=False
-        )
+        self._compiler = xgrammar.GrammarCompiler(info, max_threads=multiprocessing.cpu_count(), cache_enabled=False)
 
     def compile(self, schema: str) -> Any:
         try:

@@ -60,9 +60,7 @@ class Programs:
     def decode(self, state: DecodeState, live: np.ndarray, steps: int, leave: bool) -> tuple[DecodeState, Block]:
         """`steps.decode` for live bool [B], B one of the row buckets."""
         program = self._compiled["decode", live.size]
-        return program(
-            self._leaves, state, self.arena.cells, self._vocabulary, live, np.int32(steps), np.bool_(leave)
-        )
+        return program(self._leaves, state, self.arena.cells, self._vocabulary, live, np.int32(steps), np.bool_(leave))
 
     def prefill(self, state: DecodeState, row: int, tokens: tuple[int, ...], start: int) -> DecodeState:
         """`steps.prefill` of at most `config.chunk` tokens."""

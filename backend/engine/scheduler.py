@@ -179,7 +179,9 @@ class Scheduler:
         live = np.zeros(bucket(self._config.row_buckets, max(holders) + 1), bool)
         live[list(holders)] = True
         steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
-        self._state, block = self._programs.decode(self._state, live, steps, leave=any(c.compiled for c in self._waiting))
+        self._state, block = self._programs.decode(
+            self._state, live, steps, leave=any(c.compiled for c in self._waiting)
+        )
         return InFlight(block, holders, time.monotonic())
 
     def _deliver(self, behind: InFlight) -> None:
@@ -200,7 +202,9 @@ class Scheduler:
         """The block as numpy arrays; log-probabilities only if somebody wants them."""
         block = behind.block
         wanted = any(choice.job.request.top_logprobs is not None for choice in behind.holders.values())
-        names = ("tokens", "count", "done", "finished", "steps") + (("logprobs", "top_ids", "top_logprobs") if wanted else ())
+        names = ("tokens", "count", "done", "finished", "steps") + (
+            ("logprobs", "top_ids", "top_logprobs") if wanted else ()
+        )
         host = jax.device_get({name: getattr(block, name) for name in names})
         now = time.monotonic()
         if host["steps"]:

@@ -110,9 +110,7 @@ def first_row_state(request: Request, choice: int, vocabulary: Vocabulary, gramm
         "counts": np.zeros(vocab, np.int32),
     }
     sampling = params.row(request.sampling, request.seeds[choice], vocab)
-    return RowState(
-        **values, params=sampling, grammar=grammar_state.row(grammar, sampling.is_end, vocabulary.words)
-    )
+    return RowState(**values, params=sampling, grammar=grammar_state.row(grammar, sampling.is_end, vocabulary.words))
 
 
 def empty_block(rows: int, steps: int, vocab: int) -> Block:
@@ -132,5 +130,7 @@ def empty_block(rows: int, steps: int, vocab: int) -> Block:
 
 def cache_bytes(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> int:
     """Bytes that the caches of `rows` rows take."""
-    caches = jax.eval_shape(lambda: init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype))
+    caches = jax.eval_shape(
+        lambda: init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype)
+    )
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(caches))

@@ -1,7 +1,6 @@
 """Automaton -> tables: byte classes, codes in one array, and what is known of every state ahead of time."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -31,8 +30,10 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
     for frame in range(len(automaton.frames)):
         frame_need[frame] = min(FAR, facts.push_need(need, frame))
     accepting = np.asarray([automaton.accepting(state) for state in range(states)])
-    watched = [min((graph.limits[n] for n, _ in threads if n >= 0 and graph.limits[n]), default=0)
-               for threads in automaton.threads]
+    limits_by_node = [*graph.limits, 0]  # ENDED finds the last
+    watched = [
+        min(filter(None, [limits_by_node[node] for node, _ in threads]), default=0) for threads in automaton.threads
+    ]
     return Tables(
         start=automaton.start,
         classes=classes,
@@ -40,7 +41,6 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
         accepting=accepting,
         finished=accepting & np.asarray([not arcs for arcs in automaton.arcs]),
         need=np.asarray(need, np.int32),
-        distance=np.asarray(facts.distances(), np.int32),
         limits=np.asarray(watched, np.int32),
         frame_start=frame_start,
         frame_need=frame_need,
@@ -75,65 +75,51 @@ class _Facts:
             if state != DEAD:
                 self._returns[frame].append(state)
         self._before: list[list[int]] = [[] for _ in automaton.threads]
-        self._pushes: list[tuple[int, int]] = []
-        self._ends: list[int] = []
-        for state, arcs in enumerate(automaton.arcs):
-            for code in {arc[2] for arc in arcs}:
-                self._read(state, code >> SHIFT, code & ARGUMENT)
-
-    def _read(self, state: int, kind: int, argument: int) -> None:
-        if kind == PUSH:
-            self._pushes.append((state, argument))
-        elif kind == POP:
-            self._ends.append(state)
-        else:
-            targets = self._automaton.counters[argument][1:] if kind == COUNT else (argument,)
-            for target in targets:
-                self._before[target].append(state)
+        for state, following in enumerate(automaton.following):
+            for after in following:
+                self._before[after].append(state)
+        self._pushes = [(state, frame) for state, frames in enumerate(automaton.pushes) for frame in frames]
+        self._ends = [i for i, pops in enumerate(automaton.pops) if pops or automaton.accepting(i)]
 
     def needs(self) -> list[int]:
-        """By state: how much deeper the stack must get before the current container, or the word, can end."""
-        states = len(self._before)
-        need = [FAR] * states
-        ends = self._ends + [state for state in range(states) if self._automaton.accepting(state)]
-        self._spread(need, ends, 0)
-        depth = 0
-        while depth < FAR:
-            left = [(state, frame) for state, frame in self._pushes if need[state] == FAR]
-            if not left:
+        """By state: how much deeper the stack must get before the current container, or the word, can end; FAR: never.
+
+        A push is taken only if every state that may follow its container needs no more than the state before it, so
+        that whoever keeps to the needs never gets stuck.
+        """
+        need, starts = [FAR] * len(self._before), self._automaton.frame_start
+        pushes: list[tuple[int, int]] = []
+        for depth in range(FAR):
+            reached = self._finishing(pushes)
+            for state in reached:
+                need[state] = min(need[state], depth)
+            possible = [(state, frame) for state, frame in self._pushes if need[starts[frame]] <= depth]
+            if len(reached) == len(need) or (depth > 0 and len(possible) == len(pushes)):
                 break
-            ready = [state for state, frame in left if self.push_need(need, frame) <= depth]
-            if ready:
-                self._spread(need, ready, depth)
-            else:
-                depth += 1
+            pushes = possible
         return need
+
+    def _finishing(self, pushes: list[tuple[int, int]]) -> set[int]:
+        """States that reach an end by bytes and by those of `pushes` whose every return does, too."""
+        while True:
+            pushing: defaultdict[int, list[int]] = defaultdict(list)
+            for state, frame in pushes:
+                for after in self._returns[frame]:
+                    pushing[after].append(state)
+            reached: set[int] = set()
+            stack = list(self._ends)
+            while stack:
+                state = stack.pop()
+                if state not in reached:
+                    reached.add(state)
+                    stack += self._before[state]
+                    stack += pushing.get(state, ())
+            safe = [(state, frame) for state, frame in pushes if reached.issuperset(self._returns[frame])]
+            if len(safe) == len(pushes):
+                return reached
+            pushes = safe
 
     def push_need(self, need: list[int], frame: int) -> int:
         """What a state needs that pushes `frame`: room inside, and room for whatever follows."""
         after = max((need[state] for state in self._returns[frame]), default=FAR)
         return max(1 + need[self._automaton.frame_start[frame]], after)
-
-    def _spread(self, need: list[int], states: Iterable[int], depth: int) -> None:
-        stack = list(states)
-        while stack:
-            state = stack.pop()
-            if need[state] > depth:
-                need[state] = depth
-                stack += self._before[state]
-
-    def distances(self) -> list[int]:
-        """By state: at least how many bytes until the current container ends, its bracket included."""
-        before = [list(states) for states in self._before]
-        for state, frame in self._pushes:
-            for after in self._returns[frame]:
-                before[after].append(state)
-        distance = [FAR] * len(before)
-        level, bytes_ = list(set(self._ends)), 1
-        while level and bytes_ < FAR:
-            reached = [state for state in level if distance[state] == FAR]
-            for state in reached:
-                distance[state] = bytes_
-            level = list({b for state in reached for b in before[state] if distance[b] == FAR})
-            bytes_ += 1
-        return distance

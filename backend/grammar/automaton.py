@@ -5,9 +5,11 @@ continuation, the nodes to return to in calls of plain rules; a continuation end
 containers gives finitely many states. A frame keeps, per container that was entered, the threads that entered it.
 """
 
+from itertools import pairwise
+
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import RESET as RESET_EDGE
-from backend.grammar.graph import Edge, Graph, Rule
+from backend.grammar.graph import Graph, Rule
 from backend.grammar.limits import DEFAULT, Limits
 from backend.grammar.productive import prune
 from backend.grammar.tables import COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT
@@ -18,13 +20,16 @@ Threads = frozenset[Thread]
 ENDED = -1
 Arc = tuple[int, int, int]
 """First byte, last byte, code."""
+Move = tuple[int, int, int, int, int, int]
+"""The fields of an edge, and a continuation."""
 
 
 class Automaton:
     """The automaton of `graph` from rule `root`. Raises GrammarError where it is empty or passes `limits`.
 
-    arcs: by state. pushes: by state, (frame). frame_start, frames: by frame; entrants of frame f that entered rule r:
-    frames[f][r]. returns: (frame, reason) to state. counters: (limit, same, reached).
+    By state: arcs, and what they lead to: the states following, the frames of pushes, the reasons of pops.
+    By frame: its first state in frame_start, and in frames for each rule that was entered who entered it.
+    returns: (frame, reason) to state. counters: (limit, same, reached).
     """
 
     def __init__(self, graph: Graph, root: Rule, limits: Limits = DEFAULT) -> None:
@@ -40,6 +45,9 @@ class Automaton:
         self._by_threads: dict[Threads, int] = {}
         self.threads: list[Threads] = []
         self.arcs: list[list[Arc]] = []
+        self.following: list[list[int]] = []
+        self.pushes: list[list[int]] = []
+        self.pops: list[list[int]] = []
         self.frames: list[dict[int, Threads]] = []
         self.frame_start: list[int] = []
         self._frame_ids: dict[frozenset, int] = {}
@@ -137,6 +145,9 @@ class Automaton:
                 raise GrammarError(f"the grammar needs more than {self._limits.threads} alternatives at one place")
             self.threads.append(threads)
             self.arcs.append([])
+            self.following.append([])
+            self.pushes.append([])
+            self.pops.append([])
         return index
 
     def _target(self, threads: Threads) -> int:
@@ -154,9 +165,9 @@ class Automaton:
         return state
 
     def _expand(self, state: int) -> None:
-        """Find the arcs of a state."""
+        """Find the arcs of a state, and what they lead to."""
         graph = self._graph
-        moves: list[tuple[Edge, int]] = []
+        moves: list[Move] = []
         entered: dict[int, dict[int, set[Thread]]] = {}
         ended: dict[int, set[int]] = {}
         for node, continuation in self.threads[state]:
@@ -165,48 +176,58 @@ class Automaton:
                 if container != self._root:
                     ended.setdefault(graph.rules[container].close, set()).add(container)
                 continue
-            for edge in graph.edges[node]:
-                moves.append((edge, continuation))
+            moves += [(*edge, continuation) for edge in graph.edges[node]]
             for rule, after in graph.enters[node]:
                 entered.setdefault(rule.open, {}).setdefault(rule.index, set()).add((after, continuation))
+        self._targets: set[int] = set()
         arcs = self._byte_arcs(moves)
+        self.following[state] = list(self._targets)
         for byte, entrants in entered.items():
-            arcs.append((byte, byte, PUSH << SHIFT | self._frame(entrants)))
+            frame = self._frame(entrants)
+            self.pushes[state].append(frame)
+            arcs.append((byte, byte, PUSH << SHIFT | frame))
         for byte, containers in ended.items():
-            arcs.append((byte, byte, POP << SHIFT | self._reason(frozenset(containers))))
+            reason = self._reason(frozenset(containers))
+            self.pops[state].append(reason)
+            arcs.append((byte, byte, POP << SHIFT | reason))
         assert len({arc[0] for arc in arcs}) == len(arcs), "a bracket is both structure and text"
         self.arcs[state] = arcs
 
-    def _byte_arcs(self, moves: list[tuple[Edge, int]]) -> list[Arc]:
-        moves.sort()
-        if all(a[0].high < b[0].low for a, b in zip(moves, moves[1:], strict=False)):
-            return [(edge.low, edge.high, self._code_of_one(edge, continuation)) for edge, continuation in moves]
-        cuts = sorted({cut for edge, _ in moves for cut in (edge.low, edge.high + 1)})
+    def _byte_arcs(self, moves: list[Move]) -> list[Arc]:
+        by_range: dict[tuple[int, int], list[Move]] = {}
+        for move in moves:
+            by_range.setdefault(move[:2], []).append(move)
+        ranges = sorted(by_range)
+        if all(a[1] < b[0] for a, b in pairwise(ranges)):
+            return [(low, high, self._code(by_range[low, high])) for low, high in ranges]
+        cuts = sorted({cut for low, high in ranges for cut in (low, high + 1)})
         arcs: list[Arc] = []
-        for low, after in zip(cuts, cuts[1:], strict=False):
-            together = [move for move in moves if move[0].low <= low < move[0].high + 1]
+        for low, after in pairwise(cuts):
+            together = [move for a, b in ranges if a <= low <= b for move in by_range[a, b]]
             if together:
                 arcs.append((low, after - 1, self._code(together)))
         return arcs
 
-    def _code_of_one(self, edge: Edge, continuation: int) -> int:
-        if edge.limit == 0:
-            return NEXT << SHIFT | self._target_of_one((edge.target, continuation))
-        return self._code([(edge, continuation)])
-
-    def _code(self, moves: list[tuple[Edge, int]]) -> int:
+    def _code(self, moves: list[Move]) -> int:
         """The code of a byte on which all `moves` are taken at once."""
-        same = frozenset([(edge.target, continuation) for edge, continuation in moves])
-        limit = min((edge.limit for edge, _ in moves if edge.limit > 0), default=0)
+        if len(moves) == 1 and moves[0][3] == 0:
+            _, _, target, _, _, continuation = moves[0]
+            return NEXT << SHIFT | self._follow(self._target_of_one((target, continuation)))
+        limit = min((move[3] for move in moves if move[3] > 0), default=0)
+        same = self._target(frozenset([(target, c) for _, _, target, _, _, c in moves]))
         if limit == 0:
-            resets = any(edge.limit == RESET_EDGE for edge, _ in moves)
-            return (RESET if resets else NEXT) << SHIFT | self._target(same)
-        reached = frozenset([(e.reached if e.limit == limit else e.target, c) for e, c in moves])
-        counter = (limit, self._target(same), self._target(reached))
+            resets = any(move[3] == RESET_EDGE for move in moves)
+            return (RESET if resets else NEXT) << SHIFT | self._follow(same)
+        reached = self._target(frozenset([(after if own == limit else to, c) for _, _, to, own, after, c in moves]))
+        counter = (limit, self._follow(same), self._follow(reached))
         index = self._counter_ids.setdefault(counter, len(self.counters))
         if index == len(self.counters):
             self.counters.append(counter)
         return COUNT << SHIFT | index
+
+    def _follow(self, state: int) -> int:
+        self._targets.add(state)
+        return state
 
     # Containers
 
@@ -275,17 +296,12 @@ class Modules:
     def visit(self, module: int, state: int) -> None:
         """Follow every arc of a state."""
         automaton = self._automaton
-        for code in {arc[2] for arc in automaton.arcs[state]}:
-            kind, argument = code >> SHIFT, code & ((1 << SHIFT) - 1)
-            if kind == COUNT:
-                self.add(module, automaton.counters[argument][1])
-                self.add(module, automaton.counters[argument][2])
-            elif kind == PUSH:
-                self._use(module, argument)
-            elif kind == POP:
-                self._end(module, argument)
-            else:
-                self.add(module, argument)
+        for after in automaton.following[state]:
+            self.add(module, after)
+        for frame in automaton.pushes[state]:
+            self._use(module, frame)
+        for reason in automaton.pops[state]:
+            self._end(module, reason)
 
     def _use(self, module: int, frame: int) -> None:
         start = self._automaton.frame_start[frame]

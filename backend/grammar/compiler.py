@@ -82,24 +82,18 @@ class Compiler:
 
     def _resolve(self, key: str, constraint: Constraint, future: Future[Tables]) -> None:
         try:
-            tables = self._find(key) or self._compile(key, constraint)
+            tables = None if self._disk is None else self._disk.get(key)
+            data = b"" if tables else self._pool.run(constraint)
+            tables = tables or Tables.from_bytes(data)
         except BaseException as error:
             self._forget(key)
             future.set_exception(error)
-        else:
-            self._memory.put(key, tables)
-            self._forget(key)
-            future.set_result(tables)
-
-    def _find(self, key: str) -> Tables | None:
-        return None if self._disk is None else self._disk.get(key)
-
-    def _compile(self, key: str, constraint: Constraint) -> Tables:
-        data = self._pool.run(constraint)
-        tables = Tables.from_bytes(data)
-        if self._disk is not None:
+            return
+        self._memory.put(key, tables)
+        self._forget(key)
+        future.set_result(tables)
+        if data and self._disk is not None:
             self._disk.put(key, data)
-        return tables
 
     def _forget(self, key: str) -> None:
         with self._lock:

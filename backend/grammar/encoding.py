@@ -93,4 +93,3 @@ def utf8_sequences(low: int, high: int) -> Iterator[Sequence]:
                 yield from utf8_sequences(high & ~mask, high)
                 return
     yield tuple(zip(chr(low).encode(), chr(high).encode(), strict=True))
-

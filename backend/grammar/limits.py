@@ -24,7 +24,7 @@ class Limits:
     literal_chars: int = 500_000
     pattern_nfa_states: int = 60_000
     pattern_dfa_states: int = 20_000
-    pattern_nesting: int = 100
+    pattern_nesting: int = 50
     pattern_work: int = 1_500_000
     product_states: int = 20_000
     states: int = 65_536

@@ -1,9 +1,10 @@
 """What of a graph can lead to a word: the rest is removed before anything is built on it."""
 
-from collections import defaultdict
-
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Graph, Rule
+
+Sites = list[list[tuple[int, int]]]
+"""By node: who comes to it by a word of a rule, and that rule's first node."""
 
 
 def prune(graph: Graph, root: Rule) -> None:
@@ -11,49 +12,56 @@ def prune(graph: Graph, root: Rule) -> None:
 
     Raises GrammarError where nothing is left.
     """
-    alive = _alive(graph)
+    before, sites = _predecessors(graph)
+    alive = _alive(graph, before, sites)
     if not alive[root.start]:
         raise GrammarError("no finite value satisfies the schema")
-    if not all(alive):
-        _remove_dead(graph, alive)
+    dead = [node for node, lives in enumerate(alive) if not lives]
+    users = {user for node in dead for user in (*before[node], *(user for user, _ in sites[node]))}
+    users |= {user for uses in sites for user, start in uses if not alive[start]}
+    for user in users:
+        _remove_moves(graph, user, alive)
 
 
-def _alive(graph: Graph) -> list[bool]:
-    """Nodes from which the end of their rule can be reached, each rule that is used on the way having a word."""
-    before: defaultdict[int, list[int]] = defaultdict(list)
-    sites: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+def _predecessors(graph: Graph) -> tuple[list[list[int]], Sites]:
+    before: list[list[int]] = [[] for _ in graph.edges]
+    sites: Sites = [[] for _ in graph.edges]
     for node, edges in enumerate(graph.edges):
-        for edge in edges:
-            before[edge.target].append(node)
-            if edge.limit > 0:
-                before[edge.reached].append(node)
+        for _, _, target, limit, reached in edges:
+            before[target].append(node)
+            if limit > 0:
+                before[reached].append(node)
         for after in graph.epsilons[node]:
             before[after].append(node)
-        for uses in (graph.calls[node], graph.enters[node]):
-            for rule, after in uses:
-                sites[after].append((node, rule.start))
+        for rule, after in graph.calls[node]:
+            sites[after].append((node, rule.start))
+        for rule, after in graph.enters[node]:
+            sites[after].append((node, rule.start))
+    return before, sites
+
+
+def _alive(graph: Graph, before: list[list[int]], sites: Sites) -> list[bool]:
+    """Nodes from which the end of their rule can be reached, each rule that is used on the way having a word."""
     alive = [False] * len(graph.edges)
     stack = [rule.end for rule in graph.rules]
-    waiting: defaultdict[int, list[int]] = defaultdict(list)
+    waiting: dict[int, list[int]] = {}
     while stack:
         node = stack.pop()
         if alive[node]:
             continue
         alive[node] = True
-        stack += before.get(node, ())
+        stack += before[node]
         stack += waiting.get(node, ())
-        for user, start in sites.get(node, ()):
+        for user, start in sites[node]:
             if alive[start]:
                 stack.append(user)
             else:
-                waiting[start].append(user)
+                waiting.setdefault(start, []).append(user)
     return alive
 
 
-def _remove_dead(graph: Graph, alive: list[bool]) -> None:
-    for node in range(len(alive)):
-        graph.edges[node] = [e for e in graph.edges[node] if alive[e.target] or (e.limit > 0 and alive[e.reached])]
-        graph.epsilons[node] = [after for after in graph.epsilons[node] if alive[after]]
-        for uses in (graph.calls, graph.enters):
-            uses[node] = [(rule, after) for rule, after in uses[node] if alive[after] and alive[rule.start]]
-
+def _remove_moves(graph: Graph, node: int, alive: list[bool]) -> None:
+    graph.edges[node] = [e for e in graph.edges[node] if alive[e.target] or (e.limit > 0 and alive[e.reached])]
+    graph.epsilons[node] = [after for after in graph.epsilons[node] if alive[after]]
+    for uses in (graph.calls, graph.enters):
+        uses[node] = [(rule, after) for rule, after in uses[node] if alive[after] and alive[rule.start]]

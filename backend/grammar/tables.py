@@ -16,9 +16,8 @@ DEAD = -1
 SHIFT = 28
 ARGUMENT = (1 << SHIFT) - 1
 
-ACCEPTING, FINISHED, NEAR = 1, 2, 4
-NEED_SHIFT, DISTANCE_SHIFT = 8, 16
-NEAR_DISTANCE = 32
+ACCEPTING, FINISHED = 1, 2
+NEED_SHIFT = 8
 HEADER = 257
 
 
@@ -29,7 +28,6 @@ class Tables:
     classes: uint8 [256], the class of each byte. transitions: [S, C]. start: the first state.
     accepting: bool [S], a word is complete. finished: bool [S], and nothing can follow.
     need: [S], how much deeper the stack must still get before the current container can end.
-    distance: [S], fewest bytes to the end of the current container, the bracket included, at most 255.
     limits: [S], the count of characters that the state watches for, 0 for none.
     frame_start: [F], state after the push. frame_need: [F], the `need` of a state before the push if it is taken.
     returns: [F, R], state after the pop or DEAD. counters: [K, 3], limit, same, reached.
@@ -41,7 +39,6 @@ class Tables:
     accepting: np.ndarray
     finished: np.ndarray
     need: np.ndarray
-    distance: np.ndarray
     limits: np.ndarray
     frame_start: np.ndarray
     frame_need: np.ndarray
@@ -67,7 +64,7 @@ class Tables:
         """int32 [image_size], to be put at cell `base` of a larger array; every pointer is an index into that array.
 
         Cell 0: the largest need. Then 256 cells: the place of each byte's code within a state's row. Then the rows of
-        the states (accepting, finished, near, need and distance as bits; limit; codes), the frames (start; need;
+        the states (accepting, finished and need as bits; limit; codes), the frames (start; need;
         returns) and the counters (limit; same; reached).
         """
         states, classes = self.transitions.shape
@@ -89,9 +86,7 @@ class Tables:
         return np.concatenate([header, rows.ravel(), frames.ravel(), counters.ravel()]).astype(np.int32)
 
     def _meta(self) -> np.ndarray:
-        near = self.distance <= NEAR_DISTANCE
-        bits = self.accepting * ACCEPTING + self.finished * FINISHED + near * NEAR
-        return bits + (self.need << NEED_SHIFT) + (self.distance << DISTANCE_SHIFT)
+        return self.accepting * ACCEPTING + self.finished * FINISHED + (self.need << NEED_SHIFT)
 
     def _state_pointers(self, base: int, states: np.ndarray) -> np.ndarray:
         return np.where(states < 0, DEAD, base + HEADER + states * (2 + self.transitions.shape[1]))
@@ -119,7 +114,7 @@ class Tables:
         frames, reasons = _shape(self.returns, 2)
         counters = _shape(self.counters, 2)[0]
         sizes = {"classes": (256,), "frame_start": (frames,), "frame_need": (frames,), "counters": (counters, 3)}
-        sizes |= {name: (states,) for name in ("accepting", "finished", "need", "distance", "limits")}
+        sizes |= {name: (states,) for name in ("accepting", "finished", "need", "limits")}
         _ensure(all(getattr(self, name).shape == size for name, size in sizes.items()), "shapes")
         _ensure(all(getattr(self, name).dtype == _DTYPES.get(name, np.int32) for name in _ARRAYS), "types")
         _ensure(0 <= self.start < states and int(self.classes.max()) < classes, "start and classes")
@@ -130,8 +125,8 @@ class Tables:
         _ensure(bool((arguments[live] < bounds[kinds[live]]).all()), "arguments")
         pointers = [self.frame_start, self.counters[:, 1:], self.returns[self.returns != DEAD]]
         _ensure(all(bool(((p >= 0) & (p < states)).all()) for p in pointers), "pointers")
-        small = [self.need, self.distance, self.frame_need]
-        _ensure(all(bool(((x >= 0) & (x < 256)).all()) for x in small), "needs and distances")
+        small = [self.need, self.frame_need]
+        _ensure(all(bool(((x >= 0) & (x < 256)).all()) for x in small), "needs")
 
 
 _ARRAYS = tuple(field.name for field in fields(Tables) if field.name != "start")

@@ -22,12 +22,20 @@ SAMPLING: dict[str, st.SearchStrategy[Any]] = {
     "logit_bias": st.dictionaries(st.integers(0, VOCAB - 1).map(str), st.floats(-100, 100), max_size=4),
     "eos_token": st.lists(st.integers(0, VOCAB - 1), max_size=4),
 }
+FORMATS = (
+    {"type": "text"},
+    {"type": "json_object"},
+    {"type": "regex", "schema": "[a-z ]{2,6}|Hello!?"},
+    {"type": "regex", "schema": "(no )*"},
+    {"type": "json_schema", "json_schema": {"schema": {"type": "array", "items": {"enum": [1, "é🙂", None]}}}},
+    {"type": "json_schema", "json_schema": {"schema": {"properties": {"a": {"type": "string", "maxLength": 4}}}}},
+)
 OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "model": st.sampled_from(["tiny", ""]),
     "stop": st.lists(st.sampled_from(["e", " ", "lo! H", "an I", "?", "\n", "🙂"]), max_size=3),
     "logprobs": st.booleans(),
     "tools": st.sampled_from([[], [TOOL]]),
-    "response_format": st.just({"type": "text"}),
+    "response_format": st.sampled_from(FORMATS),
     "chat_template_kwargs": st.dictionaries(st.sampled_from(["enable_thinking", "other"]), st.booleans()),
     "parallel_tool_calls": st.booleans(),
     "parse_reasoning": st.booleans(),
@@ -48,6 +56,8 @@ def bodies(draw: st.DrawFn, most_choices: int = 3) -> dict[str, Any]:
     body["messages"] = [{"role": "user", "content": draw(TEXTS)}]
     if body.get("logprobs"):
         body["top_logprobs"] = draw(st.none() | st.integers(0, 20))
-    if not body.get("tools") and "response_format" not in body:
+    if body.get("tools"):
+        body.pop("response_format", None)
+    elif "response_format" not in body:
         body["min_tokens"] = draw(st.none() | st.integers(0, most))
     return body

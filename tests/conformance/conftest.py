@@ -21,13 +21,14 @@ CHECKPOINT = Path(__file__).parents[2] / "backend" / "tiny" / "checkpoint"
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[SimpleNamespace]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """`.url` of the server and the `.service` in it; it is warm."""
     settings = ServeSettings(
         model="tiny",
         max_batch_size=ROWS,
         max_context_length=CONTEXT,
         max_queue=QUEUE,
+        grammar_cache=tmp_path_factory.mktemp("grammars"),
         compilation_cache=Path(jax.config.jax_compilation_cache_dir),  # the one that the session uses already
     )
     service = Service(lambda: load(settings), model_names(settings.model))

@@ -1,11 +1,14 @@
 """Regular languages of characters as canonical deterministic automata, with the Boolean operations."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
+from typing import Literal
 
+from backend.grammar.chars.explore import explore
 from backend.grammar.chars.literals import word_automaton
+from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import Arc, Row, Rows, minimise
 from backend.grammar.chars.ranges import SCALARS, Ranges
 from backend.grammar.errors import GrammarError
@@ -38,6 +41,11 @@ class CharDfa:
         """Number of states."""
         return len(self.accept)
 
+    @cached_property
+    def size(self) -> int:
+        """Arcs and states together."""
+        return len(self) + sum(map(len, self.next))
+
     @staticmethod
     @cache
     def any_string() -> "CharDfa":
@@ -56,7 +64,7 @@ class CharDfa:
         return CharDfa(*word_automaton(words))
 
     @staticmethod
-    @lru_cache(1024)
+    @remembered
     def lengths(low: int, high: int | None) -> "CharDfa":
         """Texts of low..high characters; high None: no upper end. Raises GrammarError if that takes too many states."""
         if high is not None and high < low:
@@ -116,21 +124,21 @@ class CharDfa:
             return self
         if self == CharDfa.any_string() or other.is_empty:
             return other
-        return _product(self, other, lambda p, q: p and q, both=True)
+        return _product(self, other, "and")
 
     def __or__(self, other: "CharDfa") -> "CharDfa":
         if self == other or other.is_empty or self == CharDfa.any_string():
             return self
         if self.is_empty or other == CharDfa.any_string():
             return other
-        return _product(self, other, lambda p, q: p or q)
+        return _product(self, other, "or")
 
     def __sub__(self, other: "CharDfa") -> "CharDfa":
         if self.is_empty or other.is_empty:
             return self
         if self == other or other == CharDfa.any_string():
             return CharDfa.empty()
-        return _product(self, other, lambda p, q: p and not q, left=True)
+        return _product(self, other, "minus")
 
     def __invert__(self) -> "CharDfa":
         return CharDfa.any_string() - self
@@ -156,52 +164,47 @@ def _longest_path(rows: Rows) -> int | None:
     return max(depth) if done == len(rows) else None
 
 
-def _overlay(left: Row, right: Row) -> Iterator[tuple[int, int, int, int]]:
+def _overlay(left: Row, right: Row) -> list[tuple[int, int, int, int]]:
     """(low, high, target by left, target by right) over the pieces where neither changes; -1 where there is no arc."""
-    i = j = position = 0
-    while True:
-        left_low, left_high, p = left[i] if i < len(left) else _SENTINEL
-        right_low, right_high, q = right[j] if j < len(right) else _SENTINEL
-        left_low, right_low = max(left_low, position), max(right_low, position)
-        if left_low < right_low:
-            high = min(left_high, right_low - 1)
-            yield left_low, high, p, -1
-        elif right_low < left_low:
-            high = min(right_high, left_low - 1)
-            yield right_low, high, -1, q
-        elif left_low == _END:
-            return
+    lefts, rights = iter((*left, _SENTINEL)), iter((*right, _SENTINEL))
+    (low, high, p), (start, end, q) = next(lefts), next(rights)
+    pieces = []
+    while low < _END or start < _END:
+        if low < start:
+            stop = min(high, start - 1)
+            pieces.append((low, stop, p, -1))
+            low = stop + 1
+        elif start < low:
+            stop = min(end, low - 1)
+            pieces.append((start, stop, -1, q))
+            start = stop + 1
         else:
-            high = min(left_high, right_high)
-            yield left_low, high, p, q
-        position = high + 1
-        i += left_high < position
-        j += right_high < position
+            stop = min(high, end)
+            pieces.append((low, stop, p, q))
+            low = start = stop + 1
+        if low > high:
+            low, high, p = next(lefts)
+        if start > end:
+            start, end, q = next(rights)
+    return pieces
 
 
-def _product(
-    a: CharDfa, b: CharDfa, accepts: Callable[[bool, bool], bool], *, both: bool = False, left: bool = False
-) -> CharDfa:
-    """States are pairs; -1 stands for a side that refused. both: neither may have; left: the left one may not."""
-    ids = {(0, 0): 0}
-    pairs = [(0, 0)]
-    rows: list[list[Arc]] = []
-    accept: list[bool] = []
-    for p, q in pairs:
-        row: list[Arc] = []
+@remembered
+def _product(a: CharDfa, b: CharDfa, operation: Literal["and", "or", "minus"]) -> CharDfa:
+    """States are pairs of states; -1 stands for a side that has refused, which only some operations survive."""
+    left_needed, right_needed = operation != "or", operation == "and"
+
+    def moves(pair: tuple[int, int]) -> Iterator[tuple[int, int, tuple[int, int]]]:
+        p, q = pair
         for low, high, s, t in _overlay(a.next[p] if p >= 0 else (), b.next[q] if q >= 0 else ()):
-            if (s < 0 and (both or left)) or (t < 0 and both):
-                continue
-            pair = (s, t)
-            if pair not in ids:
-                ids[pair] = len(pairs)
-                pairs.append(pair)
-                if len(pairs) > DEFAULT.product_states:
-                    raise GrammarError(f"a combination of patterns needs more than {DEFAULT.product_states} states")
-            row.append((low, high, ids[pair]))
-        rows.append(row)
-        accept.append(accepts(p >= 0 and a.accept[p], q >= 0 and b.accept[q]))
-    return CharDfa(*minimise(rows, accept))
+            if not ((left_needed and s < 0) or (right_needed and t < 0)):
+                yield low, high, (s, t)
+
+    def accepts(pair: tuple[int, int]) -> bool:
+        p, q = pair[0] >= 0 and a.accept[pair[0]], pair[1] >= 0 and b.accept[pair[1]]
+        return p or q if operation == "or" else p and q == right_needed
+
+    return CharDfa(*minimise(*explore((0, 0), moves, accepts, DEFAULT.product_states, "a combination of patterns")))
 
 
 def _over_scalars(target: int) -> tuple[Arc, ...]:

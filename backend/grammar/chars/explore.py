@@ -7,16 +7,17 @@ from backend.grammar.chars.minimise import Arc
 from backend.grammar.errors import GrammarError
 
 State = TypeVar("State", bound=Hashable)
+Outcome = TypeVar("Outcome")
 
 
 def explore(
     start: State,
     moves: Callable[[State], Iterable[tuple[int, int, State]]],
-    accepts: Callable[[State], bool],
+    outcome: Callable[[State], Outcome],
     limit: int,
     subject: str,
-) -> tuple[list[list[Arc]], list[bool]]:
-    """Rows of arcs and acceptance by state, `start` first; not minimal.
+) -> tuple[list[list[Arc]], list[Outcome]]:
+    """Rows of arcs and outcomes (such as acceptance) by state, `start` first; not minimal.
 
     moves: the arcs (low, high, state) of a state, sorted and disjoint. Raises GrammarError, which says that `subject`
     is too large, beyond `limit` states.
@@ -35,4 +36,4 @@ def explore(
                     raise GrammarError(f"{subject} needs more than {limit} states")
             row.append((low, high, at))
         rows.append(row)
-    return rows, [accepts(state) for state in order]
+    return rows, [outcome(state) for state in order]

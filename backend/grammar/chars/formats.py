@@ -26,17 +26,24 @@ _DURATION = rf"P({_DATE_SPAN}({_TIME_SPAN})?|{_TIME_SPAN}|\d+W)"
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
 _GROUP = "[0-9A-Fa-f]{1,4}"
-_TWO_GROUPS = rf"({_GROUP}:{_GROUP}|{_IPV4})"
-_ELIDED = [rf"({_GROUP}(:{_GROUP}){{0,{before}}})?::({_GROUP}:){{0,{4 - before}}}{_TWO_GROUPS}" for before in range(5)]
-_IPV6 = "|".join(
-    [
-        rf"({_GROUP}:){{6}}{_TWO_GROUPS}",
-        rf"::({_GROUP}:){{0,5}}{_TWO_GROUPS}",
-        *_ELIDED,
-        rf"({_GROUP}(:{_GROUP}){{0,5}})?::{_GROUP}",
-        rf"({_GROUP}(:{_GROUP}){{0,6}})?::",
-    ]
-)
+
+
+def _after_elision(groups: int) -> str:
+    """At most so many groups of an IPv6 address, behind its "::"; an IPv4 address stands for two."""
+    if groups < 2:
+        return rf"({_GROUP})?" if groups else ""
+    return rf"({_GROUP}(:{_GROUP}){{0,{groups - 1}}}|({_GROUP}:){{0,{groups - 2}}}{_IPV4})?"
+
+
+def _after_groups(read: int) -> str:
+    """What completes an IPv6 address of which so many groups, and no "::", have been read."""
+    if read == 8:
+        return ""
+    dotted = f"|{_IPV4}" if read == 6 else ""
+    return rf":(:{_after_elision(7 - read)}|{_GROUP}{_after_groups(read + 1)}{dotted})"
+
+
+_IPV6 = rf"({_GROUP}{_after_groups(1)}|::{_after_elision(7)})"
 
 _PERCENT = "%[0-9A-Fa-f]{2}"
 _PLAIN = r"A-Za-z0-9\-._~!$&'()*+,;="

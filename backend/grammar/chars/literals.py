@@ -1,8 +1,9 @@
 """Finite languages: the minimal acyclic automaton of a list of words, built from sorted words (Daciuk et al. 2000)."""
 
 from collections.abc import Iterable
+from typing import cast
 
-from backend.grammar.chars.minimise import Arc, Rows, renumber
+from backend.grammar.chars.minimise import Arc, Row, Rows, breadth_first
 
 
 def word_automaton(words: Iterable[str]) -> tuple[Rows, tuple[bool, ...]]:
@@ -58,9 +59,9 @@ class _WordGraph:
     def finish(self) -> tuple[Rows, tuple[bool, ...]]:
         self.close(0)
         states = [*self.finished, tuple(self.path[0])]
-        rows = [[arc for arc in state if arc] for state in states]
         accept = [None in state for state in states]
-        return renumber(rows, accept, range(len(states)), len(states) - 1)
+        rows = [[arc for arc in state if arc] if final else state for state, final in zip(states, accept, strict=True)]
+        return breadth_first(cast(list[Row], rows), accept, len(states) - 1)
 
 
 def _common_prefix(a: str, b: str) -> int:

@@ -1,6 +1,5 @@
 """The smallest deterministic automaton of a language, numbered in one way: equal languages become equal tuples."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 Arc = tuple[int, int, int]
@@ -21,7 +20,9 @@ def minimise(rows: Sequence[Row], accept: Sequence[bool]) -> tuple[Rows, tuple[b
     if block[0] == _DEAD:
         return ((),), (False,)
     _refine(rows, sources, block)
-    return renumber(rows, accept, block)
+    representative = {number: state for state, number in enumerate(block) if number != _DEAD}
+    merged = [_merged(rows[representative[number]], block) for number in range(len(representative))]
+    return breadth_first(merged, [accept[representative[number]] for number in range(len(merged))], block[0])
 
 
 def _sources(rows: Sequence[Row]) -> list[list[int]]:
@@ -33,20 +34,20 @@ def _sources(rows: Sequence[Row]) -> list[list[int]]:
 
 
 def _live_blocks(accept: Sequence[bool], sources: list[list[int]]) -> list[int]:
-    """By state: 1 accepting, 0 other, _DEAD where nothing can be accepted any more."""
-    block = [1 if accepting else _DEAD for accepting in accept]
+    """By state: 0 accepting, 1 other, _DEAD where nothing can be accepted any more."""
+    block = [0 if accepting else _DEAD for accepting in accept]
     pending = [state for state, accepting in enumerate(accept) if accepting]
     while pending:
         for source in sources[pending.pop()]:
             if block[source] == _DEAD:
-                block[source] = 0
+                block[source] = 1
                 pending.append(source)
     return block
 
 
-def _signature(row: Row, block: Sequence[int]) -> tuple[int, ...]:
-    """(low, high, block) of the row's arcs, flat; neighbours that lead to one block are one."""
-    out: list[int] = []
+def _merged(row: Row, block: Sequence[int]) -> tuple[Arc, ...]:
+    """The row's arcs to live blocks; neighbours that lead to one block are one."""
+    out: list[Arc] = []
     low = high = target = _DEAD
     for start, end, state in row:
         reached = block[state]
@@ -54,73 +55,69 @@ def _signature(row: Row, block: Sequence[int]) -> tuple[int, ...]:
             high = end
             continue
         if target != _DEAD:
-            out += (low, high, target)
+            out.append((low, high, target))
         low, high, target = start, end, reached
     if target != _DEAD:
-        out += (low, high, target)
+        out.append((low, high, target))
     return tuple(out)
 
 
 def _refine(rows: Sequence[Row], sources: list[list[int]], block: list[int]) -> None:
-    """Splits `block` in place until the states of a block agree on every arc.
+    """Splits `block` in place until the states of a block agree on every arc; blocks come out numbered from 0.
 
     Only states whose targets changed block are looked at again, and the largest part keeps the block's number, so
     that a state changes its number at most log2(states) times (Hopcroft's bound).
     """
-    members: dict[int, set[int]] = defaultdict(set)
+    members: list[set[int]] = [set() for _ in range(max(block) + 1)]
     for state, number in enumerate(block):
         if number != _DEAD:
             members[number].add(state)
-    stale = set().union(*members.values())
-    fresh = 2
+    stale = set().union(*members)
     while stale:
         splits = _splits(rows, block, members, stale)
         stale = set()
         for number, part in splits:
-            members[number] -= part
-            members[fresh] = part
+            members[number] = members[number].difference(part)
             for state in part:
-                block[state] = fresh
+                block[state] = len(members)
                 stale.update(sources[state])
-            fresh += 1
+            members.append(set(part))
         stale = {state for state in stale if block[state] != _DEAD}
 
 
 def _splits(
-    rows: Sequence[Row], block: list[int], members: dict[int, set[int]], stale: set[int]
-) -> list[tuple[int, set[int]]]:
+    rows: Sequence[Row], block: list[int], members: list[set[int]], stale: set[int]
+) -> list[tuple[int, list[int]]]:
     """(block, part to split off) for every block whose states disagree, all judged by the present numbering."""
-    groups: dict[int, dict[tuple[int, ...], set[int]]] = {}
+    groups: dict[tuple[int, tuple[Arc, ...]], list[int]] = {}
     for state in stale:
-        parts = groups.setdefault(block[state], {})
-        parts.setdefault(_signature(rows[state], block), set()).add(state)
+        groups.setdefault((block[state], _merged(rows[state], block)), []).append(state)
+    by_block: dict[int, list[list[int]]] = {}
+    for (number, _), part in groups.items():
+        by_block.setdefault(number, []).append(part)
     splits = []
-    for number, by_signature in groups.items():
-        parts = list(by_signature.values())
+    for number, parts in by_block.items():
         if sum(map(len, parts)) < len(members[number]):
-            parts.append(members[number].difference(*parts))
+            parts.append(list(members[number].difference(*parts)))
         if len(parts) > 1:
             parts.remove(max(parts, key=len))
             splits += [(number, part) for part in parts]
     return splits
 
 
-def renumber(
-    rows: Sequence[Row], accept: Sequence[bool], block: Sequence[int], start: int = 0
-) -> tuple[Rows, tuple[bool, ...]]:
-    """One state per block reachable from `start`, numbered breadth first in the order of arcs."""
-    representative = [start]
-    number = {block[start]: 0}
-    out: list[tuple[Arc, ...]] = []
-    for state in representative:
-        merged: list[Arc] = []
-        flat = _signature(rows[state], block)
-        targets = {block[target]: target for _, _, target in rows[state]}
-        for at in range(0, len(flat), 3):
-            reached = flat[at + 2]
-            if reached not in number:
-                number[reached] = len(representative)
-                representative.append(targets[reached])
-            merged.append((flat[at], flat[at + 1], number[reached]))
-        out.append(tuple(merged))
-    return tuple(out), tuple(bool(accept[state]) for state in representative)
+def breadth_first(rows: Sequence[Row], accept: Sequence[bool], start: int) -> tuple[Rows, tuple[bool, ...]]:
+    """The states that `start` reaches, renumbered breadth first in the order of arcs; nothing else is changed."""
+    number = [-1] * len(rows)
+    number[start] = 0
+    order = [start]
+    out = []
+    for state in order:
+        row = []
+        for low, high, target in rows[state]:
+            at = number[target]
+            if at < 0:
+                at = number[target] = len(order)
+                order.append(target)
+            row.append((low, high, at))
+        out.append(tuple(row))
+    return tuple(out), tuple(bool(accept[state]) for state in order)

@@ -44,7 +44,7 @@ class Nfa:
                 self.chain((part,) * low, a, loop)
                 self.add(part, loop, loop)
                 self.silent[loop].append((b, None))
-            case Repeat(part, low, high):
+            case Repeat(part, low, int(high)):
                 self.optional(part, high - low, self.chain((part,) * low, a), b)
 
     def chain(self, parts: tuple[Node, ...], a: int, b: int | None = None) -> int:

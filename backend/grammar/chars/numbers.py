@@ -5,12 +5,12 @@ decimals, never binary floats.
 
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import lru_cache
 from typing import Literal
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.divisibility import Remainders
 from backend.grammar.chars.explore import explore
+from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import minimise
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
@@ -31,17 +31,18 @@ INTEGER_VALUE = pattern(r"-?(0|[1-9]\d*)(\.0+)?", search=False)
 ANY_NUMBER = pattern(r"-?(0|[1-9]\d*)(\.\d+)?([eE](\+?[0-2]?\d?\d|-\d{1,3}))?", search=False)
 """JSON numbers. Exponents end at 299 (and at -999), so that ordinary ones do not overflow a reader of doubles."""
 
-_POINT, _MINUS, _ZERO, _NINE = map(ord, ".-09")
+_POINT, _MINUS, _ZERO = map(ord, ".-0")
 _MAX_DIGITS = 1_000
+_LIMIT = DEFAULT.product_states
 
 
 def integers(low: int | None, high: int | None) -> CharDfa:
     """Plain decimals of whole value from `low` to `high`, both included; None: no bound."""
-    low_bound = None if low is None else Decimal(low)
-    return decimals(low_bound, False, None if high is None else Decimal(high), False) & INTEGER_VALUE
+    bounds = [None if bound is None else Decimal(bound) for bound in (low, high)]
+    return decimals(bounds[0], False, bounds[1], False) & INTEGER_VALUE
 
 
-@lru_cache(4096)
+@remembered
 def decimals(low: Decimal | None, low_exclusive: bool, high: Decimal | None, high_exclusive: bool) -> CharDfa:
     """Plain decimals from `low` to `high`, each included unless exclusive; None: no bound.
 
@@ -59,7 +60,7 @@ def decimals(low: Decimal | None, low_exclusive: bool, high: Decimal | None, hig
     return _signed(positive, negative)
 
 
-@lru_cache(1024)
+@remembered
 def multiples_of(divisor: Decimal) -> CharDfa:
     """Plain decimals that are a whole multiple of a divisor > 0, exactly.
 
@@ -69,9 +70,6 @@ def multiples_of(divisor: Decimal) -> CharDfa:
     subject = f"multipleOf {divisor}"
     unsigned = CharDfa(*minimise(*explore(remainders.start, remainders.moves, remainders.accepts, _LIMIT, subject)))
     return _signed(unsigned, unsigned)
-
-
-_LIMIT = DEFAULT.product_states
 
 
 def _negated(bound: Decimal | None) -> Decimal | None:
@@ -95,12 +93,12 @@ def _signed(positive: CharDfa, negative: CharDfa) -> CharDfa:
     return CharDfa(*minimise(rows, [*positive.accept, *negative.accept]))
 
 
-@lru_cache(4096)
+@remembered
 def _compared(bound: Decimal, outcomes: frozenset[int]) -> CharDfa:
     """Unsigned plain decimals whose comparison with a bound >= 0 (-1 less, 0 equal, 1 more) is among `outcomes`."""
     comparison = _Comparison(bound)
-    accepts = lambda state: comparison.outcome(state) in outcomes  # noqa: E731
-    return CharDfa(*minimise(*explore(_START, comparison.moves, accepts, _LIMIT, "a bound of a number")))
+    rows, results = explore(_START, comparison.moves, comparison.outcome, _LIMIT, "a bound of a number")
+    return CharDfa(*minimise(rows, [result in outcomes for result in results]))
 
 
 Progress = tuple[Literal["start", "zero", "whole", "point", "fraction"], int, int]

@@ -1,8 +1,7 @@
 """A regular expression to its language."""
 
-from functools import lru_cache
-
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import minimise
 from backend.grammar.chars.nfa import Nfa
 from backend.grammar.chars.reader import read
@@ -12,7 +11,7 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT, Limits
 
 
-@lru_cache(4096)
+@remembered
 def pattern(text: str, search: bool = True, limits: Limits = DEFAULT) -> CharDfa:
     """The texts that a regular expression matches: somewhere in them if `search`, else as a whole.
 

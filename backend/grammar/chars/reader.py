@@ -91,11 +91,12 @@ class _Reader:
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts)) if parts else EMPTY_WORD
 
     def quantified(self) -> Node:
+        anchor = self.rest() in ("^", "$")
         node = self.atom()
         bounds = self.quantifier()
         if bounds is None:
             return node
-        if isinstance(node, Anchor):
+        if anchor:
             raise self.error("an anchor cannot be repeated")
         if self.rest() == "+":
             raise self.refusal("a possessive quantifier")
@@ -164,7 +165,7 @@ class _Reader:
     def escape(self, in_class: bool = False, negated: bool = False) -> Ranges:
         """The set of the escape whose backslash was just read. negated: it stands in a class that begins with '^'."""
         char = self.take()
-        if char.lower() in _SETS and char:
+        if char.lower() in _SETS:
             return self.set_escape(char, negated)
         if in_class and char in ("b", "-"):
             return _single(8 if char == "b" else ord("-"))

@@ -1,7 +1,9 @@
 """Nondeterministic to deterministic: the subset construction over sets of characters."""
 
 from collections.abc import Iterable
+from operator import itemgetter
 
+from backend.grammar.chars.explore import explore
 from backend.grammar.chars.minimise import Arc
 from backend.grammar.chars.nfa import Nfa
 from backend.grammar.chars.ranges import SCALARS, Ranges
@@ -29,20 +31,11 @@ class Determinisation:
     def run(self) -> tuple[list[list[Arc]], list[bool]]:
         """Rows of arcs and acceptance by state, start first; not minimal. Raises GrammarError over a limit."""
         start = self.closure(self.nfa.start, True)
-        number: dict[Subset, int] = {start: 0}
-        subsets, rows = [start], []
-        for subset in subsets:
-            row: list[Arc] = []
-            for ranges, reached in self.moves(subset):
-                if reached not in number:
-                    number[reached] = len(subsets)
-                    subsets.append(reached)
-                    if len(subsets) > self.limits.pattern_dfa_states:
-                        raise GrammarError(f"the pattern needs more than {self.limits.pattern_dfa_states} states")
-                target = number[reached]
-                row += [(low, high, target) for low, high in ranges]
-            rows.append(sorted(row))
-        return rows, [_FINAL in subset or _ALL in subset for subset in subsets]
+        return explore(start, self.arcs, _accepts, self.limits.pattern_dfa_states, "the pattern")
+
+    def arcs(self, subset: Subset) -> list[tuple[int, int, Subset]]:
+        arcs = [(low, high, reached) for ranges, reached in self.moves(subset) for low, high in ranges]
+        return sorted(arcs, key=itemgetter(0))
 
     def closure(self, state: int, at_start: bool) -> Subset:
         """Where silent moves lead from `state`; `at_start`: no character has been read yet."""
@@ -101,6 +94,10 @@ class Determinisation:
         if pieces is None:
             pieces = self.pieces[sets] = _partition(sets)
         return pieces
+
+
+def _accepts(subset: Subset) -> bool:
+    return _FINAL in subset or _ALL in subset
 
 
 def _partition(sets: frozenset[Ranges]) -> list[tuple[Ranges, list[Ranges]]]:

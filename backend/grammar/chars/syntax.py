@@ -49,13 +49,15 @@ EMPTY_WORD = Sequence(())
 def repeat(part: Node, low: int, high: int | None) -> Node:
     """`part` low..high times. (x{a,b}){c,d} is one x{ac,bd} where a <= 1, since the counts then leave no gap."""
     if isinstance(part, Repeat) and part.low <= 1:
-        bounded = part.high is not None and high is not None
-        return Repeat(part.part, part.low * low, part.high * high if bounded else _unbounded(part.high, high))
+        return Repeat(part.part, part.low * low, _times(part.high, high))
     return Repeat(part, low, high)
 
 
-def _unbounded(inner: int | None, outer: int | None) -> int | None:
-    return 0 if inner == 0 or outer == 0 else None
+def _times(a: int | None, b: int | None) -> int | None:
+    """The product of two upper bounds, of which None is infinite."""
+    if a is None or b is None:
+        return 0 if 0 in (a, b) else None
+    return a * b
 
 
 def nfa_size(node: Node) -> int:

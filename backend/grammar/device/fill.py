@@ -117,7 +117,6 @@ def _lanes(
         i, at, counted, height, stack, used = carry
         go = going(i, at)
         top = jnp.take_along_axis(stack, jnp.maximum(height - 1, 0)[:, None], 1)[:, 0]
-        top = jnp.where(height > 0, top, 0)
         place = read(places, vocabulary.lane_bytes[:, i].astype(jnp.int32))
         to = move(cells, at, counted, place, top, room + closers - height)
         push, pop = go & to.push, go & to.pop

@@ -82,7 +82,7 @@ def move(
     cells: jax.Array, state: jax.Array, characters: jax.Array, place: jax.Array, top: jax.Array, room: jax.Array
 ) -> Move:
     """One byte. All int32 [...]; place: where the byte's code stands in a state's row; top: the last frame on the
-    stack, 0 if there is none; room: frames that the stack still takes.
+    stack; room: frames that the stack still takes.
     """
     code = read(cells, state + place)
     kind, argument = code >> SHIFT, code & ARGUMENT
@@ -93,7 +93,7 @@ def move(
     after = jnp.where(pop, top + 2 + argument, record + 1 + (count & (first == characters)))
     second = read(cells, after)
     target = jnp.where(push, first, jnp.where(pop | count, second, argument))
-    refused = (code < 0) | (target < 0) | (push & (second > room)) | (pop & (top == 0))
+    refused = (code < 0) | (target < 0) | (push & (second > room))
     return Move(jnp.where(refused, NOWHERE, target), characters, argument, push, pop)
 
 

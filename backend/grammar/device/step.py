@@ -26,12 +26,9 @@ def allowed(
     """
     wanted = active & rows.constrained
     cache = make_room(cache, wanted.size)
-    keys = _keys(cells, vocabulary, rows)
-    places = jnp.where(wanted, find(cache, keys).max(-1), 0)
+    keys, places = _places(cells, vocabulary, cache, rows, wanted)
     cache, places = _fill_missing(cells, vocabulary, cache, rows.grammar, keys, places)
-    ends = jnp.where(machine.accepting(cells, rows.state, rows.depth)[:, None], rows.ends, 0)
-    bits = (cache.pool[places] & ~rows.ends) | ends
-    return cache, jnp.where(wanted[:, None], bits, ~jnp.uint32(0))
+    return cache, _bits(cells, cache, rows, wanted, places)
 
 
 def mask(logits: jax.Array, bits: jax.Array) -> jax.Array:
@@ -53,7 +50,6 @@ def advance(
         go = i < lengths
         byte = vocabulary.spelling[jnp.where(go, offsets + i, 0)].astype(jnp.int32)
         top = jnp.take_along_axis(stack, jnp.maximum(depth - 1, 0)[:, None], 1)[:, 0]
-        top = jnp.where(depth > 0, top, 0)
         to = move(cells, state, characters, read(cells, rows.grammar + 1 + byte), top, DEPTH - depth)
         push, pop = go & to.push, go & to.pop
         stack = jnp.where(push[:, None] & (jnp.arange(DEPTH) == depth[:, None]), to.frame[:, None], stack)
@@ -69,6 +65,29 @@ def advance(
 def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
     """bool [B], rows whose output is complete and cannot go on."""
     return rows.constrained & machine.finished(cells, rows.state, rows.depth)
+
+
+def _places(
+    cells: jax.Array, vocabulary: Vocabulary, cache: RowCache, rows: GrammarState, wanted: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The keys of all rows, see `_keys`; the places int32 [B] of their packed rows, -1 if missing, 0 if unwanted."""
+
+    def look_up() -> tuple[jax.Array, jax.Array]:
+        keys = _keys(cells, vocabulary, rows)
+        return keys, jnp.where(wanted, find(cache, keys).max(-1), 0)
+
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(look_up))
+    return jax.lax.cond(wanted.any(), look_up, lambda: nothing)
+
+
+def _bits(cells: jax.Array, cache: RowCache, rows: GrammarState, wanted: jax.Array, places: jax.Array) -> jax.Array:
+    """What `allowed` gives, once all rows have a place."""
+
+    def gather() -> jax.Array:
+        ends = jnp.where(machine.accepting(cells, rows.state, rows.depth)[:, None], rows.ends, 0)
+        return jnp.where(wanted[:, None], (cache.pool[places] & ~rows.ends) | ends, ~jnp.uint32(0))
+
+    return jax.lax.cond(wanted.any(), gather, lambda: jnp.full_like(rows.ends, ~jnp.uint32(0)))
 
 
 def _keys(cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState) -> jax.Array:

@@ -5,17 +5,24 @@ Every keyword is enforced, an annotation, or refused with its place.
 
 from typing import Any
 
+from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Graph, Rule
+from backend.grammar.limits import DEFAULT, Limits
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.emit import Emitter
+from backend.grammar.schema.measure import check_size
 from backend.grammar.schema.normal import Normaliser
 
 
-def build(schema: Any, graph: Graph, *, open_objects: bool = False) -> Rule:
+def build(schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT) -> Rule:
     """Write into `graph` the JSON texts of the values that `schema` (parsed JSON) accepts; their rule is returned.
 
     open_objects: an object schema with `properties` and nothing about others admits others, as JSON Schema says;
     otherwise it does not. Raises GrammarError, with the place in the schema, for what cannot be enforced exactly.
     """
+    check_size(schema, limits)
     document = Document(schema)
-    return Emitter(graph, Normaliser(document), open_objects).emit(document.root)
+    try:
+        return Emitter(graph, Normaliser(document), open_objects).emit(document.root)
+    except RecursionError as error:
+        raise GrammarError("the references of the schema lead too deep; use fewer or shallower ones") from error

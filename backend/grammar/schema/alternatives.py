@@ -1,6 +1,7 @@
 """Unions of shapes: the operations that every kind of value shares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from backend.grammar.errors import GrammarError
@@ -31,6 +32,17 @@ def refuse(refusals: Iterable[Refusal]) -> None:
     """Raise GrammarError for the first refusal, if there is one."""
     for refusal in refusals:
         raise GrammarError(*refusal)
+
+
+@contextmanager
+def located(pointer: str) -> Iterator[None]:
+    """Give a GrammarError that says no place this one."""
+    try:
+        yield
+    except GrammarError as error:
+        if error.pointer or not pointer:
+            raise
+        raise error.at(pointer) from error
 
 
 def meet(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...]:

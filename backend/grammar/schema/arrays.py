@@ -65,16 +65,21 @@ class ArrayShape:
         return replace(self, prefix=prefix, most=most, refusals=refusals)
 
     def complement(self) -> list[Self]:
-        """The arrays outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
+        """The arrays outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced.
+
+        The first item that fails tells the alternative, the items before it hold.
+        """
         refuse(self.refusals)
         outside = [ArrayShape(most=self.least - 1)] if self.least > 0 else []
         if self.most is not None:
             outside.append(ArrayShape(least=self.most + 1))
-        for position, item in enumerate(self.prefix):
+        held: tuple[Expression, ...] = ()
+        for item in self.prefix:
             if item is not ANYTHING:
-                outside.append(ArrayShape((ANYTHING,) * position + (negate(item),), least=position + 1))
+                outside.append(ArrayShape((*held, negate(item)), least=len(held) + 1))
+            held = (*held, neutral(item))
         if self.rest is not ANYTHING:
-            outside.append(ArrayShape(contains=(Contains(len(self.prefix), negate(self.rest), 1, None),)))
+            outside.append(ArrayShape(held, contains=(Contains(len(held), negate(self.rest), 1, None),)))
         for contains in self.contains:
             outside += _too_few_or_many(contains)
         return outside

@@ -52,7 +52,7 @@ class Document:
         return self.expression(raw, pointer, source.base, source.depth + 1)
 
     def reference(self, source: Source) -> Expression:
-        """What the `$ref` of a schema leads to. Raises GrammarError where that is outside, absent or the schema itself."""
+        """What the `$ref` of a schema leads to. Raises GrammarError where that is outside, absent or itself."""
         raw, pointer, base = self._locate(source.raw["$ref"], source)
         if raw is source.raw:
             raise GrammarError("a $ref leads back to itself without an object or array in between", source.pointer)

@@ -2,11 +2,11 @@
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.graph import Graph, Rule
-from backend.grammar.schema.alternatives import refuse
+from backend.grammar.schema.alternatives import located, refuse
 from backend.grammar.schema.arrays import ArrayShape
 from backend.grammar.schema.emit_arrays import fill_array
 from backend.grammar.schema.emit_objects import fill_object
-from backend.grammar.schema.expressions import Expression
+from backend.grammar.schema.expressions import Expression, pointer_of
 from backend.grammar.schema.form import Form
 from backend.grammar.schema.normal import Normaliser
 from backend.grammar.schema.objects import ObjectShape
@@ -22,18 +22,15 @@ class Emitter:
         self._rules: dict[Expression, Rule] = {}
         self._containers: dict[ArrayShape | ObjectShape, Rule] = {}
         self._numbers: dict[CharDfa, Rule] = {}
-        self._pending: list[tuple[ArrayShape | ObjectShape, Rule]] = []
+        self._pending: list[tuple[ArrayShape | ObjectShape, Rule, str]] = []
 
     def emit(self, expression: Expression) -> Rule:
         """The finished rule of an expression and of everything inside. Raises GrammarError for what is refused."""
         rule = self.value(expression)
         while self._pending:
-            shape, container = self._pending.pop()
-            refuse(shape.refusals)
-            if isinstance(shape, ArrayShape):
-                fill_array(self, shape, container)
-            else:
-                fill_object(self, shape, container)
+            shape, container, pointer = self._pending.pop()
+            with located(pointer):
+                self._fill_container(shape, container)
         return rule
 
     def value(self, expression: Expression) -> Rule:
@@ -41,14 +38,12 @@ class Emitter:
         rule = self._rules.get(expression)
         if rule is None:
             rule = self._rules[expression] = self.graph.rule()
-            self._fill(rule, self._normaliser.form(expression))
+            pointer = pointer_of(expression)
+            with located(pointer):
+                self._fill(rule, self._normaliser.form(expression), pointer)
         return rule
 
-    def inhabited(self, expression: Expression) -> bool:
-        """False only where no value satisfies the expression."""
-        return self._normaliser.inhabited(expression)
-
-    def _fill(self, rule: Rule, form: Form) -> None:
+    def _fill(self, rule: Rule, form: Form, pointer: str) -> None:
         graph, start, end = self.graph, rule.start, rule.end
         if form.null:
             graph.literal(start, b"null", end)
@@ -59,9 +54,16 @@ class Emitter:
         for string in form.strings:
             self._string(start, string, end)
         for array in form.arrays:
-            graph.enter(start, self._container(array, b"[]"), end)
+            graph.enter(start, self._container(array, b"[]", pointer), end)
         for shape in form.objects:
-            graph.enter(start, self._container(shape, b"{}"), end)
+            graph.enter(start, self._container(shape, b"{}", pointer), end)
+
+    def _fill_container(self, shape: ArrayShape | ObjectShape, container: Rule) -> None:
+        refuse(shape.refusals)
+        if isinstance(shape, ArrayShape):
+            fill_array(self, shape, container)
+        else:
+            fill_object(self, shape, container)
 
     def _number(self, written: CharDfa) -> Rule:
         rule = self._numbers.get(written)
@@ -77,9 +79,9 @@ class Emitter:
         else:
             self.graph.string(a, shape.contents(), b)
 
-    def _container(self, shape: ArrayShape | ObjectShape, brackets: bytes) -> Rule:
+    def _container(self, shape: ArrayShape | ObjectShape, brackets: bytes, pointer: str) -> Rule:
         container = self._containers.get(shape)
         if container is None:
             container = self._containers[shape] = self.graph.container(brackets)
-            self._pending.append((shape, container))
+            self._pending.append((shape, container, pointer))
         return container

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Rule
 from backend.grammar.schema.arrays import ArrayShape, Contains
-from backend.grammar.schema.expressions import NOTHING, Expression, all_of, negate
+from backend.grammar.schema.expressions import NOTHING, Expression, Negation, all_of, negate
 from backend.grammar.schema.layout import comma, space
 
 if TYPE_CHECKING:
@@ -79,10 +79,13 @@ class _Body:
 
 
 def _options(contains: Contains, count: int) -> list[tuple[Expression | None, int]]:
-    """An item that counts raises the count; where the count is bounded, one that does not must fail the schema."""
+    """An item that counts raises the count. One that does not must fail the schema where the count is bounded, and does
+    where that is easily said, to leave the automaton less to remember."""
+    if contains.most is None and count >= contains.least:
+        return [(None, count)]
     if contains.most is None:
-        counted = [(contains.item, count + 1)] if count < contains.least else []
-        return [(None, count), *counted]
+        uncounted = negate(contains.item) if isinstance(contains.item, Negation) else None
+        return [(uncounted, count), (contains.item, count + 1)]
     options: list[tuple[Expression | None, int]] = [(negate(contains.item), count)]
     return [*options, (contains.item, count + 1)] if count < contains.most else options
 

@@ -9,7 +9,7 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Rule
 from backend.grammar.schema.expressions import NOTHING, Expression
 from backend.grammar.schema.key_tries import KeyTrie, key_bytes
-from backend.grammar.schema.kinds import FreeNames, free_names
+from backend.grammar.schema.kinds import FreeNames, Kind, free_names
 from backend.grammar.schema.layout import colon, comma, space
 from backend.grammar.schema.objects import Cell, ObjectShape
 from backend.grammar.schema.tally import Layer, Tally
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from backend.grammar.schema.emit import Emitter
 
 MAX_PLACES = 20_000
+Options = tuple[tuple[Expression, Layer], ...]
+"""What a value may be, each with the layer after it."""
 
 
 def fill_object(emitter: Emitter, shape: ObjectShape, container: Rule) -> None:
@@ -44,7 +46,8 @@ def _free_names(shape: ObjectShape, fields: frozenset[str]) -> list[tuple[Cell, 
         taken = [name for name in fields if cell.language is None or cell.language.matches(name)]
         language = cell.language
         if taken:
-            language = (CharDfa.any_string() if language is None else language) - CharDfa.literals(taken)
+            excluded = CharDfa.literals(taken)
+            language = ~excluded if language is None else language - excluded
         if language is None or not language.is_empty:
             free.append((cell, free_names(number, language, shape.least - len(shape.required))))
     return free
@@ -103,14 +106,14 @@ class _Body:
         """The names that may come next once `position` fields are passed. later: those after this one."""
         trie = None if self._required[position] else later
         name = self._names[position]
-        options = list(self._tally.after_field(layer, name, self._values[position]))
+        options = tuple(self._tally.after_field(layer, name, self._values[position]))
         if not options:
             return trie
         before_colon = self._graph.node()
         self._write_value(before_colon, options, position + 1)
         return (trie or KeyTrie(self._graph)).with_key(key_bytes(name), before_colon)
 
-    def _write_value(self, before_colon: int, options: list[tuple[Expression, Layer]], position: int) -> None:
+    def _write_value(self, before_colon: int, options: Options, position: int) -> None:
         before_value = colon(self._graph, before_colon)
         for value, layer in options:
             if value is not NOTHING:
@@ -157,10 +160,20 @@ class _Body:
                 self._write_free_property(layer, cell, names, written)
 
     def _write_free_property(self, layer: Layer, cell: Cell, names: FreeNames, written: set[Layer]) -> None:
-        for kind, before_colon in names.write(self._graph, self._free_keys[layer]):
-            options = list(self._tally.after_free(layer, kind, cell.inside, cell.value))
-            self._write_value(before_colon, options, len(self._names))
-            for _, reached in options:
-                if reached not in written:
-                    written.add(reached)
-                    self._write_after(len(self._names), reached, None)
+        before_colon: dict[Options, int] = {}
+        ends: dict[Kind, int] = {}
+        for kind in names.all_kinds():
+            options = tuple(self._tally.after_free(layer, kind, cell.inside, cell.value))
+            if options and options not in before_colon:
+                before_colon[options] = self._graph.node()
+                self._write_value(before_colon[options], options, len(self._names))
+                self._write_reached(options, written)
+            if options:
+                ends[kind] = before_colon[options]
+        names.write(self._graph, self._free_keys[layer], ends)
+
+    def _write_reached(self, options: Options, written: set[Layer]) -> None:
+        for _, reached in options:
+            if reached not in written:
+                written.add(reached)
+                self._write_after(len(self._names), reached, None)

@@ -79,7 +79,7 @@ def neutral(expression: Expression) -> Expression:
 
 
 def all_of(*expressions: Expression) -> Expression:
-    """The conjunction, flattened, without repetitions, in order of first appearance; NOTHING where it contradicts itself."""
+    """The conjunction, flattened, in order of first appearance; NOTHING where it contradicts itself."""
     if len(expressions) == 2:
         first, second = expressions
         if first is second or second is ANYTHING:
@@ -91,8 +91,20 @@ def all_of(*expressions: Expression) -> Expression:
         if expression is NOTHING:
             return NOTHING
         parts.update(dict.fromkeys(expression.parts if isinstance(expression, Conjunction) else (expression,)))
-    if any(isinstance(part, Negation) and part.part in parts for part in parts):
+    if any(isinstance(part, Negation) and (part.part in parts or Neutral(part.part) in parts) for part in parts):
         return NOTHING
+    for part in [part for part in parts if isinstance(part, Neutral) and part.part in parts]:
+        del parts[part]
     if not parts:
         return ANYTHING
     return next(iter(parts)) if len(parts) == 1 else Conjunction(tuple(parts))
+
+
+def pointer_of(expression: Expression) -> str:
+    """Where in the document an expression stems from; of a conjunction the first part."""
+    if isinstance(expression, Source | Constant):
+        return expression.pointer
+    if isinstance(expression, Negation | Neutral):
+        return pointer_of(expression.part)
+    assert isinstance(expression, Conjunction)
+    return pointer_of(expression.parts[0]) if expression.parts else ""

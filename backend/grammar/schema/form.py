@@ -1,7 +1,7 @@
 """The normal form of an expression: for each JSON type the values, as a union of shapes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.grammar.schema import alternatives
 from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape
@@ -70,6 +70,14 @@ class Form:
             or any(shape.inhabited() for shape in (*self.numbers, *self.strings))
             or any(shape.inhabited(decide) for shape in (*self.arrays, *self.objects))
         )
+
+    def pruned(self, decide: Decide) -> "Form":
+        """The same values, where there are several shapes of arrays or objects without those that have no value."""
+        if len(self.arrays) < 2 and len(self.objects) < 2:
+            return self
+        arrays = tuple(shape for shape in self.arrays if shape.inhabited(decide))
+        objects = tuple(shape for shape in self.objects if shape.inhabited(decide))
+        return replace(self, arrays=arrays, objects=objects)
 
     def as_condition(self) -> "Form":
         """The same values, everything inside being conditions."""

@@ -1,4 +1,4 @@
-"""Property names of which one comes next, as a trie that is deterministic and shares what it can with the one before."""
+"""Tries of the property names that may come next; each shares what it can with the one it was made from."""
 
 import json
 

@@ -13,8 +13,10 @@ OLD_DRAFTS = {
 """`$schema` of the drafts in which `$ref` silences its siblings, to the draft."""
 
 ANNOTATIONS = frozenset(
-    "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions title description default"
-    " example examples deprecated readOnly writeOnly contentEncoding contentMediaType contentSchema".split()
+    """
+    $schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions title description
+    default example examples deprecated readOnly writeOnly contentEncoding contentMediaType contentSchema
+    """.split()  # noqa: SIM905
 )
 """Keywords that restrict no value."""
 

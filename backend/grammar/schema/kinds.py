@@ -6,10 +6,11 @@ from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import QUOTE, Graph
 
-HASHES = {2: 8, 3: 8, 4: 7}
+HASHES = {2: 16, 3: 8, 4: 7}
 """Kinds to tell apart so many names."""
 MAX_WORDS = 16
 ASCII = 128
+ESCAPED = b'"\\'
 Kind = tuple[int, int]
 """Number of the cell and of the kind in it."""
 Arcs = dict[int, list[tuple[int, int]]]
@@ -18,29 +19,36 @@ Arcs = dict[int, list[tuple[int, int]]]
 
 @dataclass(frozen=True)
 class FreeNames:
-    """The names of a cell. arcs: by state of a deterministic automaton whose start is 0; kinds: by state, the kind of
-    the names that end there, None where none does. Both are empty where all names (`language`, None: any) are one kind."""
+    """The names of a cell.
+
+    arcs: by state of a deterministic automaton whose start is 0; kinds: by state, the kind of the names that end there,
+    None where none does. Both are empty where all names (`language`, None: any) are one kind.
+    """
 
     cell: int
     language: CharDfa | None
     arcs: list[Arcs]
     kinds: list[int | None]
 
-    def write(self, graph: Graph, a: int) -> list[tuple[Kind, int]]:
-        """A name of each kind leads from a to the node returned for it."""
+    def all_kinds(self) -> list[Kind]:
+        """Every kind of name that there is."""
+        numbers = dict.fromkeys(kind for kind in self.kinds if kind is not None) if self.arcs else {0: None}
+        return [(self.cell, number) for number in numbers]
+
+    def write(self, graph: Graph, a: int, ends: dict[Kind, int]) -> None:
+        """A name of each kind leads from a to the node given for it; there is none for kinds that may not come."""
         if not self.arcs:
-            b = graph.node()
-            graph.string(a, self.language, b)
-            return [((self.cell, 0), b)]
-        ends = {kind: graph.node() for kind in self.kinds if kind is not None}
+            for end in ends.values():
+                graph.string(a, self.language, end)
+            return
         nodes = [graph.node() for _ in self.arcs]
         graph.edge(a, QUOTE, QUOTE, nodes[0])
         for node, arcs, kind in zip(nodes, self.arcs, self.kinds, strict=True):
             for target, ranges in arcs.items():
                 graph.characters(node, tuple(ranges), nodes[target])
-            if kind is not None:
-                graph.edge(node, QUOTE, QUOTE, ends[kind])
-        return [((self.cell, kind), end) for kind, end in ends.items()]
+            end = None if kind is None else ends.get((self.cell, kind))
+            if end is not None:
+                graph.edge(node, QUOTE, QUOTE, end)
 
 
 def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:
@@ -56,7 +64,9 @@ def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:
         return FreeNames(cell, language, *_trie(words))
     if needed not in HASHES:
         limit = max(HASHES)
-        raise GrammarError(f"minProperties that asks for more than {limit} properties without fixed names is not supported")
+        raise GrammarError(
+            f"minProperties that asks for more than {limit} properties without fixed names is not supported"
+        )
     return FreeNames(cell, language, *_hashed(language or CharDfa.any_string(), HASHES[needed]))
 
 
@@ -77,14 +87,18 @@ def _trie(words: list[str]) -> tuple[list[Arcs], list[int | None]]:
 
 
 def _hashed(language: CharDfa, modulus: int) -> tuple[list[Arcs], list[int | None]]:
-    """States are pairs of one of the language and a hash: each character makes it 3 * hash + its weight."""
+    """States are pairs of one of the language and a hash.
+
+    A character that is written as one byte makes it 3 * hash + its code; any other makes it 0, so that the bytes of
+    such characters are the same automaton whatever the hash was.
+    """
     ids, pairs = {(0, 0): 0}, [(0, 0)]
     arcs: list[Arcs] = []
     for state, value in pairs:
         row: Arcs = {}
         for low, high, target in language.next[state]:
-            for first, last, weight in _weights(low, high):
-                pair = (target, (3 * value + weight) % modulus)
+            for first, last, code in _pieces(low, high):
+                pair = (target, 0 if code is None else (3 * value + code) % modulus)
                 if pair not in ids:
                     ids[pair] = len(pairs)
                     pairs.append(pair)
@@ -93,10 +107,12 @@ def _hashed(language: CharDfa, modulus: int) -> tuple[list[Arcs], list[int | Non
     return arcs, [value if language.accept[state] else None for state, value in pairs]
 
 
-def _weights(low: int, high: int) -> list[tuple[int, int, int]]:
-    """A range of characters as ranges of one weight: the code of ASCII characters, 1 for all others."""
-    ascii_part = [(code, code, code) for code in range(low, min(high + 1, ASCII))]
-    return [*ascii_part, (max(low, ASCII), high, 1)] if high >= ASCII else ascii_part
+def _pieces(low: int, high: int) -> list[tuple[int, int, int | None]]:
+    """A range of characters in pieces: first, last, and the code of a single one that is written as one byte."""
+    pieces: list[tuple[int, int, int | None]] = []
+    for code in range(low, min(high + 1, ASCII)):
+        pieces.append((code, code, None if code < ord(" ") or code in ESCAPED else code))
+    return [*pieces, (max(low, ASCII), high, None)] if high >= ASCII else pieces
 
 
 def _words(language: CharDfa) -> list[str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from backend.grammar.errors import GrammarError
+from backend.grammar.schema.alternatives import located
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import (
     NOTHING,
@@ -46,7 +47,7 @@ class Normaliser:
             raise BareRecursion("a $ref leads back to itself without an object or array in between", pointer)
         self._unfinished.add(expression)
         try:
-            form = self._forms[expression] = self._new_form(expression)
+            form = self._forms[expression] = self._new_form(expression).pruned(self.inhabited)
         finally:
             self._unfinished.discard(expression)
         return form
@@ -74,12 +75,8 @@ class Normaliser:
         if isinstance(expression, Conjunction):
             return self._meet(expression.parts)
         assert isinstance(expression, Source)
-        try:
+        with located(expression.pointer):
             return self._of_source(expression)
-        except GrammarError as error:
-            if error.pointer:
-                raise
-            raise error.at(expression.pointer) from error
 
     def _meet(self, parts: tuple[Expression, ...]) -> Form:
         form = ANY_VALUE
@@ -140,6 +137,8 @@ class Normaliser:
 
     def _condition(self, source: Source) -> Form:
         """(if and then) or (not if and else)."""
+        if source.raw.keys().isdisjoint(("then", "else")):
+            return ANY_VALUE
         condition = self._document.child(source, "if")
         held, failed = self.form(neutral(condition)), self.form(negate(condition))
         for keyword in ("then", "else"):

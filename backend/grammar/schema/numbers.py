@@ -3,13 +3,21 @@
 import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Self
+from typing import Self, TypeVar
 
 from backend.grammar.chars import numbers as spellings
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.parse import pattern
 
+T = TypeVar("T", frozenset[Decimal], CharDfa)
 Bound = tuple[Decimal, bool]
 """A limit and whether it is excluded."""
+
+NEAREST_ZERO = Decimal("1e-15")
+"""The number closest to 0 that is written where 0 is excluded."""
+
+EXACT = pattern(r"-?[0-9.]{1,16}", search=False)
+"""Decimals so short that different ones are different doubles."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,32 +37,37 @@ class NumberShape:
 
     def meet(self, other: Self) -> Self | None:
         """The numbers in both; None where that is seen to be none."""
-        low = _tighter(self.low, other.low, highest=True)
-        high = _tighter(self.high, other.high, highest=False)
-        met = replace(
-            self,
-            integer=self.integer or other.integer,
-            low=low,
-            high=high,
-            multiples=self.multiples | other.multiples,
-            values=_both(self.values, other.values),
-            language=_within(self.language, other.language),
+        met = NumberShape(
+            self.integer or other.integer,
+            _tighter(self.low, other.low, highest=True),
+            _tighter(self.high, other.high, highest=False),
+            self.multiples | other.multiples,
+            _both(self.values, other.values),
+            _both(self.language, other.language),
         )
-        if met.values is not None:
-            met = replace(ANY_NUMBER, values=frozenset(value for value in met.values if met._admits(value)))
-        return None if met.values == frozenset() or _crossed(low, high) else met
+        if met.values is None:
+            return None if _crossed(met.low, met.high) else met
+        values = frozenset(value for value in met.values if met._admits(value))
+        return NumberShape(values=values) if values else None
 
     def complement(self) -> list[Self]:
         """The numbers outside, as alternatives."""
-        outside = spellings.PLAIN - self.plain()
-        return [] if outside.is_empty else [replace(ANY_NUMBER, language=outside)]
+        if self.values is not None:
+            return [NumberShape(language=spellings.PLAIN - self.plain())]
+        outside = [] if self.low is None else [NumberShape(high=(self.low[0], not self.low[1]))]
+        if self.high is not None:
+            outside.append(NumberShape(low=(self.high[0], not self.high[1])))
+        languages = [spellings.multiples_of(divisor) for divisor in self.multiples]
+        languages += [spellings.INTEGER_VALUE] if self.integer else []
+        languages += [] if self.language is None else [self.language]
+        return outside + [NumberShape(language=spellings.PLAIN - language) for language in languages]
 
     def inhabited(self) -> bool:
         """Whether there is such a number."""
         if self.values is not None:
-            return bool(self.values)
-        simple = self.language is None and not self.multiples and not self.integer
-        return simple or not self.plain().is_empty
+            return True
+        bounds_only = self.language is None and not self.multiples and not self.integer
+        return bounds_only or not self.plain().is_empty
 
     def plain(self) -> CharDfa:
         """Every plain decimal (no exponent) whose value is in the set."""
@@ -68,32 +81,27 @@ class NumberShape:
         return language & spellings.INTEGER_VALUE if self.integer else language
 
     def written(self) -> CharDfa:
-        """How the numbers are written in an output: whole ones without a fraction, candidates as short as they are."""
+        """How the numbers are written in an output: whole ones without a fraction, candidates as short as they are.
+
+        A reader turns fractions into doubles. So that none becomes a number outside, an excluded bound is replaced by
+        the double next to it, and only EXACT decimals are written where the set is more than bounds and divisors.
+        """
         if self.values is not None:
             return CharDfa.literals(text for value in self.values for text in _texts(value))
-        if self._free():
+        if not (self.low or self.high or self.multiples) and self.language is None:
             return spellings.INTEGER_SPELLING if self.integer else spellings.ANY_NUMBER
-        if self.integer and self.language is None:
-            return self._integers()
-        language = self.plain()
-        whole = language & spellings.INTEGER_SPELLING
-        return whole if self.integer or (language - spellings.INTEGER_VALUE).is_empty else language
-
-    def _free(self) -> bool:
-        return not (self.low or self.high or self.multiples) and self.language is None
-
-    def _integers(self) -> CharDfa:
-        low = None if self.low is None else math.floor(self.low[0]) + 1 if self.low[1] else math.ceil(self.low[0])
-        high = None if self.high is None else math.ceil(self.high[0]) - 1 if self.high[1] else math.floor(self.high[0])
-        language = spellings.integers(low, high) & spellings.INTEGER_SPELLING
-        for divisor in self.multiples:
-            language = language & spellings.multiples_of(divisor)
-        return language
+        if self.integer:
+            return self.plain() & spellings.INTEGER_SPELLING
+        language = replace(self, low=_readable(self.low, math.inf), high=_readable(self.high, -math.inf)).plain()
+        if self.language is not None:
+            language = language & EXACT
+        whole_only = (language - spellings.INTEGER_VALUE).is_empty
+        return language & spellings.INTEGER_SPELLING if whole_only else language
 
     def _admits(self, value: Decimal) -> bool:
         """Whether a number satisfies everything but `values`."""
         return (
-            (not self.integer or value == value.to_integral_value())
+            (not self.integer or _divides(Decimal(1), value))
             and (self.low is None or value > self.low[0] or (value == self.low[0] and not self.low[1]))
             and (self.high is None or value < self.high[0] or (value == self.high[0] and not self.high[1]))
             and all(_divides(divisor, value) for divisor in self.multiples)
@@ -116,16 +124,19 @@ def _crossed(low: Bound | None, high: Bound | None) -> bool:
     return low is not None and high is not None and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1])))
 
 
-def _both(a: frozenset[Decimal] | None, b: frozenset[Decimal] | None) -> frozenset[Decimal] | None:
+def _both(a: T | None, b: T | None) -> T | None:
     if a is None or b is None:
         return b if a is None else a
     return a & b
 
 
-def _within(a: CharDfa | None, b: CharDfa | None) -> CharDfa | None:
-    if a is None or b is None:
-        return b if a is None else a
-    return a & b
+def _readable(bound: Bound | None, inwards: float) -> Bound | None:
+    """An excluded bound as the next double towards `inwards`, included."""
+    if bound is None or not bound[1] or abs(bound[0]) >= 1 << 53:
+        return bound
+    if not bound[0]:
+        return NEAREST_ZERO.copy_sign(Decimal(inwards)), False
+    return Decimal(repr(math.nextafter(float(bound[0]), inwards))), False
 
 
 def _divides(divisor: Decimal, value: Decimal) -> bool:
@@ -136,14 +147,13 @@ def _divides(divisor: Decimal, value: Decimal) -> bool:
 
 
 def _texts(value: Decimal) -> set[str]:
-    """Plain without needless zeros, and as Python's and JavaScript's writers would put it where that is an exponent."""
+    """Plain and without needless zeros, and as Python writes the double, which may have an exponent."""
     plain = format(value, "f")
     plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
-    plain = "0" if plain in ("-0", "") else plain
-    texts = {plain}
+    texts = {"0" if plain == "-0" else plain}
     shortest = repr(float(value))
     if Decimal(shortest) == value:
-        texts.add(shortest if shortest != "-0.0" else "0.0")
+        texts.add(shortest.removeprefix("-") if value == 0 else shortest)
     return texts
 
 

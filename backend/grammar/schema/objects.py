@@ -29,7 +29,7 @@ class Names:
         return self.patterns if self.language is None else (self.language,)
 
     def covers(self, inside: frozenset[CharDfa]) -> bool:
-        """Whether the names that are in the languages `inside`, in no other splitter and not excluded are all of them."""
+        """Whether names that match `inside` and no other splitter, and are not excluded, are among them."""
         return self.language in inside if self.language is not None else inside.isdisjoint(self.patterns)
 
 
@@ -100,24 +100,35 @@ class ObjectShape:
         return None if any(self.value(name) is NOTHING for name in self.required) else self
 
     def complement(self) -> list[Self]:
-        """The objects outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
+        """The objects outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced.
+
+        The first name that fails tells the alternative, the names before it hold: an automaton that reads the names in
+        order then need not remember which of them failed.
+        """
         refuse(self.refusals)
-        outside = [ObjectShape({name: NOTHING}) for name in sorted(self.required)]
-        for name, value in self.fields.items():
-            if value is not ANYTHING:
-                outside.append(ObjectShape({name: negate(value)}, required=frozenset([name])))
-        for names, value in self.keyed:
-            if value is not ANYTHING:
-                excluded = dict.fromkeys(sorted(names.excluded), ANYTHING)
-                outside.append(ObjectShape(excluded, some=(Some(names, negate(value)),)))
-        for names, value in self.some:
-            outside.append(
-                ObjectShape(dict.fromkeys(sorted(names.excluded), ANYTHING), keyed=((names, negate(value)),))
-            )
-        if self.least > 0:
-            outside.append(ObjectShape(most=self.least - 1))
+        outside = [ObjectShape(most=self.least - 1)] if self.least > 0 else []
         if self.most is not None:
             outside.append(ObjectShape(least=self.most + 1))
+        held: dict[str, Expression] = {}
+        present: frozenset[str] = frozenset()
+        for name in dict.fromkeys([*self.fields, *sorted(self.required)]):
+            value, required = self.fields.get(name, ANYTHING), name in self.required
+            if required:
+                outside.append(ObjectShape({**held, name: NOTHING}, required=present))
+            if value is not ANYTHING:
+                outside.append(ObjectShape({**held, name: negate(value)}, required=present | {name}))
+            held[name] = neutral(value)
+            present |= {name} if required else frozenset()
+        return outside + self._complement_of_names(held, present)
+
+    def _complement_of_names(self, held: dict[str, Expression], present: frozenset[str]) -> list[Self]:
+        """The objects whose fields hold, but not what is said of many names at once."""
+        outside = []
+        for names, value in self.keyed:
+            if value is not ANYTHING:
+                outside.append(ObjectShape(dict(held), required=present, some=(Some(names, negate(value)),)))
+        for some in self.some:
+            outside.append(ObjectShape(dict(held), ((some.names, negate(some.value)),), present))
         return outside
 
     def inhabited(self, decide: Callable[[Expression], bool]) -> bool:

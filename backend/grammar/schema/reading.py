@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from backend.grammar.chars.formats import format_language
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.formats import format_language
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
-from backend.grammar.schema.alternatives import Refusal
+from backend.grammar.schema.alternatives import Refusal, located
 from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape, Contains
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Source
@@ -20,10 +20,14 @@ from backend.grammar.schema.strings import ANY_STRING, StringShape
 NUMBER_KEYWORDS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
 STRING_KEYWORDS = frozenset(["minLength", "maxLength", "pattern", "format"])
 ARRAY_KEYWORDS = frozenset(
-    "items prefixItems additionalItems minItems maxItems contains uniqueItems unevaluatedItems".split()
+    ["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "contains", "uniqueItems"]
 )
+EVALUATING = frozenset(["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"])
+"""Keywords whose schemas speak about properties and items of the same value."""
 OBJECT_KEYWORDS = frozenset(
-    "properties patternProperties additionalProperties required minProperties maxProperties unevaluatedProperties".split()
+    """
+    properties patternProperties additionalProperties unevaluatedProperties required minProperties maxProperties
+    """.split()  # noqa: SIM905
 )
 
 
@@ -138,35 +142,38 @@ def _strings(raw: dict, pointer: str) -> StringShape | None:
 
 
 def _pattern(regex: str, pointer: str) -> CharDfa:
-    try:
+    with located(pointer):
         return pattern(regex)
-    except GrammarError as error:
-        raise error.at(pointer) from error
 
 
 def _arrays(document: Document, source: Source) -> ArrayShape | None:
+    """Items by position and the rest: `prefixItems` and `items`, or a list of `items` and `additionalItems`."""
     raw, pointer = source.raw, source.pointer
-    prefix, rest = _items(document, source)
+    first, later = ("items", "additionalItems") if isinstance(raw.get("items"), list) else ("prefixItems", "items")
+    if "contains" not in raw:
+        later = _rest_keyword(raw, later, "unevaluatedItems")
+    prefix = sequence(raw, first, pointer)
+    unique = (Refusal("keyword 'uniqueItems' is not supported", pointer),) if raw.get("uniqueItems") else ()
     return ArrayShape(
-        prefix,
-        rest,
+        tuple(document.child(source, first, position) for position in range(len(prefix))),
+        document.child(source, later) if later in raw else ANYTHING,
         natural(raw, "minItems", pointer, 0) or 0,
         natural(raw, "maxItems", pointer, None),
         _contains(document, source),
-        _refused(raw, pointer, "uniqueItems", harmless=False)
-        + _refused(raw, pointer, "unevaluatedItems", harmless=True),
+        unique + _unevaluated(raw, pointer, later, "unevaluatedItems"),
     ).simplified()
 
 
-def _items(document: Document, source: Source) -> tuple[tuple[Expression, ...], Expression]:
-    """Items by position and the rest: `prefixItems` and `items`, or a list of `items` and `additionalItems`."""
-    raw = source.raw
-    first, later = "prefixItems", "items"
-    if isinstance(raw.get("items"), list):
-        first, later = "items", "additionalItems"
-    prefix = sequence(raw, first, source.pointer)
-    rest = document.child(source, later) if later in raw else ANYTHING
-    return tuple(document.child(source, first, position) for position in range(len(prefix))), rest
+def _rest_keyword(raw: dict, keyword: str, unevaluated: str) -> str:
+    """The keyword about what no other one names: `unevaluated` where nothing beside it could evaluate more."""
+    return unevaluated if keyword not in raw and raw.keys().isdisjoint(EVALUATING) else keyword
+
+
+def _unevaluated(raw: dict, pointer: str, rest: str, keyword: str) -> tuple[Refusal, ...]:
+    """A refusal of `keyword`, unless `rest`, the keyword about everything else, leaves nothing or is the keyword."""
+    if keyword not in raw or rest in raw or raw[keyword] is True or raw[keyword] == {}:
+        return ()
+    return (Refusal(f"keyword {keyword!r} beside $ref, allOf, anyOf, oneOf, if or contains is not supported", pointer),)
 
 
 def _contains(document: Document, source: Source) -> tuple[Contains, ...]:
@@ -179,13 +186,6 @@ def _contains(document: Document, source: Source) -> tuple[Contains, ...]:
     return (Contains(0, document.child(source, "contains"), least, most),)
 
 
-def _refused(raw: dict, pointer: str, keyword: str, *, harmless: bool) -> tuple[Refusal, ...]:
-    """A refusal for a keyword, unless it is absent or says nothing."""
-    if keyword not in raw or raw[keyword] is harmless or raw[keyword] == {}:
-        return ()
-    return (Refusal(f"keyword {keyword!r} is not supported", pointer),)
-
-
 def _objects(document: Document, source: Source) -> ObjectShape | None:
     raw, pointer = source.raw, source.pointer
     properties, by_pattern = mapping(raw, "properties", pointer), mapping(raw, "patternProperties", pointer)
@@ -194,9 +194,10 @@ def _objects(document: Document, source: Source) -> ObjectShape | None:
     keyed = [
         (Names(language), document.child(source, "patternProperties", regex)) for regex, language in patterns.items()
     ]
-    if "additionalProperties" in raw:
-        others = Names(excluded=frozenset(properties), patterns=tuple(patterns.values()))
-        keyed.append((others, document.child(source, "additionalProperties")))
+    others = _rest_keyword(raw, "additionalProperties", "unevaluatedProperties")
+    if others in raw:
+        other_names = Names(excluded=frozenset(properties), patterns=tuple(patterns.values()))
+        keyed.append((other_names, document.child(source, others)))
     return ObjectShape(
         {name: document.child(source, "properties", name) for name in properties},
         tuple((names, value) for names, value in keyed if value is not ANYTHING),
@@ -204,7 +205,7 @@ def _objects(document: Document, source: Source) -> ObjectShape | None:
         natural(raw, "minProperties", pointer, 0) or 0,
         natural(raw, "maxProperties", pointer, None),
         declared=tuple(dict.fromkeys([*properties, *required])),
-        closes="properties" in raw and "additionalProperties" not in raw and not by_pattern,
-        opens=raw.get("additionalProperties", False) is not False or bool(by_pattern),
-        refusals=_refused(raw, pointer, "unevaluatedProperties", harmless=True),
+        closes="properties" in raw and others not in raw and not by_pattern,
+        opens=raw.get(others, False) is not False or bool(by_pattern),
+        refusals=_unevaluated(raw, pointer, others, "unevaluatedProperties"),
     ).simplified()

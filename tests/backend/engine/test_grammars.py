@@ -91,7 +91,9 @@ def test_rows_with_and_without_a_grammar_do_not_disturb_each_other(small: Small,
     for i, (asked, events) in enumerate(zip(batch, together(small.engine, batch, leave_after), strict=True)):
         for choice in range(len(asked.seeds)):
             expected = tokens(alone[i], choice)
-            assert tokens(events, choice) == (expected if i not in leave_after else expected[: len(tokens(events, choice))])
+            assert tokens(events, choice) == (
+                expected if i not in leave_after else expected[: len(tokens(events, choice))]
+            )
 
 
 def test_a_finished_grammar_ends_the_choice_without_an_end_token(small: Small) -> None:
@@ -102,7 +104,9 @@ def test_a_finished_grammar_ends_the_choice_without_an_end_token(small: Small) -
 
 
 def test_nesting_to_the_limit_of_the_stack_still_ends_well(small: Small) -> None:
-    deep = Constraint("json_schema", '{"$ref": "#/$defs/l", "$defs": {"l": {"type": "array", "items": {"$ref": "#/$defs/l"}}}}')
+    deep = Constraint(
+        "json_schema", '{"$ref": "#/$defs/l", "$defs": {"l": {"type": "array", "items": {"$ref": "#/$defs/l"}}}}'
+    )
     opening = {TOKENS.index(b"["): 80.0, TOKENS.index(b"[["): 90.0}
     asked = request([1], grammar=grammar(deep), max_tokens=190, logit_bias=opening, end_tokens=(0,), temperature=0.0)
     events = small.engine.generate(asked)
@@ -142,7 +146,7 @@ def test_a_request_whose_grammar_fails_is_cancelled_and_frees_its_rows(small: Sm
 
 
 def test_a_grammar_without_room_waits_for_those_in_use(small: Small) -> None:
-    wide = [Constraint("regex", f"(a{{{700 + i}}}|b)*e") for i in range(4)]
+    wide = [Constraint("regex", f"(a{{{1500 + i}}}|b)*e") for i in range(4)]
     sizes = [compiled(constraint).image_size for constraint in wide]
     assert max(sizes) < CONFIG.grammar_cells - RESERVED < sum(sizes)
     batch = [request([i], grammar=grammar(c), end_tokens=(0,), max_tokens=25) for i, c in enumerate(wide)]

@@ -145,7 +145,7 @@ SMALL = {
             "maxProperties": 1,
         },
         ["1", "2"],
-        ("a", "", "b", "aa", "ab", "ba", "bb"),
+        ("", *"ab12{}[]:,", *map("".join, product("ab12{}[]:,", repeat=2))),
         (*STRUCTURE, "a", "b", "1", "2", "ab"),
         4,
         8,

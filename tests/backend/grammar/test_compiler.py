@@ -66,6 +66,13 @@ def make(tmp_path):
         each.close()
 
 
+def compile_and_close(compiler, text):
+    """The first state of the tables; what is kept on disk is there afterwards."""
+    start = compiler.compile(regex(text)).tables.result(5).start
+    compiler.close()
+    return start
+
+
 def regex(text):
     return Constraint("regex", text)
 
@@ -89,7 +96,7 @@ def test_what_is_in_memory_is_there_at_once(make):
 
 
 def test_what_is_on_disk_is_not_compiled_again_and_does_not_wait_for_what_is(make):
-    assert make(StandIn()).compile(regex("abcd")).tables.result(5).start == 4
+    assert compile_and_close(make(StandIn()), "abcd") == 4
     pool = StandIn(compiling=False)
     made = make(pool)
     busy = [made.compile(regex("x" * n)).tables for n in range(20)]
@@ -98,11 +105,11 @@ def test_what_is_on_disk_is_not_compiled_again_and_does_not_wait_for_what_is(mak
 
 
 def test_a_damaged_file_is_compiled_again_and_replaced(make, tmp_path):
-    make(StandIn()).compile(regex("abc")).tables.result(5)
+    compile_and_close(make(StandIn()), "abc")
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-30])
     pool = StandIn()
-    assert make(pool).compile(regex("abc")).tables.result(5).start == 3 and len(pool.compiled) == 1
+    assert compile_and_close(make(pool), "abc") == 3 and len(pool.compiled) == 1
     assert Tables.from_bytes(file.read_bytes()).start == 3
 
 
@@ -153,10 +160,10 @@ def test_the_order_of_properties_is_part_of_the_key():
 
 
 def test_another_compiler_does_not_take_the_files_of_this_one(make, monkeypatch):
-    make(StandIn()).compile(regex("abc")).tables.result(5)
+    compile_and_close(make(StandIn()), "abc")
     monkeypatch.setattr(compiler, "compiler_version", lambda: "another")
     pool = StandIn()
-    make(pool).compile(regex("abc")).tables.result(5)
+    compile_and_close(make(pool), "abc")
     assert len(pool.compiled) == 1
 
 

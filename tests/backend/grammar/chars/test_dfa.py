@@ -71,10 +71,9 @@ def test_minimising_keeps_the_language(pair):
 @given(LANGUAGES)
 def test_no_state_is_superfluous(language):
     assert _distinguishable(language) == len(language)
-    if not language.is_empty:
-        for state in range(len(language)):
-            start_here = [language.next[state]] + [()] * 0
-            assert start_here[0] or language.accept[state]
+    assert language.is_empty or all(
+        row or accepting for row, accepting in zip(language.next, language.accept, strict=True)
+    )
 
 
 @given(LANGUAGES, LANGUAGES)

@@ -25,9 +25,8 @@ def _inside(value, low, low_exclusive, high, high_exclusive):
 def test_an_interval_holds_exactly_the_values_between(low, low_exclusive, high, high_exclusive, texts, fraction):
     language = numbers.decimals(low, low_exclusive, high, high_exclusive)
     bounds = [format(bound, "f") for bound in (low, high) if bound is not None]
-    near = [bound + fraction for bound in bounds if "." not in bound] + [
-        bound + "0" for bound in bounds if "." in bound
-    ]
+    near = [bound + (fraction if "." not in bound else "0") for bound in bounds]
+    near += [bound[:-1] for bound in bounds if bound[-2:-1].isdigit()]
     for text in texts + bounds + near:
         assert language.matches(text) == _inside(Decimal(text), low, low_exclusive, high, high_exclusive), text
 

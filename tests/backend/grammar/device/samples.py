@@ -1,4 +1,4 @@
-"""What the tests of the device side share: a small vocabulary, grammars of every kind, and rows walked beside the host."""
+"""What these tests share: a small vocabulary, grammars of every kind, and rows walked on device and host."""
 
 import random
 from collections.abc import Sequence
@@ -132,6 +132,19 @@ def nested_lists(before_the_end: bytes = b"") -> Tables:
     graph.literal(item, b",", array.start)
     graph.epsilon(item, last)
     graph.literal(last, before_the_end, array.end)
+    return tables_of(graph, root)
+
+
+def nested_objects() -> Tables:
+    """Objects of objects to any depth: after a name there must be one more."""
+    graph = Graph()
+    root, thing, item = graph.rule(), graph.container(b"{}"), graph.node()
+    graph.enter(root.start, thing, root.end)
+    graph.epsilon(thing.start, thing.end)
+    first = graph.literal(thing.start, b'"a":')
+    graph.enter(first, thing, item)
+    graph.literal(item, b',"a":', first)
+    graph.epsilon(item, thing.end)
     return tables_of(graph, root)
 
 
