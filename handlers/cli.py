@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -32,7 +33,8 @@ class Serve(ServeSettings):
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         server = uvicorn.Server(config)
-        server.run()
+        with suppress(KeyboardInterrupt):  # uvicorn has closed everything by then, and raises it for others to see
+            server.run()
         if service.reason is not None:
             sys.exit(1)
 

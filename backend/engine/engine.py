@@ -19,12 +19,16 @@ Sink = Callable[[list[TokenEvent] | End], None]
 
 
 class Engine:
-    """Decodes requests in one thread of its own. `submit` and `generate` may be called from any thread."""
+    """Decodes requests in one thread of its own. `submit` and `generate` may be called from any thread.
+
+    failure: why it can never draw again. unconstrainable: why no grammar can be enforced; None where one can.
+    """
 
     def __init__(self, programs: Programs, max_choices: int = 128) -> None:
         self.context_length, self.vocab_size = programs.config.context, programs.vocab
         self.max_choices = max_choices
         self.failure: str | None = None
+        self.unconstrainable = _why_unconstrainable(programs.missing_bytes)
         self._max_queue = programs.config.max_queue
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[Job, Sink] = {}
@@ -116,6 +120,14 @@ class Engine:
             sinks, self._open = list(self._open.values()), {}
         for sink in sinks:
             sink(EngineFailed(reason))
+
+
+def _why_unconstrainable(missing: list[int]) -> str | None:
+    """A grammar may ask for any byte; where no token writes it alone, an output could get stuck."""
+    if not missing:
+        return None
+    listed = ", ".join(f"0x{byte:02x}" for byte in missing[:4])
+    return f"its vocabulary has no token for {len(missing)} of the 256 bytes ({listed}{', ...' if missing[4:] else ''})"
 
 
 class Generation:

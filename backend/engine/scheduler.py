@@ -156,7 +156,7 @@ class Scheduler:
         request = choice.job.request
         grammar = request.grammar
         try:
-            placed = grammar and self._programs.arena.acquire(grammar.key, grammar.tables.result())
+            placed = None if grammar is None else self._programs.arena.acquire(grammar.key, grammar.tables.result())
         except ArenaFull:
             return
         self._state = self._programs.admit(self._state, row, request, choice.index, placed)

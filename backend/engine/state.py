@@ -47,7 +47,7 @@ class RowState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecodeState:
-    """caches: one per layer, [R, K, S, H] each. rows: the R rows. allowed: which tokens grammars allow, as far as known."""
+    """caches: one per layer, [R, K, S, H] each. rows: the R rows. allowed: what grammars allow, as far as known."""
 
     caches: tuple[Rows, ...]
     rows: RowState
@@ -59,8 +59,8 @@ class DecodeState:
 class Block:
     """What up to `max_steps` steps gave. Row b drew tokens[b, :count[b]].
 
-    tokens: int32 [B, M]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and nothing
-    may follow. steps: int32, how many ran.
+    tokens: int32 [B, M]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and
+    nothing may follow. steps: int32, how many ran.
     logprobs: float32 [B, M]. top_ids: int32 [B, M, 20]. top_logprobs: float32 [B, M, 20]; zero where no row wants them.
     """
 
@@ -110,7 +110,7 @@ def first_row_state(request: Request, choice: int, vocabulary: Vocabulary, gramm
         "counts": np.zeros(vocab, np.int32),
     }
     sampling = params.row(request.sampling, request.seeds[choice], vocab)
-    return RowState(**values, params=sampling, grammar=grammar_state.row(grammar, sampling.is_end, vocabulary.words))
+    return RowState(**values, params=sampling, grammar=grammar_state.row(grammar, np.asarray(sampling.is_end), vocabulary.words))
 
 
 def empty_block(rows: int, steps: int, vocab: int) -> Block:

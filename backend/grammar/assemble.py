@@ -7,7 +7,7 @@ import numpy as np
 from backend.grammar.automaton import Automaton
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT, Limits
-from backend.grammar.tables import ARGUMENT, COUNT, DEAD, POP, PUSH, SHIFT, Tables
+from backend.grammar.tables import DEAD, Tables
 
 FAR = 255
 

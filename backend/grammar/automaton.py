@@ -35,7 +35,9 @@ class Automaton:
     def __init__(self, graph: Graph, root: Rule, limits: Limits = DEFAULT) -> None:
         prune(graph, root)
         self._graph, self._limits, self._root = graph, limits, root.index
-        self._return_to, self._parent, self._calls_deep = [], [], []
+        self._return_to: list[int] = []
+        self._parent: list[int] = []
+        self._calls_deep: list[int] = []
         self._continuations: dict[tuple[int, int], int] = {}
         self._closures: dict[Thread, Threads] = {}
         self._local: dict[int, tuple[list[int], list[tuple[Rule, int]], bool]] = {}
@@ -173,11 +175,13 @@ class Automaton:
         for node, continuation in self.threads[state]:
             if node == ENDED:
                 container = -1 - self._return_to[continuation]
-                if container != self._root:
-                    ended.setdefault(graph.rules[container].close, set()).add(container)
+                closing = graph.rules[container].close
+                if closing is not None:
+                    ended.setdefault(closing, set()).add(container)
                 continue
             moves += [(*edge, continuation) for edge in graph.edges[node]]
             for rule, after in graph.enters[node]:
+                assert rule.open is not None
                 entered.setdefault(rule.open, {}).setdefault(rule.index, set()).add((after, continuation))
         self._targets: set[int] = set()
         arcs = self._byte_arcs(moves)

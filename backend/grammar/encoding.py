@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from backend.grammar.chars.ranges import Ranges, union
 
@@ -38,7 +39,7 @@ def _tree(sequences: frozenset[Sequence]) -> ByteTree:
         return _interned(())
     cuts = sorted({edge for (low, high), *_ in sequences for edge in (low, high + 1)})
     branches: dict[ByteTree, list[tuple[int, int]]] = {}
-    for low, after in zip(cuts, cuts[1:], strict=False):
+    for low, after in pairwise(cuts):
         tails = frozenset(s[1:] for s in sequences if s[0][0] <= low and after - 1 <= s[0][1])
         if tails:
             branches.setdefault(_tree(tails), []).append((low, after - 1))

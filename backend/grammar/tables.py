@@ -114,7 +114,7 @@ class Tables:
         frames, reasons = _shape(self.returns, 2)
         counters = _shape(self.counters, 2)[0]
         sizes = {"classes": (256,), "frame_start": (frames,), "frame_need": (frames,), "counters": (counters, 3)}
-        sizes |= {name: (states,) for name in ("accepting", "finished", "need", "limits")}
+        sizes |= dict.fromkeys(("accepting", "finished", "need", "limits"), (states,))
         _ensure(all(getattr(self, name).shape == size for name, size in sizes.items()), "shapes")
         _ensure(all(getattr(self, name).dtype == _DTYPES.get(name, np.int32) for name in _ARRAYS), "types")
         _ensure(0 <= self.start < states and int(self.classes.max()) < classes, "start and classes")

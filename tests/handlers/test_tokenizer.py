@@ -347,6 +347,15 @@ def test_token_bytes_and_text_of_each_kind(chatml, brackets):
 
 
 @pytest.mark.parametrize("name", ["chatml", "brackets"])
+def test_the_vocabulary_has_the_bytes_of_every_token_and_of_every_byte(request, name):
+    tokenizer = request.getfixturevalue(name)
+    vocabulary = tokenizer.vocabulary()
+    assert vocabulary == [tokenizer.token_bytes(token) or b"" for token in range(tokenizer.vocab_size)]
+    assert {bytes([byte]) for byte in range(256)} <= set(vocabulary)
+    assert not any(vocabulary[token] for token in tokenizer.end_tokens)
+
+
+@pytest.mark.parametrize("name", ["chatml", "brackets"])
 @settings(deadline=None, max_examples=50)
 @given(text=st.text(max_size=20))
 def test_joined_token_bytes_are_the_text_that_is_streamed(request, name, text):

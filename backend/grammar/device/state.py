@@ -9,6 +9,7 @@ import numpy as np
 
 from backend.grammar.device.arena import Placement
 from backend.grammar.device.machine import NOWHERE
+from backend.grammar.device.packing import pack_flags
 
 DEPTH = 64
 """Containers that may be open at the same time."""
@@ -56,10 +57,3 @@ def row(placement: Placement | None, is_end: np.ndarray, words: int) -> GrammarS
         stack=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
     )
-
-
-def pack_flags(flags: np.ndarray, words: int) -> np.ndarray:
-    """bool [up to 32 * W] to uint32 [W] on the host, in the order of `fill.pack`."""
-    planes = np.zeros(32 * words, np.uint32)
-    planes[: flags.size] = flags
-    return np.bitwise_or.reduce(planes.reshape(32, words) << np.arange(32, dtype=np.uint32)[:, None], axis=0)

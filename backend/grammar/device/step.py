@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from backend.grammar.device import machine
 from backend.grammar.device.fill import fill
 from backend.grammar.device.machine import move, read
+from backend.grammar.device.packing import unpack
 from backend.grammar.device.rows import RowCache, find, insert, make_room
 from backend.grammar.device.state import DEPTH, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary
@@ -19,7 +20,7 @@ KEY_WORDS = 3
 def allowed(
     cells: jax.Array, vocabulary: Vocabulary, cache: RowCache, rows: GrammarState, active: jax.Array
 ) -> tuple[RowCache, jax.Array]:
-    """Which tokens the rows may draw, uint32 [B, W], packed as by `fill`; what an inactive row gets has no meaning.
+    """Which tokens the rows may draw, uint32 [B, W], packed as in packing.py; what an inactive row gets has no meaning.
 
     cells: int32 [capacity] of the arena. active: bool [B]. Rows not in the cache are computed and added to it. End
     tokens are allowed exactly where the output may end. Rows without a grammar may draw everything.
@@ -32,10 +33,8 @@ def allowed(
 
 
 def mask(logits: jax.Array, bits: jax.Array) -> jax.Array:
-    """The logits float [B, V] with -inf where a token's bit (uint32 [B, W], packed as by `fill`) is 0."""
-    size, vocab = logits.shape
-    planes = (bits[:, None, :] >> jnp.arange(32, dtype=jnp.uint32)[:, None]) & 1
-    return jnp.where(planes.reshape(size, -1)[:, :vocab] != 0, logits, -jnp.inf)
+    """The logits float [B, V] with -inf where a token's bit (uint32 [B, W], packed as in packing.py) is 0."""
+    return jnp.where(unpack(bits)[:, : logits.shape[1]], logits, -jnp.inf)
 
 
 def advance(

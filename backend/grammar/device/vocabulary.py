@@ -2,38 +2,54 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import jax
 import numpy as np
 
-BRACKETS = b"{}[]"
-TRIE_DEPTH = 16
+from backend.grammar.device.packing import pack_flags
+from backend.grammar.device.trie import Trie, build_trie
+
+BRACKETS = frozenset(b"{}[]")
+TEXT = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
+"""Bytes below 0x80 that stand for themselves in a JSON string."""
+LANES = 1024
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Vocabulary:
-    """V tokens. A token without brackets is a node of the trie or, past TRIE_DEPTH bytes, a tail; one with brackets has
-    a lane of its own, as it may use the stack. Tokens of the same bytes share these. N nodes, X tails, K lanes.
+    """V tokens, W = ceil(V / 32). Special tokens have no bytes and are in none of the lists.
 
-    level_bytes, level_parents: for each depth, int32 [nodes there]: the last byte of a node; its parent in the level
-    above. tail_parents: int32 [X], nodes of the deepest level. tail_bytes: uint8 [X, bytes after TRIE_DEPTH].
-    lane_bytes: uint8 [K, longest lane]. tail_lengths, lane_lengths: int32 [X], [K].
-    places: int32 [32 * W], for each token the index of its node, N + its tail or N + X + its lane; N + X + K for
-    special tokens and the padding. W = ceil(V / 32).
+    Text tokens are whole UTF-8 characters that stand for themselves in a JSON string; plain tokens have no brackets,
+    so that they never use the stack.
+
+    trie, places: all plain tokens; int32 [32 * W], the place of each token in the trie, its size for all others.
+    other_trie, other_tokens, other_places: the plain tokens that are not text; int32 [their number] each.
+    text: uint32 [W], the text tokens, packed. brackets, other_brackets: int32 [K], [K'], the tokens that are not plain,
+    and those of them that are not text.
+    ordered: int32 [tokens with bytes], all tokens by their bytes. Those with the same first two bytes are a range of
+    it: range_starts, range_sizes, range_firsts, range_seconds, int32 [ranges]; second -1 for a token of one byte.
     spelling: uint8 [total], the bytes of all tokens; token t has lengths[t] of them from offsets[t], int32 [V].
+
     size: V. longest: bytes of a token at most. closers, openers: how many `}]` and `{[` a token has at most.
+    lanes: tokens that are run one by one at most, no less than K.
     """
 
-    level_bytes: tuple[Any, ...]
-    level_parents: tuple[Any, ...]
-    tail_parents: Any
-    tail_bytes: Any
-    tail_lengths: Any
-    lane_bytes: Any
-    lane_lengths: Any
+    trie: Trie
     places: Any
+    other_trie: Trie
+    other_tokens: Any
+    other_places: Any
+    text: Any
+    brackets: Any
+    other_brackets: Any
+    ordered: Any
+    range_starts: Any
+    range_sizes: Any
+    range_firsts: Any
+    range_seconds: Any
     spelling: Any
     offsets: Any
     lengths: Any
@@ -41,11 +57,12 @@ class Vocabulary:
     longest: int = field(metadata={"static": True})
     closers: int = field(metadata={"static": True})
     openers: int = field(metadata={"static": True})
+    lanes: int = field(metadata={"static": True})
 
     @property
     def words(self) -> int:
         """uint32 words of a packed row: W."""
-        return self.places.size // 32
+        return self.text.size
 
 
 def missing_bytes(tokens: Sequence[bytes]) -> list[int]:
@@ -55,61 +72,62 @@ def missing_bytes(tokens: Sequence[bytes]) -> list[int]:
 
 def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     """A vocabulary of numpy arrays from what each token adds to a text; b"" for special tokens, never allowed."""
-    distinct = sorted(set(tokens) - {b""})
-    lanes = [token for token in distinct if any(bracket in token for bracket in BRACKETS)]
-    plain = sorted(set(distinct) - set(lanes))
-    trie = _Trie(plain)
-    places = trie.places | {token: trie.size + lane for lane, token in enumerate(lanes)}
+    words = -(-len(tokens) // 32)
+    ids = [id for id, token in enumerate(tokens) if token]
+    text = {id for id in ids if _is_text(tokens[id])}
+    brackets = [id for id in ids if not BRACKETS.isdisjoint(tokens[id])]
+    plain = sorted(set(ids) - set(brackets))
+    other = [id for id in plain if id not in text]
+    trie, node_of = build_trie({tokens[id] for id in plain})
+    other_trie, other_node_of = build_trie({tokens[id] for id in other})
+    places = np.full(32 * words, trie.size, np.int32)
+    places[plain] = [node_of[tokens[id]] for id in plain]
     lengths = np.asarray([len(token) for token in tokens], np.int32)
-    padded = [*tokens, *[b""] * (-len(tokens) % 32)]
     return Vocabulary(
-        level_bytes=trie.level_bytes,
-        level_parents=trie.level_parents,
-        tail_parents=trie.tail_parents,
-        tail_bytes=_padded([token[TRIE_DEPTH:] for token in trie.tails]),
-        tail_lengths=np.asarray([len(token) - TRIE_DEPTH for token in trie.tails], np.int32),
-        lane_bytes=_padded(lanes),
-        lane_lengths=np.asarray([len(token) for token in lanes], np.int32),
-        places=np.asarray([places.get(token, trie.size + len(lanes)) for token in padded], np.int32),
-        spelling=np.frombuffer(b"".join(tokens) or b"\0", np.uint8),
+        trie=trie,
+        places=places,
+        other_trie=other_trie,
+        other_tokens=_int32(other),
+        other_places=_int32([other_node_of[tokens[id]] for id in other]),
+        text=pack_flags(np.isin(np.arange(len(tokens)), list(text)), words),
+        brackets=_int32(brackets),
+        other_brackets=_int32([id for id in brackets if id not in text]),
+        **_ranges(tokens, ids),
+        spelling=np.frombuffer(b"".join(tokens), np.uint8),
         offsets=np.cumsum(lengths, dtype=np.int32) - lengths,
         lengths=lengths,
         size=len(tokens),
-        longest=max(map(len, distinct), default=0),
-        closers=_most(lanes, b"}]"),
-        openers=_most(lanes, b"{["),
+        longest=int(lengths.max(initial=0)),
+        closers=_most(tokens, b"}]"),
+        openers=_most(tokens, b"{["),
+        lanes=max(1, len(brackets), min(LANES, len(ids) // 32)),
     )
 
 
-class _Trie:
-    """Breadth first, so that each level is one gather from the level above. `plain`: sorted, without brackets."""
-
-    def __init__(self, plain: list[bytes]) -> None:
-        matrix = _padded([token[:TRIE_DEPTH] for token in plain])
-        lengths = np.asarray([len(token) for token in plain], np.int64)
-        self.tails = [token for token in plain if len(token) > TRIE_DEPTH]
-        self.places: dict[bytes, int] = {}
-        level_bytes, level_parents = [], []
-        node, count = np.zeros(len(plain), np.int64), 0
-        for depth in range(min(TRIE_DEPTH, lengths.max(initial=0))):
-            here = np.flatnonzero(lengths > depth)
-            paths, node[here] = np.unique(node[here] << 8 | matrix[here, depth], return_inverse=True)
-            level_bytes.append((paths & 255).astype(np.int32))
-            level_parents.append((paths >> 8).astype(np.int32))
-            ends = np.flatnonzero(lengths == depth + 1)
-            self.places |= {plain[i]: count + int(node[i]) for i in ends}
-            count += len(paths)
-        self.level_bytes, self.level_parents = tuple(level_bytes), tuple(level_parents)
-        self.tail_parents = node[lengths > TRIE_DEPTH].astype(np.int32)
-        self.places |= {token: count + tail for tail, token in enumerate(self.tails)}
-        self.size = count + len(self.tails)
+def _is_text(token: bytes) -> bool:
+    try:
+        token.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(byte in TEXT or byte >= 0x80 for byte in token)
 
 
-def _padded(tokens: list[bytes]) -> np.ndarray:
-    """uint8 [tokens, longest of them], zero after each token's end."""
-    longest = max(map(len, tokens), default=1)
-    return np.frombuffer(b"".join(token.ljust(longest, b"\0") for token in tokens), np.uint8).reshape(-1, longest)
+def _ranges(tokens: Sequence[bytes], ids: list[int]) -> dict[str, np.ndarray]:
+    ordered = sorted(ids, key=lambda id: tokens[id])
+    sizes = [(start, len(list(group))) for start, group in groupby(ordered, key=lambda id: tokens[id][:2])]
+    starts = np.cumsum([0, *(size for _, size in sizes)], dtype=np.int32)[:-1]
+    return {
+        "ordered": _int32(ordered),
+        "range_starts": starts,
+        "range_sizes": _int32([size for _, size in sizes]),
+        "range_firsts": _int32([start[0] for start, _ in sizes]),
+        "range_seconds": _int32([start[1] if len(start) > 1 else -1 for start, _ in sizes]),
+    }
 
 
-def _most(tokens: list[bytes], brackets: bytes) -> int:
-    return max((sum(byte in brackets for byte in token) for token in tokens), default=0)
+def _most(tokens: Sequence[bytes], brackets: bytes) -> int:
+    return max((sum(map(token.count, (brackets[:1], brackets[1:]))) for token in tokens), default=0)
+
+
+def _int32(values: list[int]) -> np.ndarray:
+    return np.asarray(values, np.int32)

@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from backend.grammar.compile import Constraint
 from backend.grammar.compiler import MOST_PENDING, Compiler, CompilerBusy, constraint_key
 from backend.grammar.errors import GrammarError
 from backend.grammar.tables import Tables
+from tests.backend.grammar.stand_in import make_tables
 
 
 class StandIn:
@@ -36,20 +36,6 @@ class StandIn:
     def close(self):
         self.closed = True
         self.go.set()
-
-
-def make_tables(start):
-    """Tables that are told apart by their first state."""
-    n = start + 1
-
-    def zeros(*shape, dtype=np.int32):
-        return np.zeros(shape, dtype)
-
-    return Tables(
-        start, classes=zeros(256, dtype=np.uint8), transitions=zeros(n, 1), accepting=zeros(n, dtype=bool),
-        finished=zeros(n, dtype=bool), need=zeros(n), distance=zeros(n), limits=zeros(n), frame_start=zeros(0),
-        frame_need=zeros(0), returns=zeros(0, 0), counters=zeros(0, 3),
-    )  # fmt: skip
 
 
 @pytest.fixture

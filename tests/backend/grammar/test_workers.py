@@ -16,60 +16,18 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
 from backend.grammar.tables import Tables
 from backend.grammar.workers import WorkerPool
+from tests.backend.grammar.stand_in import TARGET
 
-# What the worker processes run: the text of the constraint says what to do.
-MODULE = """
-import os, re, time
-import numpy as np
-from backend.grammar.errors import GrammarError
-from backend.grammar.tables import Tables
 
-def compile_constraint(constraint):
-    match constraint.text.partition(" "):
-        case ("sleep", _, seconds):
-            time.sleep(float(seconds))
-        case ("backtrack", _, _):
-            re.match("(a*)*b", "a" * 64)
-        case ("allocate", _, mebibytes):
-            blocks = [b"x" * (1 << 20) for _ in range(int(mebibytes))]
-        case ("array", _, mebibytes):
-            np.zeros(int(mebibytes) << 20, np.uint8)
-        case ("keep", _, mebibytes):
-            globals()["kept"] = b"x" * (int(mebibytes) << 20)
-        case ("exit", _, status):
-            os._exit(int(status))
-        case ("refuse", _, pointer):
-            raise GrammarError("keyword 'x' is not supported", pointer)
-        case ("recurse", _, _):
-            compile_constraint(constraint)
-        case ("print", _, _):
-            print("noise" * 1000, flush=True)
-        case ("fail", _, _):
-            raise KeyError("a fault of ours")
-    return tables(len(constraint.text))
-
-def tables(start):
-    def zeros(*shape, dtype=np.int32):
-        return np.zeros(shape, dtype)
-    n = start + 1
-    return Tables(
-        start, classes=zeros(256, dtype=np.uint8), transitions=zeros(n, 1), accepting=zeros(n, dtype=bool),
-        finished=zeros(n, dtype=bool), need=zeros(n), distance=zeros(n), limits=zeros(n), frame_start=zeros(0),
-        frame_need=zeros(0), returns=zeros(0, 0), counters=zeros(0, 3),
-    )
-"""
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """The worker processes find the tests where these run without having the project as their folder."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
 
 
 @pytest.fixture
-def target(tmp_path, monkeypatch):
-    (tmp_path / "stand_in.py").write_text(MODULE)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return "stand_in:compile_constraint"
-
-
-@pytest.fixture
-def pool(target):
-    pool = WorkerPool(1, target, Limits(seconds=1.0, memory_bytes=128 << 20))
+def pool():
+    pool = WorkerPool(1, TARGET, Limits(seconds=1.0, memory_bytes=128 << 20))
     pool.warm()
     yield pool
     pool.close()
@@ -137,15 +95,15 @@ def test_what_fits_the_memory_is_compiled_and_a_worker_that_keeps_much_is_replac
     assert run(pool, "array 100") == len("array 100") and pool.processes != before
 
 
-def test_what_a_compilation_prints_does_not_reach_the_answers(target, capfd):
-    pool = WorkerPool(1, target)
+def test_what_a_compilation_prints_does_not_reach_the_answers(capfd):
+    pool = WorkerPool(1, TARGET)
     assert run(pool, "print") == len("print") and works(pool)
     pool.close()
     assert "noisenoise" in capfd.readouterr().err
 
 
-def test_as_many_compile_at_a_time_as_there_are_processes_and_more_wait(target):
-    pool = WorkerPool(2, target, Limits(seconds=5))
+def test_as_many_compile_at_a_time_as_there_are_processes_and_more_wait():
+    pool = WorkerPool(2, TARGET, Limits(seconds=5))
     pool.warm()
     with ThreadPoolExecutor(6) as threads:
         futures = [threads.submit(run, pool, f"sleep 0.{n}") for n in (1, 2, 1, 2, 1, 2)]
@@ -154,8 +112,8 @@ def test_as_many_compile_at_a_time_as_there_are_processes_and_more_wait(target):
     pool.close()
 
 
-def test_closing_ends_the_processes_and_whoever_waits_gets_an_error(target):
-    pool = WorkerPool(1, target, Limits(seconds=30))
+def test_closing_ends_the_processes_and_whoever_waits_gets_an_error():
+    pool = WorkerPool(1, TARGET, Limits(seconds=30))
     pool.warm()
     processes = pool.processes
     with ThreadPoolExecutor(3) as threads:
@@ -178,11 +136,11 @@ def test_a_worker_that_cannot_start_is_an_error_at_the_start(capfd):
     assert "No module named 'backend.grammar.nowhere'" in capfd.readouterr().err
 
 
-def test_a_worker_ends_with_the_process_that_started_it(target):
+def test_a_worker_ends_with_the_process_that_started_it():
     script = f"""
 import os
 from backend.grammar.workers import WorkerPool
-pool = WorkerPool(1, {target!r})
+pool = WorkerPool(1, {TARGET!r})
 pool.warm()
 print(pool.processes[0], flush=True)
 os._exit(1)

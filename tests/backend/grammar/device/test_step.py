@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.device import fill, state, step
+from backend.grammar.device import step
 from backend.grammar.device.state import DEPTH
 from backend.grammar.run import Runner
 from backend.grammar.tables import Tables
@@ -205,11 +204,3 @@ def test_masks_over_a_real_vocabulary_equal_those_of_the_host(name: str) -> None
     assert tokens[END] == b""
     rng = random.Random(2)
     check(Walk(tokens, [random_grammar(rng), counted(2, 30)]), rng, 5)
-
-
-def test_packing_on_the_host_and_on_the_device_agree() -> None:
-    flags = np.random.default_rng(0).random(32 * 7) < 0.5
-    on_host = state.pack_flags(flags[:-9], 7)
-    flags[-9:] = False
-    np.testing.assert_array_equal(on_host, partial(jax.jit)(fill.pack)(flags))
-    np.testing.assert_array_equal(np.asarray(step.mask(jnp.zeros((1, flags.size)), on_host[None]))[0] == 0, flags)

@@ -9,12 +9,9 @@ import jsonschema
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph
 from backend.grammar.run import Runner
-from backend.grammar.schema import build
+from tests.backend.grammar.schema.languages import language
 
 NAMES = ["a", "b", "ab"]
 SCALARS: list[Any] = [None, True, False, -2, 0, 1, 3, 6, 0.5, "", "a", "b", "ab", "aba"]
@@ -92,11 +89,6 @@ schemas = st.recursive(leaves, objects, max_leaves=5)
 documents = st.builds(lambda s, d: {**s, "$defs": {"d": d}}, objects(schemas), objects(schemas))
 
 
-def runner(schema: Any, *, open_objects: bool = True) -> Runner:
-    graph = Graph()
-    return Runner(assemble(Automaton(graph, build(schema, graph, open_objects=open_objects))))
-
-
 def orders(value: Any) -> list[Any]:
     """`value` with the properties in every order."""
     if isinstance(value, list):
@@ -107,10 +99,10 @@ def orders(value: Any) -> list[Any]:
     return [{name: item[name] for name in names} for item in inside for names in permutations(item)]
 
 
-def language(schema: Any, **options: bool) -> Runner | None:
+def language_of(schema: Any, **options: bool) -> Runner | None:
     """None where no value satisfies the schema; an example that is refused for its size is dropped."""
     try:
-        return runner(schema, **options)
+        return language(schema, **options)
     except GrammarError as error:
         empty = "no finite value" in error.message
         assert empty or any(reason in str(error) for reason in REFUSALS), str(error)
@@ -151,7 +143,7 @@ many = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 def test_a_value_is_written_in_some_order_of_its_properties_exactly_when_it_is_valid(
     schema: dict, drawn: list[Any]
 ) -> None:
-    run = language(schema)
+    run = language_of(schema, open_objects=True)
     for value in SCALARS + drawn:
         texts = [json.dumps(order).encode() for order in orders(value)]
         assert (run is not None and any(map(run.accepts, texts))) == is_valid(schema, value), (schema, value)
@@ -160,6 +152,6 @@ def test_a_value_is_written_in_some_order_of_its_properties_exactly_when_it_is_v
 @many
 @given(documents, st.booleans(), st.randoms())
 def test_every_word_is_valid(schema: dict, open_objects: bool, rng: random.Random) -> None:
-    run = language(schema, open_objects=open_objects)
+    run = language_of(schema, open_objects=open_objects)
     for word in words(run, rng, 30) if run is not None else []:
         assert is_valid(schema, json.loads(word)), (schema, word)

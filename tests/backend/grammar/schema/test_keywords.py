@@ -1,0 +1,175 @@
+"""What each keyword admits, on texts chosen by hand."""
+
+import pytest
+
+from tests.backend.grammar.schema.languages import language
+
+CASES = {
+    "null": ({"type": "null"}, ["null"], ["nul", "0", ""]),
+    "booleans": ({"type": "boolean"}, ["true", "false"], ["True", "1"]),
+    "integers have no fraction": ({"type": "integer"}, ["0", "-7", "10"], ["-0", "01", "1.0", "1e2", "+1"]),
+    "numbers": ({"type": "number"}, ["0", "-1.5", "2e10", "1E-3"], [".5", "1.", "NaN", "Infinity"]),
+    "huge integers are exact": (
+        {"type": "integer", "minimum": 9007199254740993},
+        ["9007199254740993"],
+        ["9007199254740992"],
+    ),
+    "exclusive bounds of draft 4": (
+        {"type": "integer", "minimum": 3, "exclusiveMinimum": True, "maximum": 5, "exclusiveMaximum": False},
+        ["4", "5"],
+        ["3", "6"],
+    ),
+    "a fraction never rounds to an excluded bound": (
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        ["0.9999999999999999", "0.000001"],
+        ["0.99999999999999999", "1", "0." + "0" * 400 + "1"],
+    ),
+    "a fraction never rounds to an excluded number": (
+        {"type": "number", "not": {"type": "integer"}},
+        ["0.5", "3.0000001"],
+        ["3.0000000000000000001", "3", "3.0"],
+    ),
+    "multiples of a whole number": ({"type": "number", "multipleOf": 3}, ["0", "9", "-12"], ["1", "3.5"]),
+    "multiples of a fraction": ({"type": "number", "multipleOf": 0.25}, ["0.75", "2", "1.50"], ["0.3"]),
+    "an enum of numbers goes by value": ({"type": "integer", "enum": [1, 2.0, 2.5]}, ["1", "2"], ["2.5", "3"]),
+    "small numbers of an enum may be written as Python writes them": ({"const": 1e-7}, ["1e-07", "0.0000001"], ["0"]),
+    "lengths are counted in code points": (
+        {"type": "string", "minLength": 2, "maxLength": 3},
+        ['"éé"', '"🐢🐢🐢"', '"\\n\\n"'],
+        ['"é"', '"abcd"'],
+    ),
+    "a pattern together with lengths": (
+        {"type": "string", "pattern": "^a*b?$", "minLength": 2, "maxLength": 3},
+        ['"aa"', '"aab"'],
+        ['"b"', '"aaab"', '"ba"'],
+    ),
+    "an enum is restricted by the keywords beside it": (
+        {
+            "enum": ["a", "bb", 3, None, {"x": "a"}, ["a"]],
+            "minLength": 2,
+            "minProperties": 1,
+            "type": ["string", "object"],
+        },
+        ['"bb"', '{"x":"a"}'],
+        ['"a"', "3", "null", '["a"]', "{}"],
+    ),
+    "items by position": (
+        {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "null"}], "items": {"type": "boolean"}},
+        ["[]", "[1]", "[1, null, true]"],
+        ["[null]", "[1, 2]", "[1, null, 3]"],
+    ),
+    "items by position before 2020": (
+        {"type": "array", "items": [{"type": "integer"}], "additionalItems": False, "minItems": 1},
+        ["[1]"],
+        ["[]", "[1, 1]"],
+    ),
+    "contains": (
+        {"type": "array", "contains": {"const": 1}, "minContains": 2, "maxContains": 2},
+        ["[1, 2, 1]"],
+        ["[1]", "[1, 1, 1]", "[]"],
+    ),
+    "uniqueItems is no matter where there is one item at most": (
+        {"type": "array", "uniqueItems": True, "maxItems": 1},
+        ["[]", "[3]"],
+        ["[3, 3]"],
+    ),
+    "unevaluatedItems alone is about every item": (
+        {"type": "array", "prefixItems": [{"type": "null"}], "unevaluatedItems": False},
+        ["[null]"],
+        ["[null, 1]"],
+    ),
+    "unevaluatedProperties alone is about every other name": (
+        {"type": "object", "properties": {"a": {"type": "null"}}, "unevaluatedProperties": {"type": "integer"}},
+        ['{"a": null, "b": 1}'],
+        ['{"a": null, "b": null}'],
+    ),
+    "patternProperties hold for named properties too": (
+        {"type": "object", "properties": {"ab": {"type": "integer"}}, "patternProperties": {"^a": {"minimum": 3}}},
+        ['{"ab": 3}', '{"ac": 4, "ad": "x", "b": 1}'],
+        ['{"ab": 2}', '{"ac": 2}'],
+    ),
+    "overlapping patterns hold together": (
+        {"type": "object", "patternProperties": {"^a": {"minimum": 3}, "b$": {"maximum": 5}}},
+        ['{"ab": 4}', '{"a": 9}', '{"b": 0}'],
+        ['{"ab": 2}', '{"ab": 6}'],
+    ),
+    "propertyNames": (
+        {"type": "object", "propertyNames": {"pattern": "^x", "maxLength": 2}, "properties": {"a": True}},
+        ["{}", '{"x": 1}', '{"xa": 1}'],
+        ['{"a": 1}', '{"xaa": 1}'],
+    ),
+    "dependentRequired": (
+        {"type": "object", "properties": {"a": True, "b": True}, "dependentRequired": {"a": ["b"]}},
+        ["{}", '{"b": 1}', '{"a": 1, "b": 2}'],
+        ['{"a": 1}'],
+    ),
+    "dependencies of old drafts": (
+        {
+            "properties": {"a": True, "b": True},
+            "dependencies": {"a": {"required": ["b"]}, "b": ["a"]},
+            "type": "object",
+        },
+        ["{}", '{"a": 1, "b": 2}'],
+        ['{"a": 1}', '{"b": 1}'],
+    ),
+    "if, then and else": (
+        {
+            "type": "object",
+            "properties": {"k": {"enum": ["n", "s"]}, "v": True},
+            "required": ["k", "v"],
+            "if": {"properties": {"k": {"const": "n"}}},
+            "then": {"properties": {"v": {"type": "integer"}}},
+            "else": {"properties": {"v": {"type": "string"}}},
+        },
+        ['{"k": "n", "v": 1}', '{"k": "s", "v": "1"}'],
+        ['{"k": "n", "v": "1"}', '{"k": "s", "v": 1}', '{"k": "n"}'],
+    ),
+    "oneOf of overlapping branches": (
+        {"oneOf": [{"type": "integer", "minimum": 3}, {"type": "number", "maximum": 5}]},
+        ["2", "6", "4.5", "-1.5"],
+        ["3", "4", "5", "5.5"],
+    ),
+    "oneOf of overlapping objects": (
+        {"type": "object", "properties": {"a": True, "b": True}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        ['{"a": 1}', '{"b": 1}'],
+        ["{}", '{"a": 1, "b": 1}'],
+    ),
+    "not inside a value": (
+        {"type": "object", "properties": {"a": {"type": "string", "not": {"enum": ["x", "y"]}}}, "required": ["a"]},
+        ['{"a": "z"}', '{"a": ""}'],
+        ['{"a": "x"}', "{}", '{"a": 1}'],
+    ),
+    "not an array of": (
+        {"type": "array", "not": {"items": {"type": "integer"}}},
+        ['[1, "a"]', '["a"]'],
+        ["[]", "[1, 2]"],
+    ),
+    "not an object with": (
+        {"type": "object", "not": {"additionalProperties": {"type": "integer"}}},
+        ['{"a": 1, "b": "x"}'],
+        ["{}", '{"a": 1}', '{"a": "x", "a": 1}'],
+    ),
+    "maxProperties": (
+        {"type": "object", "properties": {"a": True, "b": True, "c": True}, "maxProperties": 2, "minProperties": 1},
+        ['{"a": 1, "c": 1}', '{"b": 1}'],
+        ["{}", '{"a": 1, "b": 1, "c": 1}'],
+    ),
+    "repeated names do not make up a number of properties": (
+        {"type": "object", "minProperties": 3},
+        ['{"a": 1, "b": 1, "c": 1}'],
+        ['{"a": 1, "b": 1}', '{"a": 1, "a": 1, "a": 1}', '{"a": 1, "b": 1, "a": 1}'],
+    ),
+    "names of which there are few are told apart": (
+        {"type": "object", "patternProperties": {"^(a|i|q)$": True}, "additionalProperties": False, "minProperties": 3},
+        ['{"i": 1, "q": 1, "a": 1}'],
+        ['{"a": 1, "i": 1, "i": 1}'],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_keyword(name: str) -> None:
+    schema, accepted, rejected = CASES[name]
+    run = language(schema)
+    assert [text for text in accepted if not run.accepts(text.encode())] == []
+    assert [text for text in rejected if run.accepts(text.encode())] == []

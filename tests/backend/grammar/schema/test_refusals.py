@@ -1,0 +1,95 @@
+"""What cannot be enforced is refused, with its place."""
+
+from typing import Any
+
+import pytest
+
+from backend.grammar.errors import GrammarError
+from backend.grammar.graph import Graph
+from backend.grammar.limits import Limits
+from backend.grammar.schema import build
+from tests.backend.grammar.schema.languages import language
+
+REFUSED: dict[str, tuple[Any, str, str]] = {
+    "uniqueItems": (
+        {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}},
+        "keyword 'uniqueItems' is not supported",
+        "#/properties/a",
+    ),
+    "unevaluatedProperties": (
+        {"type": "object", "allOf": [{"properties": {"a": True}}], "unevaluatedProperties": False},
+        "'unevaluatedProperties'",
+        "#",
+    ),
+    "$dynamicRef": ({"items": {"$dynamicRef": "#x"}}, "'$dynamicRef'", "#/items"),
+    "format": ({"type": "string", "format": "iri"}, "format 'iri' is not supported", "#"),
+    "look-ahead": ({"type": "string", "pattern": "(?!a)"}, "look-ahead", "#/pattern"),
+    "outside reference": ({"$ref": "http://example.com/x.json"}, "only local references", "#"),
+    "dangling reference": ({"items": {"$ref": "#/$defs/x"}}, "leads to nothing", "#/items"),
+    "dangling anchor": ({"$ref": "#x"}, "anchor", "#"),
+    "reference to itself": ({"$ref": "#"}, "leads back to itself", "#"),
+    "references in a circle": (
+        {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]}}},
+        "leads back to itself",
+        "#/$defs/a",
+    ),
+    "type": ({"items": {"type": "text"}}, "type 'text' is none of", "#/items/type"),
+    "properties": ({"properties": []}, "properties must be an object", "#/properties"),
+    "required": ({"properties": {"a": {"required": True}}}, "array of strings", "#/properties/a/required"),
+    "minLength": ({"minLength": -1}, "must be a whole number", "#/minLength"),
+    "minimum": ({"minimum": "1"}, "minimum must be a number", "#/minimum"),
+    "multipleOf": ({"multipleOf": 0}, "greater than 0", "#/multipleOf"),
+    "anyOf": ({"anyOf": []}, "must not be empty", "#"),
+    "no schema": ({"properties": {"a/b": 3}}, "a schema must be", "#/properties/a~1b"),
+    "not, of what cannot be enforced": ({"not": {"uniqueItems": True}}, "'not' cannot be enforced", "#"),
+    "overlapping oneOf of what cannot be enforced": (
+        {"oneOf": [{"type": "array", "uniqueItems": True}, {"type": "array", "items": {"type": "null"}}]},
+        "oneOf branches 0 and 1 overlap",
+        "#",
+    ),
+    "many names that have to differ": ({"type": "object", "minProperties": 9}, "minProperties", "#"),
+    "a lone surrogate": ({"properties": {"\ud800": True}, "type": "object"}, "surrogate", "#"),
+    "no value": ({"type": "object", "properties": {"a": False}, "required": ["a"]}, "no finite value", ""),
+    "endless values only": ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "no finite", ""),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_the_place(name: str) -> None:
+    schema, message, pointer = REFUSED[name]
+    with pytest.raises(GrammarError) as caught:
+        language(schema)
+    assert message in caught.value.message
+    assert caught.value.pointer == pointer
+
+
+def test_what_is_not_reached_is_not_refused() -> None:
+    run = language({"type": "string", "uniqueItems": True, "$defs": {"x": {"uniqueItems": True}}, "x-note": 1})
+    assert run.accepts(b'"a"')
+
+
+@pytest.mark.parametrize(
+    ("schema", "limits", "what"),
+    [
+        ({"properties": {"a": {}, "b": {"properties": {"c": {}}}}}, Limits(properties=2), "3 properties, more than 2"),
+        ({"enum": [1, 2, 3]}, Limits(enum_values=2), "3 enum values"),
+        ({"enum": ["abc", "d"]}, Limits(literal_chars=3), "4 characters of property names and enum values"),
+    ],
+)
+def test_a_limit_is_named(schema: dict, limits: Limits, what: str) -> None:
+    with pytest.raises(GrammarError, match=what):
+        build(schema, Graph(), limits=limits)
+
+
+def test_nesting_is_bounded() -> None:
+    schema: dict = {"type": "null"}
+    for _ in range(2000):
+        schema = {"type": "array", "items": schema}
+    with pytest.raises(GrammarError, match="nested deeper than 60"):
+        build(schema, Graph())
+
+
+def test_alternatives_are_bounded() -> None:
+    choice = {"anyOf": [{"type": "object", "required": [name]} for name in "abcdefghij"]}
+    with pytest.raises(GrammarError, match="more than 500 alternatives"):
+        build({"allOf": [choice, choice.copy(), choice.copy()]}, Graph())
