@@ -11,8 +11,8 @@ from backend.grammar.run import Configuration, Runner
 from tests.grammar_suite.spelling import dumps, spellings
 
 Places = tuple[Configuration, ...]
-MOST_PER_PLACE = 4
-MOST = 400
+MOST_PER_PLACE = 2
+MOST = 16
 
 
 @dataclass
@@ -24,6 +24,8 @@ class Search:
 
     def accepts(self, value: Any) -> bool:
         """Whether the value, written compactly in some order, is a word of the language."""
+        if self.runner.accepts(dumps(value)):
+            return True
         return any(self.runner.complete(end) for end in self._ends(value, self.runner.start))
 
     def _ends(self, value: Any, at: Configuration) -> Places:
@@ -68,15 +70,14 @@ class Search:
         return self._after([b"}"], tuple({place: None for place, _ in layer}))
 
     def _narrow(self, layer: dict[tuple[Configuration, frozenset], None]) -> dict:
-        """Of the ways that lead to one place, those whose remaining properties may mostly come next."""
-        if len(layer) <= MOST_PER_PLACE:
-            return layer
-        by_place: dict[Configuration, list[frozenset]] = {}
+        """The ways after which most of the remaining properties may come next."""
+        by_place: dict[Configuration, list[frozenset[str]]] = {}
         for place, left in layer:
             by_place.setdefault(place, []).append(left)
-        kept = {}
+        ranked = []
         for place, lefts in by_place.items():
-            alive = {n for n in frozenset().union(*lefts) if self._after([b"," + dumps(n) + b":"], (place,))}
-            for left in sorted(lefts, key=lambda left: len(left - alive))[:MOST_PER_PLACE]:
-                kept[place, left] = None
-        return dict(list(kept.items())[:MOST])
+            alive = {name for name in frozenset().union(*lefts) if self._after([b"," + dumps(name) + b":"], (place,))}
+            best = sorted(lefts, key=lambda left: len(left - alive))[:MOST_PER_PLACE]
+            ranked += [(len(left - alive), place, left) for left in best]
+        ranked.sort(key=lambda entry: entry[0])
+        return {(place, left): None for _, place, left in ranked[:MOST]}

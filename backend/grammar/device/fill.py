@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from backend.grammar.device.lanes import Start, run_lanes
 from backend.grammar.device.machine import NOWHERE, classes_of, need, plain_move, read
 from backend.grammar.device.packing import pack, pack_some
-from backend.grammar.device.text import loops_on_text
-from backend.grammar.device.vocabulary import Vocabulary
+from backend.grammar.device.text import text_room
+from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary
 from backend.grammar.device.walk import walk
 
 TEXT, FEW, MANY = range(3)
@@ -31,9 +31,8 @@ def fill(
     places = classes_of(cells, grammar)
     start = Start(state, characters, room, places, window)
     beginnings, few = _beginnings(cells, vocabulary, places, state)
-    limit = read(cells, state + 1)
-    text = loops_on_text(cells, places, state, limit - characters > vocabulary.longest)
-    way = jnp.where(text, TEXT, jnp.where(few, FEW, MANY))
+    text = text_room(cells, places, state, characters, NO_TEXT - 1)
+    way = jnp.where(text > 0, TEXT, jnp.where(few, FEW, MANY))
     tokens, count = jax.lax.switch(
         way,
         [
@@ -47,7 +46,7 @@ def fill(
     row = jax.lax.switch(
         way,
         [
-            lambda: _text_row(cells, vocabulary, start, ample),
+            lambda: _text_row(cells, vocabulary, start, ample, text),
             lambda: jnp.zeros(vocabulary.words, jnp.uint32),
             lambda: _walked_row(cells, vocabulary, start, ample),
         ],
@@ -55,11 +54,12 @@ def fill(
     return row | pack_some(tokens, lanes, vocabulary.words), used
 
 
-def _text_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array) -> jax.Array:
-    """Text, and what else is allowed without brackets."""
+def _text_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array, room: jax.Array) -> jax.Array:
+    """Text of at most `room` characters, and what else is allowed without brackets."""
     states = walk(cells, vocabulary.other_trie, start.places, start.state, start.characters)
     allowed = _fits(cells, read(states, vocabulary.other_places), start.room, ample)
-    return vocabulary.text | pack_some(vocabulary.other_tokens, allowed, vocabulary.words)
+    text = pack(vocabulary.text_sizes < jnp.minimum(room + 1, NO_TEXT).astype(jnp.uint8))
+    return text | pack_some(vocabulary.other_tokens, allowed, vocabulary.words)
 
 
 def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array) -> jax.Array:

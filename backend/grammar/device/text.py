@@ -1,4 +1,4 @@
-"""Whether a state is the inside of a string in which any text may follow: then text tokens need not be run."""
+"""How much text may follow in the middle of a string: then the tokens that are nothing but text need not be run."""
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +7,10 @@ import numpy as np
 from backend.grammar.device.machine import NOWHERE, read
 from backend.grammar.device.vocabulary import TEXT
 from backend.grammar.tables import ARGUMENT, COUNT, SHIFT
+
+SAME, REACHED = 1, 2
+"""Where a counter has the state after a character below its limit, and at it."""
+MIXED = -1
 
 _ASCII = np.asarray(sorted(TEXT), np.int32)
 _LEADS = np.arange(0xC2, 0xF5, dtype=np.int32)
@@ -20,32 +24,60 @@ _SECOND = (_LOWEST[:, None] <= _CONTINUATIONS) & (_HIGHEST[:, None] >= _CONTINUA
 """bool [leads, continuations], the second bytes of well-formed UTF-8 (Unicode 16.0, table 3-7)."""
 
 
-def loops_on_text(cells: jax.Array, places: jax.Array, state: jax.Array, far: jax.Array) -> jax.Array:
-    """bool, True only if every character of a text token leads from `state` back to it.
+def text_room(cells: jax.Array, places: jax.Array, state: jax.Array, characters: jax.Array, enough: int) -> jax.Array:
+    """How many characters of text may follow, whichever they are, int32; more than `enough` is any number.
 
-    places: int32 [256], see `classes_of`. far: bool, no token reaches the state's limit, so that counting is no change.
+    Negative if it depends on the characters. places: int32 [256], see `classes_of`. state, characters: int32.
     """
-    back = (_after(cells, state, places[_ASCII], far) == state).all()
-    return jax.lax.cond(back, lambda: _loops_beyond_ascii(cells, places, state, far), lambda: jnp.array(False))
+
+    def phase(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        _, room, at, counted = carry
+        limit = read(cells, at + 1)
+        same, reached = (_common(cells, places, at, limit, arm) for arm in (SAME, REACHED))
+        left = limit - counted
+        goes_on = (limit > 0) & (reached >= 0) & (reached != NOWHERE) & ((same == at) | (left == 1))
+        last = jnp.where(same == NOWHERE, room, jnp.where((limit == 0) & (same == at), enough + 1, MIXED))
+        return goes_on, jnp.where(goes_on, room + left, last), reached, limit
+
+    start = (jnp.array(True), jnp.int32(0), state, characters)
+    return jax.lax.while_loop(lambda c: c[0] & (c[1] <= enough), phase, start)[1]
 
 
-def _loops_beyond_ascii(cells: jax.Array, places: jax.Array, state: jax.Array, far: jax.Array) -> jax.Array:
-    """Follows the leads side by side; each must have one and the same state after any of its continuations."""
-    at = _after(cells, state, places[_LEADS], far)
+def _common(cells: jax.Array, places: jax.Array, state: jax.Array, limit: jax.Array, arm: int) -> jax.Array:
+    """The one state to which every character of text leads, NOWHERE if none is allowed, MIXED if there is no such."""
+    to = _first(cells, state, places[_ASCII], limit, arm)
+    return jax.lax.cond(
+        (to == to[0]).all(),
+        lambda: _beyond_ascii(cells, places, _first(cells, state, places[_LEADS], limit, arm), to[0]),
+        lambda: jnp.int32(MIXED),
+    )
+
+
+def _beyond_ascii(cells: jax.Array, places: jax.Array, at: jax.Array, wanted: jax.Array) -> jax.Array:
+    """`wanted`, or MIXED if a character leads elsewhere. at: int32 [leads], the states after the lead bytes.
+
+    The leads are followed side by side; each must have one and the same state after any of its continuations.
+    """
     good = jnp.ones(_LEADS.size, bool)
     for position in range(3):
         used = position < _FOLLOWING
         valid = _SECOND if position == 0 else np.ones_like(_SECOND)
-        to = _after(cells, at[:, None], places[_CONTINUATIONS], far)
+        code = read(cells, at[:, None] + places[_CONTINUATIONS])
+        to = jnp.where(_is_next(code), code, NOWHERE)
         common = jnp.where(valid, to, 0).max(1)
         good &= ~used | ((to == common[:, None]) | ~valid).all(1)
         at = jnp.where(used, common, at)
-    return (good & (at == state)).all()
+    return jnp.where((good & (at == wanted)).all(), wanted, MIXED)
 
 
-def _after(cells: jax.Array, state: jax.Array, place: jax.Array, far: jax.Array) -> jax.Array:
-    """The next state, where a counted character below the limit is one like any other; NOWHERE for all other moves."""
+def _first(cells: jax.Array, state: jax.Array, place: jax.Array, limit: jax.Array, arm: int) -> jax.Array:
+    """The states after first bytes: all counted with the state's own limit, or none; NOWHERE after any other byte."""
     code = read(cells, state + place)
-    counted = far & (code >> SHIFT == COUNT)
-    below = read(cells, jnp.where(counted, (code & ARGUMENT) + 1, 0))
-    return jnp.where(counted, below, jnp.where((code >= 0) & (code <= ARGUMENT), code, NOWHERE))
+    counter = jnp.where(code >> SHIFT == COUNT, code & ARGUMENT, 0)
+    counts = (counter > 0) & (limit > 0) & (read(cells, counter) == limit)
+    plain = (limit == 0) & _is_next(code)
+    return jnp.where(counts, read(cells, counter + arm), jnp.where(plain, code, NOWHERE))
+
+
+def _is_next(code: jax.Array) -> jax.Array:
+    return (code >= 0) & (code <= ARGUMENT)

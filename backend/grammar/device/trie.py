@@ -82,5 +82,5 @@ def _levels(matrix: np.ndarray, lengths: np.ndarray):
 
 
 def _block_size(levels: list[int]) -> int:
-    """A power of two: about BLOCKS blocks in all, but no less than 128 nodes in each."""
-    return 1 << max(7, (sum(levels) // BLOCKS).bit_length())
+    """A power of two: about BLOCKS blocks in all, but no less than 512 nodes in each."""
+    return 1 << max(9, (sum(levels) // BLOCKS).bit_length())

@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from backend.grammar.device.packing import pack_flags
 from backend.grammar.device.trie import Trie, build_trie
 
 BRACKETS = frozenset(b"{}[]")
 TEXT = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 """Bytes below 0x80 that stand for themselves in a JSON string."""
+NO_TEXT = 255
 LANES = 1024
 
 
@@ -27,7 +27,7 @@ class Vocabulary:
 
     trie, places: all plain tokens; int32 [32 * W], the place of each token in the trie, its size for all others.
     other_trie, other_tokens, other_places: the plain tokens that are not text; int32 [their number] each.
-    text: uint32 [W], the text tokens, packed. brackets, other_brackets: int32 [K], [K'], the tokens that are not plain,
+    text_sizes: uint8 [32 * W], the characters of each text token, NO_TEXT for all others. brackets, other_brackets: int32 [K], [K'], the tokens that are not plain,
     and those of them that are not text.
     ordered: int32 [tokens with bytes], all tokens by their bytes. Those with the same first two bytes are a range of
     it: range_starts, range_sizes, range_firsts, range_seconds, int32 [ranges]; second -1 for a token of one byte.
@@ -42,7 +42,7 @@ class Vocabulary:
     other_trie: Trie
     other_tokens: Any
     other_places: Any
-    text: Any
+    text_sizes: Any
     brackets: Any
     other_brackets: Any
     ordered: Any
@@ -62,7 +62,7 @@ class Vocabulary:
     @property
     def words(self) -> int:
         """uint32 words of a packed row: W."""
-        return self.text.size
+        return self.text_sizes.size // 32
 
 
 def missing_bytes(tokens: Sequence[bytes]) -> list[int]:
@@ -74,10 +74,11 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     """A vocabulary of numpy arrays from what each token adds to a text; b"" for special tokens, never allowed."""
     words = -(-len(tokens) // 32)
     ids = [id for id, token in enumerate(tokens) if token]
-    text = {id for id in ids if _is_text(tokens[id])}
+    text_sizes = np.full(32 * words, NO_TEXT, np.uint8)
+    text_sizes[ids] = [_text_size(tokens[id]) for id in ids]
     brackets = [id for id in ids if not BRACKETS.isdisjoint(tokens[id])]
     plain = sorted(set(ids) - set(brackets))
-    other = [id for id in plain if id not in text]
+    other = [id for id in plain if text_sizes[id] == NO_TEXT]
     trie, node_of = build_trie({tokens[id] for id in plain})
     other_trie, other_node_of = build_trie({tokens[id] for id in other})
     places = np.full(32 * words, trie.size, np.int32)
@@ -89,9 +90,9 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
         other_trie=other_trie,
         other_tokens=_int32(other),
         other_places=_int32([other_node_of[tokens[id]] for id in other]),
-        text=pack_flags(np.isin(np.arange(len(tokens)), list(text)), words),
+        text_sizes=text_sizes,
         brackets=_int32(brackets),
-        other_brackets=_int32([id for id in brackets if id not in text]),
+        other_brackets=_int32([id for id in brackets if text_sizes[id] == NO_TEXT]),
         **_ranges(tokens, ids),
         spelling=np.frombuffer(b"".join(tokens), np.uint8),
         offsets=np.cumsum(lengths, dtype=np.int32) - lengths,
@@ -104,12 +105,12 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     )
 
 
-def _is_text(token: bytes) -> bool:
+def _text_size(token: bytes) -> int:
     try:
-        token.decode()
+        size = len(token.decode())
     except UnicodeDecodeError:
-        return False
-    return all(byte in TEXT or byte >= 0x80 for byte in token)
+        return NO_TEXT
+    return min(size, NO_TEXT) if all(byte in TEXT or byte >= 0x80 for byte in token) else NO_TEXT
 
 
 def _ranges(tokens: Sequence[bytes], ids: list[int]) -> dict[str, np.ndarray]:

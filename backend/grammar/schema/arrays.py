@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from backend.grammar.schema.alternatives import Refusal, refuse
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
@@ -36,7 +36,7 @@ class ArrayShape:
         """What the item at `position` has to satisfy."""
         return self.prefix[position] if position < len(self.prefix) else self.rest
 
-    def meet(self, other: Self) -> Self | None:
+    def meet(self, other: "ArrayShape") -> "ArrayShape | None":
         """The arrays in both; None where that is seen to be none."""
         longer = max(len(self.prefix), len(other.prefix))
         most = min((most for most in (self.most, other.most) if most is not None), default=None)
@@ -49,7 +49,7 @@ class ArrayShape:
             self.refusals + other.refusals,
         ).simplified()
 
-    def simplified(self) -> Self | None:
+    def simplified(self) -> "ArrayShape | None":
         """The same arrays with `most` where an item cannot exist; None where that leaves none."""
         most = self.most
         if self.rest is NOTHING:
@@ -64,7 +64,7 @@ class ArrayShape:
         prefix = self.prefix if most is None else self.prefix[:most]
         return replace(self, prefix=prefix, most=most, refusals=refusals)
 
-    def complement(self) -> list[Self]:
+    def complement(self) -> list["ArrayShape"]:
         """The arrays outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced.
 
         The first item that fails tells the alternative, the items before it hold.
@@ -99,7 +99,7 @@ class ArrayShape:
             return False
         return any(decide(all_of(self.item(position), contains.item)) for position in positions)
 
-    def as_condition(self) -> Self:
+    def as_condition(self) -> "ArrayShape":
         """The same arrays, with items that are conditions."""
         contains = tuple(one._replace(item=neutral(one.item)) for one in self.contains)
         return replace(self, prefix=tuple(map(neutral, self.prefix)), rest=neutral(self.rest), contains=contains)

@@ -1,5 +1,6 @@
 """A schema document: its schemas as expressions, its identifiers, and its references, which never leave it."""
 
+import json
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -8,6 +9,8 @@ from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, So
 from backend.grammar.schema.keywords import ANNOTATIONS, OLD_DRAFTS, OPAQUE
 
 MAX_DEPTH = 60
+TEXTS = frozenset(["title", "description", "default", "example", "examples", "$comment"])
+"""Annotations of which schemas that mean the same often differ."""
 
 
 def escape(token: str) -> str:
@@ -28,6 +31,7 @@ class Document:
         self.refs_override = draft is not None
         self._id_keyword = "id" if draft == 4 else "$id"
         self._sources: dict[int, Expression] = {}
+        self._texts: dict[tuple[str, str], Expression] = {}
         self._following: list[str] = []
         self._resources: dict[str, tuple[Any, str]] | None = None
         self._root_base = self._base(raw, "") if isinstance(raw, dict) else ""
@@ -39,8 +43,7 @@ class Document:
             return _boolean(raw, pointer)
         known = self._sources.get(id(raw))
         if known is None:
-            known = self._new(raw, pointer, base, depth)
-            self._sources[id(raw)] = known
+            known = self._sources[id(raw)] = self._alike(raw, pointer, base, depth)
         return known
 
     def child(self, source: Source, *path: str | int) -> Expression:
@@ -57,6 +60,14 @@ class Document:
         if raw is source.raw:
             raise GrammarError("a $ref leads back to itself without an object or array in between", source.pointer)
         return self.expression(raw, pointer, base, 0)
+
+    def _alike(self, raw: dict, pointer: str, base: str, depth: int) -> Expression:
+        """The same expression for schemas that differ in nothing but annotations on them."""
+        key = (base, json.dumps({keyword: value for keyword, value in raw.items() if keyword not in TEXTS}))
+        known = self._texts.get(key)
+        if known is None:
+            known = self._texts[key] = self._new(raw, pointer, base, depth)
+        return known
 
     def _new(self, raw: dict, pointer: str, base: str, depth: int) -> Expression:
         if depth > MAX_DEPTH:

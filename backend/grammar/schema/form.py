@@ -67,8 +67,10 @@ class Form:
         return (
             self.null
             or bool(self.booleans)
-            or any(shape.inhabited() for shape in (*self.numbers, *self.strings))
-            or any(shape.inhabited(decide) for shape in (*self.arrays, *self.objects))
+            or any(shape.inhabited() for shape in self.numbers)
+            or any(shape.inhabited() for shape in self.strings)
+            or any(shape.inhabited(decide) for shape in self.arrays)
+            or any(shape.inhabited(decide) for shape in self.objects)
         )
 
     def pruned(self, decide: Decide) -> "Form":

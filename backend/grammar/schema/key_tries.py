@@ -30,10 +30,10 @@ class KeyTrie:
         """This trie and one more key, which begins and ends with a quote and is not yet in it."""
         path = [self]
         for byte in key[:-1]:
-            child = path[-1]._children.get(byte)
-            if not isinstance(child, KeyTrie):
+            below = path[-1]._children.get(byte)
+            if not isinstance(below, KeyTrie):
                 break
-            path.append(child)
+            path.append(below)
         child: KeyTrie | int = target
         for depth in range(len(key) - 1, -1, -1):
             here = path[depth]._children if depth < len(path) else {}

@@ -32,8 +32,8 @@ class FreeNames:
 
     def all_kinds(self) -> list[Kind]:
         """Every kind of name that there is."""
-        numbers = dict.fromkeys(kind for kind in self.kinds if kind is not None) if self.arcs else {0: None}
-        return [(self.cell, number) for number in numbers]
+        numbers = {kind for kind in self.kinds if kind is not None} if self.arcs else {0}
+        return [(self.cell, number) for number in sorted(numbers)]
 
     def write(self, graph: Graph, a: int, ends: dict[Kind, int]) -> None:
         """A name of each kind leads from a to the node given for it; there is none for kinds that may not come."""
@@ -46,9 +46,8 @@ class FreeNames:
         for node, arcs, kind in zip(nodes, self.arcs, self.kinds, strict=True):
             for target, ranges in arcs.items():
                 graph.characters(node, tuple(ranges), nodes[target])
-            end = None if kind is None else ends.get((self.cell, kind))
-            if end is not None:
-                graph.edge(node, QUOTE, QUOTE, end)
+            if kind is not None and (self.cell, kind) in ends:
+                graph.edge(node, QUOTE, QUOTE, ends[self.cell, kind])
 
 
 def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:

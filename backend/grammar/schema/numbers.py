@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from backend.grammar.chars import numbers as spellings
 from backend.grammar.chars.dfa import CharDfa
@@ -35,7 +35,7 @@ class NumberShape:
     values: frozenset[Decimal] | None = None
     language: CharDfa | None = None
 
-    def meet(self, other: Self) -> Self | None:
+    def meet(self, other: "NumberShape") -> "NumberShape | None":
         """The numbers in both; None where that is seen to be none."""
         met = NumberShape(
             self.integer or other.integer,
@@ -50,7 +50,7 @@ class NumberShape:
         values = frozenset(value for value in met.values if met._admits(value))
         return NumberShape(values=values) if values else None
 
-    def complement(self) -> list[Self]:
+    def complement(self) -> list["NumberShape"]:
         """The numbers outside, as alternatives."""
         if self.values is not None:
             return [NumberShape(language=spellings.PLAIN - self.plain())]

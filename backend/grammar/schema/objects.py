@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.schema.alternatives import Refusal, refuse
@@ -75,7 +75,7 @@ class ObjectShape:
         keyed = [value for names, value in self.keyed if names.holds(name)]
         return all_of(self.fields.get(name, ANYTHING), *keyed)
 
-    def meet(self, other: Self) -> Self | None:
+    def meet(self, other: "ObjectShape") -> "ObjectShape | None":
         """The objects in both; None where that is seen to be none."""
         fields = dict(self.fields)
         for name, value in other.fields.items():
@@ -93,13 +93,13 @@ class ObjectShape:
             self.refusals + other.refusals,
         ).simplified()
 
-    def simplified(self) -> Self | None:
+    def simplified(self) -> "ObjectShape | None":
         """This shape; None where it is seen that there are no such objects."""
         if self.most is not None and max(self.least, len(self.required)) > self.most:
             return None
         return None if any(self.value(name) is NOTHING for name in self.required) else self
 
-    def complement(self) -> list[Self]:
+    def complement(self) -> list["ObjectShape"]:
         """The objects outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced.
 
         The first name that fails tells the alternative, the names before it hold: an automaton that reads the names in
@@ -121,7 +121,7 @@ class ObjectShape:
             present |= {name} if required else frozenset()
         return outside + self._complement_of_names(held, present)
 
-    def _complement_of_names(self, held: dict[str, Expression], present: frozenset[str]) -> list[Self]:
+    def _complement_of_names(self, held: dict[str, Expression], present: frozenset[str]) -> list["ObjectShape"]:
         """The objects whose fields hold, but not what is said of many names at once."""
         outside = []
         for names, value in self.keyed:
@@ -163,7 +163,7 @@ class ObjectShape:
                 cells.append(Cell(language, inside, value))
         return cells
 
-    def as_condition(self) -> Self:
+    def as_condition(self) -> "ObjectShape":
         """The same objects, with values that are conditions, not saying which names belong to the object."""
         return replace(
             self,

@@ -128,17 +128,16 @@ def _bounds(raw: dict, pointer: str, keyword: str, exclusive: str) -> list[Bound
 
 
 def _strings(raw: dict, pointer: str) -> StringShape | None:
-    shape: StringShape | None = StringShape(
-        least=natural(raw, "minLength", pointer, 0) or 0, most=natural(raw, "maxLength", pointer, None)
-    )
+    least, most = natural(raw, "minLength", pointer, 0) or 0, natural(raw, "maxLength", pointer, None)
+    shape = StringShape(least=least, most=most).meet(ANY_STRING)
     regex, name = text(raw, "pattern", pointer), text(raw, "format", pointer)
-    if regex is not None:
+    if regex is not None and shape is not None:
         shape = shape.meet(StringShape(_pattern(regex, f"{pointer}/pattern")))
     if name is not None and shape is not None:
         language = format_language(name)
         refusals = (Refusal(f"format {name!r} is not supported", pointer),) if language is None else ()
         shape = shape.meet(StringShape(language, refusals=refusals))
-    return shape.meet(ANY_STRING) if shape is not None else None
+    return shape
 
 
 def _pattern(regex: str, pointer: str) -> CharDfa:

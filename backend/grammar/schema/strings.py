@@ -1,7 +1,6 @@
 """Sets of strings: a language of characters together with bounds on the length, which stay numbers."""
 
 from dataclasses import dataclass
-from typing import Self
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.schema.alternatives import Refusal, refuse
@@ -19,7 +18,7 @@ class StringShape:
     most: int | None = None
     refusals: tuple[Refusal, ...] = ()
 
-    def meet(self, other: Self) -> Self | None:
+    def meet(self, other: "StringShape") -> "StringShape | None":
         """The strings in both; None where that is seen to be none."""
         language = other.language if self.language is None else self.language
         if self.language is not None and other.language is not None:
@@ -30,7 +29,7 @@ class StringShape:
             return None
         return StringShape(language, least, most, self.refusals + other.refusals)
 
-    def complement(self) -> list[Self]:
+    def complement(self) -> list["StringShape"]:
         """The strings outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
         refuse(self.refusals)
         outside = []
@@ -45,9 +44,8 @@ class StringShape:
 
     def inhabited(self) -> bool:
         """Whether there is such a string."""
-        if self.language is None:
-            return True
-        return not self.language.is_empty and (self._lengths_hold() or not self.contents().is_empty)
+        contents = self.contents() if self.language is not None else None
+        return contents is None or not contents.is_empty
 
     def contents(self) -> CharDfa | None:
         """Every string of the set, as one language; None for any string. Raises GrammarError where it is too large."""

@@ -1,74 +1,93 @@
-"""The arranged vocabulary says of every token what its bytes are, in each of its forms."""
+"""The arranged vocabulary says of every token what its bytes are, in each of the lists that it is in."""
 
-from functools import cache
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar.device.vocabulary import TRIE_DEPTH, Vocabulary, build_vocabulary, missing_bytes
+from backend.grammar.device.trie import DEPTH, Trie, build_trie
+from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary, build_vocabulary, missing_bytes
 from tests.backend.grammar.device.samples import small_vocabulary
 from tests.backend.grammar.vocabularies import NAMES, vocabulary
 
-texts = st.lists(st.binary(max_size=24) | st.text("[]{}ab", max_size=24).map(str.encode), max_size=40)
+strings = st.binary(max_size=24) | st.text('[]{}ab"é', max_size=24).map(str.encode)
 
 
-def spelled(made: Vocabulary) -> list[bytes]:
-    """The bytes at every place: nodes, tails, lanes, nowhere."""
-    level, nodes = [b""], []
-    for last_byte, parent in zip(made.level_bytes, made.level_parents, strict=True):
-        level = [level[p] + bytes([b]) for b, p in zip(last_byte, parent, strict=True)]
-        nodes += level
-    tails = [level[p] for p in made.tail_parents]
-    tails = [t + row[:n].tobytes() for t, row, n in zip(tails, made.tail_bytes, made.tail_lengths, strict=True)]
-    lanes = [row[:n].tobytes() for row, n in zip(made.lane_bytes, made.lane_lengths, strict=True)]
-    return [*nodes, *tails, *lanes, b""]
+def spelled(trie: Trie) -> list[bytes]:
+    """The bytes at every node and tail."""
+    nodes = [b""]
+    for last_bytes, parents in zip(trie.last_bytes.tolist(), trie.parents.tolist(), strict=True):
+        nodes += [nodes[parent] + bytes([byte]) for byte, parent in zip(last_bytes, parents, strict=True)]
+    tails = zip(trie.tail_parents, trie.tail_bytes, trie.tail_lengths, strict=True)
+    return nodes + [nodes[parent] + row[:length].tobytes() for parent, row, length in tails]
 
 
-def check(tokens: list[bytes]) -> None:
+def is_text(token: bytes) -> bool:
+    text = token.decode(errors="surrogateescape")
+    return all(c >= " " and c not in '"\\\x7f' and not "\ud800" <= c <= "\udfff" for c in text)
+
+
+def check(tokens: Sequence[bytes]) -> Vocabulary:
     made = build_vocabulary(tokens)
-    places = spelled(made)
-    assert [places[place] for place in made.places] == [*tokens, *[b""] * (-len(tokens) % 32)]
+    ids = [id for id, token in enumerate(tokens) if token]
+    text = {id for id in ids if is_text(tokens[id])}
+    brackets = {id for id in ids if any(byte in b"{}[]" for byte in tokens[id])}
+    at_node, at_other = [*spelled(made.trie), None], spelled(made.other_trie)
+    plain = {id: at_node[place] for id, place in enumerate(made.places.tolist()) if at_node[place] is not None}
+    other = {id: at_other[p] for id, p in zip(made.other_tokens.tolist(), made.other_places.tolist(), strict=True)}
+    assert plain == {id: tokens[id] for id in ids if id not in brackets}
+    assert other == {id: token for id, token in plain.items() if id not in text}
+    assert set(made.brackets.tolist()) == brackets and set(made.other_brackets.tolist()) == brackets - text
+    sizes = {id: size for id, size in enumerate(made.text_sizes.tolist()) if size != NO_TEXT}
+    assert sizes == {id: len(tokens[id].decode()) for id in text}
+    assert ranges(made, tokens) == sorted(tokens[id] for id in ids)
     flat = made.spelling.tobytes()
-    assert [flat[o : o + n] for o, n in zip(made.offsets, made.lengths, strict=True)] == tokens
+    assert [flat[o : o + n] for o, n in zip(made.offsets, made.lengths, strict=True)] == list(tokens)
     assert made.size == len(tokens) and made.longest == max(map(len, tokens), default=0)
-    assert made.closers == max((sum(t.count(b) for b in (b"}", b"]")) for t in tokens), default=0)
-    assert made.openers == max((sum(t.count(b) for b in (b"{", b"[")) for t in tokens), default=0)
+    assert made.closers == max((sum(byte in b"}]" for byte in token) for token in tokens), default=0)
+    assert made.openers == max((sum(byte in b"{[" for byte in token) for token in tokens), default=0)
+    return made
 
 
-@given(texts)
-def test_every_token_is_spelled_at_its_place(tokens: list[bytes]) -> None:
+def ranges(made: Vocabulary, tokens: Sequence[bytes]) -> list[bytes]:
+    """The tokens of all ranges, each of which begins as it says."""
+    found = []
+    parts = (made.range_starts, made.range_sizes, made.range_firsts, made.range_seconds)
+    for start, size, first, second in zip(*(part.tolist() for part in parts), strict=True):
+        of_range = [tokens[id] for id in made.ordered[start : start + size]]
+        assert {token[:2] for token in of_range} == {bytes([first] if second < 0 else [first, second])}
+        found += of_range
+    return found
+
+
+@given(st.lists(strings, max_size=40))
+def test_every_token_is_where_it_belongs_and_nowhere_else(tokens: list[bytes]) -> None:
     check(tokens)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_real_vocabularies_are_spelled_and_have_every_byte(name: str) -> None:
-    tokens = list(vocabulary(name).tokens)
-    check(tokens)
+def test_real_vocabularies_are_complete_and_have_every_byte(name: str) -> None:
+    tokens = vocabulary(name).tokens
+    made = check(tokens)
     assert missing_bytes(tokens) == []
+    assert len(made.other_tokens) < len(tokens) / 5 and made.trie.parents.shape[0] < 100
 
 
-def test_tokens_of_the_same_bytes_share_a_place_and_prefixes_are_stored_once() -> None:
-    made = small()
-    by_token: dict[bytes, set[int]] = {}
-    for token, place in zip(small_vocabulary(), made.places, strict=False):
-        by_token.setdefault(token, set()).add(int(place))
-    assert all(len(places) == 1 for places in by_token.values())
-    nodes = spelled(made)[: sum(map(len, made.level_bytes))]
-    assert len(nodes) == len(set(nodes)) and max(map(len, nodes)) == TRIE_DEPTH
+@given(st.sets(strings.filter(bool), max_size=40))
+def test_a_trie_has_each_prefix_once_and_every_parent_before_its_block(strings: set[bytes]) -> None:
+    trie, places = build_trie(strings)
+    found = spelled(trie)
+    assert {string: found[place] for string, place in places.items()} == {string: string for string in strings}
+    block = trie.parents.shape[1]
+    assert (trie.parents < 1 + block * np.arange(trie.parents.shape[0])[:, None]).all()
+    prefixes = {string[:length] for string in strings for length in range(1, min(DEPTH, len(string)) + 1)}
+    real = [node for node in found[: trie.nodes] if node in prefixes]
+    assert set(real) == prefixes
 
 
 def test_what_cannot_be_written_byte_by_byte_is_named() -> None:
     tokens = [bytes([i]) for i in range(256) if i not in (7, 200)]
     assert missing_bytes([*tokens, b"\x07\x07"]) == [7, 200]
-
-
-@cache
-def small() -> Vocabulary:
-    return build_vocabulary(small_vocabulary())
-
-
-def test_brackets_are_only_in_lanes() -> None:
-    made = small()
-    assert not np.isin(np.concatenate(made.level_bytes), list(b"[]{}")).any()
+    assert missing_bytes(small_vocabulary()) == []

@@ -94,7 +94,7 @@ CASES = {
         ['{"ab": 2}', '{"ab": 6}'],
     ),
     "propertyNames": (
-        {"type": "object", "propertyNames": {"pattern": "^x", "maxLength": 2}, "properties": {"a": True}},
+        {"type": "object", "propertyNames": {"pattern": "^x", "maxLength": 2}, "dependentRequired": {"a": ["x"]}},
         ["{}", '{"x": 1}', '{"xa": 1}'],
         ['{"a": 1}', '{"xaa": 1}'],
     ),

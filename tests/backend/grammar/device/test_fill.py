@@ -1,0 +1,122 @@
+"""The three ways to fill a row, and when each is taken."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from backend.grammar.chars.pattern import pattern
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from backend.grammar.device.arena import Arena
+from backend.grammar.device.fill import _beginnings, fill
+from backend.grammar.device.machine import classes_of
+from backend.grammar.device.packing import pack, pack_flags, pack_some, unpack
+from backend.grammar.device.text import text_room
+from backend.grammar.device.vocabulary import build_vocabulary
+from backend.grammar.graph import SCALARS, Graph
+from backend.grammar.run import Runner
+from backend.grammar.tables import Tables
+from tests.backend.grammar.device.samples import counted, small_vocabulary, tables_of
+
+TOKENS = small_vocabulary()
+VOCABULARY = jax.device_put(build_vocabulary(TOKENS))
+ROOM = jnp.int32(60)
+NO_FRAMES = jnp.zeros(VOCABULARY.closers, jnp.int32)
+filled = jax.jit(fill)
+ENOUGH = 50
+room = jax.jit(partial(text_room, enough=ENOUGH))
+
+
+def repeated(*missing: int, escape: bool = True) -> Tables:
+    """Any characters but those, and then a bracket too many."""
+    graph = Graph()
+    root, ranges = graph.rule(), list(SCALARS)
+    for point in missing:
+        ranges = [part for low, high in ranges for part in ((low, min(high, point - 1)), (max(low, point + 1), high))]
+        ranges = [part for part in ranges if part[0] <= part[1]]
+    graph.characters(root.start, tuple(ranges), root.start, escape)
+    graph.epsilon(root.start, root.end)
+    return tables_of(graph, root)
+
+
+def room_for_text(tables: Tables, before: bytes = b"") -> int:
+    """What the device says after `before`."""
+    arena, at = Arena(1 << 14), Runner(tables).run(before)
+    placement = arena.acquire("it", tables)
+    state = placement.state + (at.state - tables.start) * (2 + tables.transitions.shape[1])
+    places = classes_of(arena.cells, jnp.int32(placement.grammar))
+    return int(room(arena.cells, places, jnp.int32(state), jnp.int32(at.characters)))
+
+
+@given(st.integers(0x20, 0xD7FF) | st.integers(0xE000, 0x10FFFF) | st.integers(0x20, 0x100))
+@example(0x7FF)
+@example(0x800)
+@example(0xFFFF)
+@example(0x10000)
+@example(0x10FFFF)
+@settings(max_examples=30, deadline=None)
+def test_where_one_character_is_refused_the_room_for_text_is_not_known(point: int) -> None:
+    known = room_for_text(repeated(point))
+    assert (known > ENOUGH) if chr(point) in '"\\\x7f' else known < 0
+
+
+@given(st.integers(0, 70), st.none() | st.integers(0, 70), st.integers(0, 140))
+@settings(max_examples=40, deadline=None)
+def test_the_room_for_text_is_what_the_limits_leave(least: int, more: int | None, written: int) -> None:
+    most = None if more is None else least + more
+    assume(most is None or written <= most)
+    tables = counted(least, most)
+    known = room_for_text(tables, b'"' + b"a" * written)
+    assert min(known, ENOUGH + 1) == min(ENOUGH + 1, ENOUGH + 1 if most is None else most - written)
+    assert room_for_text(tables) <= 0 and (most is None or room_for_text(tables, b'"' + b"a" * most) == 0)
+
+
+def test_the_room_for_text_is_not_known_where_the_kind_of_character_counts() -> None:
+    graph = Graph()
+    root = graph.rule()
+    graph.counted_string(root.start, 0, 40, root.end)
+    graph.string(root.start, pattern("^[a-z]*$"), root.end)
+    assert room_for_text(tables_of(graph, root), b'"ab') < 0
+
+
+@pytest.mark.parametrize("missing", [(), (ord("z"),), (0x1F422,), (ord("["),), tuple(range(0x61, 0x7B))])
+@pytest.mark.parametrize("escape", [True, False])
+def test_each_way_gives_the_masks_of_the_host(missing: tuple[int, ...], escape: bool) -> None:
+    tables = repeated(*missing, escape=escape)
+    arena, runner = Arena(1 << 14), Runner(tables)
+    placement = arena.acquire("it", tables)
+    row, used = filled(arena.cells, VOCABULARY, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES)
+    allowed = np.asarray(unpack(row[None]))[0]
+    assert allowed[: len(TOKENS)].tolist() == [bool(token) and runner.run(token) is not None for token in TOKENS]
+    assert not allowed[len(TOKENS) :].any() and not used
+
+
+def test_only_beginnings_that_may_follow_are_counted() -> None:
+    graph = Graph()
+    root = graph.rule()
+    graph.literal(root.start, b"ab", root.end)
+    tables, arena = tables_of(graph, root), Arena(1 << 14)
+    placement = arena.acquire("it", tables)
+    places = classes_of(arena.cells, jnp.int32(placement.grammar))
+    alive, few = _beginnings(arena.cells, VOCABULARY, places, jnp.int32(placement.state))
+    ids = [
+        i
+        for s, n in zip(*map(np.asarray, (VOCABULARY.range_starts, VOCABULARY.range_sizes * alive)), strict=True)
+        for i in VOCABULARY.ordered[s : s + n].tolist()
+    ]
+    assert {id for id, token in enumerate(TOKENS) if token == b"a" or token.startswith(b"ab")} == set(ids) and few
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200))
+@settings(deadline=None, max_examples=30)
+def test_packings_agree(flags: list[bool]) -> None:
+    words = -(-len(flags) // 32)
+    row = pack_flags(np.asarray(flags), words)
+    whole = np.asarray([*flags, *[False] * (32 * words - len(flags))])
+    np.testing.assert_array_equal(row, pack(whole))
+    np.testing.assert_array_equal(np.asarray(unpack(row[None]))[0], whole)
+    order = np.random.default_rng(0).permutation(len(flags)).astype(np.int32)
+    np.testing.assert_array_equal(row, pack_some(jnp.asarray(order), jnp.asarray(whole[order]), words))
