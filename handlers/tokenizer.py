@@ -92,8 +92,12 @@ class ChatTokenizer:
         return self._bytes[token] or None
 
     def vocabulary(self) -> list[bytes]:
-        """The bytes of every token by its id, b"" where it adds none."""
-        return [self.token_bytes(token) or b"" for token in range(self.vocab_size)]
+        """The bytes of every token by its id, b"" where it adds none or is a control token such as <tool_call>.
+
+        A constrained answer spells such a text out, if it has to say it, with ordinary tokens.
+        """
+        control = self._tokenizer.added_tokens_decoder
+        return [b"" if token in control else self.token_bytes(token) or b"" for token in range(self.vocab_size)]
 
     def token_text(self, token: int) -> str:
         """A token as text to show: incomplete characters as U+FFFD, special tokens by their name, "" if unknown."""

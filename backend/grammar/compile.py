@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from backend.grammar import schema
@@ -52,7 +53,7 @@ def _pattern_rule(text: str, graph: Graph) -> Rule:
 
 def _parse(text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except ValueError as error:
         raise GrammarError(f"the schema is not valid JSON: {error}") from error
 

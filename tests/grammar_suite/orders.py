@@ -20,20 +20,22 @@ class Search:
     """Searches the orders of one value's properties. Properties that may come in any order are not all permuted."""
 
     runner: Runner
-    _known: dict[tuple[int, Configuration], Places] = field(default_factory=dict)
+    _known: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
 
     def accepts(self, value: Any) -> bool:
         """Whether the value, written compactly in some order, is a word of the language."""
         if self.runner.accepts(dumps(value)):
             return True
+        self._known.clear()
         return any(self.runner.complete(end) for end in self._ends(value, self.runner.start))
 
     def _ends(self, value: Any, at: Configuration) -> Places:
-        """Where each text of `value` leads from `at`."""
-        key = id(value), at
+        """Where each text of `value` leads from `at`. It leaves the stack as it was, so the state decides."""
+        key = id(value), at.state
         if key not in self._known:
-            self._known[key] = self._find(value, at)
-        return self._known[key]
+            ends = self._find(value, Configuration(at.state))
+            self._known[key] = tuple(dict.fromkeys(end.state for end in ends))
+        return tuple(Configuration(state, at.stack) for state in self._known[key])
 
     def _find(self, value: Any, at: Configuration) -> Places:
         if isinstance(value, dict):

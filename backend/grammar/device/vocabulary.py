@@ -27,8 +27,8 @@ class Vocabulary:
 
     trie, places: all plain tokens; int32 [32 * W], the place of each token in the trie, its size for all others.
     other_trie, other_tokens, other_places: the plain tokens that are not text; int32 [their number] each.
-    text_sizes: uint8 [32 * W], the characters of each text token, NO_TEXT for all others. brackets, other_brackets: int32 [K], [K'], the tokens that are not plain,
-    and those of them that are not text.
+    text_sizes: uint8 [32 * W], the characters of each text token, NO_TEXT for all others.
+    brackets, other_brackets: int32 [K], [K'], the tokens that are not plain, and those of them that are not text.
     ordered: int32 [tokens with bytes], all tokens by their bytes. Those with the same first two bytes are a range of
     it: range_starts, range_sizes, range_firsts, range_seconds, int32 [ranges]; second -1 for a token of one byte.
     spelling: uint8 [total], the bytes of all tokens; token t has lengths[t] of them from offsets[t], int32 [V].

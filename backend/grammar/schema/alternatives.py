@@ -64,11 +64,11 @@ def meet(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...
     return tuple(met)
 
 
-def join(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...]:
-    """The values in either union."""
-    if left == (anything,) or right == (anything,):
+def join(unions: list[tuple[S, ...]], anything: S) -> tuple[S, ...]:
+    """The values in any of the unions."""
+    if any(union == (anything,) for union in unions):
         return (anything,)
-    return tuple(dict.fromkeys(left + right))
+    return tuple(dict.fromkeys(shape for union in unions for shape in union))
 
 
 def complement(union: tuple[S, ...], anything: S) -> tuple[S, ...]:

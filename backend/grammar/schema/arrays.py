@@ -90,6 +90,11 @@ class ArrayShape:
             return False
         return all(contains.least == 0 or self._holds_one(contains, decide) for contains in self.contains)
 
+    def overlaps(self, other: "ArrayShape", decide: Callable[[Expression], bool]) -> bool:
+        """False only where no array is in both."""
+        met = self.meet(other)
+        return met is not None and met.inhabited(decide)
+
     def _holds_one(self, contains: Contains, decide: Callable[[Expression], bool]) -> bool:
         end = len(self.prefix) + 1 if self.most is None else min(self.most, max(len(self.prefix), contains.start) + 1)
         positions = {

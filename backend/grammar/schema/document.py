@@ -1,6 +1,5 @@
 """A schema document: its schemas as expressions, its identifiers, and its references, which never leave it."""
 
-import json
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -63,7 +62,7 @@ class Document:
 
     def _alike(self, raw: dict, pointer: str, base: str, depth: int) -> Expression:
         """The same expression for schemas that differ in nothing but annotations on them."""
-        key = (base, json.dumps({keyword: value for keyword, value in raw.items() if keyword not in TEXTS}))
+        key = (base, repr({keyword: value for keyword, value in raw.items() if keyword not in TEXTS}))
         known = self._texts.get(key)
         if known is None:
             known = self._texts[key] = self._new(raw, pointer, base, depth)

@@ -1,9 +1,9 @@
 """The normal form of an expression: for each JSON type the values, as a union of shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from backend.grammar.schema import alternatives
+from backend.grammar.schema import alternatives, numbers, strings
 from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape
 from backend.grammar.schema.expressions import Expression
 from backend.grammar.schema.numbers import ANY_NUMBER, NumberShape
@@ -40,15 +40,15 @@ class Form:
             alternatives.meet(self.objects, other.objects, ANY_OBJECT),
         )
 
-    def join(self, other: "Form") -> "Form":
-        """The values in either."""
-        return Form(
-            self.null or other.null,
-            self.booleans | other.booleans,
-            alternatives.join(self.numbers, other.numbers, ANY_NUMBER),
-            alternatives.join(self.strings, other.strings, ANY_STRING),
-            alternatives.join(self.arrays, other.arrays, ANY_ARRAY),
-            alternatives.join(self.objects, other.objects, ANY_OBJECT),
+    def overlaps(self, other: "Form", decide: Decide) -> bool:
+        """False only where no value is in both."""
+        return (
+            (self.null and other.null)
+            or bool(self.booleans & other.booleans)
+            or any(shape.inhabited() for shape in alternatives.meet(self.numbers, other.numbers, ANY_NUMBER))
+            or any(shape.inhabited() for shape in alternatives.meet(self.strings, other.strings, ANY_STRING))
+            or any(a.overlaps(b, decide) for a in self.arrays for b in other.arrays)
+            or any(a.overlaps(b, decide) for a in self.objects for b in other.objects)
         )
 
     def complement(self) -> "Form":
@@ -92,6 +92,19 @@ class Form:
 
 ANY_VALUE = Form(True, BOOLEANS, (ANY_NUMBER,), (ANY_STRING,), (ANY_ARRAY,), (ANY_OBJECT,))
 NO_VALUE = Form()
+
+
+def union(forms: Iterable[Form]) -> Form:
+    """The values in any of `forms`."""
+    forms = list(forms)
+    return Form(
+        any(form.null for form in forms),
+        frozenset().union(*[form.booleans for form in forms]),
+        numbers.with_values_together(alternatives.join([form.numbers for form in forms], ANY_NUMBER)),
+        strings.with_values_together(alternatives.join([form.strings for form in forms], ANY_STRING)),
+        alternatives.join([form.arrays for form in forms], ANY_ARRAY),
+        alternatives.join([form.objects for form in forms], ANY_OBJECT),
+    )
 
 
 def of_objects(*shapes: ObjectShape) -> Form:

@@ -26,6 +26,8 @@ OPAQUE = frozenset(["enum", "const", "default", "example", "examples"])
 UNSUPPORTED = frozenset(["$dynamicRef", "$recursiveRef"])
 """Keywords that are refused wherever they stand."""
 
+MAX_COUNT = 2**31 - 1
+MAX_DIGITS = 1_000
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
@@ -34,8 +36,10 @@ def natural(raw: dict, keyword: str, pointer: str, default: int | None) -> int |
     value = raw.get(keyword)
     if value is None and keyword not in raw:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0 or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0 or value % 1:
         raise GrammarError(f"{keyword} must be a whole number that is not negative", f"{pointer}/{keyword}")
+    if value > MAX_COUNT:
+        raise GrammarError(f"{keyword} must not be more than {MAX_COUNT}", f"{pointer}/{keyword}")
     return int(value)
 
 
@@ -43,7 +47,10 @@ def decimal(value: Any, keyword: str, pointer: str) -> Decimal:
     """A keyword that is a number, exactly as it is spelled. Raises GrammarError where it is not."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise GrammarError(f"{keyword} must be a number", f"{pointer}/{keyword}")
-    return value if isinstance(value, Decimal) else Decimal(repr(value))
+    number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not number.is_finite() or max(abs(number.adjusted()), len(number.as_tuple().digits)) > MAX_DIGITS:
+        raise GrammarError(f"numbers of more than {MAX_DIGITS} digits are not supported", f"{pointer}/{keyword}")
+    return number
 
 
 def mapping(raw: dict, keyword: str, pointer: str) -> dict:

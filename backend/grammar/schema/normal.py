@@ -17,7 +17,7 @@ from backend.grammar.schema.expressions import (
     negate,
     neutral,
 )
-from backend.grammar.schema.form import ANY_VALUE, NO_VALUE, Form, of_objects
+from backend.grammar.schema.form import ANY_VALUE, NO_VALUE, Form, of_objects, union
 from backend.grammar.schema.keywords import mapping, names, sequence
 from backend.grammar.schema.objects import Names, ObjectShape
 from backend.grammar.schema.reading import assertions, constant, constants
@@ -106,10 +106,7 @@ class Normaliser:
         return self._meet(tuple(self._branches(source, "allOf")))
 
     def _any_of(self, source: Source) -> Form:
-        form = NO_VALUE
-        for branch in self._branches(source, "anyOf"):
-            form = form.join(self.form(branch))
-        return form
+        return union(self.form(branch) for branch in self._branches(source, "anyOf"))
 
     def _one_of(self, source: Source) -> Form:
         """Each branch without the others that it has values in common with."""
@@ -117,17 +114,14 @@ class Normaliser:
         forms = [self.form(branch) for branch in branches]
         exact = list(forms)
         for i, j in combinations(range(len(forms)), 2):
-            if forms[i].meet(forms[j]).inhabited(self.inhabited):
+            if forms[i].overlaps(forms[j], self.inhabited):
                 try:
                     exact[i] = exact[i].meet(forms[j].complement())
                     exact[j] = exact[j].meet(forms[i].complement())
                 except GrammarError as error:
                     message = f"oneOf branches {i} and {j} overlap, and the values of just one cannot be told: {error}"
                     raise GrammarError(message, source.pointer) from error
-        form = NO_VALUE
-        for branch in exact:
-            form = form.join(branch)
-        return form
+        return union(exact)
 
     def _not(self, source: Source) -> Form:
         try:
@@ -148,7 +142,7 @@ class Normaliser:
                     held = consequence.meet(held)
                 else:
                     failed = consequence.meet(failed)
-        return held.join(failed)
+        return union([held, failed])
 
     def _constants(self, source: Source) -> Form:
         return constants(sequence(source.raw, "enum", source.pointer), f"{source.pointer}/enum")
@@ -179,7 +173,7 @@ class Normaliser:
         form = ANY_VALUE
         for name, needed in mapping(source.raw, keyword, source.pointer).items():
             absent = of_objects(ObjectShape({name: NOTHING}))
-            form = form.meet(absent.join(self._needed(source, keyword, name, needed)))
+            form = form.meet(union([absent, self._needed(source, keyword, name, needed)]))
         return form
 
     def _needed(self, source: Source, keyword: str, name: str, needed: object) -> Form:

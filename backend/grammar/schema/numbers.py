@@ -1,6 +1,7 @@
 """Sets of numbers, by value: what number keywords say, their conjunctions, complements and spellings."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
@@ -110,6 +111,17 @@ class NumberShape:
 
 
 ANY_NUMBER = NumberShape()
+
+
+def with_values_together(shapes: Iterable[NumberShape]) -> tuple[NumberShape, ...]:
+    """The same union, with one shape for all candidates."""
+    others, values = [], []
+    for shape in shapes:
+        if shape.values is None:
+            others.append(shape)
+        else:
+            values.append(shape.values)
+    return (*others, NumberShape(values=frozenset().union(*values))) if values else tuple(others)
 
 
 def _tighter(a: Bound | None, b: Bound | None, *, highest: bool) -> Bound | None:

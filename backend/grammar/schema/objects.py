@@ -5,8 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.errors import GrammarError
 from backend.grammar.schema.alternatives import Refusal, refuse
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+
+MAX_CELLS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +145,14 @@ class ObjectShape:
             return False
         return all(self._holds_one(some, cells, decide) for some in self.some)
 
+    def overlaps(self, other: "ObjectShape", decide: Callable[[Expression], bool]) -> bool:
+        """False only where no object is in both."""
+        for name in sorted(self.required & other.required):
+            if not decide(all_of(self.value(name), other.value(name))):
+                return False
+        met = self.meet(other)
+        return met is not None and met.inhabited(decide)
+
     def _holds_one(self, some: Some, cells: list[Cell], decide: Callable[[Expression], bool]) -> bool:
         named = (self.value(name) for name in self.fields if some.names.holds(name))
         free = (cell.value for cell in cells if some.names.covers(cell.inside))
@@ -156,6 +167,8 @@ class ObjectShape:
         groups: list[tuple[CharDfa | None, frozenset[CharDfa]]] = [(None, frozenset())]
         for splitter in dict.fromkeys(language for names in everything for language in names.splitters()):
             groups = [part for group in groups for part in _split(group, splitter)]
+            if len(groups) > MAX_CELLS:
+                raise GrammarError(f"patterns of property names overlap in more than {MAX_CELLS} ways")
         cells = []
         for language, inside in groups:
             value = all_of(*(value for names, value in self.keyed if names.covers(inside)))

@@ -62,7 +62,7 @@ def constant(value: Any, pointer: str) -> Form:
     if isinstance(value, int | float | Decimal):
         return Form(numbers=(NumberShape(values=frozenset([decimal(value, "enum", pointer)])),))
     if isinstance(value, str):
-        return Form(strings=(StringShape(CharDfa.literals([value])),))
+        return Form(strings=(StringShape(values=frozenset([value])),))
     if isinstance(value, list):
         items = tuple(Constant(item, pointer) for item in value)
         return Form(arrays=(ArrayShape(items, NOTHING, len(items), len(items)),))
@@ -80,7 +80,7 @@ def constants(values: list, pointer: str) -> Form:
         any(value is None for value in values),
         frozenset(value for value in values if isinstance(value, bool)),
         (NumberShape(values=frozenset(decimal(value, "enum", pointer) for value in numbers)),) if numbers else (),
-        (StringShape(CharDfa.literals(texts)),) if texts else (),
+        (StringShape(values=frozenset(texts)),) if texts else (),
         tuple(shape for form in rest for shape in form.arrays),
         tuple(shape for form in rest for shape in form.objects),
     )

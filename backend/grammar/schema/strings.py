@@ -1,5 +1,6 @@
-"""Sets of strings: a language of characters together with bounds on the length, which stay numbers."""
+"""Sets of strings: candidates, or a language of characters together with bounds on the length, which stay numbers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backend.grammar.chars.dfa import CharDfa
@@ -10,16 +11,23 @@ from backend.grammar.schema.alternatives import Refusal, refuse
 class StringShape:
     """Strings of `language` (None: any) that have `least` to `most` (None: any number of) characters.
 
-    refusals: restrictions that cannot be enforced.
+    values: the only candidates, None for all; they already satisfy the rest. refusals: what cannot be enforced.
     """
 
     language: CharDfa | None = None
     least: int = 0
     most: int | None = None
+    values: frozenset[str] | None = None
     refusals: tuple[Refusal, ...] = ()
 
     def meet(self, other: "StringShape") -> "StringShape | None":
         """The strings in both; None where that is seen to be none."""
+        refusals = self.refusals + other.refusals
+        if self.values is not None:
+            values = frozenset(filter(other._admits, self.values))
+            return StringShape(values=values, refusals=refusals) if values else None
+        if other.values is not None:
+            return other.meet(self)
         language = other.language if self.language is None else self.language
         if self.language is not None and other.language is not None:
             language = self.language & other.language
@@ -27,11 +35,13 @@ class StringShape:
         least = max(self.least, other.least)
         if (most is not None and least > most) or (language is not None and language.is_empty):
             return None
-        return StringShape(language, least, most, self.refusals + other.refusals)
+        return StringShape(language, least, most, refusals=refusals)
 
     def complement(self) -> list["StringShape"]:
         """The strings outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
         refuse(self.refusals)
+        if self.values is not None:
+            return [StringShape(~CharDfa.literals(self.values))]
         outside = []
         if self.language is not None:
             rest = ~self.language
@@ -49,11 +59,19 @@ class StringShape:
 
     def contents(self) -> CharDfa | None:
         """Every string of the set, as one language; None for any string. Raises GrammarError where it is too large."""
+        if self.values is not None:
+            return CharDfa.literals(self.values)
         if self.least == 0 and self.most is None:
             return self.language
         if self.language is None:
             return CharDfa.lengths(self.least, self.most)
         return self.language if self._lengths_hold() else self.language & CharDfa.lengths(self.least, self.most)
+
+    def _admits(self, value: str) -> bool:
+        if self.values is not None:
+            return value in self.values
+        enough = self.least <= len(value) and (self.most is None or len(value) <= self.most)
+        return enough and (self.language is None or self.language.matches(value))
 
     def _lengths_hold(self) -> bool:
         """Whether the language alone sees to the bounds."""
@@ -64,6 +82,17 @@ class StringShape:
 
 
 ANY_STRING = StringShape()
+
+
+def with_values_together(shapes: Iterable[StringShape]) -> tuple[StringShape, ...]:
+    """The same union, with one shape for all candidates."""
+    others, values = [], []
+    for shape in shapes:
+        if shape.values is None or shape.refusals:
+            others.append(shape)
+        else:
+            values.append(shape.values)
+    return (*others, StringShape(values=frozenset().union(*values))) if values else tuple(others)
 
 
 def language_of(shapes: tuple[StringShape, ...]) -> CharDfa:

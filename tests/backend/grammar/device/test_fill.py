@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from backend.grammar.chars.pattern import pattern
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from backend.grammar.chars.parse import pattern
 from backend.grammar.device.arena import Arena
 from backend.grammar.device.fill import _beginnings, fill
 from backend.grammar.device.machine import classes_of

@@ -1,5 +1,7 @@
 """What cannot be enforced is refused, with its place."""
 
+import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -93,3 +95,22 @@ def test_alternatives_are_bounded() -> None:
     choice = {"anyOf": [{"type": "object", "required": [name]} for name in "abcdefghij"]}
     with pytest.raises(GrammarError, match="more than 500 alternatives"):
         build({"allOf": [choice, choice.copy(), choice.copy()]}, Graph())
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"minLength": Decimal("1e999999999")},
+        {"maximum": Decimal("1e999999999")},
+        {"enum": [Decimal("1e-999999999")]},
+        {"multipleOf": Decimal("1e-999999999")},
+        {"patternProperties": {f"x{i}.*y{i}": {"minimum": i} for i in range(12)}, "type": "object"},
+        {"allOf": [{"dependentRequired": {str(i): [str(i + 1)]}} for i in range(30)]},
+        {"minItems": 30_000},
+    ],
+)
+def test_hostile_schemas_are_refused_at_once(schema: dict) -> None:
+    start = time.process_time()
+    with pytest.raises(GrammarError):
+        build(schema, Graph())
+    assert time.process_time() - start < 3
