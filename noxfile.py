@@ -45,6 +45,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def grammar(session: nox.Session) -> None:
+    """Constraints, all of it: every development schema against validators and llguidance (ten minutes); for pytest."""
+    install(session, "tests")
+    session.run("pytest", "tests/backend/grammar", "tests/grammar_suite", *session.posargs)
+
+
+@nox.session
 def serve(session: nox.Session) -> None:
     """Run the server from this checkout; arguments go to `jaxchat serve`."""
     install(session)
@@ -57,6 +64,13 @@ def bench(session: nox.Session) -> None:
     install(session)
     session.install(*PINS, "torch")
     session.run("python", "-m", "benchmarks.decode", *session.posargs)
+
+
+@nox.session
+def bench_grammar(session: nox.Session) -> None:
+    """Constraints side by side with llguidance and xgrammar; arguments go to the script."""
+    install(session, "bench-grammar")
+    session.run("python", "-m", "benchmarks.grammar", *session.posargs)
 
 
 @nox.session

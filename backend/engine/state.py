@@ -110,7 +110,9 @@ def first_row_state(request: Request, choice: int, vocabulary: Vocabulary, gramm
         "counts": np.zeros(vocab, np.int32),
     }
     sampling = params.row(request.sampling, request.seeds[choice], vocab)
-    return RowState(**values, params=sampling, grammar=grammar_state.row(grammar, np.asarray(sampling.is_end), vocabulary.words))
+    return RowState(
+        **values, params=sampling, grammar=grammar_state.row(grammar, np.asarray(sampling.is_end), vocabulary.words)
+    )
 
 
 def empty_block(rows: int, steps: int, vocab: int) -> Block:

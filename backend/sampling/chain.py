@@ -40,8 +40,14 @@ def sample(
     shaping = _shaping(params, drawn, token_mask)
     warm = drawn.active & (params.temperature > 0)
     # What a branch hands on is copied: rows that want nothing but the likeliest token must not pass through the stages.
-    plain = ~(warm | (drawn.active & jnp.stack([needed for needed, _ in shaping]).any(0))).any()
-    return jax.lax.cond(plain, _likeliest, lambda x: _shape_and_draw(x, shaping, params, drawn, warm, position), logits)
+    masked, mask = token_mask
+    others = warm | (drawn.active & jnp.stack([needed for needed, _ in shaping if needed is not masked]).any(0))
+    branches = (
+        _likeliest,
+        lambda x: _likeliest(mask(x)),
+        lambda x: _shape_and_draw(x, shaping, params, drawn, warm, position),
+    )
+    return jax.lax.switch(jnp.where(others.any(), 2, (drawn.active & masked).any().astype(jnp.int32)), branches, logits)
 
 
 def _likeliest(logits: jax.Array) -> jax.Array:

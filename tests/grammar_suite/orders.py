@@ -4,23 +4,38 @@ A grammar fixes the order of the properties, and which order follows from the wh
 with the automaton itself telling which property may come next.
 """
 
+import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from backend.grammar.run import Configuration, Runner
 from tests.grammar_suite.spelling import dumps, spellings
 
 Places = tuple[Configuration, ...]
+Layer = dict[tuple[Configuration, frozenset[str]], None]
 MOST_PER_PLACE = 2
 MOST = 16
+MOST_TRIED = 16
+
+
+@cache
+def _key(name: str, comma: bytes) -> bytes:
+    return comma + dumps(name) + b":"
 
 
 @dataclass
 class Search:
-    """Searches the orders of one value's properties. Properties that may come in any order are not all permuted."""
+    """Searches the orders of a value's properties. Properties that may come in any order are not all permuted.
+
+    schema: its text, in which the properties mostly stand in the order that the grammar wants.
+    """
 
     runner: Runner
+    schema: str = ""
     _known: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    _positions: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _keys: dict[tuple[int, bytes], int | None] = field(default_factory=dict)
 
     def accepts(self, value: Any) -> bool:
         """Whether the value, written compactly in some order, is a word of the language."""
@@ -56,30 +71,53 @@ class Search:
         return self._after([b"]"], places)
 
     def _object(self, members: dict[str, Any], at: Configuration) -> Places:
-        layer = {(place, frozenset(members)): None for place in self._after([b"{"], (at,))}
-        for index in range(len(members)):
-            comma = b"," if index else b""
-            layer = self._narrow(
-                {
-                    (end, left - {name}): None
-                    for place, left in layer
-                    for name in members
-                    if name in left
-                    for begun in self._after([comma + dumps(name) + b":"], (place,))
-                    for end in self._ends(members[name], begun)
-                }
-            )
-        return self._after([b"}"], tuple({place: None for place, _ in layer}))
+        layer: Layer = {(place, frozenset(members)): None for place in self._after([b"{"], (at,))}
+        for comma in [b"", *[b","] * len(members)][: len(members)]:
+            following: Layer = {}
+            for place, left in layer:
+                following |= self._extended(members, comma, place, left)
+            layer = self._narrow(following)
+        return self._after([b"}"], tuple(dict.fromkeys(place for place, _ in layer)))
 
-    def _narrow(self, layer: dict[tuple[Configuration, frozenset], None]) -> dict:
-        """The ways after which most of the remaining properties may come next."""
+    def _extended(self, members: dict[str, Any], comma: bytes, place: Configuration, left: frozenset[str]) -> Layer:
+        """One property more. One that keeps all the others possible need not be tried later: it alone is taken."""
+        found: Layer = {}
+        possible = self._possible(place, left, comma)
+        for name in sorted(possible, key=self._position)[:MOST_TRIED]:
+            ends = self._ends(members[name], self._begun(place, _key(name, comma)))
+            rest = left - {name}
+            if len(ends) == 1 and self._possible(ends[0], rest, b",") >= possible - {name}:
+                return {(ends[0], rest): None}
+            found |= {(end, rest): None for end in ends}
+        return found
+
+    def _position(self, name: str) -> tuple[int, str]:
+        if name not in self._positions:
+            at = self.schema.find(json.dumps(name))
+            self._positions[name] = (len(self.schema) if at < 0 else at), name
+        return self._positions[name]
+
+    def _possible(self, place: Configuration, names: frozenset[str], comma: bytes) -> set[str]:
+        """The properties that may come next."""
+        return {name for name in names if self._begun(place, _key(name, comma)) is not None}
+
+    def _begun(self, place: Configuration, text: bytes) -> Configuration | None:
+        key = place.state, text
+        if key not in self._keys:
+            after = self.runner.run(text, Configuration(place.state))
+            self._keys[key] = None if after is None else after.state
+        state = self._keys[key]
+        return None if state is None else Configuration(state, place.stack)
+
+    def _narrow(self, layer: Layer) -> Layer:
+        """The ways after which most of the remaining properties may come next, few for each place."""
         by_place: dict[Configuration, list[frozenset[str]]] = {}
         for place, left in layer:
             by_place.setdefault(place, []).append(left)
         ranked = []
         for place, lefts in by_place.items():
-            alive = {name for name in frozenset().union(*lefts) if self._after([b"," + dumps(name) + b":"], (place,))}
-            best = sorted(lefts, key=lambda left: len(left - alive))[:MOST_PER_PLACE]
-            ranked += [(len(left - alive), place, left) for left in best]
+            possible = self._possible(place, frozenset().union(*lefts), b",")
+            lost = sorted(((len(left - possible), left) for left in lefts), key=lambda entry: entry[0])
+            ranked += [(count, place, left) for count, left in lost[:MOST_PER_PLACE]]
         ranked.sort(key=lambda entry: entry[0])
         return {(place, left): None for _, place, left in ranked[:MOST]}

@@ -40,7 +40,7 @@ def test_every_refusal_names_what_it_refuses(compiled: list[Compiled]) -> None:
 def test_no_violating_instance_is_accepted_and_hardly_a_conforming_one_rejected(compiled: list[Compiled]) -> None:
     violations, rejected, conforming = [], [], 0
     for entry, tables in accepted(compiled):
-        search = Search(Runner(tables))
+        search = Search(Runner(tables), entry.case.text)
         conforming += len(entry.case.conforming)
         violations += [(entry.case.name, value) for value in entry.case.violating if search.accepts(value)]
         rejected += [(entry.case.name, value) for value in entry.case.conforming if not search.accepts(value)]

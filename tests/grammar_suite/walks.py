@@ -2,9 +2,12 @@
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
 
 from backend.grammar.run import Configuration, Runner
-from backend.grammar.tables import Tables
+from backend.grammar.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
 
 TRIES = 32
 
@@ -76,4 +79,27 @@ class Walker:
 
     def _shortest(self, following: list[tuple[int, Configuration]]) -> tuple[int, Configuration]:
         """Out of the container if that may be, else the fewest bytes to its end."""
-        return min(following, key=lambda step: (len(step[1].stack), self._tables.distance[step[1].state]))
+        return min(following, key=lambda step: (len(step[1].stack), self._distances[step[1].state]))
+
+    @cached_property
+    def _distances(self) -> list[float]:
+        """For each state the fewest bytes to the end of the word or of the container; counting is left out."""
+        t = self._tables
+        state, code = np.unique(
+            np.stack([np.repeat(np.arange(len(t.transitions)), t.transitions.shape[1]), t.transitions.ravel()]), axis=1
+        )
+        state, code = state[code != DEAD], code[code != DEAD]
+        kind, argument = code >> SHIFT, code & ARGUMENT
+        frames, counters = np.where(kind == PUSH, argument, 0), np.where(kind == COUNT, argument, 0)
+        states = np.where((kind == NEXT) | (kind == RESET), argument, 0)
+        found = np.where(t.accepting, 0.0, np.inf)
+        while True:
+            inside, after = found[t.frame_start], np.where(t.returns == DEAD, np.inf, found[t.returns]).min(axis=1)
+            pushed = np.append(inside + after, np.inf)[frames]
+            counted = np.append(found[t.counters[:, 1:]].min(axis=1), np.inf)[counters]
+            rest = np.select([kind == POP, kind == PUSH, kind == COUNT], [0.0, pushed, counted], found[states])
+            nearer = found.copy()
+            np.minimum.at(nearer, state, 1 + rest)
+            if (nearer == found).all():
+                return found.tolist()
+            found = nearer

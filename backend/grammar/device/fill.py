@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from backend.grammar.device.lanes import Start, run_lanes
 from backend.grammar.device.machine import NOWHERE, classes_of, need, plain_move, read
 from backend.grammar.device.packing import pack, pack_some
-from backend.grammar.device.text import text_room
+from backend.grammar.device.text import MIXED, text_room
 from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary
 from backend.grammar.device.walk import walk
 
@@ -31,7 +31,8 @@ def fill(
     places = classes_of(cells, grammar)
     start = Start(state, characters, room, places, window)
     beginnings, few = _beginnings(cells, vocabulary, places, state)
-    text = text_room(cells, places, state, characters, NO_TEXT - 1)
+    ample = room >= read(cells, grammar) + vocabulary.openers
+    text = jnp.where(ample, text_room(cells, places, state, characters, NO_TEXT - 1), MIXED)
     way = jnp.where(text > 0, TEXT, jnp.where(few, FEW, MANY))
     tokens, count = jax.lax.switch(
         way,
@@ -42,36 +43,32 @@ def fill(
         ],
     )
     lanes, used = run_lanes(cells, vocabulary, start, tokens, count)
-    ample = room >= read(cells, grammar) + vocabulary.openers
-    row = jax.lax.switch(
-        way,
-        [
-            lambda: _text_row(cells, vocabulary, start, ample, text),
-            lambda: jnp.zeros(vocabulary.words, jnp.uint32),
-            lambda: _walked_row(cells, vocabulary, start, ample),
-        ],
+    row = jax.lax.cond(
+        way == FEW,
+        lambda: jnp.zeros(vocabulary.words, jnp.uint32),
+        lambda: _walked_row(cells, vocabulary, start, ample, text),
     )
     return row | pack_some(tokens, lanes, vocabulary.words), used
 
 
-def _text_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array, room: jax.Array) -> jax.Array:
-    """Text of at most `room` characters, and what else is allowed without brackets."""
-    states = walk(cells, vocabulary.other_trie, start.places, start.state, start.characters)
-    allowed = _fits(cells, read(states, vocabulary.other_places), start.room, ample)
-    text = pack(vocabulary.text_sizes < jnp.minimum(room + 1, NO_TEXT).astype(jnp.uint8))
-    return text | pack_some(vocabulary.other_tokens, allowed, vocabulary.words)
+def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array, text: jax.Array) -> jax.Array:
+    """What is allowed without brackets, uint32 [W]: text of at most so many characters and what else is found, or, if
+    `text` is not positive, all that is found. ample: bool, the stack takes all that any state needs.
+    """
+    which = jnp.int32(text > 0)
+    states = walk(cells, vocabulary.trie, which, start.places, start.state, start.characters)
 
+    def text_and_others() -> jax.Array:
+        short = vocabulary.text_sizes < jnp.minimum(text + 1, NO_TEXT).astype(jnp.uint8)
+        others = read(states, vocabulary.other_places) != NOWHERE
+        return pack(short) | pack_some(vocabulary.other_tokens, others, vocabulary.words)
 
-def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array) -> jax.Array:
-    """What is allowed without brackets."""
-    states = walk(cells, vocabulary.trie, start.places, start.state, start.characters)
-    allowed = jnp.concatenate([_fits(cells, states, start.room, ample), jnp.zeros(1, bool)])
-    return pack(read(allowed, vocabulary.places))
+    def all_found() -> jax.Array:
+        found = read(jnp.concatenate([states, jnp.full(1, NOWHERE)]), vocabulary.places)
+        fits = jax.lax.cond(ample, lambda: jnp.ones(found.shape, bool), lambda: need(cells, found) <= start.room)
+        return pack((found != NOWHERE) & fits)
 
-
-def _fits(cells: jax.Array, states: jax.Array, room: jax.Array, ample: jax.Array) -> jax.Array:
-    """bool [...], whether a container can still be ended from each state. ample: bool, there is room for any."""
-    return jax.lax.cond(ample, lambda: states != NOWHERE, lambda: (states != NOWHERE) & (need(cells, states) <= room))
+    return jax.lax.cond(text > 0, text_and_others, all_found)
 
 
 def _beginnings(

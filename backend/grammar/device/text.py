@@ -33,7 +33,7 @@ def text_room(cells: jax.Array, places: jax.Array, state: jax.Array, characters:
     def phase(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         _, room, at, counted = carry
         limit = read(cells, at + 1)
-        same, reached = (_common(cells, places, at, limit, arm) for arm in (SAME, REACHED))
+        same, reached = _common(cells, places, at, limit)
         left = limit - counted
         goes_on = (limit > 0) & (reached >= 0) & (reached != NOWHERE) & ((same == at) | (left == 1))
         last = jnp.where(same == NOWHERE, room, jnp.where((limit == 0) & (same == at), enough + 1, MIXED))
@@ -43,40 +43,50 @@ def text_room(cells: jax.Array, places: jax.Array, state: jax.Array, characters:
     return jax.lax.while_loop(lambda c: c[0] & (c[1] <= enough), phase, start)[1]
 
 
-def _common(cells: jax.Array, places: jax.Array, state: jax.Array, limit: jax.Array, arm: int) -> jax.Array:
-    """The one state to which every character of text leads, NOWHERE if none is allowed, MIXED if there is no such."""
-    to = _first(cells, state, places[_ASCII], limit, arm)
+def _common(cells: jax.Array, places: jax.Array, state: jax.Array, limit: jax.Array) -> jax.Array:
+    """The one state to which every character of text leads, below the limit and at it, int32 [2]; NOWHERE if none is
+    allowed, MIXED if there is no such state.
+    """
+    ascii_ = _first(cells, state, places[_ASCII], limit)
+    wanted = ascii_[:, 0]
     return jax.lax.cond(
-        (to == to[0]).all(),
-        lambda: _beyond_ascii(cells, places, _first(cells, state, places[_LEADS], limit, arm), to[0]),
-        lambda: jnp.int32(MIXED),
+        (ascii_ == wanted[:, None]).all(),
+        lambda: _beyond_ascii(cells, places, _first(cells, state, places[_LEADS], limit), wanted),
+        lambda: jnp.full(2, MIXED),
     )
 
 
 def _beyond_ascii(cells: jax.Array, places: jax.Array, at: jax.Array, wanted: jax.Array) -> jax.Array:
-    """`wanted`, or MIXED if a character leads elsewhere. at: int32 [leads], the states after the lead bytes.
+    """`wanted` int32 [2], or MIXED where a character leads elsewhere. at: int32 [2, leads], after the lead bytes.
 
     The leads are followed side by side; each must have one and the same state after any of its continuations.
     """
-    good = jnp.ones(_LEADS.size, bool)
-    for position in range(3):
+
+    def follow(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        position, at, good = carry
         used = position < _FOLLOWING
-        valid = _SECOND if position == 0 else np.ones_like(_SECOND)
-        code = read(cells, at[:, None] + places[_CONTINUATIONS])
+        valid = _SECOND | (position > 0)
+        code = read(cells, at[..., None] + places[_CONTINUATIONS])
         to = jnp.where(_is_next(code), code, NOWHERE)
-        common = jnp.where(valid, to, 0).max(1)
-        good &= ~used | ((to == common[:, None]) | ~valid).all(1)
-        at = jnp.where(used, common, at)
-    return jnp.where((good & (at == wanted)).all(), wanted, MIXED)
+        common = jnp.where(valid, to, 0).max(-1)
+        good &= ~used | ((to == common[..., None]) | ~valid).all(-1)
+        return position + 1, jnp.where(used, common, at), good
+
+    start = (jnp.int32(0), at, jnp.ones(at.shape, bool))
+    _, at, good = jax.lax.while_loop(lambda carry: carry[0] < 3, follow, start)
+    return jnp.where((good & (at == wanted[:, None])).all(-1), wanted, MIXED)
 
 
-def _first(cells: jax.Array, state: jax.Array, place: jax.Array, limit: jax.Array, arm: int) -> jax.Array:
-    """The states after first bytes: all counted with the state's own limit, or none; NOWHERE after any other byte."""
+def _first(cells: jax.Array, state: jax.Array, place: jax.Array, limit: jax.Array) -> jax.Array:
+    """The states after first bytes, below the limit and at it, int32 [2, bytes]: NOWHERE after a byte that is not
+    counted with the state's own limit, if it has one, or that is counted, if it has none.
+    """
     code = read(cells, state + place)
     counter = jnp.where(code >> SHIFT == COUNT, code & ARGUMENT, 0)
     counts = (counter > 0) & (limit > 0) & (read(cells, counter) == limit)
     plain = (limit == 0) & _is_next(code)
-    return jnp.where(counts, read(cells, counter + arm), jnp.where(plain, code, NOWHERE))
+    after = read(cells, counter + jnp.asarray([[SAME], [REACHED]]))
+    return jnp.where(counts, after, jnp.where(plain, code, NOWHERE))
 
 
 def _is_next(code: jax.Array) -> jax.Array:

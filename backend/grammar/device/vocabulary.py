@@ -25,8 +25,8 @@ class Vocabulary:
     Text tokens are whole UTF-8 characters that stand for themselves in a JSON string; plain tokens have no brackets,
     so that they never use the stack.
 
-    trie, places: all plain tokens; int32 [32 * W], the place of each token in the trie, its size for all others.
-    other_trie, other_tokens, other_places: the plain tokens that are not text; int32 [their number] each.
+    trie: of two sets, the plain tokens, and those of them that are not text. places: int32 [32 * W], the place of each
+    plain token in the first, the trie's size for all others. other_tokens, other_places: int32 [tokens of the second].
     text_sizes: uint8 [32 * W], the characters of each text token, NO_TEXT for all others.
     brackets, other_brackets: int32 [K], [K'], the tokens that are not plain, and those of them that are not text.
     ordered: int32 [tokens with bytes], all tokens by their bytes. Those with the same first two bytes are a range of
@@ -39,7 +39,6 @@ class Vocabulary:
 
     trie: Trie
     places: Any
-    other_trie: Trie
     other_tokens: Any
     other_places: Any
     text_sizes: Any
@@ -79,15 +78,13 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     brackets = [id for id in ids if not BRACKETS.isdisjoint(tokens[id])]
     plain = sorted(set(ids) - set(brackets))
     other = [id for id in plain if text_sizes[id] == NO_TEXT]
-    trie, node_of = build_trie({tokens[id] for id in plain})
-    other_trie, other_node_of = build_trie({tokens[id] for id in other})
+    trie, (node_of, other_node_of) = build_trie([{tokens[id] for id in some} for some in (plain, other)])
     places = np.full(32 * words, trie.size, np.int32)
     places[plain] = [node_of[tokens[id]] for id in plain]
     lengths = np.asarray([len(token) for token in tokens], np.int32)
     return Vocabulary(
         trie=trie,
         places=places,
-        other_trie=other_trie,
         other_tokens=_int32(other),
         other_places=_int32([other_node_of[tokens[id]] for id in other]),
         text_sizes=text_sizes,

@@ -9,9 +9,9 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Graph, Rule
 from backend.grammar.limits import DEFAULT, Limits
 from backend.grammar.schema.document import Document
-from backend.grammar.schema.emit import Emitter
 from backend.grammar.schema.measure import check_size
 from backend.grammar.schema.normal import Normaliser
+from backend.grammar.schema.writing.values import Emitter
 
 
 def build(schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT) -> Rule:

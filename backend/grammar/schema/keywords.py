@@ -32,14 +32,16 @@ TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 def natural(raw: dict, keyword: str, pointer: str, default: int | None) -> int | None:
-    """A keyword that is a number of things. Raises GrammarError where it is not."""
-    value = raw.get(keyword)
-    if value is None and keyword not in raw:
+    """A keyword that is a number of things. Raises GrammarError where it is not, or too large to count to."""
+    if keyword not in raw:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0 or value % 1:
-        raise GrammarError(f"{keyword} must be a whole number that is not negative", f"{pointer}/{keyword}")
+    value = raw[keyword]
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise GrammarError(f"{keyword} must be a number", f"{pointer}/{keyword}")
     if value > MAX_COUNT:
         raise GrammarError(f"{keyword} must not be more than {MAX_COUNT}", f"{pointer}/{keyword}")
+    if value < 0 or value % 1:
+        raise GrammarError(f"{keyword} must be a whole number that is not negative", f"{pointer}/{keyword}")
     return int(value)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from itertools import combinations
 
 from backend.grammar.errors import GrammarError
-from backend.grammar.schema.alternatives import located
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import (
     NOTHING,
@@ -17,11 +16,12 @@ from backend.grammar.schema.expressions import (
     negate,
     neutral,
 )
-from backend.grammar.schema.form import ANY_VALUE, NO_VALUE, Form, of_objects, union
 from backend.grammar.schema.keywords import mapping, names, sequence
-from backend.grammar.schema.objects import Names, ObjectShape
 from backend.grammar.schema.reading import assertions, constant, constants
-from backend.grammar.schema.strings import language_of
+from backend.grammar.schema.shapes.alternatives import located
+from backend.grammar.schema.shapes.form import ANY_VALUE, NO_VALUE, Form, of_objects, union
+from backend.grammar.schema.shapes.objects import Names, ObjectShape
+from backend.grammar.schema.shapes.strings import language_of
 
 
 class BareRecursion(GrammarError):
@@ -179,7 +179,7 @@ class Normaliser:
     def _needed(self, source: Source, keyword: str, name: str, needed: object) -> Form:
         if keyword != "dependentSchemas" and (keyword == "dependentRequired" or isinstance(needed, list)):
             required = names(needed, f"{source.pointer}/{keyword}")
-            return of_objects(ObjectShape(required=frozenset(required))) if required else ANY_VALUE
+            return of_objects(ObjectShape(required=frozenset(required), declared=tuple(required)))
         dependent = self.form(self._document.child(source, keyword, name))
         return of_objects(*dependent.objects)
 

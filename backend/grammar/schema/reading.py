@@ -7,21 +7,22 @@ from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.formats import format_language
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
-from backend.grammar.schema.alternatives import Refusal, located
-from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape, Contains
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Source
-from backend.grammar.schema.form import BOOLEANS, Form
 from backend.grammar.schema.keywords import TYPES, UNSUPPORTED, decimal, mapping, names, natural, sequence, text
-from backend.grammar.schema.numbers import ANY_NUMBER, Bound, NumberShape
-from backend.grammar.schema.objects import ANY_OBJECT, Names, ObjectShape
-from backend.grammar.schema.strings import ANY_STRING, StringShape
+from backend.grammar.schema.shapes.alternatives import Refusal, S, located
+from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
+from backend.grammar.schema.shapes.form import BOOLEANS, Form
+from backend.grammar.schema.shapes.numbers import ANY_NUMBER, Bound, NumberShape
+from backend.grammar.schema.shapes.objects import ANY_OBJECT, Names, ObjectShape
+from backend.grammar.schema.shapes.strings import ANY_STRING, StringShape
 
 NUMBER_KEYWORDS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
 STRING_KEYWORDS = frozenset(["minLength", "maxLength", "pattern", "format"])
 ARRAY_KEYWORDS = frozenset(
     ["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "contains", "uniqueItems"]
 )
+INTEGERS = NumberShape(integer=True)
 EVALUATING = frozenset(["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"])
 """Keywords whose schemas speak about properties and items of the same value."""
 OBJECT_KEYWORDS = frozenset(
@@ -38,18 +39,13 @@ def assertions(document: Document, source: Source) -> Form:
     for keyword in sorted(raw.keys() & UNSUPPORTED):
         raise GrammarError(f"keyword {keyword!r} is not supported", pointer)
     types = _types(raw, pointer)
-    keywords = raw.keys()
-    numbers = () if not types & {"integer", "number"} else (_numbers(raw, pointer, "number" not in types),)
-    strings = ANY_STRING if keywords.isdisjoint(STRING_KEYWORDS) else _strings(raw, pointer)
-    arrays = ANY_ARRAY if keywords.isdisjoint(ARRAY_KEYWORDS) else _arrays(document, source)
-    objects = ANY_OBJECT if keywords.isdisjoint(OBJECT_KEYWORDS) else _objects(document, source)
     return Form(
         "null" in types,
         BOOLEANS if "boolean" in types else frozenset(),
-        tuple(shape for shape in numbers if shape is not None),
-        (strings,) if "string" in types and strings is not None else (),
-        (arrays,) if "array" in types and arrays is not None else (),
-        (objects,) if "object" in types and objects is not None else (),
+        _one(_numbers(raw, pointer, "number" not in types)) if types & {"integer", "number"} else (),
+        _one(_strings(raw, pointer)) if "string" in types else (),
+        _one(_arrays(document, source)) if "array" in types else (),
+        _one(_objects(document, source)) if "object" in types else (),
     )
 
 
@@ -86,6 +82,10 @@ def constants(values: list, pointer: str) -> Form:
     )
 
 
+def _one(shape: S | None) -> tuple[S, ...]:
+    return () if shape is None else (shape,)
+
+
 def _types(raw: dict, pointer: str) -> set[str]:
     if "type" not in raw:
         return set(TYPES)
@@ -113,9 +113,6 @@ def _numbers(raw: dict, pointer: str, integer: bool) -> NumberShape | None:
     return shape
 
 
-INTEGERS = NumberShape(integer=True)
-
-
 def _bounds(raw: dict, pointer: str, keyword: str, exclusive: str) -> list[Bound]:
     """The bounds on one side; a Boolean exclusive keyword (draft 4) is about the other keyword."""
     bounds = []
@@ -128,6 +125,8 @@ def _bounds(raw: dict, pointer: str, keyword: str, exclusive: str) -> list[Bound
 
 
 def _strings(raw: dict, pointer: str) -> StringShape | None:
+    if raw.keys().isdisjoint(STRING_KEYWORDS):
+        return ANY_STRING
     least, most = natural(raw, "minLength", pointer, 0) or 0, natural(raw, "maxLength", pointer, None)
     shape = StringShape(least=least, most=most).meet(ANY_STRING)
     regex, name = text(raw, "pattern", pointer), text(raw, "format", pointer)
@@ -148,6 +147,8 @@ def _pattern(regex: str, pointer: str) -> CharDfa:
 def _arrays(document: Document, source: Source) -> ArrayShape | None:
     """Items by position and the rest: `prefixItems` and `items`, or a list of `items` and `additionalItems`."""
     raw, pointer = source.raw, source.pointer
+    if raw.keys().isdisjoint(ARRAY_KEYWORDS):
+        return ANY_ARRAY
     first, later = ("items", "additionalItems") if isinstance(raw.get("items"), list) else ("prefixItems", "items")
     if "contains" not in raw:
         later = _rest_keyword(raw, later, "unevaluatedItems")
@@ -187,6 +188,8 @@ def _contains(document: Document, source: Source) -> tuple[Contains, ...]:
 
 def _objects(document: Document, source: Source) -> ObjectShape | None:
     raw, pointer = source.raw, source.pointer
+    if raw.keys().isdisjoint(OBJECT_KEYWORDS):
+        return ANY_OBJECT
     properties, by_pattern = mapping(raw, "properties", pointer), mapping(raw, "patternProperties", pointer)
     required = names(raw["required"], f"{pointer}/required") if "required" in raw else []
     patterns = {regex: _pattern(regex, f"{pointer}/patternProperties") for regex in by_pattern}

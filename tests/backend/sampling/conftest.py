@@ -124,11 +124,17 @@ def oracle() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def draw() -> Callable[..., np.ndarray]:
-    """`draw(logits, rows, active, in_prompt, counts, position)`: the compiled chain's tokens."""
+    """`draw(logits, rows, active, in_prompt, counts, position, allowed=None)`: the compiled chain's tokens.
+
+    allowed: bool [B, V], what a token mask leaves of the rows where it leaves anything out.
+    """
 
     @jax.jit
-    def compiled(logits, rows, active, in_prompt, counts, position):
-        no_mask = (jnp.zeros_like(active), lambda x: x)
-        return sample(logits, rows, Drawn(active, in_prompt, counts, counts.sum(-1)), position, no_mask)
+    def compiled(logits, rows, active, in_prompt, counts, position, allowed):
+        mask = (~allowed.all(-1), lambda x: jnp.where(allowed, x, -INF))
+        return sample(logits, rows, Drawn(active, in_prompt, counts, counts.sum(-1)), position, mask)
 
-    return lambda *arrays: np.asarray(compiled(*arrays))
+    def drawn(logits, *arrays, allowed=None):
+        return np.asarray(compiled(logits, *arrays, np.ones(logits.shape, bool) if allowed is None else allowed))
+
+    return drawn

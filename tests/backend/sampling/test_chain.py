@@ -167,3 +167,15 @@ def test_extreme_temperatures_are_the_limits_of_ordinary_ones(
         assert (tokens == 1).all(), "0 is an end token and masked, 1 is the next"
     else:
         assert (tokens > 0).all() and len(set(tokens.tolist())) > 10
+
+
+@given(st.lists(any_params, min_size=ROWS, max_size=ROWS), numbers)
+def test_a_masked_token_is_as_one_of_no_probability(oracle: SimpleNamespace, draw: Draw, params, seed):
+    logits, in_prompt, counts = history(seed)
+    rng = np.random.default_rng(seed)
+    allowed = rng.random((ROWS, VOCAB)) < rng.choice([0.05, 0.5, 1.0], (ROWS, 1))
+    allowed[:, rng.integers(VOCAB)] = True
+    rows = oracle.as_rows([(p, i) for i, p in enumerate(params)], VOCAB)
+    rest = (rows, np.ones(ROWS, bool), in_prompt, counts, np.arange(ROWS))
+    masked = draw(logits, *rest, allowed=allowed)
+    assert (masked == draw(np.where(allowed, logits, -np.inf).astype(np.float32), *rest)).all()

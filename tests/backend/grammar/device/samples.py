@@ -16,6 +16,7 @@ from backend.grammar.device.arena import Arena, ArenaFull
 from backend.grammar.device.rows import RowCache, empty_cache
 from backend.grammar.device.state import DEPTH, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
+from backend.grammar.encoding import Ranges
 from backend.grammar.graph import Graph, Rule
 from backend.grammar.run import Configuration, Runner
 from backend.grammar.tables import Tables
@@ -31,6 +32,7 @@ def small_vocabulary(seed: int = 0) -> list[bytes]:
         b'"',
         b'":',
         b'", "',
+        b'", ',
         b'{"',
         b'"}',
         b'"}]',
@@ -145,6 +147,20 @@ def nested_objects() -> Tables:
     graph.enter(first, thing, item)
     graph.literal(item, b',"a":', first)
     graph.epsilon(item, thing.end)
+    return tables_of(graph, root)
+
+
+def lists_of_one_string(letters: Ranges) -> Tables:
+    """A list of a list or a string of those letters; after the string there may be a comma, and then one more list."""
+    graph = Graph()
+    root, array, body, quoted = graph.rule(), graph.container(b"[]"), graph.node(), graph.node()
+    graph.enter(root.start, array, root.end)
+    graph.enter(array.start, array, array.end)
+    graph.literal(array.start, b'"', body)
+    graph.characters(body, letters, body)
+    graph.literal(body, b'"', quoted)
+    graph.epsilon(quoted, array.end)
+    graph.enter(graph.literal(quoted, b", "), array, array.end)
     return tables_of(graph, root)
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from backend.grammar.device import step
 from backend.grammar.device.state import DEPTH
+from backend.grammar.encoding import Ranges
+from backend.grammar.graph import SCALARS
 from backend.grammar.run import Runner
 from backend.grammar.tables import Tables
 from tests.backend.grammar.device.samples import (
@@ -19,6 +21,7 @@ from tests.backend.grammar.device.samples import (
     Walk,
     brackets_as_text,
     counted,
+    lists_of_one_string,
     nested_lists,
     nested_objects,
     random_grammar,
@@ -86,6 +89,22 @@ def test_a_full_stack_lets_nothing_open_and_everything_close(tables: Tables) -> 
         np.testing.assert_array_equal(walk.device_mask(), mask)
         walk.draw([min(np.flatnonzero(row), key=lambda id: opens(TOKENS[id])) for row in mask])
     assert all(runner.complete(at) for runner, at in zip(walk.runners, walk.at, strict=True))
+
+
+@pytest.mark.parametrize("letters", [SCALARS, ((0, ord("y")), (ord("{"), 0x7FF)), ((ord("a"), ord("a")),)])
+def test_in_the_deepest_string_nothing_leads_to_where_the_stack_must_grow(letters: Ranges) -> None:
+    walk = Walk(TOKENS, [lists_of_one_string(letters)])
+    comma = []
+    for _ in range(DEPTH):
+        walk.draw([TOKENS.index(b"[")])
+        if len(walk.at[0].stack) >= DEPTH - 1:
+            before = walk.rows, list(walk.at)
+            walk.draw([TOKENS.index(b'"')])
+            mask = walk.device_mask()
+            np.testing.assert_array_equal(mask, walk.host_mask())
+            comma.append(bool(mask[0, TOKENS.index(b'", ')]))
+            walk.rows, walk.at = before
+    assert comma == [True, False]
 
 
 @given(seeds)
@@ -203,4 +222,4 @@ def test_masks_over_a_real_vocabulary_equal_those_of_the_host(name: str) -> None
     tokens = vocabulary(name).tokens
     assert tokens[END] == b""
     rng = random.Random(2)
-    check(Walk(tokens, [random_grammar(rng), counted(2, 30)]), rng, 5)
+    check(Walk(tokens, [random_grammar(rng), counted(2, 30)]), rng, 3)

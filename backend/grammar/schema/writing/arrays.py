@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Rule
-from backend.grammar.schema.arrays import ArrayShape, Contains
 from backend.grammar.schema.expressions import NOTHING, Expression, Negation, all_of, negate
-from backend.grammar.schema.layout import comma, space
+from backend.grammar.schema.shapes.arrays import ArrayShape, Contains
+from backend.grammar.schema.writing.layout import comma, space
 
 if TYPE_CHECKING:
-    from backend.grammar.schema.emit import Emitter
+    from backend.grammar.schema.writing.values import Emitter
 
 MAX_ITEMS = 20_000
 Counts = tuple[int, ...]

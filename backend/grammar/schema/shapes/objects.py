@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
-from backend.grammar.schema.alternatives import Refusal, refuse
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+from backend.grammar.schema.shapes.alternatives import Refusal, refuse
 
-MAX_CELLS = 200
+MAX_CELL_STATES = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,8 +167,8 @@ class ObjectShape:
         groups: list[tuple[CharDfa | None, frozenset[CharDfa]]] = [(None, frozenset())]
         for splitter in dict.fromkeys(language for names in everything for language in names.splitters()):
             groups = [part for group in groups for part in _split(group, splitter)]
-            if len(groups) > MAX_CELLS:
-                raise GrammarError(f"patterns of property names overlap in more than {MAX_CELLS} ways")
+            if sum(len(language) for language, _ in groups if language is not None) > MAX_CELL_STATES:
+                raise GrammarError("patterns of property names overlap in too many ways; use fewer or simpler ones")
         cells = []
         for language, inside in groups:
             value = all_of(*(value for names, value in self.keyed if names.covers(inside)))

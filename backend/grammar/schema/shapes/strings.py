@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backend.grammar.chars.dfa import CharDfa
-from backend.grammar.schema.alternatives import Refusal, refuse
+from backend.grammar.schema.shapes.alternatives import Refusal, refuse
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from backend.grammar.schema import alternatives, numbers, strings
-from backend.grammar.schema.arrays import ANY_ARRAY, ArrayShape
 from backend.grammar.schema.expressions import Expression
-from backend.grammar.schema.numbers import ANY_NUMBER, NumberShape
-from backend.grammar.schema.objects import ANY_OBJECT, ObjectShape
-from backend.grammar.schema.strings import ANY_STRING, StringShape
+from backend.grammar.schema.shapes import alternatives, numbers, strings
+from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape
+from backend.grammar.schema.shapes.numbers import ANY_NUMBER, NumberShape
+from backend.grammar.schema.shapes.objects import ANY_OBJECT, ObjectShape
+from backend.grammar.schema.shapes.strings import ANY_STRING, StringShape
 
 BOOLEANS = frozenset([False, True])
 Decide = Callable[[Expression], bool]

@@ -2,15 +2,15 @@
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.graph import Graph, Rule
-from backend.grammar.schema.alternatives import located, refuse
-from backend.grammar.schema.arrays import ArrayShape
-from backend.grammar.schema.emit_arrays import fill_array
-from backend.grammar.schema.emit_objects import fill_object
 from backend.grammar.schema.expressions import Expression, pointer_of
-from backend.grammar.schema.form import Form
 from backend.grammar.schema.normal import Normaliser
-from backend.grammar.schema.objects import ObjectShape
-from backend.grammar.schema.strings import StringShape
+from backend.grammar.schema.shapes.alternatives import located, refuse
+from backend.grammar.schema.shapes.arrays import ArrayShape
+from backend.grammar.schema.shapes.form import Form
+from backend.grammar.schema.shapes.objects import ObjectShape
+from backend.grammar.schema.shapes.strings import StringShape
+from backend.grammar.schema.writing.arrays import fill_array
+from backend.grammar.schema.writing.objects import fill_object
 
 
 class Emitter:

@@ -67,8 +67,9 @@ class NumberShape:
         """Whether there is such a number."""
         if self.values is not None:
             return True
-        bounds_only = self.language is None and not self.multiples and not self.integer
-        return bounds_only or not self.plain().is_empty
+        if self.language is None and not self.multiples and not self.integer:
+            return not _crossed(self.low, self.high)
+        return not self.plain().is_empty
 
     def plain(self) -> CharDfa:
         """Every plain decimal (no exponent) whose value is in the set."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Rule
 from backend.grammar.schema.expressions import NOTHING, Expression
-from backend.grammar.schema.key_tries import KeyTrie, key_bytes
-from backend.grammar.schema.kinds import FreeNames, Kind, free_names
-from backend.grammar.schema.layout import colon, comma, space
-from backend.grammar.schema.objects import Cell, ObjectShape
-from backend.grammar.schema.tally import Layer, Tally
+from backend.grammar.schema.shapes.objects import Cell, ObjectShape
+from backend.grammar.schema.writing.key_tries import KeyTrie, key_bytes
+from backend.grammar.schema.writing.kinds import FreeNames, Kind, free_names
+from backend.grammar.schema.writing.layout import colon, comma, space
+from backend.grammar.schema.writing.tally import Layer, Tally
 
 if TYPE_CHECKING:
-    from backend.grammar.schema.emit import Emitter
+    from backend.grammar.schema.writing.values import Emitter
 
 MAX_PLACES = 20_000
 Options = tuple[tuple[Expression, Layer], ...]
@@ -36,7 +37,14 @@ def fill_object(emitter: Emitter, shape: ObjectShape, container: Rule) -> None:
     values = {name: shape.value(name) for name in order}
     fields = {name: value for name, value in values.items() if value is not NOTHING}
     free = [] if closed else _free_names(shape, frozenset([*order, *shape.fields]))
-    _Body(emitter, shape, fields, free).write(container)
+    _Body(emitter, _without_idle_bounds(shape, len(fields), bool(free)), fields, free).write(container)
+
+
+def _without_idle_bounds(shape: ObjectShape, fields: int, free: bool) -> ObjectShape:
+    """The same objects, without bounds on the number of properties that hold anyway."""
+    least = 0 if shape.least <= len(shape.required) else shape.least
+    most = None if shape.most is not None and fields <= shape.most and not free else shape.most
+    return replace(shape, least=least, most=most)
 
 
 def _free_names(shape: ObjectShape, fields: frozenset[str]) -> list[tuple[Cell, FreeNames]]:

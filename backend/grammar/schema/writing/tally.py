@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.schema.expressions import Expression, all_of
-from backend.grammar.schema.kinds import Kind
-from backend.grammar.schema.objects import ObjectShape, Some
+from backend.grammar.schema.shapes.objects import ObjectShape, Some
+from backend.grammar.schema.writing.kinds import Kind
 
 OPEN, GUARDED, MET = range(3)
 """A property that must exist: not seen yet; seen under a free name, which a repetition must not undo; seen for good."""

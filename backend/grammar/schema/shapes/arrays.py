@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from backend.grammar.schema.alternatives import Refusal, refuse
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+from backend.grammar.schema.shapes.alternatives import Refusal, refuse
 
 
 class Contains(NamedTuple):
