@@ -1,6 +1,7 @@
 """Whether a text conforms to a schema, by two validators that have nothing to do with grammars."""
 
 import json
+import re
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -22,11 +23,30 @@ def _number(text: str) -> int | Decimal:
     return int(value) if value.adjusted() < DIGITS and (fraction >= 0 or value == int(value)) else value
 
 
+def _ecma(schema: Any) -> Any:
+    r"""The schema with its regular expressions in Python's words: `$` is the very end, `\d`, `\w`, `\s` are ASCII."""
+    if isinstance(schema, list):
+        return [_ecma(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _ecma(value) for name, value in schema.items()}
+    if isinstance(found.get("pattern"), str):
+        found["pattern"] = _translate(found["pattern"])
+    if isinstance(by_pattern := found.get("patternProperties"), dict):
+        found["patternProperties"] = {_translate(pattern): value for pattern, value in by_pattern.items()}
+    return found
+
+
+def _translate(pattern: str) -> str:
+    ends = re.sub(r"(\\.|\[(?:[^\\\]]|\\.)*\])|\$", lambda match: match[1] or r"\Z", pattern)
+    return f"(?a:{ends})"
+
+
 class Oracle:
     """One schema. A format that a validator does not know is no restriction for it."""
 
     def __init__(self, schema: str) -> None:
-        parsed = exact(schema)
+        parsed = _ecma(exact(schema))
         draft = jsonschema.validators.validator_for(parsed, default=jsonschema.Draft202012Validator)
         self._exact = draft(parsed, format_checker=draft.FORMAT_CHECKER)
         self._formats = jsonschema_rs.validator_for(

@@ -64,7 +64,7 @@ def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: j
         return pack(short) | pack_some(vocabulary.other_tokens, others, vocabulary.words)
 
     def all_found() -> jax.Array:
-        found = read(jnp.concatenate([states, jnp.full(1, NOWHERE)]), vocabulary.places)
+        found = read(states, vocabulary.places)
         fits = jax.lax.cond(ample, lambda: jnp.ones(found.shape, bool), lambda: need(cells, found) <= start.room)
         return pack((found != NOWHERE) & fits)
 

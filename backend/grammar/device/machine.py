@@ -50,8 +50,8 @@ class Move(NamedTuple):
 
 
 def read(cells: jax.Array, at: jax.Array) -> jax.Array:
-    """cells[at], any shape; `at` must be within bounds."""
-    return cells.at[at].get(mode="promise_in_bounds")
+    """cells[at], any shape; `at` must be within bounds. Unsigned, as a signed index is first looked at for its sign."""
+    return cells.at[at.astype(jnp.uint32)].get(mode="promise_in_bounds")
 
 
 def classes_of(cells: jax.Array, grammar: jax.Array) -> jax.Array:

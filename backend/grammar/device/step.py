@@ -13,6 +13,7 @@ from backend.grammar.device.rows import RowCache, find, insert, make_room
 from backend.grammar.device.state import DEPTH, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary
 
+Carry = tuple[jax.Array, ...]
 KEY_WORDS = 3
 """Of a key without its frames."""
 
@@ -44,7 +45,7 @@ def advance(
     lengths = jnp.where(active & rows.constrained, vocabulary.lengths[tokens], 0)
     offsets = vocabulary.offsets[tokens]
 
-    def body(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def body(carry: Carry) -> Carry:
         i, state, depth, characters, stack = carry
         go = i < lengths
         byte = vocabulary.spelling[jnp.where(go, offsets + i, 0)].astype(jnp.int32)
@@ -55,7 +56,7 @@ def advance(
         state, characters = jnp.where(go, to.state, state), jnp.where(go, to.characters, characters)
         return i + 1, state, depth + push - pop, characters, stack
 
-    start = (jnp.int32(0), rows.state, rows.depth, rows.characters, rows.stack)
+    start: Carry = (jnp.int32(0), rows.state, rows.depth, rows.characters, rows.stack)
     last = lengths.max()
     _, state, depth, characters, stack = jax.lax.while_loop(lambda c: c[0] < last, body, start)
     return replace(rows, state=state, depth=depth, characters=characters, stack=stack)
@@ -115,10 +116,11 @@ def _fill_missing(
     """Compute the rows whose place int32 [B] is -1; the cache with them, and all places."""
 
     def body(carry: tuple[RowCache, jax.Array]) -> tuple[RowCache, jax.Array]:
-        cache, places = carry
+        # Without the barrier the fill for the only row of a batch is loop-invariant: hoisted out, done at every step.
+        (cache, places), key_of, grammar_of = jax.lax.optimization_barrier((carry, keys, grammars))
         missing = places < 0
         first = jnp.argmax(missing)
-        row, stack_used = _fill_key(cells, vocabulary, grammars[first], keys[first, 1])
+        row, stack_used = _fill_key(cells, vocabulary, grammar_of[first], key_of[first, 1])
         own = jnp.where(stack_used, keys[:, 1], keys[:, 0])
         cache, place = insert(cache, own[first], row)
         return cache, jnp.where(missing & (own == own[first]).all(-1), place, places)

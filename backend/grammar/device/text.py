@@ -11,6 +11,7 @@ from backend.grammar.tables import ARGUMENT, COUNT, SHIFT
 SAME, REACHED = 1, 2
 """Where a counter has the state after a character below its limit, and at it."""
 MIXED = -1
+Carry = tuple[jax.Array, ...]
 
 _ASCII = np.asarray(sorted(TEXT), np.int32)
 _LEADS = np.arange(0xC2, 0xF5, dtype=np.int32)
@@ -30,7 +31,7 @@ def text_room(cells: jax.Array, places: jax.Array, state: jax.Array, characters:
     Negative if it depends on the characters. places: int32 [256], see `classes_of`. state, characters: int32.
     """
 
-    def phase(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def phase(carry: Carry) -> Carry:
         _, room, at, counted = carry
         limit = read(cells, at + 1)
         same, reached = _common(cells, places, at, limit)
@@ -39,7 +40,7 @@ def text_room(cells: jax.Array, places: jax.Array, state: jax.Array, characters:
         last = jnp.where(same == NOWHERE, room, jnp.where((limit == 0) & (same == at), enough + 1, MIXED))
         return goes_on, jnp.where(goes_on, room + left, last), reached, limit
 
-    start = (jnp.array(True), jnp.int32(0), state, characters)
+    start: Carry = (jnp.array(True), jnp.int32(0), state, characters)
     return jax.lax.while_loop(lambda c: c[0] & (c[1] <= enough), phase, start)[1]
 
 
@@ -62,7 +63,7 @@ def _beyond_ascii(cells: jax.Array, places: jax.Array, at: jax.Array, wanted: ja
     The leads are followed side by side; each must have one and the same state after any of its continuations.
     """
 
-    def follow(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def follow(carry: Carry) -> Carry:
         position, at, good = carry
         used = position < _FOLLOWING
         valid = _SECOND | (position > 0)
@@ -72,7 +73,7 @@ def _beyond_ascii(cells: jax.Array, places: jax.Array, at: jax.Array, wanted: ja
         good &= ~used | ((to == common[..., None]) | ~valid).all(-1)
         return position + 1, jnp.where(used, common, at), good
 
-    start = (jnp.int32(0), at, jnp.ones(at.shape, bool))
+    start: Carry = (jnp.int32(0), at, jnp.ones(at.shape, bool))
     _, at, good = jax.lax.while_loop(lambda carry: carry[0] < 3, follow, start)
     return jnp.where((good & (at == wanted[:, None])).all(-1), wanted, MIXED)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 DEPTH = 16
 """Bytes of a string that are nodes of a tree. The few longer strings each have a tail."""
-BLOCKS = 128
+BLOCKS = 96
 SMALLEST_BLOCK = 512
 
 
@@ -116,5 +116,5 @@ def _padded(strings: list[bytes]) -> np.ndarray:
 
 
 def _block_size(nodes: int) -> int:
-    """A power of two: about BLOCKS blocks in all."""
-    return max(SMALLEST_BLOCK, 1 << (nodes // BLOCKS).bit_length())
+    """A power of two: BLOCKS blocks or more in all, but no less than SMALLEST_BLOCK nodes in each."""
+    return max(SMALLEST_BLOCK, 1 << (nodes // BLOCKS).bit_length() >> 1)

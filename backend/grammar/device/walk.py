@@ -1,65 +1,68 @@
 """A grammar run over all strings of a trie."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from backend.grammar.device.machine import NOWHERE, TRAP, counting_move, plain_move, read
 from backend.grammar.device.trie import Trie
 
-Place = tuple[jax.Array, ...]
-Step = Callable[[Place, jax.Array], Place]
+Carry = tuple[jax.Array, ...]
 
 
 def walk(
     cells: jax.Array, trie: Trie, which: jax.Array, places: jax.Array, state: jax.Array, characters: jax.Array
 ) -> jax.Array:
-    """The state at each node and tail of one set, int32 [size], NOWHERE where the string is not allowed.
+    """The state at each node and tail of one set, int32 [size + 1], NOWHERE where the string is not allowed and at the
+    last place.
 
     which: int32, the set; what the others and the padding get has no meaning. places: int32 [256], see `classes_of`.
-    state, characters: int32, at the root. No string may use the stack. The count of characters is carried along only
-    if a string needs it.
+    state, characters: int32, at the root. No string may use the stack. Loops and no conditionals, as these would copy
+    all nodes: first without the count of characters, then with it if a string needs it.
     """
-    plain = jax.lax.cond(
-        read(cells, state + 1) > 0,
-        lambda: jnp.full(trie.size, TRAP, jnp.int32),
-        lambda: _walk(trie, which, places, (state,), lambda at, place: (plain_move(cells, *at, place),)),
-    )
-    return jax.lax.cond(
-        (plain == TRAP).any(),
-        lambda: _walk(trie, which, places, (state, characters), lambda at, place: counting_move(cells, *at, place)),
-        lambda: plain,
-    )
+    begin, end = trie.blocks[which], trie.blocks[which + 1]
+    counts = read(cells, state + 1) > 0
+
+    def plain(i: jax.Array, states: jax.Array) -> jax.Array:
+        parents, place = _block(trie, i, places)
+        return _put(trie, states, plain_move(cells, read(states, parents), place), i)
+
+    def counting(i: jax.Array, carry: Carry) -> Carry:
+        states, counted = carry
+        parents, place = _block(trie, i, places)
+        new = counting_move(cells, read(states, parents), read(counted, parents), place)
+        return _put(trie, states, new[0], i), _put(trie, counted, new[1], i)
+
+    states = jnp.full(trie.size + 1, NOWHERE, jnp.int32).at[0].set(state)
+    states = jax.lax.fori_loop(begin, jnp.where(counts, begin, end), plain, states)
+    trapped = counts | (states == TRAP).any()
+    counted = jnp.full(trie.nodes, characters)
+    states, counted = jax.lax.fori_loop(begin, jnp.where(trapped, end, begin), counting, (states, counted))
+    tails = _tails(cells, trie, which, places, (read(states, trie.tail_parents), read(counted, trie.tail_parents)))
+    return jax.lax.dynamic_update_slice(states, tails, (trie.nodes,))
 
 
-def _walk(trie: Trie, which: jax.Array, places: jax.Array, root: Place, step: Step) -> jax.Array:
-    """Block by block, then along the tails. root: int32 scalars, the state first."""
-    size = trie.parents.shape[1]
-
-    def body(i: jax.Array, nodes: Place) -> Place:
-        parents = jax.lax.dynamic_index_in_dim(trie.parents, i, 0, keepdims=False)
-        last_bytes = jax.lax.dynamic_index_in_dim(trie.last_bytes, i, 0, keepdims=False)
-        new = step(tuple(read(x, parents) for x in nodes), read(places, last_bytes.astype(jnp.int32)))
-        return tuple(jax.lax.dynamic_update_slice(x, y, (1 + i * size,)) for x, y in zip(nodes, new, strict=True))
-
-    start = tuple(jnp.zeros(trie.nodes, jnp.int32).at[0].set(x) for x in root)
-    nodes = jax.lax.fori_loop(trie.blocks[which], trie.blocks[which + 1], body, start)
-    tails = _tails(trie, which, places, tuple(read(x, trie.tail_parents) for x in nodes), step)
-    return jnp.concatenate([nodes[0], tails])
+def _block(trie: Trie, i: jax.Array, places: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The parents of a block's nodes, and where the codes of their last bytes stand."""
+    last_bytes = jax.lax.dynamic_index_in_dim(trie.last_bytes, i, 0, keepdims=False)
+    return jax.lax.dynamic_index_in_dim(trie.parents, i, 0, keepdims=False), read(places, last_bytes.astype(jnp.int32))
 
 
-def _tails(trie: Trie, which: jax.Array, places: jax.Array, start: Place, step: Step) -> jax.Array:
-    """The state at the end of every tail of the set, int32 [X]."""
+def _put(trie: Trie, nodes: jax.Array, block: jax.Array, i: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_update_slice(nodes, block, (1 + i * trie.parents.shape[1],))
+
+
+def _tails(cells: jax.Array, trie: Trie, which: jax.Array, places: jax.Array, start: Carry) -> jax.Array:
+    """The state at the end of every tail of the set, int32 [X]. start: states and counts at their parents."""
     number = jnp.arange(trie.tail_lengths.size)
     lengths = jnp.where((number >= trie.tails[which]) & (number < trie.tails[which + 1]), trie.tail_lengths, 0)
 
-    def going(i: jax.Array, at: Place) -> jax.Array:
-        return (i < lengths) & (at[0] != NOWHERE)
+    def going(i: jax.Array, at: jax.Array) -> jax.Array:
+        return (i < lengths) & (at != NOWHERE)
 
-    def body(carry: tuple[jax.Array, Place]) -> tuple[jax.Array, Place]:
-        i, at = carry
-        moved = step(at, read(places, trie.tail_bytes[:, i].astype(jnp.int32)))
-        return i + 1, tuple(jnp.where(going(i, at), new, old) for new, old in zip(moved, at, strict=True))
+    def body(carry: Carry) -> Carry:
+        i, at, counted = carry
+        go = going(i, at)
+        new = counting_move(cells, at, counted, read(places, trie.tail_bytes[:, i].astype(jnp.int32)))
+        return i + 1, jnp.where(go, new[0], at), jnp.where(go, new[1], counted)
 
-    return jax.lax.while_loop(lambda carry: going(*carry).any(), body, (jnp.int32(0), start))[1][0]
+    return jax.lax.while_loop(lambda c: going(c[0], c[1]).any(), body, (jnp.int32(0), *start))[1]

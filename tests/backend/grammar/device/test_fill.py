@@ -110,6 +110,28 @@ def test_only_beginnings_that_may_follow_are_counted() -> None:
     assert {id for id, token in enumerate(TOKENS) if token == b"a" or token.startswith(b"ab")} == set(ids) and few
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_as_many_tokens_as_there_are_lanes_are_run_one_by_one_and_no_more(more: int) -> None:
+    tokens = [bytes([i]) for i in range(256)]
+    tokens += [b"ab" + bytes([0x80 + i]) for i in range(8 + more)] + [b"c" + bytes([i]) for i in range(24)]
+    vocabulary = jax.device_put(build_vocabulary(tokens))
+    assert vocabulary.lanes == 9
+    graph = Graph()
+    root = graph.rule()
+    graph.literal(root.start, b"ab\x80", root.end)
+    graph.literal(root.start, b"ab\x88", root.end)
+    tables, arena = tables_of(graph, root), Arena(1 << 14)
+    placement = arena.acquire("it", tables)
+    places = classes_of(arena.cells, jnp.int32(placement.grammar))
+    _, few = _beginnings(arena.cells, vocabulary, places, jnp.int32(placement.state))
+    row, _ = jax.jit(fill)(
+        arena.cells, vocabulary, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES[: vocabulary.closers]
+    )
+    allowed = np.flatnonzero(np.asarray(unpack(row[None]))[0])
+    assert bool(few) == (more == 0)
+    assert {tokens[id] for id in allowed} == {b"a", b"ab\x80", *([b"ab\x88"] if more else [])}
+
+
 @pytest.mark.parametrize("size", [1, 32, 200])
 def test_packings_agree(size: int) -> None:
     rng, words = np.random.default_rng(size), -(-size // 32)
