@@ -223,3 +223,12 @@ def test_masks_over_a_real_vocabulary_equal_those_of_the_host(name: str) -> None
     assert tokens[END] == b""
     rng = random.Random(2)
     check(Walk(tokens, [random_grammar(rng), counted(2, 30)]), rng, 3)
+
+
+@pytest.mark.parametrize("size", [1, ROWS])
+def test_a_step_whose_rows_are_all_known_runs_over_no_token(size: int) -> None:
+    walk = Walk(TOKENS, [nested_lists()] * size)
+    args = (walk.arena.cells, walk.vocabulary, walk.cache, walk.rows, walk.active)
+    program = jax.jit(step.allowed).lower(*args).compile().as_text()
+    always = program[program.index("\nENTRY ") :]
+    assert always.count(" while(") == 1, "a fill was moved out of the loop over missing rows"
