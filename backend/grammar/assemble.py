@@ -16,8 +16,10 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
     """The tables of an automaton. Raises GrammarError where they pass `limits` or need a deeper stack than there is."""
     graph = automaton._graph
     states, frames = len(automaton.threads), max(1, len(automaton.frames))
+    reasons = max(1, len(automaton.reasons))
     classes, transitions = _transitions(automaton.arcs, limits)
-    returns = np.full((frames, max(1, len(automaton.reasons))), DEAD, np.int32)
+    _check_size(frames * reasons, limits)
+    returns = np.full((frames, reasons), DEAD, np.int32)
     for (frame, reason), state in automaton.returns.items():
         returns[frame, reason] = state
     facts = _Facts(automaton)
@@ -34,7 +36,7 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
     watched = [
         min(filter(None, [limits_by_node[node] for node, _ in threads]), default=0) for threads in automaton.threads
     ]
-    return Tables(
+    tables = Tables(
         start=automaton.start,
         classes=classes,
         transitions=transitions,
@@ -47,6 +49,13 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
         returns=returns,
         counters=np.asarray(automaton.counters, np.int32).reshape(-1, 3),
     )
+    _check_size(tables.image_size, limits)
+    return tables
+
+
+def _check_size(cells: int, limits: Limits) -> None:
+    if cells * 4 > limits.table_bytes:
+        raise GrammarError(f"the grammar's tables exceed {limits.table_bytes >> 20} MiB")
 
 
 def _transitions(arcs: list[list[tuple[int, int, int]]], limits: Limits) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +65,7 @@ def _transitions(arcs: list[list[tuple[int, int, int]]], limits: Limits) -> tupl
     starts = np.unique(np.concatenate([[0], low, high + 1]))
     starts = starts[starts < 256]
     classes = (np.searchsorted(starts, np.arange(256), side="right") - 1).astype(np.uint8)
-    if len(arcs) * len(starts) * 4 > limits.table_bytes:
-        raise GrammarError(f"the grammar's tables exceed {limits.table_bytes >> 20} MiB")
+    _check_size(len(arcs) * len(starts), limits)
     first, widths = classes[low].astype(np.int64), classes[high].astype(np.int64) - classes[low] + 1
     offsets = np.arange(widths.sum()) - np.repeat(np.cumsum(widths) - widths, widths)
     table = np.full(len(arcs) * len(starts), DEAD, np.int32)

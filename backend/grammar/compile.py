@@ -32,18 +32,18 @@ class Constraint:
 def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT) -> Tables:
     """The automaton of a constraint. Raises GrammarError for what is not supported, empty or too large."""
     graph = Graph()
-    return assemble(Automaton(graph, _root(constraint, graph), limits), limits)
+    return assemble(Automaton(graph, _root(constraint, graph, limits), limits), limits)
 
 
-def _root(constraint: Constraint, graph: Graph) -> Rule:
+def _root(constraint: Constraint, graph: Graph, limits: Limits) -> Rule:
     if constraint.kind == "regex":
-        return _pattern_rule(constraint.text, graph)
+        return _pattern_rule(constraint.text, graph, limits)
     value = {"type": "object"} if constraint.kind == "json_object" else _parse(constraint.text)
-    return schema.build(value, graph, open_objects=constraint.open_objects)
+    return schema.build(value, graph, open_objects=constraint.open_objects, limits=limits)
 
 
-def _pattern_rule(text: str, graph: Graph) -> Rule:
-    language = pattern(text, search=False)
+def _pattern_rule(text: str, graph: Graph, limits: Limits) -> Rule:
+    language = pattern(text, search=False, limits=limits)
     if language.is_empty:
         raise GrammarError("the regular expression matches nothing")
     rule = graph.rule()

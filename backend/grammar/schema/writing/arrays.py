@@ -59,7 +59,7 @@ class _Body:
         key = (position, counts)
         node = self._nodes.get(key)
         if node is None:
-            if len(self._nodes) > MAX_ITEMS:
+            if max(self._last, len(self._nodes)) > MAX_ITEMS:
                 raise GrammarError(f"an array of more than {MAX_ITEMS} different positions is not supported")
             node = self._nodes[key] = self._graph.node()
             self.work.append(key)

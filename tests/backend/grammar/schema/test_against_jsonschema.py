@@ -135,7 +135,7 @@ def is_valid(schema: Any, value: Any) -> bool:
         return False
 
 
-many = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @many

@@ -1,0 +1,70 @@
+"""Every limit on a constraint has a message of its own, and holds before time or memory are spent."""
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from backend.engine.config import EngineConfig
+from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar.device.arena import UNIT
+from backend.grammar.device.machine import RESERVED
+from backend.grammar.errors import GrammarError
+from backend.grammar.limits import DEFAULT, Limits
+
+
+def names(count: int) -> dict:
+    return {f"property_{i}": {"type": "integer"} for i in range(count)}
+
+
+def nested(depth: int) -> dict:
+    return {"type": "array", "items": nested(depth - 1)} if depth else {}
+
+
+TOO_MUCH = {
+    "nested deeper than 60": nested(70),
+    "6000 properties, more than 5000": {"type": "object", "properties": names(6000)},
+    "6000 enum values, more than 5000": {"enum": list(range(6000))},
+    "600000 characters of property names and enum values, more than 500000": {"enum": ["x" * 600_000]},
+    "more than 20000 different positions": {"type": "array", "maxItems": 30_000},
+    "combine into more than 500 alternatives": {
+        "allOf": [
+            {"anyOf": [{"required": [f"{i} {j}"], "properties": {f"{i} {j}": {}}} for j in range(6)]} for i in range(6)
+        ]
+    },
+    "more than 20000 DFA states": {"type": "string", "pattern": "^(a|b)*a(a|b){24}$"},
+    "more than 60000 NFA states": {"type": "string", "pattern": "((a{0,200}){0,200}){0,200}"},
+    r"leads back to itself without an object or array": {"$ref": "#"},
+    "no finite value satisfies": {
+        "$ref": "#/$defs/a",
+        "$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1}},
+    },
+}
+
+
+@pytest.mark.parametrize("message", TOO_MUCH)
+def test_too_much_is_refused_at_once(message: str) -> None:
+    began = time.process_time()
+    with pytest.raises(GrammarError, match=message):
+        compile_constraint(Constraint("json_schema", json.dumps(TOO_MUCH[message])))
+    assert time.process_time() - began < 2
+
+
+SMALL: dict[str, tuple[Limits, dict]] = {
+    "more than 40 states": (replace(DEFAULT, states=40), {"type": "object", "properties": names(10)}),
+    "more than 1 stack symbols": (replace(DEFAULT, frames=1), nested(3)),
+    "more than 3 alternatives at one place": (replace(DEFAULT, threads=3), {"type": "object", "properties": names(10)}),
+    "tables exceed 0 MiB": (replace(DEFAULT, table_bytes=1000), {"type": "object", "properties": names(10)}),
+}
+
+
+@pytest.mark.parametrize("message", SMALL)
+def test_the_automaton_stays_within_its_limits(message: str) -> None:
+    limits, schema = SMALL[message]
+    with pytest.raises(GrammarError, match=message):
+        compile_constraint(Constraint("json_schema", json.dumps(schema)), limits)
+
+
+def test_the_largest_tables_that_are_allowed_fit_the_arena() -> None:
+    assert DEFAULT.table_bytes // 4 + RESERVED + UNIT <= EngineConfig(1).grammar_cells
