@@ -68,8 +68,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def bench_grammar(session: nox.Session) -> None:
-    """Constraints side by side with llguidance and xgrammar; arguments go to the script."""
+    """Constraints: what a decoding step pays, then side by side with llguidance and xgrammar; arguments are for that."""
     install(session, "bench-grammar")
+    if not session.posargs:
+        session.run("python", "-m", "benchmarks.constrained")
     session.run("python", "-m", "benchmarks.grammar", *session.posargs)
 
 

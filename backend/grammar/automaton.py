@@ -58,12 +58,13 @@ class Automaton:
         self.counters: list[tuple[int, int, int]] = []
         self._counter_ids: dict[tuple[int, int, int], int] = {}
         self.returns: dict[tuple[int, int], int] = {}
+        self._end = (ENDED, self._bottom(root.index))
         self.start = self._state(self._closure((root.start, self._bottom(root.index))))
         self._explore()
 
     def accepting(self, state: int) -> bool:
         """Whether a word of the root may end in `state`."""
-        return (ENDED, self._bottom(self._root)) in self.threads[state]
+        return self._end in self.threads[state]
 
     # Threads and their closures
 
@@ -168,6 +169,8 @@ class Automaton:
 
     def _expand(self, state: int) -> None:
         """Find the arcs of a state, and what they lead to."""
+        if len(self.threads[state]) == 1 and self._expand_plain(state):
+            return
         graph = self._graph
         moves: list[Move] = []
         entered: dict[int, dict[int, set[Thread]]] = {}
@@ -196,6 +199,27 @@ class Automaton:
             arcs.append((byte, byte, POP << SHIFT | reason))
         assert len({arc[0] for arc in arcs}) == len(arcs), "a bracket is both structure and text"
         self.arcs[state] = arcs
+
+    def _expand_plain(self, state: int) -> bool:
+        """`_expand` for one thread whose node has ordinary edges only, which is most of them; False for another.
+
+        Their code is the state that they lead to, as NEXT is 0.
+        """
+        ((node, continuation),) = self.threads[state]
+        if node == ENDED or self._graph.enters[node]:
+            return False
+        edges = sorted(self._graph.edges[node])
+        if any(edge[3] for edge in edges) or not all(a[1] < b[0] for a, b in pairwise(edges)):
+            return False
+        known, arcs = self._by_thread, []
+        for low, high, target, _, _ in edges:
+            after = known.get((target, continuation))
+            if after is None:
+                after = self._target_of_one((target, continuation))
+            arcs.append((low, high, after))
+        self.arcs[state] = arcs
+        self.following[state] = list({after for _, _, after in arcs})
+        return True
 
     def _byte_arcs(self, moves: list[Move]) -> list[Arc]:
         by_range: dict[tuple[int, int], list[Move]] = {}

@@ -44,7 +44,7 @@ class DiskCache:
     it is logged, and the grammar is compiled.
     """
 
-    SUFFIX = ".npz"
+    SUFFIX = ".tables"
 
     def __init__(self, folder: Path, size: int) -> None:
         self._folder, self._size = folder, size

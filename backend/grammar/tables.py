@@ -6,10 +6,11 @@ NEXT state; PUSH frame (an opening bracket: the frame goes on the stack, its sta
 characters starts at 0); COUNT counter (one character more; `same` is the next state, or `reached` at the limit).
 """
 
-import io
+import zlib
 from dataclasses import dataclass, fields
 
 import numpy as np
+import safetensors.numpy
 
 NEXT, PUSH, POP, RESET, COUNT = range(5)
 DEAD = -1
@@ -92,17 +93,18 @@ class Tables:
         return np.where(states < 0, DEAD, base + HEADER + states * (2 + self.transitions.shape[1]))
 
     def to_bytes(self) -> bytes:
-        """The arrays as an .npz file."""
-        buffer = io.BytesIO()
-        np.savez(buffer, start=np.int32(self.start), **{name: getattr(self, name) for name in _ARRAYS})
-        return buffer.getvalue()
+        """The arrays as a safetensors file, after four bytes of its CRC-32."""
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
+        body = safetensors.numpy.save({"start": np.asarray([self.start], np.int32), **arrays})
+        return zlib.crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
     def from_bytes(data: bytes) -> "Tables":
         """What `to_bytes` gave. Raises ValueError for anything else."""
+        _ensure(zlib.crc32(data[4:]).to_bytes(4, "little") == data[:4], "checksum")
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                tables = Tables(start=int(file["start"]), **{name: file[name] for name in _ARRAYS})
+            arrays = safetensors.numpy.load(data[4:])
+            tables = Tables(start=arrays["start"].item(), **{name: arrays[name] for name in _ARRAYS})
         except Exception as error:
             raise ValueError(f"not the tables of a grammar: {error}") from error
         tables.check()
@@ -140,4 +142,4 @@ def _shape(array: np.ndarray, dimensions: int) -> tuple[int, ...]:
 
 def _ensure(good: bool, what: str) -> None:
     if not good:
-        raise ValueError(f"not the tables of a grammar: the {what} are wrong")
+        raise ValueError(f"not the tables of a grammar: wrong {what}")

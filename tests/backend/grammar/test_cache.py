@@ -39,7 +39,7 @@ def test_the_disk_gives_what_it_was_given_also_to_another_cache(tmp_path):
     found = DiskCache(folder, 1 << 20).get("key")
     assert found.to_bytes() == tables.to_bytes()
     assert DiskCache(folder, 1 << 20).get("other") is None
-    assert [file.name for file in folder.iterdir()] == ["key.npz"]
+    assert [file.name for file in folder.iterdir()] == ["key.tables"]
 
 
 @pytest.mark.parametrize("harm", [
@@ -53,7 +53,7 @@ def test_a_file_that_does_not_hold_tables_is_removed(tmp_path, harm, caplog):
     cache = DiskCache(tmp_path, 1 << 20)
     cache.put("key", harm(make_tables(5).to_bytes()))
     assert cache.get("key") is None
-    assert not any(tmp_path.iterdir()) and "key.npz" in caplog.text
+    assert not any(tmp_path.iterdir()) and "key.tables" in caplog.text
 
 
 @given(place=st.integers(0, FILE - 1), change=st.integers(1, 255))
@@ -69,7 +69,7 @@ def test_the_disk_is_bounded_and_those_unused_for_longest_go_first(tmp_path):
     cache = DiskCache(tmp_path, 3 * FILE)
     for n, key in enumerate("abc"):
         cache.put(key, make_tables(1).to_bytes())
-        os.utime(tmp_path / f"{key}.npz", ns=(n, n))
+        os.utime(tmp_path / f"{key}.tables", ns=(n, n))
     assert cache.get("a")  # used now
     cache.put("d", make_tables(1).to_bytes())
     assert {file.stem for file in tmp_path.iterdir()} == {"a", "c", "d"}
