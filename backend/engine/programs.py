@@ -23,6 +23,8 @@ Name = tuple[str, int]
 Jobs = dict[Name, Callable[[], jax.stages.Lowered]]
 Progress = Callable[[int, int], None]
 COMPILE_THREADS = 4
+NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
+"""What the programs are made for where the tokens are not known; no grammar is enforced then."""
 
 
 class Programs:
@@ -41,8 +43,9 @@ class Programs:
         progress: Progress = lambda done, total: None,
     ) -> None:
         self.config, self.vocab = config, decoder.config.vocab
-        known = [*tokens[: self.vocab], *[b""] * (self.vocab - len(tokens))]
-        self.missing_bytes = missing_bytes(known)
+        self.missing_bytes = missing_bytes(tokens)
+        known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
+        known += [b""] * (self.vocab - len(known))
         self.arena = Arena(config.grammar_cells)
         self._vocabulary = jax.device_put(build_vocabulary(known))
         self._init_state = partial(
