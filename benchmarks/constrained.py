@@ -8,27 +8,20 @@ it filled; both are shown.
 import argparse
 import sys
 import tempfile
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from statistics import median
 
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from backend import device
-from backend.engine.config import EngineConfig
-from backend.engine.programs import Programs
-from backend.engine.scheduler import Job, Scheduler
 from backend.grammar.compile import Constraint, compile_constraint
 from backend.grammar.tables import Tables
-from backend.models import families, weights
-from backend.request import Grammar, Request, SamplingParams, TokenEvent
+from backend.request import Grammar
 from benchmarks import checkpoint, machine
-from benchmarks.timeline import Timeline
+from benchmarks.peers import Jaxchat
 from tests.backend.grammar.vocabularies import vocabulary
 
 PROMPT = 16
@@ -39,31 +32,6 @@ RECORDS = """{"type": "array", "minItems": 500, "items": {"type": "object", "req
 }}}"""
 
 
-class Engine:
-    """The scheduler, driven from this thread as the engine's own thread would drive it."""
-
-    def __init__(self, folder: Path, rows: tuple[int, ...], new: int) -> None:
-        device.set_up()
-        decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
-        config = EngineConfig(PROMPT + new, row_buckets=rows)
-        self._scheduler = Scheduler(Programs(decoder, config, jnp.dtype("float32"), vocabulary("32k").tokens))
-
-    def generate(self, prompts: np.ndarray, new: int, temperature: float, grammar: Grammar | None) -> Timeline:
-        """Continue prompts int [B, T] by `new` tokens each."""
-        sampling = SamplingParams(max_tokens=new, end_tokens=(), temperature=temperature)
-        received: list[list[TokenEvent]] = [[] for _ in prompts]
-        arrivals: list[list[float]] = [[] for _ in prompts]
-        began = time.perf_counter()
-        for prompt, events in zip(prompts.tolist(), received, strict=True):
-            self._scheduler.add(Job(Request(tuple(prompt), sampling, (len(prompt),), grammar=grammar), events.extend))
-        while not self._scheduler.idle:
-            self._scheduler.step()
-            now = time.perf_counter() - began
-            for events, times in zip(received, arrivals, strict=True):
-                times += [now] * (len(events) - len(times))
-        return Timeline(np.array([[event.token for event in events] for events in received]), np.array(arrivals))
-
-
 def fresh(name: str) -> Grammar:
     """The grammar as if nobody had asked for it before."""
     tables: Future[Tables] = Future()
@@ -71,7 +39,7 @@ def fresh(name: str) -> Grammar:
     return Grammar(name, tables)
 
 
-def measure(engine: Engine, rows: int, new: int, rounds: int, temperature: float) -> tuple[list[float], list[float]]:
+def measure(engine: Jaxchat, rows: int, new: int, rounds: int, temperature: float) -> tuple[list[float], list[float]]:
     """Per round, tokens per second with a grammar over those without: of a grammar's first output and of later ones."""
     vocab = len(vocabulary("32k").tokens)
     prompts = np.random.default_rng(checkpoint.SEED).integers(vocab, size=(rounds + 1, rows, PROMPT))
@@ -100,17 +68,11 @@ def main(argv: list[str] | None = None) -> None:
     described = machine.describe()
     with tempfile.TemporaryDirectory() as name:
         parameters = checkpoint.make(checkpoint.config(**sizes, tied=True), Path(name))
-        engine = Engine(Path(name), tuple(sorted(set(arguments.rows))), arguments.new)
-    table = Table(
-        "rows",
-        "temperature",
-        "first output",
-        "later outputs",
-        "lowest",
-        "highest",
-        title=("Tokens per second with a grammar, as a multiple of those without; medians of the rounds"),
-    )
-    for rows in sorted(set(arguments.rows)):
+        batches = tuple(sorted(set(arguments.rows)))
+        engine = Jaxchat(Path(name), PROMPT + arguments.new, batches, vocabulary("32k").tokens)
+    title = "Tokens per second with a grammar, as a multiple of those without; medians of the rounds"
+    table = Table("rows", "temperature", "first output", "later outputs", "lowest", "highest", title=title)
+    for rows in batches:
         for temperature in (0.0, 1.0):
             first, later = measure(engine, rows, arguments.new, arguments.rounds, temperature)
             figures = (median(first), median(later), min(later), max(later))

@@ -1,6 +1,7 @@
 """The sides: each loads the same checkpoint and continues the same prompts greedily."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from backend.engine.config import EngineConfig
 from backend.engine.programs import Programs
 from backend.engine.scheduler import Job, Scheduler
 from backend.models import families, weights
-from backend.request import Request, SamplingParams, TokenEvent
+from backend.request import Grammar, Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
 
 
@@ -34,19 +35,22 @@ class Jaxchat:
 
     name = "jaxchat"
 
-    def __init__(self, folder: Path, context: int, rows: tuple[int, ...]) -> None:
+    def __init__(self, folder: Path, context: int, rows: tuple[int, ...], tokens: Sequence[bytes] = ()) -> None:
         device.set_up()
         decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
-        self._scheduler = Scheduler(Programs(decoder, EngineConfig(context, row_buckets=rows), jnp.dtype("float32")))
+        config = EngineConfig(context, row_buckets=rows)
+        self._scheduler = Scheduler(Programs(decoder, config, jnp.dtype("float32"), tokens))
 
-    def generate(self, prompts: np.ndarray, new: int) -> Timeline:
+    def generate(
+        self, prompts: np.ndarray, new: int, temperature: float = 0.0, grammar: Grammar | None = None
+    ) -> Timeline:
         """One request per row, all of them queued before the first step."""
-        sampling = SamplingParams(max_tokens=new, end_tokens=(), temperature=0.0)
+        sampling = SamplingParams(max_tokens=new, end_tokens=(), temperature=temperature)
         received: list[list[TokenEvent]] = [[] for _ in prompts]
         arrivals: list[list[float]] = [[] for _ in prompts]
         began = time.perf_counter()
         for prompt, events in zip(prompts.tolist(), received, strict=True):
-            self._scheduler.add(Job(Request(tuple(prompt), sampling, seeds=(0,)), events.extend))
+            self._scheduler.add(Job(Request(tuple(prompt), sampling, seeds=(0,), grammar=grammar), events.extend))
         while not self._scheduler.idle:
             self._scheduler.step()
             now = time.perf_counter() - began
