@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from backend.grammar.chars.dfa import CharDfa
-from backend.grammar.chars.formats import format_language
+from backend.grammar.chars.formats import EXACT, format_language
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.document import Document
@@ -135,7 +135,8 @@ def _strings(raw: dict, pointer: str) -> StringShape | None:
     if name is not None and shape is not None:
         language = format_language(name)
         refusals = (Refusal(f"format {name!r} is not supported", pointer),) if language is None else ()
-        shape = shape.meet(StringShape(language, refusals=refusals))
+        one_sided = () if name in EXACT else (Refusal(f"what is outside format {name!r} cannot be told", pointer),)
+        shape = shape.meet(StringShape(language, refusals=refusals, one_sided=one_sided))
     return shape
 
 

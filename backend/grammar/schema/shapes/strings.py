@@ -12,6 +12,8 @@ class StringShape:
     """Strings of `language` (None: any) that have `least` to `most` (None: any number of) characters.
 
     values: the only candidates, None for all; they already satisfy the rest. refusals: what cannot be enforced.
+    one_sided: why strings outside the set may be taken for members by others, such as a format of which only a part is
+    written. Such a set has no complement, and is never seen to have nothing in common with another.
     """
 
     language: CharDfa | None = None
@@ -19,13 +21,15 @@ class StringShape:
     most: int | None = None
     values: frozenset[str] | None = None
     refusals: tuple[Refusal, ...] = ()
+    one_sided: tuple[Refusal, ...] = ()
 
     def meet(self, other: "StringShape") -> "StringShape | None":
         """The strings in both; None where that is seen to be none."""
-        refusals = self.refusals + other.refusals
+        refusals, one_sided = self.refusals + other.refusals, self.one_sided + other.one_sided
         if self.values is not None:
             values = frozenset(filter(other._admits, self.values))
-            return StringShape(values=values, refusals=refusals) if values else None
+            either = values or one_sided
+            return StringShape(values=values, refusals=refusals, one_sided=one_sided) if either else None
         if other.values is not None:
             return other.meet(self)
         language = other.language if self.language is None else self.language
@@ -33,13 +37,13 @@ class StringShape:
             language = self.language & other.language
         most = min((most for most in (self.most, other.most) if most is not None), default=None)
         least = max(self.least, other.least)
-        if (most is not None and least > most) or (language is not None and language.is_empty):
+        if (most is not None and least > most) or (language is not None and language.is_empty and not one_sided):
             return None
-        return StringShape(language, least, most, refusals=refusals)
+        return StringShape(language, least, most, refusals=refusals, one_sided=one_sided)
 
     def complement(self) -> list["StringShape"]:
         """The strings outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
-        refuse(self.refusals)
+        refuse(self.refusals + self.one_sided)
         if self.values is not None:
             return [StringShape(~CharDfa.literals(self.values))]
         outside = []
@@ -53,7 +57,9 @@ class StringShape:
         return outside
 
     def inhabited(self) -> bool:
-        """Whether there is such a string."""
+        """Whether there may be such a string."""
+        if self.one_sided:
+            return True
         contents = self.contents() if self.language is not None else None
         return contents is None or not contents.is_empty
 
@@ -88,7 +94,7 @@ def with_values_together(shapes: Iterable[StringShape]) -> tuple[StringShape, ..
     """The same union, with one shape for all candidates."""
     others, values = [], []
     for shape in shapes:
-        if shape.values is None or shape.refusals:
+        if shape.values is None or shape.refusals or shape.one_sided:
             others.append(shape)
         else:
             values.append(shape.values)

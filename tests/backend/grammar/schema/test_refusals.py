@@ -25,6 +25,22 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     ),
     "$dynamicRef": ({"items": {"$dynamicRef": "#x"}}, "'$dynamicRef'", "#/items"),
     "format": ({"type": "string", "format": "iri"}, "format 'iri' is not supported", "#"),
+    "what is outside a format": ({"type": "string", "not": {"format": "email"}}, "outside format 'email'", "#"),
+    "formats that only seem to have nothing in common": (
+        {"oneOf": [{"type": "string", "format": "email"}, {"type": "string", "format": "uri"}]},
+        "oneOf branches 0 and 1 overlap",
+        "#",
+    ),
+    "the same, inside objects": (
+        {
+            "oneOf": [
+                {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "format": "email"}}},
+                {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "format": "uri"}}},
+            ]
+        },
+        "format",
+        "#/oneOf/1/properties/a",
+    ),
     "look-ahead": ({"type": "string", "pattern": "(?!a)"}, "look-ahead", "#/pattern"),
     "outside reference": ({"$ref": "http://example.com/x.json"}, "only local references", "#"),
     "dangling reference": ({"items": {"$ref": "#/$defs/x"}}, "leads to nothing", "#/items"),
