@@ -68,7 +68,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def bench_grammar(session: nox.Session) -> None:
-    """Constraints: what a decoding step pays, then side by side with llguidance and xgrammar; arguments are for that."""
+    """What constraints cost in a model, then side by side with llguidance and xgrammar; arguments are for that."""
     install(session, "bench-grammar")
     if not session.posargs:
         session.run("python", "-m", "benchmarks.constrained")
