@@ -31,7 +31,11 @@ MEMORY_SHARE = 0.8
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What may be chosen about a model; context and dtype None: what the checkpoint allows, what suits the device."""
+    """What may be chosen about a model; context and dtype None: what the checkpoint allows, what suits the device.
+
+    memory_fraction: of the device's memory, what weights and cache may take. kv_cache_tokens: positions that the cache
+    holds for all rows together, None for what the rows can use and memory allows.
+    """
 
     model: str = "tiny"
     revision: str | None = None
@@ -40,6 +44,9 @@ class LoadOptions:
     dtype: str | None = None
     max_queue: int = 1024
     compilation_cache: Path | None = None
+    memory_fraction: float = 0.8
+    kv_cache_tokens: int | None = None
+    deterministic: bool = False
 
 
 def load_engine(options: LoadOptions, folder: Path, tokens: Sequence[bytes]) -> Engine:

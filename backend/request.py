@@ -86,8 +86,24 @@ class TokenEvent:
     is_end: bool = False
 
 
+@dataclass(frozen=True)
+class Admission:
+    """How a request got from the queue into the batch.
+
+    queued_seconds: from submission until the first of its prompt was computed. cached_tokens: of the prompt, those
+    whose keys and values were still in the cache and were not computed again.
+    """
+
+    queued_seconds: float
+    cached_tokens: int
+
+
 class QueueFull(Exception):
     """The engine has no room for the request now; the same request may be taken later."""
+
+
+class RequestFailed(Exception):
+    """This request cannot be served, through a fault of ours; the engine and all other requests go on."""
 
 
 class EngineFailed(Exception):

@@ -1,0 +1,32 @@
+"""What the engine tells about itself."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """A snapshot. Totals count from the start of the engine.
+
+    rows: choices that can be decoded at the same time. running: choices that hold a row. waiting: those that do not
+    yet. pages: of the cache, each of `page_tokens` positions; pages_used: held by running choices; pages_cached: kept
+    for reuse, held by nobody; the rest is free.
+    prompt_tokens, cached_tokens: of admitted requests, and how many of these were found in the cache, totals.
+    output_tokens: drawn and handed out, total. steps: of decoding, total. dispatches: decode programs run, total.
+    preemptions: choices that had to give up their pages and were computed again, total.
+    compilations: programs compiled since the engine was ready, total; anything but 0 is a fault.
+    """
+
+    rows: int
+    running: int
+    waiting: int
+    pages: int
+    page_tokens: int
+    pages_used: int
+    pages_cached: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    steps: int
+    dispatches: int
+    preemptions: int
+    compilations: int
