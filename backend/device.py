@@ -24,6 +24,11 @@ def default_dtype() -> str:
     return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
+def asynchronous() -> bool:
+    """Whether a program runs while the host goes on; see `set_up`."""
+    return jax.default_backend() != "cpu"
+
+
 def describe() -> str:
     """Kind, platform and memory of the device that is used."""
     device = jax.devices()[0]

@@ -14,27 +14,25 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from backend import device
-from backend.attention.reference import CHUNK
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
-from backend.engine.state import cache_bytes
+from backend.engine.state import page_bytes
 from backend.models import families, hub, weights
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder
 
 log = logging.getLogger(__name__)
 
-MEMORY_SHARE = 0.8
-"""Of the device's memory, what weights and cache may take; the rest is for what the programs compute."""
+PAGE_TOKENS = 16
 
 
 @dataclass(frozen=True)
 class LoadOptions:
     """What may be chosen about a model; context and dtype None: what the checkpoint allows, what suits the device.
 
-    memory_fraction: of the device's memory, what weights and cache may take. kv_cache_tokens: positions that the cache
-    holds for all rows together, None for what the rows can use and memory allows.
+    memory_fraction: of the device's memory, what weights and cache may take; the rest is for what the programs compute.
+    kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows.
     """
 
     model: str = "tiny"
@@ -59,32 +57,49 @@ def load_engine(options: LoadOptions, folder: Path, tokens: Sequence[bytes]) -> 
     dtype = jnp.dtype(options.dtype or device.default_dtype())
     config = families.read_config(folder)
     log.info("device: %s", device.describe())
-    context = choose_context(options, config, dtype, device.memory())
+    sizes = choose_sizes(options, config, dtype, device.memory())
     with _bar("weights", DownloadColumn()) as progress:
         decoder = weights.load(folder, config, dtype, progress)
-    _log_sizes(options, decoder, cache_bytes(config, options.rows, context, dtype), context)
-    engine_config = EngineConfig(context, row_buckets(options.rows), max_queue=options.max_queue)
+    _log_sizes(options, decoder, sizes, page_bytes(config, sizes.page_tokens, dtype))
     with _bar("compiling", MofNCompleteColumn()) as progress:
-        engine = Engine(Programs(decoder, engine_config, dtype, tokens, progress))
+        engine = Engine(Programs(decoder, sizes, dtype, tokens, progress))
     log.info("ready after %.1f s", time.monotonic() - began)
     return engine
 
 
-def choose_context(options: LoadOptions, config: DecoderConfig, dtype: jnp.dtype, memory: int) -> int:
-    """Tokens that a row may have: what was asked for or the model allows, as far as `memory` bytes hold the cache.
+def choose_sizes(options: LoadOptions, config: DecoderConfig, dtype: jnp.dtype, memory: int) -> EngineConfig:
+    """The engine that `memory` bytes hold: the pages that all rows can use or that were asked for, if they fit.
 
-    Raises ValueError where the weights, or the cache of what was asked for, do not fit.
+    Raises ValueError where the weights, or what was asked for, do not fit.
     """
     decoder = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
-    room = int(MEMORY_SHARE * memory) - sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(nnx.state(decoder)))
-    fitting = CHUNK * max(0, room // cache_bytes(config, options.rows, CHUNK, dtype))
-    wanted = min(options.context or config.context, config.context)
-    if fitting < (wanted if options.context else min(wanted, CHUNK)):
+    weights_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(nnx.state(decoder)))
+    room = int(options.memory_fraction * memory) - weights_bytes
+    fitting = max(0, room // page_bytes(config, PAGE_TOKENS, dtype))
+    context = min(options.context or config.context, config.context)
+    pages = -(-(options.kv_cache_tokens or options.rows * context) // PAGE_TOKENS)
+    least = pages if options.kv_cache_tokens else -(-(options.context or PAGE_TOKENS) // PAGE_TOKENS)
+    if fitting < least:
         raise ValueError(
-            f"the weights and a cache of {options.rows} rows of {wanted} tokens take more than the device's memory of "
-            f"{device.mebibytes(memory)}; lower --max-batch-size or --max-context-length, or take a smaller model"
+            f"the weights and a cache of {least * PAGE_TOKENS:,} tokens take more than {options.memory_fraction:.0%} "
+            f"of the device's memory of {device.mebibytes(memory)}; lower --kv-cache-tokens or --max-context-length, "
+            "raise --memory-fraction, or take a smaller model"
         )
-    return min(wanted, fitting)
+    pages = min(pages, fitting)
+    if options.context and context > pages * PAGE_TOKENS:
+        raise ValueError(
+            f"a context of {context:,} tokens does not fit a cache of {pages * PAGE_TOKENS:,}; "
+            "lower --max-context-length or raise --kv-cache-tokens"
+        )
+    return EngineConfig(
+        context=min(context, pages * PAGE_TOKENS),
+        pages=pages,
+        page_tokens=PAGE_TOKENS,
+        row_buckets=row_buckets(options.rows),
+        read_behind=device.asynchronous(),
+        max_queue=options.max_queue,
+        deterministic=options.deterministic,
+    )
 
 
 def resolve_folder(options: LoadOptions) -> Path:
@@ -92,12 +107,20 @@ def resolve_folder(options: LoadOptions) -> Path:
     return hub.resolve(options.model, options.revision)
 
 
-def _log_sizes(options: LoadOptions, decoder: Decoder, cache: int, context: int) -> None:
+def _log_sizes(options: LoadOptions, decoder: Decoder, sizes: EngineConfig, page_size: int) -> None:
     leaves, config = jax.tree.leaves(nnx.state(decoder)), decoder.config
     weights_size, dtype = sum(leaf.nbytes for leaf in leaves), max(leaves, key=lambda leaf: leaf.nbytes).dtype.name
     shape = f"{len(config.layers)} layers, vocabulary {config.vocab}"
     log.info("model: %s, %s, weights %s in %s", options.model, shape, device.mebibytes(weights_size), dtype)
-    log.info("cache: %d rows of %d tokens, %s", options.rows, context, device.mebibytes(cache))
+    log.info(
+        "cache: %s tokens in pages of %d, %s; %d rows of at most %s tokens%s",
+        f"{sizes.pages * sizes.page_tokens:,}",
+        sizes.page_tokens,
+        device.mebibytes(sizes.pages * page_size),
+        sizes.rows,
+        f"{sizes.context:,}",
+        "; deterministic" if sizes.deterministic else "",
+    )
 
 
 @contextmanager

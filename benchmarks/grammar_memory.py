@@ -1,7 +1,7 @@
 """How much memory a grammar can come to need on the device: its cells, and a mask for each state if all are visited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +64,7 @@ def run(cases: Sequence[Case], tokens: Sequence[bytes]) -> list[Footprint]:
 def _states(tables: Tables, placement: Placement) -> np.ndarray:
     """int32 [batches, AT_ONCE]: where each state is; the last is repeated to fill the batches."""
     count = len(tables.transitions)
-    first, second = (replace(tables, start=state).image_start(placement.grammar) for state in (0, 1))
+    first, second = (tables.state_at(placement.grammar, state) for state in (0, 1))
     states = first + (second - first) * np.arange(count)
     return np.pad(states, (0, -count % AT_ONCE), mode="edge").astype(np.int32).reshape(-1, AT_ONCE)
 

@@ -14,8 +14,9 @@ from transformers.generation.streamers import BaseStreamer
 
 from backend import device
 from backend.engine.config import EngineConfig
+from backend.engine.job import Job
 from backend.engine.programs import Programs
-from backend.engine.scheduler import Job, Scheduler
+from backend.engine.scheduler import Scheduler
 from backend.models import families, weights
 from backend.request import Grammar, Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
@@ -38,7 +39,7 @@ class Jaxchat:
     def __init__(self, folder: Path, context: int, rows: tuple[int, ...], tokens: Sequence[bytes] = ()) -> None:
         device.set_up()
         decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
-        config = EngineConfig(context, row_buckets=rows)
+        config = EngineConfig(context, pages=rows[-1] * -(-context // 16), row_buckets=rows, read_behind=False)
         self._scheduler = Scheduler(Programs(decoder, config, jnp.dtype("float32"), tokens))
 
     def generate(
@@ -50,13 +51,17 @@ class Jaxchat:
         arrivals: list[list[float]] = [[] for _ in prompts]
         began = time.perf_counter()
         for prompt, events in zip(prompts.tolist(), received, strict=True):
-            self._scheduler.add(Job(Request(tuple(prompt), sampling, seeds=(0,), grammar=grammar), events.extend))
-        while not self._scheduler.idle:
-            self._scheduler.step()
+            request = Request(tuple(prompt), sampling, seeds=(0,), grammar=grammar)
+            self._scheduler.add(Job(request, events.extend, fail=_raise))
+        while self._scheduler.step():
             now = time.perf_counter() - began
             for events, times in zip(received, arrivals, strict=True):
                 times += [now] * (len(events) - len(times))
         return Timeline(np.array([[event.token for event in events] for events in received]), np.array(arrivals))
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,36 @@ from dataclasses import dataclass
 class EngineConfig:
     """What may be chosen.
 
-    context: prompt and output tokens of one choice at most. row_buckets: batch sizes that are compiled; the last is
-    the number of rows. prefill_buckets: prompt tokens per prefill call that are compiled; a longer prompt takes several
-    calls. max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take, which
-    bounds how late a token is seen. max_queue: choices that may run or wait. grammar_cells: int32 cells for grammars,
-    at least what the largest takes. grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
+    context: prompt and output tokens of one choice at most; it fits the pool. pages: of the pool, `page_tokens`
+    positions each. row_buckets: batch sizes that are compiled; the last is the number of rows. prefill_shapes: (rows,
+    tokens) of the prefill programs that are compiled; the last one's tokens are the most that a call takes of a prompt.
+    max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take, which bounds how
+    late a token is seen. read_behind: a block is read while the next one runs; False where programs run synchronously.
+    max_queue: choices that may run or wait. grammar_cells: int32 cells for grammars, at least what the largest takes.
+    grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
+    deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
+    `chunk` always, only what a prefill computed is reused, and nobody is admitted without all pages that it may need.
     """
 
     context: int
+    pages: int
+    page_tokens: int = 16
     row_buckets: tuple[int, ...] = (1, 4, 16)
-    prefill_buckets: tuple[int, ...] = (32, 256)
+    prefill_shapes: tuple[tuple[int, int], ...] = ((1, 32), (8, 32), (1, 256))
     max_steps: int = 16
     block_seconds: float = 0.04
+    read_behind: bool = True
     max_queue: int = 1024
     grammar_cells: int = 3 << 22
     grammar_masks: int = 4096
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         assert list(self.row_buckets) == sorted(set(self.row_buckets)) and self.row_buckets[0] >= 1
-        assert list(self.prefill_buckets) == sorted(set(self.prefill_buckets)) and self.prefill_buckets[0] >= 1
+        tokens = [tokens for _, tokens in self.prefill_shapes]
+        assert tokens == sorted(tokens) and self.prefill_shapes[0][0] == self.prefill_shapes[-1][0] == 1
+        assert self.context <= self.pages * self.page_tokens
+        assert not self.deterministic or self.chunk % self.page_tokens == 0
 
     @property
     def rows(self) -> int:
@@ -33,9 +44,33 @@ class EngineConfig:
         return self.row_buckets[-1]
 
     @property
+    def batches(self) -> tuple[int, ...]:
+        """Batch sizes of the decode programs."""
+        return (self.rows,) if self.deterministic else self.row_buckets
+
+    @property
+    def prefills(self) -> tuple[tuple[int, int], ...]:
+        """(rows, tokens) of the prefill programs."""
+        return self.prefill_shapes[:1] if self.deterministic else self.prefill_shapes
+
+    @property
     def chunk(self) -> int:
-        """Prompt tokens per prefill call at most."""
-        return self.prefill_buckets[-1]
+        """Prompt tokens of one row per prefill call at most."""
+        return self.prefills[-1][1]
+
+    @property
+    def widest_prefill(self) -> int:
+        """Rows of one prefill call at most."""
+        return max(rows for rows, _ in self.prefills)
+
+    @property
+    def width(self) -> int:
+        """W, pages of one row at most."""
+        return self.pages_for(self.context)
+
+    def pages_for(self, positions: int) -> int:
+        """Pages that hold so many positions."""
+        return -(-positions // self.page_tokens)
 
 
 def row_buckets(rows: int) -> tuple[int, ...]:

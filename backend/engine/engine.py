@@ -5,11 +5,15 @@ import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from functools import partial
 
+from backend.engine.compilations import compilations
+from backend.engine.job import Choice, Job
 from backend.engine.programs import Programs
-from backend.engine.scheduler import Choice, Job, Scheduler
-from backend.request import EngineFailed, QueueFull, Request, TokenEvent
+from backend.engine.scheduler import Scheduler
+from backend.engine.stats import EngineStats
+from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +28,18 @@ class Engine:
     failure: why it can never draw again. unconstrainable: why no grammar can be enforced; None where one can.
     """
 
-    def __init__(self, programs: Programs, max_choices: int = 128) -> None:
+    def __init__(self, programs: Programs) -> None:
         self.context_length, self.vocab_size = programs.config.context, programs.vocab
-        self.max_choices = max_choices
+        self.max_choices = programs.config.rows
         self.failure: str | None = None
         self.unconstrainable = _why_unconstrainable(programs.missing_bytes)
-        self._max_queue = programs.config.max_queue
+        self._config = programs.config
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[Job, Sink] = {}
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, args=(Scheduler(programs),), name="engine", daemon=True)
+        self._scheduler = Scheduler(programs)
+        self._compiled_before = compilations()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     def submit(self, request: Request) -> "Generation":
@@ -57,6 +63,21 @@ class Engine:
         """End choices without further events; takes effect before the next dispatch."""
         self._commands.put(partial(self._cancel, choices))
 
+    def stats(self) -> EngineStats:
+        """How things stand; cheap, and not quite the same moment for all figures."""
+        scheduler, config = self._scheduler, self._config
+        return EngineStats(
+            rows=config.rows,
+            running=scheduler.running,
+            waiting=scheduler.waiting,
+            pages=config.pages,
+            page_tokens=config.page_tokens,
+            pages_used=scheduler.cache.used,
+            pages_cached=scheduler.cache.unused,
+            compilations=compilations() - self._compiled_before,
+            **asdict(scheduler.totals),
+        )
+
     def close(self) -> None:
         """Stop the thread; open requests end with EngineFailed."""
         self._commands.put(None)
@@ -67,33 +88,32 @@ class Engine:
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
-            if sum(len(job.choices) for job in self._open) + len(request.seeds) > self._max_queue:
-                raise QueueFull(f"{self._max_queue} choices are queued or running")
-            job = Job(request, emit=lambda events: self._emit(job, events))
+            if sum(len(job.choices) for job in self._open) + len(request.seeds) > self._config.max_queue:
+                raise QueueFull(f"{self._config.max_queue} choices are queued or running")
+            job = Job(request, lambda events: self._emit(job, events), lambda error: self._close_job(job, error))
             self._open[job] = sink
         self._commands.put(lambda scheduler: scheduler.add(job))
         if request.grammar is not None:
             request.grammar.tables.add_done_callback(lambda _: self._commands.put(lambda scheduler: None))
         return job
 
-    def _run(self, scheduler: Scheduler) -> None:
+    def _run(self) -> None:
         try:
-            while self._receive(scheduler):
-                if not scheduler.idle:
-                    scheduler.step()
+            idle = True
+            while self._receive(wait=idle):
+                idle = not self._scheduler.step()
             self._fail("the engine was closed")
         except Exception as error:
             log.exception("the engine stopped")
             self._fail(f"the engine stopped: {error}")
 
-    def _receive(self, scheduler: Scheduler) -> bool:
+    def _receive(self, wait: bool) -> bool:
         """Run the commands that are there, waiting for one if nothing else is to be done. False: close."""
-        wait = scheduler.idle
         while wait or not self._commands.empty():
             command = self._commands.get()
             if command is None:
                 return False
-            command(scheduler)
+            command(self._scheduler)
             wait = False
         return True
 
@@ -109,10 +129,13 @@ class Engine:
 
     def _close_if_ended(self, job: Job) -> None:
         if all(choice.ended for choice in job.choices):
-            with self._lock:
-                sink = self._open.pop(job, None)
-            if sink is not None:
-                sink(None)
+            self._close_job(job, None)
+
+    def _close_job(self, job: Job, end: End) -> None:
+        with self._lock:
+            sink = self._open.pop(job, None)
+        if sink is not None:
+            sink(end)
 
     def _fail(self, reason: str) -> None:
         with self._lock:
@@ -140,6 +163,11 @@ class Generation:
         self.job: Job | None = None
         self._engine, self._loop = engine, loop
         self._received: asyncio.Queue[list[TokenEvent] | End] = asyncio.Queue()
+
+    @property
+    def admission(self) -> Admission | None:
+        """How the request got into the batch; set before its first event comes."""
+        return None if self.job is None else self.job.admission
 
     def receive(self, item: list[TokenEvent] | End) -> None:
         """The engine's side; called in its thread."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,20 +11,29 @@ import numpy as np
 from flax import nnx
 
 from backend.engine import steps
-from backend.engine.config import EngineConfig, bucket
+from backend.engine.config import EngineConfig
 from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
+from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary, missing_bytes
 from backend.models.decoder import Decoder
 from backend.request import Request, SamplingParams
 
-Name = tuple[str, int]
-"""A program and its size, 0 where there is but one."""
+Name = tuple[str, int, int]
+"""A program and its shape, rows and tokens; 0, 0 where there is but one."""
 Jobs = dict[Name, Callable[[], jax.stages.Lowered]]
 Progress = Callable[[int, int], None]
 COMPILE_THREADS = 4
 NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
+
+
+class Piece(NamedTuple):
+    """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least."""
+
+    tokens: Sequence[int]
+    start: int
+    pages: Sequence[int]
 
 
 class Programs:
@@ -47,10 +56,9 @@ class Programs:
         known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
         known += [b""] * (self.vocab - len(known))
         self.arena = Arena(config.grammar_cells)
+        self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known))
-        self._init_state = partial(
-            init_state, decoder.config, config.rows, config.context, dtype, self._vocabulary, config.grammar_masks
-        )
+        self._init_state = partial(init_state, decoder.config, config, dtype, self._vocabulary)
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
@@ -58,54 +66,72 @@ class Programs:
 
     def init_state(self) -> DecodeState:
         """An empty state."""
-        return self._compiled["init", 0]()
+        return self._compiled["init", 0, 0]()
 
-    def decode(self, state: DecodeState, live: np.ndarray, steps: int, leave: bool) -> tuple[DecodeState, Block]:
-        """`steps.decode` for live bool [B], B one of the row buckets."""
-        program = self._compiled["decode", live.size]
-        return program(self._leaves, state, self.arena.cells, self._vocabulary, live, np.int32(steps), np.bool_(leave))
+    def decode(
+        self, state: DecodeState, tables: np.ndarray, live: np.ndarray, steps: int, leave: bool
+    ) -> tuple[DecodeState, Block]:
+        """`steps.decode` for live bool [B] and tables int32 [B, W], B one of the batch sizes."""
+        program, grammars = self._compiled["decode", live.size, 1], (self.arena.cells, self._vocabulary)
+        return program(self._leaves, state, *grammars, tables, live, np.int32(steps), np.bool_(leave))
 
-    def prefill(self, state: DecodeState, row: int, tokens: tuple[int, ...], start: int) -> DecodeState:
-        """`steps.prefill` of at most `config.chunk` tokens."""
-        padded = np.full(bucket(self.config.prefill_buckets, len(tokens)), -1, np.int32)
-        padded[: len(tokens)] = tokens
-        return self._compiled["prefill", padded.size](self._leaves, state, np.int32(row), padded, np.int32(start))
+    def prefill(self, state: DecodeState, shape: tuple[int, int], pieces: Sequence[Piece]) -> DecodeState:
+        """`steps.prefill` of pieces that fit `shape`, one of the (rows, tokens) that are compiled."""
+        tables = np.zeros((shape[0], self.config.width), np.int32)
+        tokens, starts = np.full(shape, -1, np.int32), np.zeros(shape[0], np.int32)
+        for row, piece in enumerate(pieces):
+            tables[row, : len(piece.pages)] = piece.pages
+            tokens[row, : len(piece.tokens)], starts[row] = piece.tokens, piece.start
+        return self._compiled["prefill", *shape](self._leaves, state, tables, tokens, starts)
 
-    def admit(
-        self, state: DecodeState, row: int, request: Request, choice: int, grammar: Placement | None
-    ) -> DecodeState:
-        """`steps.admit` of one choice of a request, whose grammar is in the arena."""
-        start = self._first_row_state(request, choice, grammar)
-        return self._compiled["admit", 0](state, np.int32(row), start)
+    def row_state(
+        self, request: Request, choice: int, drawn: Sequence[int] = (), grammar: Placement | None = None
+    ) -> RowState:
+        """One row on the host: a choice that drew `drawn` before, whose grammar is at `grammar` in the arena."""
+        is_end = np.zeros(self.vocab, bool)
+        is_end[list(request.sampling.end_tokens)] = True
+        at = grammar_state.row(grammar, is_end, self._vocabulary.words)
+        if request.grammar is not None and drawn:
+            at = grammar_state.after(at, request.grammar.tables.result(), b"".join(self._tokens[t] for t in drawn))
+        return first_row_state(request, choice, drawn, self._vocabulary, at)
 
-    def copy_row(self, state: DecodeState, source: int, target: int) -> DecodeState:
-        """`steps.copy_row`."""
-        return self._compiled["copy_row", 0](state, np.int32(source), np.int32(target))
+    def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
+        """`steps.admit`."""
+        return self._compiled["admit", 0, 0](state, np.int32(row), start)
 
-    def _first_row_state(self, request: Request, choice: int, grammar: Placement | None) -> RowState:
-        return first_row_state(request, choice, self._vocabulary, grammar)
+    def move_row(self, state: DecodeState, source: int, target: int) -> DecodeState:
+        """`steps.move_row`."""
+        return self._compiled["move_row", 0, 0](state, np.int32(source), np.int32(target))
+
+    def copy_page(self, state: DecodeState, source: int, target: int) -> DecodeState:
+        """`steps.copy_page`."""
+        return self._compiled["copy_page", 0, 0](state, np.int32(source), np.int32(target))
 
     def _lowered(self) -> Jobs:
         """How to trace each program."""
         state = jax.eval_shape(self._init_state)
-        one = self._first_row_state(Request((0,), SamplingParams(1, ()), (0,)), 0, None)
-        number, flag = np.int32(0), np.bool_(False)
+        one = self.row_state(Request((0,), SamplingParams(1, ()), (0,)), 0)
+        number, flag, width = np.int32(0), np.bool_(False), self.config.width
         jobs: Jobs = {
-            ("init", 0): jax.jit(self._init_state).lower,
-            ("admit", 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
-            ("copy_row", 0): lambda: jax.jit(steps.copy_row, donate_argnums=0).lower(state, number, number),
+            ("init", 0, 0): jax.jit(self._init_state).lower,
+            ("admit", 0, 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
+            ("move_row", 0, 0): lambda: jax.jit(steps.move_row, donate_argnums=0).lower(state, number, number),
+            ("copy_page", 0, 0): lambda: jax.jit(steps.copy_page, donate_argnums=0).lower(state, number, number),
         }
 
         def on_leaves(step: Callable[..., Any], **static: int) -> Any:
             return jax.jit(lambda leaves, *args: step(self._merge(leaves), *args, **static), donate_argnums=1)
 
-        for size in self.config.row_buckets:
-            args = (self._leaves, state, self.arena.cells, self._vocabulary, np.zeros(size, bool), number, flag)
+        for rows in self.config.batches:
+            tables, live = np.zeros((rows, width), np.int32), np.zeros(rows, bool)
+            args = (self._leaves, state, self.arena.cells, self._vocabulary, tables, live, number, flag)
             decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
-            jobs["decode", size] = partial(decode.lower, *args)
-        for size in self.config.prefill_buckets:
-            jobs["prefill", size] = partial(
-                on_leaves(steps.prefill).lower, self._leaves, state, number, np.zeros(size, np.int32), number
+            jobs["decode", rows, 1] = partial(decode.lower, *args)
+        for rows, size in self.config.prefills:
+            tables, tokens = np.zeros((rows, width), np.int32), np.zeros((rows, size), np.int32)
+            starts = np.zeros(rows, np.int32)
+            jobs["prefill", rows, size] = partial(
+                on_leaves(steps.prefill).lower, self._leaves, state, tables, tokens, starts
             )
         return jobs
 

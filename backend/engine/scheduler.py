@@ -2,200 +2,332 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import jax
 import numpy as np
 
+from backend.engine.cache import Cache
 from backend.engine.config import bucket
-from backend.engine.programs import Programs
+from backend.engine.events import events_of
+from backend.engine.job import Choice, Job
+from backend.engine.programs import Piece, Programs
 from backend.engine.state import Block
 from backend.grammar.device.arena import ArenaFull
-from backend.request import FinishReason, Request, TokenEvent
-
-Emit = Callable[[list[TokenEvent]], None]
-
-
-@dataclass(eq=False)
-class Job:
-    """A request in the engine. emit: takes the events of one block, in order."""
-
-    request: Request
-    emit: Emit
-    choices: list["Choice"] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.choices = [Choice(self, index) for index in range(len(self.request.seeds))]
-
-
-@dataclass(eq=False)
-class Choice:
-    """One choice of a job. prefilled: prompt tokens whose keys are in its row's cache, all but the last in the end."""
-
-    job: Job
-    index: int
-    prefilled: int = 0
-    decoding: bool = False
-    ended: bool = False
-
-    @property
-    def remaining_prompt(self) -> int:
-        """Prompt tokens to prefill; the last one is fed by the first decoding step."""
-        return len(self.job.request.prompt) - 1 - self.prefilled
-
-    @property
-    def compiled(self) -> bool:
-        """Its grammar, if it has one, is there."""
-        grammar = self.job.request.grammar
-        return grammar is None or (grammar.tables.done() and grammar.tables.exception() is None)
+from backend.request import Admission, RequestFailed, TokenEvent
 
 
 @dataclass(frozen=True)
 class InFlight:
-    """A dispatched block and who held which row at that time."""
+    """A dispatched block of at most `steps` steps, and who held which row at that time."""
 
     block: Block
     holders: dict[int, Choice]
+    steps: int
     dispatched: float
 
 
+@dataclass
+class Totals:
+    """What was done since the start; see `EngineStats`."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    steps: int = 0
+    dispatches: int = 0
+    preemptions: int = 0
+
+
 class Scheduler:
-    """First come, first served. Each `step` admits, prefills one chunk of prompt, dispatches and reads one behind."""
+    """First come, first served. Each `step` admits, runs one prefill program, dispatches one block and reads one.
+
+    Who came earlier takes pages from who came last when there are no others; that one waits and is computed again, from
+    its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.
+    """
 
     def __init__(self, programs: Programs) -> None:
         self._programs, self._config = programs, programs.config
         self._state = programs.init_state()
+        self.cache, self.totals = Cache(self._config), Totals()
         self._rows: list[Choice | None] = [None] * self._config.rows
-        self._waiting: deque[Choice] = deque()
-        self._in_flight: InFlight | None = None
+        self._waiting: list[Choice] = []
+        self._in_flight: deque[InFlight] = deque()
         self._step_seconds = self._config.block_seconds / self._config.max_steps
         self._read_at = 0.0
 
     @property
-    def idle(self) -> bool:
-        """Nothing is in flight and nothing can go on before a further command."""
-        if self._in_flight is not None or (self._waiting and None in self._rows):
-            return False
-        held = [choice for choice in self._rows if choice is not None]
-        prefilling = any(choice.remaining_prompt and choice is self._first(choice) for choice in held)
-        return not prefilling and not any(choice.compiled for choice in (*held, *self._waiting))
+    def running(self) -> int:
+        """Choices that hold a row."""
+        return len(self._holders())
 
-    def _first(self, choice: Choice) -> Choice:
-        """The first of the choices of one job that hold rows: it prefills the prompt, the others copy."""
-        return min((c for c in self._rows if c is not None and c.job is choice.job), key=lambda c: c.index)
+    @property
+    def waiting(self) -> int:
+        """Choices that hold none yet, or none any more."""
+        return len(self._waiting)
 
     def add(self, job: Job) -> None:
         """Queue every choice of a job."""
-        self._waiting.extend(job.choices)
+        self._waiting.extend(choice for choice in job.choices if not choice.ended)
 
     def cancel(self, choice: Choice) -> None:
-        """End a choice without a further event and free its row. Does nothing if it has ended."""
+        """End a choice without a further event and free what it holds. Does nothing if it has ended."""
+        if choice.ended:
+            return
         choice.ended = True
         if choice in self._rows:
-            self._rows[self._rows.index(choice)] = None
-            grammar = choice.job.request.grammar
-            if grammar is not None and choice.decoding:
-                self._programs.arena.release(grammar.key)
-
-    def step(self) -> None:
-        """One round: afterwards at most one block is in flight."""
-        self._admit()
-        self._prefill(self._config.chunk)
-        self._compact()
-        behind, self._in_flight = self._in_flight, self._dispatch()
-        if behind is not None:
-            self._deliver(behind)
-
-    def _admit(self) -> None:
-        """Give rows to those who wait. Whoever cannot decode yet has one only while nobody else wants it."""
-        self._waiting = deque(choice for choice in self._waiting if not choice.ended)
-        compiled = [choice for choice in self._waiting if choice.compiled]
-        self._make_room(len(compiled) - self._rows.count(None))
-        for choice in [*compiled, *(choice for choice in self._waiting if not choice.compiled)]:
-            if None not in self._rows:
-                break
+            self._vacate(choice)
+        elif choice in self._waiting:
             self._waiting.remove(choice)
-            self._rows[self._rows.index(None)] = choice
 
-    def _make_room(self, wanted: int) -> None:
-        """Take up to `wanted` rows back from choices whose grammar is not there yet; their prefill is lost."""
-        for row, choice in enumerate(self._rows):
-            if wanted > 0 and choice is not None and not choice.compiled:
-                self._rows[row], choice.prefilled = None, 0
-                self._waiting.appendleft(choice)
-                wanted -= 1
+    def step(self) -> bool:
+        """One round. False if there was nothing to do, and will not be before a further command."""
+        changed = self._admit()
+        changed |= self._share_prompts()
+        changed |= self._prefill()
+        changed |= self._start_all()
+        self._compact()
+        dispatched = self._dispatch()
+        while len(self._in_flight) > (dispatched and self._config.read_behind):
+            changed = True
+            self._deliver()
+        return changed or dispatched
 
-    def _prefill(self, budget: int) -> None:
-        """Bring rows to decoding, with `budget` prompt tokens at most."""
-        for row, choice in enumerate(self._rows):
-            if choice is None or choice.decoding:
-                continue
-            siblings = (r for r, c in enumerate(self._rows) if c is not None and c.job is choice.job and c.decoding)
-            source = next(siblings, None)
-            if source is not None:
-                # The source's cache may go on after the prompt; that is overwritten here before it can be seen.
-                self._state = self._programs.copy_row(self._state, source, row)
-                choice.prefilled += choice.remaining_prompt
-            elif choice is self._first(choice):
-                budget -= self._prefill_chunk(row, choice, budget)
-            if choice.remaining_prompt == 0 and choice.compiled:
-                self._start(row, choice)
+    def _holders(self) -> list[Choice]:
+        """Who holds a row, the first to be served first."""
+        return sorted((choice for choice in self._rows if choice is not None), key=lambda choice: choice.priority)
 
-    def _prefill_chunk(self, row: int, choice: Choice, budget: int) -> int:
-        """Prefill one piece of the choice's prompt; returns its length."""
-        size = min(choice.remaining_prompt, budget)
-        if size > 0:
-            piece = choice.job.request.prompt[choice.prefilled : choice.prefilled + size]
-            self._state = self._programs.prefill(self._state, row, piece, choice.prefilled)
-            choice.prefilled += size
-        return size
+    # Rows
 
-    def _start(self, row: int, choice: Choice) -> None:
-        """Let the choice decode; not yet if its grammar must wait for room."""
-        request = choice.job.request
-        grammar = request.grammar
-        try:
-            placed = None if grammar is None else self._programs.arena.acquire(grammar.key, grammar.tables.result())
-        except ArenaFull:
-            return
-        self._state = self._programs.admit(self._state, row, request, choice.index, placed)
-        choice.decoding = True
+    def _admit(self) -> bool:
+        """Give rows to those who wait, in order; nobody overtakes who does not fit."""
+        admitted = False
+        while self._waiting and any(holder is None or not holder.job.compiled for holder in self._rows):
+            if not self._place(min(self._waiting, key=lambda choice: choice.priority)):
+                break
+            admitted = True
+        return admitted
+
+    def _place(self, choice: Choice) -> bool:
+        """Give the choice a row if it fits, also that of one whose grammar is not there yet."""
+        while not (None in self._rows and self._fits(choice)):
+            idle = [holder for holder in self._holders() if not holder.job.compiled]
+            if not idle or not choice.job.compiled:
+                return False
+            self._put_back(idle[-1])
+        self._waiting.remove(choice)
+        self._rows[self._rows.index(None)] = choice
+        if self._config.deterministic:
+            self.cache.grow(choice, choice.most_positions)
+        return True
+
+    def _fits(self, choice: Choice) -> bool:
+        """Whether there are pages for all its tokens, and one for each who decodes; of those it gets what is known."""
+        if self._config.deterministic:
+            return self.cache.has(self._config.pages_for(choice.most_positions))
+        holders = self._holders()
+        spare = sum(holder.decoding for holder in holders)
+        if any(holder.job is choice.job for holder in holders) and not choice.drawn:
+            return self.cache.has(2 + spare)
+        self.cache.reuse(choice)
+        if self.cache.has(self._config.pages_for(choice.length) - len(choice.pages) + spare):
+            return True
+        self.cache.release(choice)
+        return False
+
+    def _vacate(self, choice: Choice) -> None:
+        """Take row, pages and grammar from a choice."""
+        self._rows[self._rows.index(choice)] = None
+        self.cache.release(choice)
+        grammar = choice.job.request.grammar
+        if grammar is not None and choice.decoding:
+            self._programs.arena.release(grammar.key)
+        choice.decoding = False
+
+    def _put_back(self, choice: Choice) -> None:
+        """Let a choice wait again; what it has drawn must have been read."""
+        self.totals.preemptions += choice.decoding
+        self._vacate(choice)
+        self._waiting.append(choice)
 
     def _compact(self) -> None:
-        """Move rows down where the batch then fits a smaller bucket."""
+        """Move rows down where the batch then fits a smaller one."""
         held = [row for row, choice in enumerate(self._rows) if choice is not None]
-        while held and bucket(self._config.row_buckets, held[-1] + 1) > bucket(self._config.row_buckets, len(held)):
+        while held and bucket(self._config.batches, held[-1] + 1) > bucket(self._config.batches, len(held)):
             highest, free = held.pop(), self._rows.index(None)
-            self._state = self._programs.copy_row(self._state, highest, free)
+            self._state = self._programs.move_row(self._state, highest, free)
             self._rows[free], self._rows[highest] = self._rows[highest], None
             held = sorted([*held, free])
 
-    def _dispatch(self) -> InFlight | None:
-        """Start a block for every row that decodes; None if there is none."""
+    def _grow(self, choice: Choice, positions: int) -> bool:
+        """Pages for so many positions, from those who come after the choice if need be. False: there are none now."""
+        while not self.cache.grow(choice, positions):
+            if self._in_flight:
+                self._deliver()  # who ended in there frees pages, and nobody else may be put back before it is read
+                if choice not in self._rows:
+                    return False
+                continue
+            last = next(holder for holder in reversed(self._holders()) if holder.pages or holder is choice)
+            if last is not choice or choice.decoding:
+                self._put_back(last)
+            if last is choice:
+                return False
+        return True
+
+    # Prompts
+
+    def _share_prompts(self) -> bool:
+        """Choices whose sibling has the prompt in the cache take it from there."""
+        shared = False
+        for choice in self._holders():
+            if choice.remaining > 0 and not choice.decoding and not choice.drawn:
+                source = self._with_prompt(choice)
+                shared |= source is not None and self._share_prompt(choice, source)
+        return shared
+
+    def _share_prompt(self, choice: Choice, source: Choice) -> bool:
+        """The whole pages at once, the last one as a copy; False where there is no page for it now."""
+        self.cache.share(choice, source)
+        filled = len(choice.job.request.prompt) - 1
+        if choice.cached < filled:
+            if not self._grow(choice, filled) or source not in self._rows:
+                return False
+            self._state = self._programs.copy_page(self._state, *self._last_pages(source, choice, filled))
+            choice.cached = filled
+        return True
+
+    def _last_pages(self, source: Choice, choice: Choice, filled: int) -> tuple[int, int]:
+        page = filled // self._config.page_tokens
+        return source.pages[page], choice.pages[page]
+
+    def _with_prompt(self, choice: Choice) -> Choice | None:
+        """A sibling that holds the whole prompt."""
+        filled = len(choice.job.request.prompt) - 1
+        siblings = (holder for holder in self._rows if holder is not None and holder.job is choice.job)
+        return next((other for other in siblings if other is not choice and other.cached >= filled), None)
+
+    def _prefill(self) -> bool:
+        """Run one prefill program."""
+        work = [choice for choice in self._holders() if choice.remaining > 0 and self._is_first(choice)]
+        for choice in work[: self._config.widest_prefill]:
+            self.cache.reuse(choice)
+        if not all(choice.remaining for choice in work):
+            return True
+        if not work:
+            return False
+        shape, chosen = self._pick(work)
+        pieces: list[tuple[Choice, Piece]] = []
+        for choice in chosen:
+            end = choice.cached + min(choice.remaining, shape[1])
+            if self._grow(choice, end):
+                pieces.append((choice, Piece(choice.tokens[choice.cached : end], choice.cached, choice.pages)))
+        if not pieces:
+            return False
+        self._state = self._programs.prefill(self._state, shape, [piece for _, piece in pieces])
+        for choice, piece in pieces:
+            choice.job.started = choice.job.started or time.monotonic()
+            choice.cached += len(piece.tokens)
+            self.cache.remember(choice)
+        return True
+
+    def _is_first(self, choice: Choice) -> bool:
+        """Of the choices of a job that hold rows, one prefills the prompt for all."""
+        siblings = [c for c in self._holders() if c.job is choice.job and not c.drawn]
+        return bool(choice.drawn) or siblings[0] is choice
+
+    def _pick(self, work: list[Choice]) -> tuple[tuple[int, int], list[Choice]]:
+        """A program, and whose tokens it takes: the first's, with others' if they fit."""
+        first = work[0]
+        for rows, size in self._config.prefills:
+            group = [choice for choice in work if choice.remaining <= size][:rows]
+            if first.remaining <= size and len(group) > 1 and rows > 1:
+                return (rows, size), group
+        alone = [shape for shape in self._config.prefills if shape[0] == 1]
+        return next((shape for shape in alone if shape[1] >= first.remaining), alone[-1]), [first]
+
+    def _start_all(self) -> bool:
+        """Let everyone decode whose tokens are in the cache."""
+        ready = [c for c in self._holders() if not c.decoding and c.remaining == 0 and c.job.compiled]
+        return sum(not choice.ended and self._start(choice) for choice in ready) > 0
+
+    def _start(self, choice: Choice) -> bool:
+        """Let the choice decode; not yet if its grammar must wait for room."""
+        request, grammar = choice.job.request, choice.job.request.grammar
+        try:
+            placed = None if grammar is None else self._programs.arena.acquire(grammar.key, grammar.tables.result())
+        except ArenaFull:
+            return False
+        choice.decoding = True
+        try:
+            start = self._programs.row_state(request, choice.index, choice.drawn, placed)
+        except Exception as error:
+            self._fail(choice.job, error)
+            return True
+        self._state = self._programs.admit(self._state, self._rows.index(choice), start)
+        self._note_admission(choice)
+        return True
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        """End one job, with what went wrong in it."""
+        for choice in job.choices:
+            self.cancel(choice)
+        failure = RequestFailed(f"the engine could not start the request: {error!r}")
+        failure.__cause__ = error
+        job.fail(failure)
+
+    def _note_admission(self, choice: Choice) -> None:
+        job = choice.job
+        if job.admission is None:
+            began = job.started or time.monotonic()
+            job.admission = Admission(began - job.submitted, choice.matched)
+            self.totals.prompt_tokens += len(job.request.prompt)
+            self.totals.cached_tokens += choice.matched
+
+    # Blocks
+
+    def _dispatch(self) -> bool:
+        """Start a block for every row that decodes; False if there is none."""
+        steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
+        for choice in self._holders():
+            if choice.decoding:
+                ahead = steps + sum(block.steps for block in self._in_flight if choice in block.holders.values())
+                self._grow(choice, min(choice.length - 1 + ahead, choice.most_positions))
         holders = {row: choice for row, choice in enumerate(self._rows) if choice is not None and choice.decoding}
         if not holders:
-            return None
-        live = np.zeros(bucket(self._config.row_buckets, max(holders) + 1), bool)
-        live[list(holders)] = True
-        steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
-        self._state, block = self._programs.decode(
-            self._state, live, steps, leave=any(c.compiled for c in self._waiting)
-        )
-        return InFlight(block, holders, time.monotonic())
+            return False
+        live, tables = self._batch(holders)
+        leave = any(choice.job.compiled for choice in self._waiting)
+        self._state, block = self._programs.decode(self._state, tables, live, steps, leave)
+        self._in_flight.append(InFlight(block, holders, steps, time.monotonic()))
+        self.totals.dispatches += 1
+        return True
 
-    def _deliver(self, behind: InFlight) -> None:
-        """Read a block and hand its events out; frees the rows that ended."""
+    def _batch(self, holders: dict[int, Choice]) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows are live, bool [B], and their pages, int32 [B, W]."""
+        size = bucket(self._config.batches, max(holders) + 1)
+        live, tables = np.zeros(size, bool), np.zeros((size, self._config.width), np.int32)
+        for row, choice in holders.items():
+            live[row], tables[row, : len(choice.pages)] = True, choice.pages
+        return live, tables
+
+    def _deliver(self) -> None:
+        """Read the oldest block and hand its events out; frees what those who ended hold."""
+        behind = self._in_flight.popleft()
         block = self._read(behind)
         events: dict[Job, list[TokenEvent]] = {}
         for row, choice in behind.holders.items():
             if choice.ended:
                 continue
-            events.setdefault(choice.job, []).extend(_events(choice, block, row))
+            new = events_of(choice, block, row)
+            choice.drawn += [event.token for event in new]
+            choice.cached += len(new)
+            events.setdefault(choice.job, []).extend(new)
             if block.done[row]:
                 self.cancel(choice)
+        self.totals.steps += int(block.steps)
         for job, of_job in events.items():
             if of_job:
+                self.totals.output_tokens += len(of_job)
                 job.emit(of_job)
 
     def _read(self, behind: InFlight) -> Block:
@@ -212,33 +344,3 @@ class Scheduler:
             self._step_seconds += 0.3 * (seconds - self._step_seconds)
         self._read_at = now
         return Block(**{name: host.get(name) for name in Block.__dataclass_fields__})
-
-
-def _events(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
-    """The tokens that `row` drew in a block, the last with its finish reason if the row is done."""
-    request, count = choice.job.request, int(block.count[row])
-    tokens = block.tokens[row, :count].tolist()
-    reasons: list[FinishReason | None] = [None] * count
-    is_end = [False] * count
-    if count and block.done[row]:
-        is_end[-1] = tokens[-1] in request.sampling.end_tokens
-        reasons[-1] = "stop" if is_end[-1] or block.finished[row] else "length"
-    if request.top_logprobs is None:
-        return [
-            TokenEvent(choice.index, token, finish_reason=reason, is_end=end)
-            for token, reason, end in zip(tokens, reasons, is_end, strict=True)
-        ]
-    kept = slice(request.top_logprobs)
-    return [
-        TokenEvent(
-            choice=choice.index,
-            token=token,
-            logprob=float(block.logprobs[row, i]),
-            top_logprobs=tuple(
-                zip(block.top_ids[row, i, kept].tolist(), block.top_logprobs[row, i, kept].tolist(), strict=True)
-            ),
-            finish_reason=reason,
-            is_end=end,
-        )
-        for i, (token, reason, end) in enumerate(zip(tokens, reasons, is_end, strict=True))
-    ]

@@ -1,5 +1,6 @@
 """Everything the device knows about the rows. Donated to every program and replaced by what it returns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from backend.attention.reference import Rows, init_rows
+from backend.attention.reference import Pages, init_pages
+from backend.engine.config import EngineConfig
 from backend.grammar.device import rows as grammar_rows
 from backend.grammar.device import state as grammar_state
-from backend.grammar.device.arena import Placement
 from backend.grammar.device.rows import RowCache
 from backend.grammar.device.state import GrammarState
 from backend.grammar.device.step import KEY_WORDS
@@ -47,9 +48,9 @@ class RowState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecodeState:
-    """caches: one per layer, [R, K, S, H] each. rows: the R rows. allowed: what grammars allow, as far as known."""
+    """caches: one per layer, [P, K, page, H] each. rows: the R rows. allowed: what grammars allow, as far as known."""
 
-    caches: tuple[Rows, ...]
+    caches: tuple[Pages, ...]
     rows: RowState
     allowed: RowCache
 
@@ -74,14 +75,12 @@ class Block:
     top_logprobs: jax.Array
 
 
-def init_state(
-    config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype, vocabulary: Vocabulary, masks: int
-) -> DecodeState:
-    """An empty state: every row is done. masks: how many sets of allowed tokens are remembered."""
-    caches = init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype)
+def init_state(config: DecoderConfig, sizes: EngineConfig, dtype: jnp.dtype, vocabulary: Vocabulary) -> DecodeState:
+    """An empty state: every row is done."""
+    rows, words = sizes.rows, vocabulary.words
     zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "drawn")}
     return DecodeState(
-        caches=caches,
+        caches=_init_caches(config, sizes.pages, sizes.page_tokens, dtype),
         rows=RowState(
             **zeros,
             done=jnp.ones(rows, bool),
@@ -89,30 +88,32 @@ def init_state(
             in_prompt=jnp.zeros((rows, config.vocab), bool),
             counts=jnp.zeros((rows, config.vocab), jnp.int32),
             params=params.empty(rows, config.vocab),
-            grammar=grammar_state.empty(rows, vocabulary.words),
+            grammar=grammar_state.empty(rows, words),
         ),
-        allowed=grammar_rows.empty_cache(masks, vocabulary.words, KEY_WORDS + vocabulary.closers),
+        allowed=grammar_rows.empty_cache(sizes.grammar_masks, words, KEY_WORDS + vocabulary.closers),
     )
 
 
-def first_row_state(request: Request, choice: int, vocabulary: Vocabulary, grammar: Placement | None) -> RowState:
-    """A row whose prompt but the last token is in the cache: that token is fed by the first decoding step."""
-    vocab = vocabulary.size
+def first_row_state(
+    request: Request, choice: int, drawn: Sequence[int], vocabulary: Vocabulary, grammar: GrammarState
+) -> RowState:
+    """A row whose tokens but the last are in the cache: that one is fed by the first decoding step.
+
+    drawn: what the choice drew before. grammar: where it stands after that.
+    """
+    vocab, prompt = vocabulary.size, request.prompt
     in_prompt = np.zeros(vocab, bool)
-    in_prompt[list(request.prompt)] = True
+    in_prompt[list(prompt)] = True
     values: dict[str, Any] = {
-        "token": np.asarray(request.prompt[-1], np.int32),
-        "position": np.asarray(len(request.prompt) - 1, np.int32),
-        "drawn": np.asarray(0, np.int32),
+        "token": np.asarray(drawn[-1] if drawn else prompt[-1], np.int32),
+        "position": np.asarray(len(prompt) + len(drawn) - 1, np.int32),
+        "drawn": np.asarray(len(drawn), np.int32),
         "done": np.asarray(False),
         "logprobs": np.asarray(request.top_logprobs is not None),
         "in_prompt": in_prompt,
-        "counts": np.zeros(vocab, np.int32),
+        "counts": np.bincount(np.asarray(drawn, np.int64), minlength=vocab).astype(np.int32),
     }
-    sampling = params.row(request.sampling, request.seeds[choice], vocab)
-    return RowState(
-        **values, params=sampling, grammar=grammar_state.row(grammar, np.asarray(sampling.is_end), vocabulary.words)
-    )
+    return RowState(**values, params=params.row(request.sampling, request.seeds[choice], vocab), grammar=grammar)
 
 
 def empty_block(rows: int, steps: int, vocab: int) -> Block:
@@ -130,9 +131,11 @@ def empty_block(rows: int, steps: int, vocab: int) -> Block:
     )
 
 
-def cache_bytes(config: DecoderConfig, rows: int, context: int, dtype: jnp.dtype) -> int:
-    """Bytes that the caches of `rows` rows take."""
-    caches = jax.eval_shape(
-        lambda: init_rows(len(config.layers), rows, config.kv_heads, context, config.head_dim, dtype)
-    )
+def page_bytes(config: DecoderConfig, page_tokens: int, dtype: jnp.dtype) -> int:
+    """Bytes that one page takes in all layers."""
+    caches = jax.eval_shape(lambda: _init_caches(config, 1, page_tokens, dtype))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(caches))
+
+
+def _init_caches(config: DecoderConfig, pages: int, page_tokens: int, dtype: jnp.dtype) -> tuple[Pages, ...]:
+    return init_pages(len(config.layers), pages, page_tokens, config.kv_heads, config.head_dim, dtype)

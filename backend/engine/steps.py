@@ -1,11 +1,12 @@
 """The functions that advance the decode state. Pure; compiled by programs.py, which donates `state` to every one."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from backend.attention.reference import reference
+from backend.attention.reference import paged
 from backend.engine.state import Block, DecodeState, RowState, empty_block
 from backend.grammar.device import step as grammars
 from backend.grammar.device.rows import RowCache
@@ -17,30 +18,42 @@ from backend.sampling.chain import Drawn, sample
 Carry = tuple[tuple, RowState, RowCache, Block]
 
 
-def prefill(decoder: Decoder, state: DecodeState, row: jax.Array, tokens: jax.Array, start: jax.Array) -> DecodeState:
-    """Put a piece of a prompt into the cache of one row.
+def prefill(
+    decoder: Decoder, state: DecodeState, tables: jax.Array, tokens: jax.Array, starts: jax.Array
+) -> DecodeState:
+    """Put pieces of B sequences into the cache.
 
-    tokens: int32 [T], padded at the end with -1. start: int32, the position of the first. row: int32.
+    tables: int32 [B, W], their pages. tokens: int32 [B, T], padded at the end with -1. starts: int32 [B], the positions
+    of the first.
     """
-    positions = jnp.where(tokens < 0, -1, start + jnp.arange(tokens.size))
-    _, caches = decoder(jnp.maximum(tokens, 0)[None], positions[None], state.caches, reference(row))
+    positions = jnp.where(tokens < 0, -1, starts[:, None] + jnp.arange(tokens.shape[1]))
+    _, caches = decoder(jnp.maximum(tokens, 0), positions, state.caches, paged(tables))
     return replace(state, caches=caches)
 
 
 def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
-    """Set everything of one row but its cache."""
+    """Set everything of one row."""
     return replace(state, rows=jax.tree.map(lambda all_rows, one: all_rows.at[row].set(one), state.rows, start))
 
 
-def copy_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
-    """Make row `target` equal to row `source`, cache included."""
-    caches, rows = jax.tree.map(
+def move_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
+    """Make row `target` equal to row `source`."""
+    return replace(state, rows=_copy(state.rows, source, target))
+
+
+def copy_page(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
+    """Make page `target` equal to page `source`."""
+    return replace(state, caches=_copy(state.caches, source, target))
+
+
+def _copy(arrays: Any, source: jax.Array, target: jax.Array) -> Any:
+    """Entry `source` of every array to `target`."""
+    return jax.tree.map(
         lambda x: jax.lax.dynamic_update_index_in_dim(
             x, jax.lax.dynamic_index_in_dim(x, source, keepdims=False), target, axis=0
         ),
-        (state.caches, state.rows),
+        arrays,
     )
-    return replace(state, caches=caches, rows=rows)
 
 
 def decode(
@@ -48,6 +61,7 @@ def decode(
     state: DecodeState,
     cells: jax.Array,
     vocabulary: Vocabulary,
+    tables: jax.Array,
     live: jax.Array,
     steps: jax.Array,
     leave: jax.Array,
@@ -55,10 +69,11 @@ def decode(
 ) -> tuple[DecodeState, Block]:
     """Draw up to `steps` tokens for each of the first B rows that is `live` (bool [B]) and not done.
 
-    cells: the grammars, int32 [capacity]. steps: int32, at most `max_steps`. leave: bool, return as soon as a row has
-    ended (somebody waits for it). Ends early when no row is left. Other rows of the state are not touched.
+    cells: the grammars, int32 [capacity]. tables: int32 [B, W], pages for all positions that may be fed. steps: int32,
+    at most `max_steps`. leave: bool, return as soon as a row has ended (somebody waits for it). Ends early when no row
+    is left. Other rows of the state are not touched.
     """
-    size = live.size
+    size, attend = live.size, paged(tables)
     before = jax.tree.map(lambda x: x[:size], state.rows)
 
     def wanted(carry: Carry) -> jax.Array:
@@ -70,7 +85,7 @@ def decode(
         caches, rows, allowed, block = carry
         active = live & ~rows.done
         positions = jnp.where(active, rows.position, -1)[:, None]
-        hidden, caches = decoder(rows.token[:, None], positions, caches, reference())
+        hidden, caches = decoder(rows.token[:, None], positions, caches, attend)
         logits = decoder.logits(hidden[:, 0])
         allowed, bits = grammars.allowed(cells, vocabulary, allowed, rows.grammar, active)
         masked = (rows.grammar.constrained, lambda x: grammars.mask(x, bits))

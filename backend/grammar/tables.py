@@ -7,6 +7,7 @@ characters starts at 0); COUNT counter (one character more; `same` is the next s
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -57,9 +58,14 @@ class Tables:
         (states, classes), (frames, reasons) = self.transitions.shape, self.returns.shape
         return HEADER + states * (2 + classes) + frames * (2 + reasons) + 3 * len(self.counters)
 
-    def image_start(self, base: int) -> int:
-        """The first state in an image at `base`."""
-        return self._state_pointers(base, np.asarray([self.start])).item()
+    def state_at(self, base: int, state: int) -> int:
+        """Where a state is in an image at `base`."""
+        return self._state_pointers(base, np.asarray([state])).item()
+
+    def frames_at(self, base: int, frames: Sequence[int] | np.ndarray) -> np.ndarray:
+        """int32 [...], where frames are in an image at `base`."""
+        first = base + HEADER + self.transitions.shape[0] * (2 + self.transitions.shape[1])
+        return first + np.asarray(frames, np.int32) * (2 + self.returns.shape[1])
 
     def image(self, base: int) -> np.ndarray:
         """int32 [image_size], to be put at cell `base` of a larger array; every pointer is an index into that array.
@@ -68,14 +74,11 @@ class Tables:
         the states (accepting, finished and need as bits; limit; codes), the frames (start; need;
         returns) and the counters (limit; same; reached).
         """
-        states, classes = self.transitions.shape
-        frames_at = base + HEADER + states * (2 + classes)
-        frame_size = 2 + self.returns.shape[1]
-        counters_at = frames_at + len(self.frame_start) * frame_size
+        counters_at = self.frames_at(base, [len(self.frame_start)]).item()
         kinds, arguments = self.transitions >> SHIFT, self.transitions & ARGUMENT
         moved = np.select(
             [kinds == PUSH, kinds == POP, kinds == COUNT],
-            [frames_at + arguments * frame_size, arguments, counters_at + 3 * arguments],
+            [self.frames_at(base, arguments), arguments, counters_at + 3 * arguments],
             self._state_pointers(base, arguments),
         )
         codes = np.where(self.transitions == DEAD, DEAD, kinds << SHIFT | moved)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from backend.attention.reference import init_rows, reference
+from backend.attention.reference import even_tables, init_pages, paged
 from backend.models.families import read_config
 from backend.models.weights import load
 
@@ -16,6 +16,7 @@ ROWS = 32
 PROMPTS = (96, 256, 512)
 """Prompt lengths that are compiled; a batch takes the smallest that holds its longest prompt."""
 NEW_TOKENS = 144
+PAGE_TOKENS = 16
 
 
 class Greedy:
@@ -53,10 +54,12 @@ class Greedy:
         """Prompts int32 [B, T] of `lengths` [B] -> new tokens int32 [B, NEW_TOKENS]; `end` fills up ended rows."""
         decoder, c = nnx.merge(self.graph, params), self.config
         rows, width = tokens.shape
-        caches = init_rows(len(c.layers), rows, c.kv_heads, width + NEW_TOKENS, c.head_dim, jnp.dtype(jnp.float32))
+        pages = rows * -(-(width + NEW_TOKENS) // PAGE_TOKENS)
+        caches = init_pages(len(c.layers), pages, PAGE_TOKENS, c.kv_heads, c.head_dim, jnp.dtype(jnp.float32))
+        attend = paged(even_tables(pages, rows))
         positions = jnp.broadcast_to(jnp.arange(width), tokens.shape)
         # What stands behind a short prompt fills the cache too; decoding writes over it before anything looks there.
-        hidden, caches = decoder(tokens, positions, caches, reference())
+        hidden, caches = decoder(tokens, positions, caches, attend)
         last = jnp.take_along_axis(hidden, (lengths - 1)[:, None, None], axis=1)[:, 0]
         first = jnp.argmax(decoder.logits(last), axis=-1).astype(jnp.int32)
 
@@ -66,7 +69,7 @@ class Greedy:
 
         def draw(carry: tuple) -> tuple:
             step, token, out, caches = carry
-            hidden, caches = decoder(token[:, None], (lengths + step - 1)[:, None], caches, reference())
+            hidden, caches = decoder(token[:, None], (lengths + step - 1)[:, None], caches, attend)
             token = jnp.argmax(decoder.logits(hidden[:, 0]), axis=-1).astype(jnp.int32)
             return step + 1, token, out.at[:, step].set(token), caches
 

@@ -1,46 +1,62 @@
-"""How much context a model gets: what is asked for, what it allows, what memory holds."""
+"""How large the engine gets: what is asked for, what the model allows, what memory holds."""
 
 import jax.numpy as jnp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.attention.reference import CHUNK
-from backend.engine.state import cache_bytes
-from backend.load import MEMORY_SHARE, LoadOptions, choose_context
+from backend.engine.state import page_bytes
+from backend.load import PAGE_TOKENS, LoadOptions, choose_sizes
 from backend.models import families, hub
 
 CONFIG = families.read_config(hub.resolve("tiny"))
 FLOAT = jnp.dtype(jnp.float32)
+PAGE_BYTES = page_bytes(CONFIG, PAGE_TOKENS, FLOAT)
 PLENTY = 2**40
 
 
-def test_plenty_of_memory_gives_all_that_the_model_allows():
-    assert choose_context(LoadOptions(), CONFIG, FLOAT, PLENTY) == CONFIG.context
+def test_plenty_of_memory_gives_every_row_all_that_the_model_allows():
+    sizes = choose_sizes(LoadOptions(rows=7), CONFIG, FLOAT, PLENTY)
+    assert sizes.context == CONFIG.context
+    assert sizes.pages * PAGE_TOKENS >= 7 * CONFIG.context
+    assert sizes.rows == 7
 
 
 @given(asked=st.integers(1, 5000))
 def test_no_more_is_given_than_was_asked_for_or_the_model_allows(asked):
-    assert choose_context(LoadOptions(context=asked), CONFIG, FLOAT, PLENTY) == min(asked, CONFIG.context)
+    assert choose_sizes(LoadOptions(context=asked), CONFIG, FLOAT, PLENTY).context == min(asked, CONFIG.context)
 
 
-@given(rows=st.integers(1, 64), memory=st.integers(2**23, 2**28))
-def test_what_is_chosen_fits_the_memory(rows, memory):
-    options = LoadOptions(rows=rows)
+@given(rows=st.integers(1, 64), memory=st.integers(2**23, 2**28), fraction=st.floats(0.1, 1))
+def test_what_is_chosen_fits_its_share_of_the_memory(rows, memory, fraction):
+    options = LoadOptions(rows=rows, memory_fraction=fraction)
     try:
-        context = choose_context(options, CONFIG, FLOAT, memory)
+        sizes = choose_sizes(options, CONFIG, FLOAT, memory)
     except ValueError:
-        assert cache_bytes(CONFIG, rows, CHUNK, FLOAT) + 2**22 > MEMORY_SHARE * memory
+        assert fraction * memory < PAGE_BYTES + 2**23
     else:
-        assert CHUNK <= context <= CONFIG.context
-        assert cache_bytes(CONFIG, rows, context, FLOAT) <= MEMORY_SHARE * memory
+        assert sizes.pages * PAGE_BYTES <= fraction * memory
+        assert PAGE_TOKENS <= sizes.context <= min(CONFIG.context, sizes.pages * PAGE_TOKENS)
 
 
-def test_what_was_asked_for_and_does_not_fit_is_an_error_that_says_what_to_do():
+@given(tokens=st.integers(1, 100_000))
+def test_the_cache_holds_the_tokens_asked_for(tokens):
+    sizes = choose_sizes(LoadOptions(kv_cache_tokens=tokens), CONFIG, FLOAT, PLENTY)
+    assert tokens <= sizes.pages * PAGE_TOKENS < tokens + PAGE_TOKENS
+    assert sizes.context == min(CONFIG.context, sizes.pages * PAGE_TOKENS)
+
+
+@pytest.mark.parametrize("asked", [{"context": 1000}, {"kv_cache_tokens": 1_000_000}])
+def test_what_was_asked_for_and_does_not_fit_is_an_error_that_says_what_to_do(asked):
     with pytest.raises(ValueError, match="--max-context-length"):
-        choose_context(LoadOptions(context=1000), CONFIG, FLOAT, 2**24)
+        choose_sizes(LoadOptions(**asked), CONFIG, FLOAT, 2**23)
+
+
+def test_a_context_beyond_the_cache_asked_for_is_an_error():
+    with pytest.raises(ValueError, match="raise --kv-cache-tokens"):
+        choose_sizes(LoadOptions(context=500, kv_cache_tokens=100), CONFIG, FLOAT, PLENTY)
 
 
 def test_weights_that_do_not_fit_are_an_error():
     with pytest.raises(ValueError, match="smaller model"):
-        choose_context(LoadOptions(rows=1), CONFIG, FLOAT, 2**20)
+        choose_sizes(LoadOptions(rows=1), CONFIG, FLOAT, 2**20)

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from backend.attention.reference import init_rows, reference
+from backend.attention import Attend
+from backend.attention.reference import even_tables, init_pages, paged
 from backend.attention.uncached import uncached
 from backend.models.decoder import Decoder
 
 CHUNK = 16
+PAGE_TOKENS = 16
 """Tokens of one prefill call; shorter chunks are padded, and what padding writes is overwritten by what follows."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """Each executable runs once or twice: compiling is what these tests pay for."""
@@ -26,9 +28,8 @@ def whole_logits(decoder: Decoder, tokens: np.ndarray) -> np.ndarray:
 def prefill(decoder: Decoder, tokens: np.ndarray, sizes: list[int], positions: int) -> tuple[np.ndarray, Any]:
     """Logits [B, sum(sizes), V] of the prompt cut into chunks of `sizes`, and the caches for `positions` positions."""
     config, graph_state = decoder.config, nnx.split(decoder)
-    caches = init_rows(
-        len(config.layers), len(tokens), config.kv_heads, positions + CHUNK, config.head_dim, jnp.float32
-    )
+    pages = len(tokens) * -(-(positions + CHUNK) // PAGE_TOKENS)
+    caches = init_pages(len(config.layers), pages, PAGE_TOKENS, config.kv_heads, config.head_dim, jnp.float32)
     start, logits = 0, []
     for size in sizes:
         padded = np.zeros((len(tokens), CHUNK), np.int32)
@@ -57,7 +58,7 @@ def _whole(graph: Any, state: Any, tokens: jax.Array) -> jax.Array:
 def _chunk(graph: Any, state: Any, tokens: jax.Array, caches: Any, start: int) -> tuple[jax.Array, Any]:
     decoder = nnx.merge(graph, state)
     positions = jnp.broadcast_to(start + jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden, caches = decoder(tokens, positions, caches, reference())
+    hidden, caches = decoder(tokens, positions, caches, _attend(caches, tokens))
     return decoder.logits(hidden), caches
 
 
@@ -70,9 +71,13 @@ def _decode(
     def step(carry: tuple[jax.Array, Any], position: jax.Array) -> tuple[tuple[jax.Array, Any], Any]:
         token, caches = carry
         positions = jnp.broadcast_to(position, (len(token), 1))
-        hidden, caches = decoder(token[:, None], positions, caches, reference())
+        hidden, caches = decoder(token[:, None], positions, caches, _attend(caches, token))
         logits = decoder.logits(hidden)[:, 0]
         return (logits.argmax(-1).astype(jnp.int32), caches), (token, logits)
 
     _, (tokens, logits) = jax.lax.scan(step, (first, caches), start + jnp.arange(steps))
     return tokens.T, logits.transpose(1, 0, 2)
+
+
+def _attend(caches: Any, tokens: jax.Array) -> Attend:
+    return paged(even_tables(caches[0].k.shape[0], len(tokens)))

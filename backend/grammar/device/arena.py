@@ -61,7 +61,7 @@ class Arena:
             size = -(-tables.image_size // UNIT) * UNIT
             base = self._make_room(size)
             self._uploads += 1
-            placement = Placement(base, self._uploads, tables.image_start(base))
+            placement = Placement(base, self._uploads, tables.state_at(base, tables.start))
             self._upload(base, tables.image(base))
             self._resident[key] = _Resident(placement, size)
         resident = self._resident[key]

@@ -1,6 +1,6 @@
 """Where each row stands in its grammar."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -10,6 +10,8 @@ import numpy as np
 from backend.grammar.device.arena import Placement
 from backend.grammar.device.machine import NOWHERE
 from backend.grammar.device.packing import pack_flags
+from backend.grammar.run import Runner
+from backend.grammar.tables import Tables
 
 DEPTH = 64
 """Containers that may be open at the same time."""
@@ -56,4 +58,19 @@ def row(placement: Placement | None, is_end: np.ndarray, words: int) -> GrammarS
         characters=np.asarray(0, np.int32),
         stack=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
+    )
+
+
+def after(start: GrammarState, tables: Tables, word: bytes) -> GrammarState:
+    """One row, at the start of the grammar of `tables`, after `word`, which must begin a word of it."""
+    at = Runner(tables, DEPTH).run(word)
+    assert at is not None
+    stack = np.zeros(DEPTH, np.int32)
+    stack[: len(at.stack)] = tables.frames_at(int(start.grammar), at.stack)
+    return replace(
+        start,
+        state=np.asarray(tables.state_at(int(start.grammar), at.state), np.int32),
+        depth=np.asarray(len(at.stack), np.int32),
+        characters=np.asarray(at.characters, np.int32),
+        stack=stack,
     )

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.attention import AttentionSpec
-from backend.attention.reference import CHUNK, Rows, init_rows, reference
+from backend.attention.reference import DECODE_CHUNK, PREFILL_CHUNK, Pages, even_tables, init_pages, paged
 
-CACHE_ROWS, POSITIONS = 5, 4 * CHUNK
+PAGES, PAGE, WIDTH = 200, 16, 4 * PREFILL_CHUNK // 16
+POSITIONS = WIDTH * PAGE
 SPECS = (AttentionSpec(0.35), AttentionSpec(0.5, window=3, softcap=4.0), AttentionSpec(1.0, window=150))
 specs = st.sampled_from(SPECS)
 Call = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -34,14 +35,23 @@ DECODE, PREFILL, PADDED = Shape(4, 1, 4, 2, 8), Shape(1, 24, 6, 1, 4), Shape(3, 
 
 
 @partial(jax.jit, static_argnums=6)
-def attend(cache, q, k, v, positions, first_row, spec):
-    return reference(first_row)(cache, q, k, v, positions, spec)
+def attend(cache, q, k, v, positions, tables, spec):
+    return paged(tables)(cache, q, k, v, positions, spec)
 
 
-def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Rows:
+def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Pages:
     """Full of values everywhere, so that whatever must not be seen would show."""
-    size = (2, CACHE_ROWS, shape.kv_heads, POSITIONS, shape.head_dim)
-    return Rows(*rng.normal(size=size).astype(dtype))
+    return Pages(*rng.normal(size=(2, PAGES, shape.kv_heads, PAGE, shape.head_dim)).astype(dtype))
+
+
+def some_tables(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    """int32 [B, W]: pages in no order, none twice."""
+    return rng.permutation(PAGES)[: shape.rows * WIDTH].reshape(shape.rows, WIDTH).astype(np.int32)
+
+
+def in_order(pool: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """[K, S, H], what a row has at each position."""
+    return np.asarray(pool)[table].transpose(1, 0, 2, 3).reshape(pool.shape[1], -1, pool.shape[3])
 
 
 def a_call(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Call:
@@ -57,28 +67,28 @@ def some_positions(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return np.where(steps < lengths[:, None], starts[:, None] + steps, -1).astype(np.int32)
 
 
-def written(cache: Rows, call: Call, positions: np.ndarray, first_row: int) -> Rows:
+def written(cache: Pages, call: Call, positions: np.ndarray, tables: np.ndarray) -> Pages:
     """What the cache must be afterwards."""
-    after = Rows(*(np.array(array) for array in cache))
+    after = Pages(*(np.array(array) for array in cache))
     for (b, t), position in np.ndenumerate(positions):
         if position >= 0:
             for array, new in zip(after, call[1:], strict=True):
-                array[first_row + b, :, position] = new[b, t]
+                array[tables[b, position // PAGE], :, position % PAGE] = new[b, t]
     return after
 
 
 def check(shape: Shape, spec: AttentionSpec, seed: int, plain: Callable, dtype: np.dtype, tolerance: float) -> None:
     rng = np.random.default_rng(seed)
     cache, call, positions = a_cache(shape, rng, dtype), a_call(shape, rng, dtype), some_positions(shape, rng)
-    first_row = int(rng.integers(0, CACHE_ROWS - shape.rows + 1))
-    out, after = attend(cache, *call, positions, first_row, spec)
-    expected = written(cache, call, positions, first_row)
+    tables = some_tables(shape, rng)
+    out, after = attend(cache, *call, positions, tables, spec)
+    expected = written(cache, call, positions, tables)
     for got, array in zip(after, expected, strict=True):
         np.testing.assert_array_equal(np.asarray(got), array)
     assert out.dtype == dtype and np.isfinite(np.asarray(out, np.float32)).all()
     for b in range(shape.rows):
-        row, real = first_row + b, positions[b] >= 0
-        truth = plain(call[0][b], expected.k[row], expected.v[row], positions[b], spec)
+        real, (keys, values) = positions[b] >= 0, (in_order(pool, tables[b]) for pool in expected)
+        truth = plain(call[0][b], keys, values, positions[b], spec)
         np.testing.assert_allclose(np.asarray(out, np.float64)[b][real], truth[real], rtol=tolerance, atol=tolerance)
 
 
@@ -95,26 +105,25 @@ def test_bfloat16_differs_by_its_rounding_alone(seed: int, plain: Callable) -> N
     check(DECODE, SPECS[0], seed, plain, np.dtype(jnp.bfloat16), 0.03)
 
 
-@pytest.mark.parametrize("edge", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, POSITIONS - 1])
+@pytest.mark.parametrize("edge", [0, 1, PAGE, DECODE_CHUNK - 1, DECODE_CHUNK, 2 * DECODE_CHUNK - 1, 150, POSITIONS - 1])
 @pytest.mark.parametrize("spec", SPECS, ids=["full", "narrow", "wide"])
 def test_a_query_at_the_edge_of_a_chunk_sees_what_it_should(edge: int, spec: AttentionSpec, plain: Callable) -> None:
     rng = np.random.default_rng(edge)
     cache, call, positions = a_cache(DECODE, rng), a_call(DECODE, rng), np.full((DECODE.rows, 1), edge, np.int32)
-    out, after = attend(cache, *call, positions, 0, spec)
+    tables = some_tables(DECODE, rng)
+    out, after = attend(cache, *call, positions, tables, spec)
     for b in range(DECODE.rows):
-        truth = plain(call[0][b], after.k[b], after.v[b], positions[b], spec)
+        truth = plain(call[0][b], *(in_order(pool, tables[b]) for pool in after), positions[b], spec)
         np.testing.assert_allclose(out[b], truth, rtol=1e-5, atol=1e-5)
 
 
 @given(spec=specs, cuts=st.sets(st.integers(1, 299), max_size=12), seed=st.integers(0, 2**32 - 1))
 def test_prefill_in_pieces_is_prefill_at_once(spec: AttentionSpec, cuts: set[int], seed: int) -> None:
     length, piece = 300, 64
-    rng, row = np.random.default_rng(seed), 2
+    rng = np.random.default_rng(seed)
     shape = Shape(1, length, 4, 2, 8)
-    call, empty = (
-        a_call(shape, rng),
-        init_rows(1, CACHE_ROWS, shape.kv_heads, POSITIONS, shape.head_dim, jnp.float32)[0],
-    )
+    call, row = a_call(shape, rng), some_tables(shape, rng)
+    empty = init_pages(1, PAGES, PAGE, shape.kv_heads, shape.head_dim, jnp.float32)[0]
     at_once, cache_at_once = attend(empty, *call, np.arange(length, dtype=np.int32)[None], row, spec)
     ends = sorted(cuts | set(range(piece, length, piece)) | {length})
     pieces, cache = [], empty
@@ -146,8 +155,27 @@ def test_a_row_gets_the_same_bits_however_far_its_neighbours_reach(
     alone = np.stack([steps + own, np.full_like(steps, -1), np.full_like(steps, -1)])
     among = np.stack([steps + own, steps + others[0], steps + others[1]])
     stirred = tuple(np.concatenate([array[:1], 50 * array[1:]]) for array in call)
+    tables = some_tables(PADDED, rng)
     np.testing.assert_array_equal(
-        attend(cache, *call, alone, 1, spec)[0][0], attend(cache, *stirred, among, 1, spec)[0][0]
+        attend(cache, *call, alone, tables, spec)[0][0], attend(cache, *stirred, among, tables, spec)[0][0]
+    )
+
+
+@pytest.mark.parametrize("shape", [DECODE, PADDED], ids=["decode", "padded"])
+@given(spec=specs, own=st.integers(0, 200), seed=st.integers(0, 2**32 - 1))
+def test_what_an_earlier_owner_left_in_a_page_is_never_seen(
+    shape: Shape, spec: AttentionSpec, own: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    cache, call, tables = a_cache(shape, rng), a_call(shape, rng), some_tables(shape, rng)
+    positions = np.broadcast_to(own + np.arange(shape.tokens, dtype=np.int32), (shape.rows, shape.tokens))
+    spoilt = Pages(*(np.array(pool) for pool in cache))
+    filled, rest = divmod(own, PAGE)
+    for pool in spoilt:
+        pool[tables[:, filled], :, rest:] = np.nan
+        pool[tables[:, filled + 1 :]] = np.nan
+    np.testing.assert_array_equal(
+        attend(spoilt, *call, positions, tables, spec)[0], attend(cache, *call, positions, tables, spec)[0]
     )
 
 
@@ -155,19 +183,20 @@ def test_a_row_gets_the_same_bits_however_far_its_neighbours_reach(
 def test_a_call_of_padding_alone_changes_nothing_and_is_finite(spec: AttentionSpec) -> None:
     rng = np.random.default_rng(0)
     cache, call = a_cache(PADDED, rng), a_call(PADDED, rng)
-    out, after = attend(cache, *call, np.full((PADDED.rows, PADDED.tokens), -1, np.int32), 0, spec)
+    out, after = attend(
+        cache, *call, np.full((PADDED.rows, PADDED.tokens), -1, np.int32), some_tables(PADDED, rng), spec
+    )
     assert np.isfinite(out).all()
     for got, array in zip(after, cache, strict=True):
         np.testing.assert_array_equal(got, array)
 
 
-@given(layers=st.integers(1, 3), rows=st.integers(1, 3), positions=st.integers(1, 3 * CHUNK))
-def test_an_empty_cache_holds_at_least_the_positions_asked_for_in_whole_chunks(
-    layers: int, rows: int, positions: int
-) -> None:
-    caches = init_rows(layers, rows, 2, positions, 4, jnp.bfloat16)
-    assert len(caches) == layers
-    for array in (array for layer in caches for array in layer):
-        assert array.dtype == jnp.bfloat16 and not array.any()
-        assert array.shape[:2] == (rows, 2) and array.shape[3] == 4
-        assert positions <= array.shape[2] < positions + CHUNK and array.shape[2] % CHUNK == 0
+@given(layers=st.integers(1, 3), rows=st.integers(1, 3), pages=st.integers(3, 20))
+def test_an_empty_pool_is_shared_out_evenly(layers: int, rows: int, pages: int) -> None:
+    pools = init_pages(layers, pages, PAGE, 2, 4, jnp.bfloat16)
+    assert len(pools) == layers
+    for array in (array for layer in pools for array in layer):
+        assert array.dtype == jnp.bfloat16 and not array.any() and array.shape == (pages, 2, PAGE, 4)
+    tables = np.asarray(even_tables(pages, rows))
+    assert tables.shape == (rows, pages // rows) and len(set(tables.ravel().tolist())) == tables.size
+    assert tables.max() < pages

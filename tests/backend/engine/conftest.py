@@ -21,7 +21,14 @@ from backend.request import Grammar, Request, SamplingParams, TokenEvent
 
 CONTEXT, VOCAB = 200, 61
 CONFIG = EngineConfig(
-    CONTEXT, row_buckets=(1, 4), prefill_buckets=(8, 32), max_steps=8, max_queue=64, grammar_cells=1 << 15
+    CONTEXT,
+    pages=64,
+    page_tokens=4,
+    row_buckets=(1, 4),
+    prefill_shapes=((1, 8), (3, 8), (1, 32)),
+    max_steps=8,
+    max_queue=64,
+    grammar_cells=1 << 15,
 )
 WORDS = [b"true", b"]]", b"},{", b'"a":', b"[[", b"aab", b'","', b"ba}", b"\xc3\xa9a", b"null"]
 TOKENS = [b"", *(bytes([byte]) for byte in b'{}[]",:abcdetrufalsn0123456789.-+E\\ \n\xc3\xa9'), *WORDS]

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import cache
 
 import jax.numpy as jnp
@@ -10,7 +11,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
 from backend.grammar.compile import Constraint, compile_constraint
@@ -164,7 +164,7 @@ def test_log_probabilities_are_those_of_the_model_itself(small: Small) -> None:
 
 
 def test_a_small_memory_of_masks_changes_nothing(small: Small) -> None:
-    config = EngineConfig(CONFIG.context, row_buckets=(4,), prefill_buckets=(8,), max_steps=4, grammar_masks=6)
+    config = replace(CONFIG, row_buckets=(4,), prefill_shapes=((1, 8),), max_steps=4, grammar_masks=6)
     engine = Engine(Programs(small.decoder, config, jnp.dtype(np.float32), TOKENS))
     try:
         for constraint in CONSTRAINTS[1:3]:

@@ -160,7 +160,7 @@ def test_an_image_says_what_the_tables_say(made: tuple[Graph, Rule]) -> None:
     assert cells.size == base + tables.image_size
     width = 2 + tables.transitions.shape[1]
     for word in itertools.product(ALPHABET, repeat=4):
-        at, state, stack = Runner(tables).start, tables.image_start(base), []
+        at, state, stack = Runner(tables).start, tables.state_at(base, tables.start), []
         for byte in word:
             after = Runner(tables).step(at, byte)
             code = cells[state + cells[base + 1 + byte]]

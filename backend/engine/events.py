@@ -1,0 +1,35 @@
+"""From what a block of steps gave to the events that a request's owner sees."""
+
+from backend.engine.job import Choice
+from backend.engine.state import Block
+from backend.request import FinishReason, TokenEvent
+
+
+def events_of(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
+    """The tokens that `row` drew in a block (numpy arrays), the last with its finish reason if the row is done."""
+    request, count = choice.job.request, int(block.count[row])
+    tokens = block.tokens[row, :count].tolist()
+    reasons: list[FinishReason | None] = [None] * count
+    is_end = [False] * count
+    if count and block.done[row]:
+        is_end[-1] = tokens[-1] in request.sampling.end_tokens
+        reasons[-1] = "stop" if is_end[-1] or block.finished[row] else "length"
+    if request.top_logprobs is None:
+        return [
+            TokenEvent(choice.index, token, finish_reason=reason, is_end=end)
+            for token, reason, end in zip(tokens, reasons, is_end, strict=True)
+        ]
+    kept = slice(request.top_logprobs)
+    return [
+        TokenEvent(
+            choice=choice.index,
+            token=token,
+            logprob=float(block.logprobs[row, i]),
+            top_logprobs=tuple(
+                zip(block.top_ids[row, i, kept].tolist(), block.top_logprobs[row, i, kept].tolist(), strict=True)
+            ),
+            finish_reason=reason,
+            is_end=end,
+        )
+        for i, (token, reason, end) in enumerate(zip(tokens, reasons, is_end, strict=True))
+    ]
