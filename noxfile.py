@@ -1,5 +1,7 @@
 """The project's chores: `nox -l` lists them, `nox -s NAME` runs one."""
 
+import pathlib
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -52,6 +54,13 @@ def grammar(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """200 clients for ten minutes against a real server, every answer checked; `-- --minutes 1 --clients 50`."""
+    install(session, "tests")
+    session.run("pytest", "tests/load", *session.posargs)
+
+
+@nox.session
 def serve(session: nox.Session) -> None:
     """Run the server from this checkout; arguments go to `jaxchat serve`."""
     install(session)
@@ -73,6 +82,33 @@ def bench_grammar(session: nox.Session) -> None:
     if not session.posargs:
         session.run("python", "-m", "benchmarks.constrained")
     session.run("python", "-m", "benchmarks.grammar", *session.posargs)
+
+
+@nox.session
+def bench_serving(session: nox.Session) -> None:
+    """The server under load beside transformers' and llama.cpp's, HTTP alone, prefixes, scaling; see its --help."""
+    native = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON"  # llama-cpp-python is compiled here, which takes minutes
+    install(session, "bench-serving")
+    session.install(*PINS, "llama-cpp-python[server]", env={"CMAKE_ARGS": native})
+    llama_server = build_llama_server(session, native)
+    session.run("python", "-m", "benchmarks.serving", *session.posargs, env={"JAXCHAT_LLAMA_SERVER": llama_server})
+
+
+def build_llama_server(session: nox.Session, flags: str) -> str:
+    """llama.cpp's own server, from the sources that llama-cpp-python brings, compiled the same way; gives its path."""
+    folder = pathlib.Path(session.create_tmp()) / "llama-server"
+    binary = folder / "build" / "bin" / "llama-server"
+    if not binary.exists():
+        sdist = ("--no-deps", "--no-binary", "llama-cpp-python", "--no-build-isolation", "llama-cpp-python")
+        session.run("pip", "download", *PINS, "-d", str(folder), *sdist)
+        session.run("tar", "xf", *map(str, folder.glob("*.tar.gz")), "-C", str(folder), external=True)
+        source = next(folder.glob("*/vendor/llama.cpp"))
+        alone = ("-DLLAMA_BUILD_UI=OFF", "-DLLAMA_USE_PREBUILT_UI=OFF", "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_APP=OFF")
+        build = str(folder / "build")
+        options = ("-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_BUILD_TESTS=OFF", *flags.split(), *alone)
+        session.run("cmake", "-S", str(source), "-B", build, *options, external=True)
+        session.run("cmake", "--build", build, "--target", "llama-server", "-j", external=True)
+    return str(binary.resolve())
 
 
 @nox.session

@@ -1,5 +1,6 @@
 """The application: the merged document's operations, each routed to its handler by operationId."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +16,10 @@ from connexion.resolver import Resolver
 
 from handlers import chat, health, models
 from handlers.errors import ErrorMiddleware
+from handlers.lifecycle import LifecycleMiddleware
 from handlers.service import Service
 from handlers.spec import load_document, use_openapi_31
+from handlers.status import log_status
 from handlers.validation import JSON, JSONBodies, MediaTypeMiddleware
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -29,6 +32,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 # of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
 MIDDLEWARES = [
     ErrorMiddleware,
+    LifecycleMiddleware,
     MediaTypeMiddleware,
     SwaggerUIMiddleware,
     RoutingMiddleware,
@@ -37,7 +41,9 @@ MIDDLEWARES = [
     LifespanMiddleware,
     ContextMiddleware,
 ]
-MAX_BODY_BYTES = 64 << 20
+# Text for a context of a million tokens fits twice. A body of many small messages holds the event loop while its model
+# is made, which takes a fifth of a second per MiB.
+MAX_BODY_BYTES = 8 << 20
 
 
 def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES) -> AsyncApp:
@@ -45,11 +51,13 @@ def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES) -> Asy
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
+        status = asyncio.create_task(log_status(service))
         service.start()
         try:
             yield {"service": service}
         finally:
-            service.close()
+            status.cancel()
+            await asyncio.to_thread(service.close)  # waits for a computation; a second signal must still be heard
 
     use_openapi_31()
     document = load_document()

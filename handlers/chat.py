@@ -14,34 +14,62 @@ from backend.request import Grammar, QueueFull, Request
 from generated.models import ContainerChatCompletionBody
 from handlers.completion import Completion
 from handlers.constraint import compiled, request_grammar
+from handlers.deadline import Deadline
 from handlers.deltas import ChoiceDecoder, decode
 from handlers.errors import APIError, invalid
 from handlers.ignored import ignored_header
 from handlers.limits import check_request, token_budget
+from handlers.metrics.tally import Tally
 from handlers.sampling import choice_seeds, sampling_params
 from handlers.service import ChatTokenizer, Engine, Generation, Loaded, current_service
 from handlers.sse import EventStream
 from handlers.template import PromptError
 from handlers.validation import request_body, take_raw_body
+from handlers.watch import Watch
 
 
 async def complete_chat() -> Response:
-    """Answers with one JSON object, or with a stream of events where `stream` is true."""
+    """Answers with one JSON object, or with a stream of events where `stream` is true.
+
+    From here on the request's time runs, and it is counted once it is in order.
+    """
     service, value = current_service(), request_body()
     loaded, body = service.loaded, read_body(value)
     model = service.resolve_model(body.model)
     check_request(body, loaded.engine)
+    headers = ignored_header(value, body, loaded.tokenizer)
+    deadline = Deadline(service.request_timeout)
+    with service.metrics.tally(body.n or 1) as tally:
+        response = await while_connected(answer(body, model, loaded, tally, deadline))
+    response.headers.update(headers)
+    return response
+
+
+async def answer(
+    body: ContainerChatCompletionBody, model: str, loaded: Loaded, tally: Tally, deadline: Deadline
+) -> Response:
+    """The whole answer, or the stream of it that is about to begin. Raises APIError, 504 at the deadline."""
+    async with deadline.enforced():
+        request = await prepare(body, loaded)
+        generation = await submit(loaded.engine, request, body)
+    tally.accepted(len(request.prompt))
+    watch = Watch(request, generation, tally, deadline)
+    deltas = watch.deltas(decode(generation, decoders(body, request.prompt, loaded.tokenizer)))
+    completion = describe(body, model, request)
+    if body.stream:
+        return EventStream(completion.chunks(deltas), watch.aclose, {})
+    try:
+        result = await completion.result(deltas)
+    finally:
+        await watch.aclose()
+    return Response(orjson.dumps(result), media_type="application/json")
+
+
+async def prepare(body: ContainerChatCompletionBody, loaded: Loaded) -> Request:
+    """What the engine is asked for; raises APIError 422, and 429 where too many grammars are being compiled."""
     grammar = await request_grammar(body, take_raw_body(), loaded.compiler)
     prompt = await asyncio.to_thread(encode_prompt, body, loaded.tokenizer)
-    request = engine_request(body, prompt, loaded, grammar)
-    headers = ignored_header(value, body, loaded.tokenizer)
-    completion = describe(body, model, request)
-    generation = await submit(loaded.engine, request, body)
-    deltas = decode(generation, decoders(body, prompt, loaded.tokenizer))
-    if body.stream:
-        return EventStream(completion.chunks(deltas), generation.aclose, headers)
-    result = await while_connected(completion.result(deltas), generation)
-    return Response(orjson.dumps(result), headers=headers, media_type="application/json")
+    return engine_request(body, prompt, loaded, grammar)
 
 
 def read_body(value: dict[str, Any]) -> ContainerChatCompletionBody:
@@ -72,7 +100,7 @@ def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -
 def engine_request(
     body: ContainerChatCompletionBody, prompt: Sequence[int], loaded: Loaded, grammar: Grammar | None
 ) -> Request:
-    """What the engine is asked for; raises APIError 422 where the prompt leaves too little room."""
+    """The prompt with the parameters; raises APIError 422 where it leaves too little room for an answer."""
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
     return Request(
         prompt=tuple(prompt),
@@ -122,19 +150,18 @@ async def submit(engine: Engine, request: Request, body: ContainerChatCompletion
     return generation
 
 
-async def while_connected(work: Coroutine[Any, Any, dict[str, Any]], generation: Generation) -> dict[str, Any]:
-    """The result of `work`; raises ClientDisconnect as soon as the client leaves. Closes the generation either way."""
-    answer, departure = asyncio.create_task(work), asyncio.create_task(_departure())
+async def while_connected(work: Coroutine[Any, Any, Response]) -> Response:
+    """The result of `work`; raises ClientDisconnect as soon as the client leaves, once `work` has been cancelled."""
+    response, departure = asyncio.create_task(work), asyncio.create_task(_departure())
     try:
-        await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
+        await asyncio.wait({response, departure}, return_when=asyncio.FIRST_COMPLETED)
+        if not response.done():
             raise ClientDisconnect()
-        return answer.result()
+        return response.result()
     finally:
-        answer.cancel()
+        response.cancel()
         departure.cancel()
-        await asyncio.wait({answer, departure})
-        await generation.aclose()
+        await asyncio.wait({response, departure})
 
 
 async def _departure() -> None:

@@ -1,19 +1,24 @@
 """The command line: `jaxchat serve`."""
 
 import logging
+import resource
+import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
 from handlers.app import create_app
+from handlers.metrics import serve_metrics
+from handlers.server import Server, leave, listen, url
 from handlers.service import Loaded, Service
 from handlers.settings import ServeSettings
 
-GRACE_SECONDS = 30
+logger = logging.getLogger(__name__)
+MOST_CONNECTIONS = 65536
 
 
 class Serve(ServeSettings):
@@ -22,21 +27,41 @@ class Serve(ServeSettings):
     def cli_cmd(self) -> None:
         """Serve until interrupted."""
         set_up_logging(self.log_level)
-        service = Service(lambda: load_or_stop(self, server), model_names(self.model))
-        config = uvicorn.Config(
-            create_app(service),
-            host=self.host,
-            port=self.port,
-            log_config=None,
-            log_level=self.log_level,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        server = uvicorn.Server(config)
-        with suppress(KeyboardInterrupt):  # uvicorn has closed everything by then, and raises it for others to see
-            server.run()
-        if service.reason is not None:
-            sys.exit(1)
+        allow_many_connections()
+        service = Service(lambda: load_or_stop(self, server), model_names(self.model), self.request_timeout)
+        server = Server(create_app(service), service, self.drain_timeout)
+        with open_ports(self, service) as listener:
+            server.run(sockets=[listener])
+        status = 0 if service.reason is None else 1
+        if service.loading:
+            leave(status)
+        sys.exit(status)
+
+
+@contextmanager
+def open_ports(settings: ServeSettings, service: Service) -> Iterator[socket.socket]:
+    """The socket of the API; beside it metrics are served, if they are. A port that is taken ends the process."""
+    host = settings.host
+    with ExitStack() as stack:
+        with port_error("port", host, settings.port):
+            listener = stack.enter_context(listen(host, settings.port))
+        logger.info("API: %s", url(host, listener.getsockname()[1]))
+        if settings.metrics:
+            with port_error("metrics-port", host, settings.metrics_port):
+                metrics = serve_metrics(service, host, settings.metrics_port)
+            stack.callback(metrics.close)
+            logger.info("metrics: %s/metrics", url(host, metrics.port))
+        yield listener
+
+
+@contextmanager
+def port_error(flag: str, host: str, port: int) -> Iterator[None]:
+    """Ends the process with a line that names the flag where the port cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        sys.exit(f"jaxchat: error: --{flag}: cannot listen on {host} port {port}: {reason}; give another --{flag}")
 
 
 class Jaxchat(BaseSettings):
@@ -66,7 +91,7 @@ def usage_error(message: str) -> int:
     return 2
 
 
-def load_or_stop(settings: ServeSettings, server: uvicorn.Server) -> Loaded:
+def load_or_stop(settings: ServeSettings, server: Server) -> Loaded:
     """`load`; a server that cannot load its model stops."""
     try:
         return load(settings)
@@ -90,6 +115,9 @@ def load(settings: ServeSettings) -> Loaded:
         dtype=None if settings.dtype == "auto" else settings.dtype,
         max_queue=settings.max_queue,
         compilation_cache=settings.compilation_cache.expanduser(),
+        memory_fraction=settings.memory_fraction,
+        kv_cache_tokens=settings.kv_cache_tokens,
+        deterministic=settings.deterministic,
     )
     folder = resolve_folder(options)
     tokenizer = ChatTokenizer(folder)
@@ -103,6 +131,14 @@ def load(settings: ServeSettings) -> Loaded:
     return Loaded(engine, tokenizer, compiler)
 
 
+def allow_many_connections() -> None:
+    """As many open files as the system lets this process have: each connection is one, and often 1024 are the start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def model_names(model: str) -> list[str]:
     """The names under which requests may ask for the model: as it was given, and for a folder its last part."""
     return list(dict.fromkeys([model, Path(model).name]))
@@ -114,6 +150,9 @@ def set_up_logging(level: str) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)  # lists the platforms that it did not find
     drop("transformers", "PyTorch was not found")
     drop("uvicorn.access", '"GET /health')
+    if level == "info":
+        for name in ("connexion", "uvicorn.error"):  # their steps of starting and stopping
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def drop(logger: str, text: str) -> None:

@@ -1,7 +1,7 @@
 """One completion's answers: a message folded from deltas, or the chunks of a stream made of the same deltas."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -24,21 +24,23 @@ class Completion:
     async def result(self, deltas: AsyncIterator[Delta]) -> dict[str, Any]:
         """The whole answer (ChatResult)."""
         choices: list[list[Delta]] = [[] for _ in self.seeds]
+        tokens = cached = 0
         async for delta in deltas:
+            tokens, cached = tokens + delta.tokens, cached + delta.cached_tokens
             choices[delta.choice].append(delta)
         return {
             **self._head("chat.completion"),
             "created": int(time.time()),
             "choices": [self._choice(index, parts) for index, parts in enumerate(choices)],
-            "usage": self._usage(sum(delta.tokens for parts in choices for delta in parts)),
+            "usage": self._usage(tokens, cached),
         }
 
-    async def chunks(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[dict[str, Any]]:
+    async def chunks(self, deltas: AsyncIterator[Delta]) -> AsyncGenerator[dict[str, Any], None]:
         """The stream (ChatCompletionChunk): role with a choice's first chunk, its finish in a chunk of its own."""
         started: set[int] = set()
-        tokens = 0
+        tokens = cached = 0
         async for delta in deltas:
-            tokens += delta.tokens
+            tokens, cached = tokens + delta.tokens, cached + delta.cached_tokens
             if delta.choice not in started:
                 started.add(delta.choice)
                 if delta.finish_reason is not None:  # an answer without text still says whose it is
@@ -48,7 +50,7 @@ class Completion:
                     continue
             yield self._chunk(delta, {"content": delta.content} if delta.finish_reason is None else {})
         if self.include_usage:
-            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(tokens)}
+            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(tokens, cached)}
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
@@ -73,10 +75,10 @@ class Completion:
         }
         return {**self._head("chat.completion.chunk"), "choices": [choice], "usage": None}
 
-    def _usage(self, completion_tokens: int) -> dict[str, Any]:
+    def _usage(self, completion_tokens: int, cached_tokens: int) -> dict[str, Any]:
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": completion_tokens,
             "total_tokens": self.prompt_tokens + completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": cached_tokens},
         }

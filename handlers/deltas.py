@@ -1,7 +1,7 @@
 """From token events to typed deltas: the one thing that the streamed and the whole answer are both made of."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.request import FinishReason, TokenEvent
@@ -15,7 +15,8 @@ class Delta:
 
     content: text, "" for none. logprobs: entries of the tokens that `content` completes, none where not asked for.
     tokens: how many tokens were drawn since this choice's previous delta. finish_reason: set on the choice's last
-    delta only, which has no content.
+    delta only, which has no content. cached_tokens: of the prompt, how many were in the cache; on the request's first
+    delta only.
     """
 
     choice: int
@@ -23,6 +24,7 @@ class Delta:
     logprobs: tuple[dict[str, Any], ...] = ()
     tokens: int = 0
     finish_reason: FinishReason | None = None
+    cached_tokens: int = 0
 
 
 class ChoiceDecoder:
@@ -71,7 +73,7 @@ async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> As
 
     The caller closes the generation. Raises RuntimeError where it ends before its choices.
     """
-    running = set(range(len(choices)))
+    running, started = set(range(len(choices))), False
     async for event in generation:
         if event.choice not in running:
             continue  # drawn before the engine saw the cancellation
@@ -80,8 +82,16 @@ async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> As
             running.discard(event.choice)
             if event.finish_reason is None:
                 generation.cancel(event.choice)
+        if deltas and not started:
+            started, deltas[0] = True, replace(deltas[0], cached_tokens=_cached_tokens(generation))
         for delta in deltas:
             yield delta
         if not running:
             return
     raise RuntimeError(f"the engine ended while the choices {sorted(running)} were unfinished")
+
+
+def _cached_tokens(generation: Generation) -> int:
+    """Of a generation that has given its first event."""
+    assert generation.admission is not None, "an event came before its request was admitted"
+    return generation.admission.cached_tokens

@@ -1,5 +1,6 @@
 """What a client is told when something fails: one exception, one JSON body, one place that answers failures."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -14,7 +15,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.request import EngineFailed, RequestFailed
+
 logger = logging.getLogger(__name__)
+LAST_EVENT_SECONDS = 1.0  # for a client that is slow to take the event that says why its stream ends
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -45,7 +49,12 @@ class APIError(Exception):
         return {"message": self.message, "error": detail}
 
     def response(self) -> Response:
+        """The answer, where none has begun."""
         return Response(orjson.dumps(self.body()), self.status, self.headers, media_type="application/json")
+
+    def event(self) -> bytes:
+        """The last event of a stream that has begun."""
+        return b"data: " + orjson.dumps(self.body()) + b"\n\n"
 
 
 def invalid(message: str, param: str | None = None) -> APIError:
@@ -59,8 +68,23 @@ def internal_error(error: Exception) -> APIError:
     return APIError(500, f"internal server error; the server's log has the cause under request {request_id.get()}")
 
 
+def request_failed(error: RequestFailed) -> APIError:
+    """500 for a fault of ours that concerns this request only."""
+    logger.error("request %s failed: %s", request_id.get(), error, exc_info=error)
+    message = f"the server failed at this request; try again, its log has the cause under request {request_id.get()}"
+    return APIError(500, message, code="request_failed")
+
+
+def engine_failed(reason: object) -> APIError:
+    """503 for good: the reason is the same for everybody, as /health says it."""
+    return APIError(503, f"the model cannot answer until the server is started anew: {reason}", code="failed")
+
+
 class ErrorMiddleware:
-    """The outermost layer: gives every request an id (also in `x-request-id`) and answers every failure in JSON."""
+    """The outermost layer: gives every request an id (also in `x-request-id`) and tells its client of every failure.
+
+    In JSON where no answer has begun, as the last event where it is a stream of events that has.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,28 +100,54 @@ class ErrorMiddleware:
         except ClientDisconnect:
             logger.info("request %s: the client left", request_id.get())
         except Exception as error:
-            if sender.started:
+            if not sender.started:
+                await as_api_error(error, scope).response()(scope, receive, sender)
+            elif sender.in_events:
+                await sender.end_with(as_api_error(error, scope))
+            else:
                 raise
-            await _as_api_error(error, scope).response()(scope, receive, sender)
 
 
 class _Sender:
-    """`send` that adds the request id to the headers and remembers whether they have gone out."""
+    """`send` that adds the request id to the headers, and remembers how far the answer is.
+
+    started: the headers have gone out. in_events: so has the beginning of a stream of events, but not its end.
+    """
 
     def __init__(self, send: Send) -> None:
-        self._send, self.started = send, False
+        self._send, self.started, self.in_events = send, False, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = request_id.get()
+            await self._send(message)
             self.started = True
-            MutableHeaders(scope=message)["x-request-id"] = request_id.get()
-        await self._send(message)
+            self.in_events = headers.get("content-type", "").startswith("text/event-stream")
+        else:
+            await self._send(message)
+            self.in_events &= message.get("more_body", False)
+
+    async def end_with(self, error: APIError) -> None:
+        """Ends a stream of events with an error; gives up on a client that does not take it."""
+        try:
+            async with asyncio.timeout(LAST_EVENT_SECONDS):
+                await self({"type": "http.response.body", "body": error.event(), "more_body": True})
+                await self({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            logger.info("request %s: the client does not read", request_id.get())
 
 
-def _as_api_error(error: Exception, scope: Scope) -> APIError:
+def as_api_error(error: Exception, scope: Scope) -> APIError:
+    """What a client is told of an exception; logs the ones that it is not told all of."""
     match error:
         case APIError():
             return error
+        case RequestFailed():
+            return request_failed(error)
+        case EngineFailed():
+            logger.error("request %s failed: %s", request_id.get(), error)
+            return engine_failed(error)
         case ProblemException():  # a subclass of HTTPException, so it comes first
             return APIError(error.status, error.detail or error.title, headers=error.headers)
         case HTTPException():

@@ -9,9 +9,12 @@ from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
 
+from backend.engine.stats import EngineStats
 from backend.grammar.compile import Constraint
-from backend.request import Grammar, Request, TokenEvent
-from handlers.errors import APIError
+from backend.request import Admission, Grammar, Request, TokenEvent
+from handlers.errors import APIError, engine_failed
+from handlers.lifecycle import Requests
+from handlers.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 Status = Literal["loading", "ready", "failed", "draining"]
@@ -19,7 +22,15 @@ RETRY_AFTER = {"Retry-After": "5"}
 
 
 class Generation(Protocol):
-    """The token events of one request, in the order they were drawn; ends when every choice has finished."""
+    """The token events of one request, in the order they were drawn; ends when every choice has finished.
+
+    Iterating may raise backend.request.RequestFailed or EngineFailed.
+    """
+
+    @property
+    def admission(self) -> Admission | None:
+        """How the request got into the batch; None before that, set before the first event."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[TokenEvent]: ...
 
@@ -48,6 +59,10 @@ class Engine(Protocol):
 
     def submit(self, request: Request) -> Generation:
         """Queues a request; raises backend.request.QueueFull or EngineFailed."""
+        ...
+
+    def stats(self) -> EngineStats:
+        """Its figures now; may be asked by any thread."""
         ...
 
     def close(self) -> None: ...
@@ -127,18 +142,32 @@ class Service:
 
     load: makes the model and warms it up; called once, in a thread of its own, at start.
     model_names: the names that requests may give; the first is the one that answers carry.
+    request_timeout: seconds from a request's arrival to the end of its answer, None for any time.
+    requests: those that are being answered. metrics: what is counted of them.
     """
 
-    def __init__(self, load: Callable[[], Loaded], model_names: Sequence[str]) -> None:
+    def __init__(
+        self, load: Callable[[], Loaded], model_names: Sequence[str], request_timeout: float | None = None
+    ) -> None:
         if not model_names:
             raise ValueError("a service needs at least one model name")
         self.model_names = tuple(model_names)
+        self.request_timeout = request_timeout
+        self.requests = Requests()
+        self.metrics = Metrics(self.engine_stats)
         self.created = int(time.time())
         self._status: Status = "loading"
         self._reason: str | None = None
         self._load = load
         self._loaded: Loaded | None = None
         self._lock = threading.Lock()
+        # A daemon: a server that is stopped while loading need not wait for it.
+        self._loader = threading.Thread(target=self._run_load, name="load", daemon=True)
+
+    @property
+    def loading(self) -> bool:
+        """Whether the thread that loads the model still runs, whatever the status is."""
+        return self._loader.is_alive()
 
     @property
     def status(self) -> Status:
@@ -159,13 +188,19 @@ class Service:
 
     def unavailable(self) -> APIError:
         """503 that says why; with Retry-After unless it is for good."""
+        status = self.status
+        if status == "failed":
+            return engine_failed(self.reason)
         messages = {
             "loading": "the model is still loading; try again in a few seconds",
-            "draining": "the server is shutting down",
-            "failed": f"the model cannot answer until the server is started anew: {self.reason}",
+            "draining": "the server is shutting down; send the request again when it is back",
         }
-        headers = RETRY_AFTER if self.status != "failed" else None
-        return APIError(503, messages.get(self.status, self.status), code=self.status, headers=headers)
+        return APIError(503, messages.get(status, status), code=status, headers=RETRY_AFTER)
+
+    def engine_stats(self) -> EngineStats | None:
+        """The engine's figures now, None where there is no engine."""
+        loaded = self._loaded
+        return None if loaded is None else loaded.engine.stats()
 
     def resolve_model(self, name: str | None) -> str:
         """The model that a request's `model` means; raises APIError 404. None and "" mean the base model."""
@@ -175,8 +210,8 @@ class Service:
         raise APIError(404, f"there is no model {name!r}; there is {known}", param="model", code="model_not_found")
 
     def start(self) -> None:
-        """Begins to load. The thread is a daemon: a server that is stopped while loading need not wait for it."""
-        threading.Thread(target=self._run_load, name="load", daemon=True).start()
+        """Begins to load; called once."""
+        self._loader.start()
 
     def drain(self) -> None:
         """Refuses new requests from now on; those that run go on."""
@@ -184,10 +219,12 @@ class Service:
             self._status = "draining"
 
     def close(self) -> None:
-        """Drains and closes the model."""
+        """Drains and closes the model. `reason` stays: an engine that was closed has not failed."""
         self.drain()
-        if self._loaded is not None:
-            self._loaded.close()
+        loaded = self._loaded
+        if loaded is not None:
+            self._reason, self._loaded = loaded.engine.failure, None
+            loaded.close()
 
     def _run_load(self) -> None:
         try:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 
 class ServeSettings(BaseSettings):
@@ -29,12 +29,42 @@ class ServeSettings(BaseSettings):
         validation_alias=AliasChoices("port", "web-server-port"),
         description="port of the API; 0 takes a free one",
     )
+    metrics_port: int = Field(
+        8281, ge=0, le=65535, description="port of the Prometheus metrics, at /metrics; 0 takes a free one"
+    )
+    metrics: CliImplicitFlag[bool] = Field(True, description="whether to serve metrics on a port of their own")
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
     max_context_length: PositiveInt | None = Field(
         None,
         description="tokens of prompt and answer together; default: what the model allows and memory holds",
     )
     max_queue: PositiveInt = Field(1024, description="choices running or in line; a request beyond them gets 429")
+    memory_fraction: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="of the device's memory, what weights and cache may take; the rest is for what is computed",
+    )
+    kv_cache_tokens: PositiveInt | None = Field(
+        None,
+        description="tokens whose keys and values the cache holds for all choices together; default: as many as the "
+        "batch can use and memory holds",
+    )
+    deterministic: CliImplicitFlag[bool] = Field(
+        False,
+        description="give a seed the very same tokens under any load, at a cost in speed; otherwise batches of other "
+        "sizes may round differently",
+    )
+    request_timeout: PositiveFloat | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="seconds from a request's arrival to the end of its answer; default: no limit",
+    )
+    drain_timeout: NonNegativeFloat = Field(
+        30,
+        allow_inf_nan=False,
+        description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="type of weights and cache; auto is float32 on a CPU and bfloat16 elsewhere"
     )

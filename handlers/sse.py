@@ -1,16 +1,15 @@
-"""Server-sent events: framing, pings while there is nothing to say, and an end however the stream ends."""
+"""Server-sent events: framing, pings while there is nothing to say, and a clean end however the stream ends."""
 
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import orjson
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
-
-from handlers.errors import internal_error
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -19,17 +18,25 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class EventStream(StreamingResponse):
-    """A stream of chunks. `close` is awaited when it ends, fails or the client leaves, even before the first chunk."""
+    """A stream of chunks.
+
+    When it ends, fails or the client leaves, even before the first chunk, `chunks` is closed and `close` awaited. What
+    `chunks` raises is raised: ErrorMiddleware makes the last event of it.
+    """
 
     def __init__(
-        self, chunks: AsyncIterator[dict[str, Any]], close: Callable[[], Awaitable[None]], headers: Mapping[str, str]
+        self,
+        chunks: AsyncGenerator[dict[str, Any], None],
+        close: Callable[[], Awaitable[None]],
+        headers: Mapping[str, str],
     ) -> None:
-        self._close = close
+        self._chunks, self._close = chunks, close
         super().__init__(events(chunks), headers={**HEADERS, **headers}, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            async with aclosing(self._chunks):
+                await super().__call__(scope, receive, send)
         finally:
             await self._close()
 
@@ -66,12 +73,8 @@ class PingingSender:
             await asyncio.sleep(self._seconds - silence)
 
 
-async def events(chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    """Each chunk as an event, then `[DONE]`; an error event and no `[DONE]` where the chunks fail."""
-    try:
-        async for chunk in chunks:
-            yield b"data: " + orjson.dumps(chunk) + b"\n\n"
-    except Exception as error:
-        yield b"data: " + orjson.dumps(internal_error(error).body()) + b"\n\n"
-    else:
-        yield DONE
+async def events(chunks: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    """Each chunk as an event, then `[DONE]`, which is missing where the chunks fail."""
+    async for chunk in chunks:
+        yield b"data: " + orjson.dumps(chunk) + b"\n\n"
+    yield DONE

@@ -3,6 +3,7 @@
 import json
 import select
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -23,10 +24,21 @@ def leave_in_line(client, stack, **parameters):
     return connection
 
 
-def statuses(connections, seconds):
-    """Of those that have begun to answer when nothing further has come for so long."""
+@pytest.fixture(autouse=True)
+def nothing_remains(server):
+    """After each of these tests no row, place in line or page is held, and no request is counted as running."""
+    yield
+    figures = server.service.engine_stats
+    wait_until(lambda: figures().running == figures().waiting == figures().pages_used == 0, 20)
+    wait_until(lambda: not server.service.requests, 20)
+
+
+def statuses(connections, count):
+    """Of the first so many that begin to answer."""
     found = []
-    while ready := select.select(connections, [], [], seconds)[0]:
+    while len(found) < count:
+        ready = select.select(connections, [], [], 20)[0]
+        assert ready, "fewer have begun to answer"
         found += [int(connection.recv(4096).split()[1]) for connection in ready]
         connections = [connection for connection in connections if connection not in ready]
     return sorted(found)
@@ -34,16 +46,37 @@ def statuses(connections, seconds):
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_full_queue_is_429_until_its_clients_leave(chat, client, stream):
-    """All places are taken by answers that would need a minute; the second round finds out whether any place leaked."""
+    """All places are taken by answers that need many seconds; the second round finds out whether any place leaked."""
+    fitting = QUEUE // ROWS
     for _ in range(2):
         with ExitStack() as stack:
-            connections = [leave_in_line(client, stack, n=QUEUE // 2, stream=stream) for _ in range(3)]
-            assert statuses(connections, 1) == ([200, 200, 429] if stream else [429])
-            refusal = chat.post(max_tokens=1)
+            connections = [leave_in_line(client, stack, n=ROWS, stream=stream) for _ in range(fitting + 1)]
+            if stream:
+                assert statuses(connections, fitting + 1) == [200] * fitting + [429]
+            else:
+                assert statuses(connections, 1) == [429]
+            refusal = chat.post(max_tokens=1, n=ROWS)
             assert refusal.status_code == 429 and int(refusal.headers["retry-after"]) >= 1
             assert read_error(refusal)["code"] == "queue_full"
         wait_until(lambda: chat.post(max_tokens=1).status_code == 200, 20)
         assert ending(chat.whole(max_tokens=3, eos_token=[])) == (3, "length")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("pattern", [None, "(a|b)*c{700}"])
+def test_those_who_leave_the_line_do_so_while_others_run(client, server, stream, pattern):
+    """With a pattern they may also leave while it is being compiled: at any moment of it, over the rounds."""
+    figures = server.service.engine_stats
+    body = {} if pattern is None else {"response_format": {"type": "regex", "schema": pattern}, "eos_token": None}
+    for pause in (0, 0.01, 0.05, 0.2):
+        with ExitStack() as running, ExitStack() as waiting:
+            leave_in_line(client, running, n=ROWS, stream=True)
+            wait_until(lambda: figures().running == ROWS, 20)
+            for _ in range(5):
+                leave_in_line(client, waiting, stream=stream, **body)
+            time.sleep(pause)
+            waiting.close()
+            wait_until(lambda: figures().waiting == 0 and len(server.service.requests) <= 1, 5)
 
 
 def test_streams_that_are_left_midway_free_their_rows(chat, client):

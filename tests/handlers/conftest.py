@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,14 +13,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
+from backend.engine.stats import EngineStats
 from backend.grammar.compile import Constraint
 from backend.grammar.compiler import CompilerBusy
 from backend.grammar.errors import GrammarError
-from backend.request import Grammar, QueueFull, Request, TokenEvent
+from backend.request import Admission, EngineFailed, Grammar, QueueFull, Request, TokenEvent
 from handlers.app import create_app
+from handlers.server import Server, listen
 from handlers.service import Loaded, Service
 from handlers.template import PromptError
 
@@ -94,7 +96,7 @@ class FakeGeneration:
     def __init__(self, request: Request, engine: "FakeEngine") -> None:
         self.request, self.engine = request, engine
         self.running = dict.fromkeys(range(len(request.seeds)), 0)
-        self.closed, self.drawn = False, 0
+        self.closed, self.drawn, self.admission = False, 0, None
 
     def __aiter__(self):
         return self._draw()
@@ -103,9 +105,12 @@ class FakeGeneration:
         while self.running:
             for choice in list(self.running):
                 await asyncio.sleep(self.engine.delay)
+                if self.engine.failure is not None:
+                    raise EngineFailed(self.engine.failure)
                 if self.engine.fail_after is not None and self.drawn >= self.engine.fail_after:
-                    raise RuntimeError("the fake engine fails, with a secret in its message")
+                    raise self.engine.fail_with
                 if choice in self.running:
+                    self.admission = self.engine.admission
                     self.drawn += 1
                     yield self._event(choice)
 
@@ -131,7 +136,10 @@ class FakeGeneration:
 
 
 class FakeEngine:
-    """delay: seconds per token. fail_after: tokens until it fails. full: refuses everything."""
+    """delay: seconds per token. fail_after: tokens until requests fail. full: refuses everything.
+
+    Once `failure` is set, all that run and all that come fail.
+    """
 
     context_length, vocab_size, max_choices, unconstrainable = CONTEXT, VOCAB, 16, None
 
@@ -139,12 +147,27 @@ class FakeEngine:
         self.delay, self.fail_after, self.full = delay, fail_after, full
         self.generations: list[FakeGeneration] = []
         self.closed, self.failure = False, None
+        self.fail_with: Exception = RuntimeError("the fake engine fails, with a secret in its message")
+        self.admission = Admission(queued_seconds=0.25, cached_tokens=2)
 
     def submit(self, request: Request) -> FakeGeneration:
         if self.full:
             raise QueueFull
+        if self.failure is not None:
+            raise EngineFailed(self.failure)
         self.generations.append(FakeGeneration(request, self))
         return self.generations[-1]
+
+    def stats(self) -> EngineStats:
+        running = [generation for generation in self.generations if not generation.closed]
+        return EngineStats(
+            rows=self.max_choices, running=sum(len(generation.running) for generation in running), waiting=0,
+            pages=100, page_tokens=16, pages_used=3 * len(running), pages_cached=5,
+            prompt_tokens=sum(len(generation.request.prompt) for generation in self.generations),
+            cached_tokens=self.admission.cached_tokens * len(self.generations),
+            output_tokens=sum(generation.drawn for generation in self.generations),
+            steps=0, dispatches=0, preemptions=0, compilations=0,
+        )  # fmt: skip
 
     def close(self) -> None:
         self.closed = True
@@ -164,6 +187,7 @@ class FakeCompiler:
             raise CompilerBusy
         self.constraints.append(constraint)
         grammar = Grammar(constraint, Future())
+        grammar.tables.set_running_or_notify_cancel()  # nobody can cancel it, as others may wait for it too
         threading.Thread(target=self._finish, args=(grammar,)).start()
         return grammar
 
@@ -205,21 +229,34 @@ def connected(
 
 
 @contextmanager
-def served(engine: FakeEngine | None = None, load: Any = None) -> Iterator[SimpleNamespace]:
-    """`.port` of a real server over these parts; it accepts connections, whether or not the model is loaded."""
+def served(
+    engine: FakeEngine | None = None,
+    load: Any = None,
+    compiler: FakeCompiler | None = None,
+    drain_seconds: float = 5,
+    stuck_seconds: float = 60,
+) -> Iterator[SimpleNamespace]:
+    """A real server over these parts; it accepts connections, whether or not the model is loaded.
+
+    `.signal()` is what SIGTERM does to it; `.thread` is alive until it has ended.
+    """
     engine = engine or FakeEngine()
-    service = Service(load or (lambda: Loaded(engine, FakeTokenizer(), FakeCompiler())), ["tiny"])
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(service), port=0, log_level="warning", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run)
+    parts = Loaded(engine, FakeTokenizer(), compiler or FakeCompiler())
+    service = Service(load or (lambda: parts), ["tiny"])
+    server = Server(create_app(service), service, drain_seconds)
+    server.config.timeout_graceful_shutdown = 1
+    listener = listen("127.0.0.1", 0, stuck_seconds)
+    port = listener.getsockname()[1]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         wait_until(lambda: server.started)
         if load is None:
             wait_until(lambda: service.status == "ready")
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield SimpleNamespace(port=port, url=f"http://127.0.0.1:{port}", service=service, engine=engine)
+        yield SimpleNamespace(
+            port=port, url=f"http://127.0.0.1:{port}", service=service, engine=engine, thread=thread, server=server,
+            signal=lambda: server.handle_exit(signal.SIGTERM, None),
+        )  # fmt: skip
     finally:
         server.should_exit = True
         thread.join()

@@ -1,13 +1,19 @@
 """The command line: flags, environment, help, errors, and what the log leaves out."""
 
 import logging
+import re
+import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from handlers import cli
+from handlers.server import listen, url
+from handlers.service import Service
 from handlers.settings import ServeSettings
 
 
@@ -56,7 +62,19 @@ def test_help_explains_every_setting(serve, capsys):
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [(["--bogus"], "--bogus"), (["--port", "x"], "--port"), (["--max-batch-size", "0"], "--max-batch-size")],
+    [
+        (["--bogus"], "--bogus"),
+        (["--port", "x"], "--port"),
+        (["--max-batch-size", "0"], "--max-batch-size"),
+        (["--memory-fraction", "0"], "--memory-fraction"),
+        (["--memory-fraction", "1.01"], "--memory-fraction"),
+        (["--memory-fraction", "nan"], "--memory-fraction"),
+        (["--kv-cache-tokens", "0"], "--kv-cache-tokens"),
+        (["--request-timeout", "0"], "--request-timeout"),
+        (["--request-timeout", "inf"], "--request-timeout"),
+        (["--drain-timeout", "-1"], "--drain-timeout"),
+        (["--metrics-port", "65536"], "--metrics-port"),
+    ],
 )
 def test_a_wrong_flag_is_one_error_that_names_it(serve, capsys, words, named):
     with pytest.raises(SystemExit) as stop:
@@ -65,6 +83,69 @@ def test_a_wrong_flag_is_one_error_that_names_it(serve, capsys, words, named):
     assert stop.value.code == 2
     assert named in error
     assert "Traceback" not in error
+
+
+def test_flags_that_switch_need_no_value(serve):
+    assert (serve("serve").deterministic, serve("serve").metrics) == (False, True)
+    settings = serve("serve", "--deterministic", "--no-metrics")
+    assert (settings.deterministic, settings.metrics) == (True, False)
+
+
+def test_every_setting_of_the_model_reaches_the_engine(monkeypatch, fakes):
+    engine, seen = fakes.Engine(), []
+    monkeypatch.setattr("backend.load.load_engine", lambda options, folder, tokens: seen.append(options) or engine)
+    monkeypatch.setattr("backend.load.resolve_folder", lambda options: Path("nowhere"))
+    monkeypatch.setattr("handlers.tokenizer.ChatTokenizer", lambda folder: SimpleNamespace(vocabulary=list))
+    monkeypatch.setattr("backend.grammar.compiler.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
+    settings = {"memory_fraction": 0.25, "kv_cache_tokens": 512, "deterministic": True, "max_queue": 7, "revision": "r"}
+    assert cli.load(ServeSettings(**settings)).engine is engine
+    assert {name: getattr(seen[0], name) for name in settings} == settings
+
+
+@pytest.mark.parametrize("flag", ["port", "metrics-port"])
+def test_a_taken_port_is_one_line_that_names_its_flag_before_the_model_loads(flag, fakes):
+    def load():
+        raise AssertionError("loaded")
+
+    service = Service(load, ["tiny"])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"port": 0, "metrics_port": 0} | {flag.replace("-", "_"): port}
+        with pytest.raises(SystemExit) as stop, cli.open_ports(ServeSettings(host="127.0.0.1", **ports), service):
+            pass
+    error = str(stop.value)
+    assert f"--{flag}: " in error and str(port) in error and "in use" in error and "\n" not in error
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_the_ports_are_told_and_free_again_at_the_end(metrics, caplog):
+    caplog.set_level(logging.INFO)
+    settings = ServeSettings(host="127.0.0.1", port=0, metrics_port=0, metrics=metrics)
+    with cli.open_ports(settings, Service(lambda: None, ["tiny"])) as listener:
+        assert f"API: http://127.0.0.1:{listener.getsockname()[1]}" in caplog.text
+        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", caplog.text)]
+        assert len(ports) == 1 + metrics
+        for port in ports:
+            socket.create_connection(("127.0.0.1", port)).close()
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+def test_an_ipv6_address_is_listened_on_and_told_as_a_browser_takes_it():
+    with listen("::1", 0) as listener:
+        assert listener.family is socket.AF_INET6
+        assert url("::1", 80) == "http://[::1]:80"
+
+
+def test_as_many_connections_are_allowed_as_the_system_lets(monkeypatch):
+    limits = {"now": (256, 4096)}
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, value: limits.update(now=value))
+    for before, after in [((256, 4096), 4096), ((9999, 9999), 9999), ((256, resource.RLIM_INFINITY), 65536)]:
+        limits["now"] = before
+        cli.allow_many_connections()
+        assert limits["now"] == (after, before[1])
 
 
 def test_a_folders_last_part_is_also_its_name():
@@ -89,7 +170,7 @@ def test_the_log_leaves_out_what_says_nothing(logger, message, passes):
 
 def test_a_model_that_cannot_be_loaded_ends_the_process_with_one_line(tmp_path: Path):
     command = "from handlers.cli import main; main()"
-    words = ["serve", "--port", "0", "--host", "127.0.0.1", "--model", str(tmp_path / "nowhere")]
+    words = ["serve", "--port", "0", "--metrics-port", "0", "--host", "127.0.0.1", "--model", str(tmp_path / "nowhere")]
     done = subprocess.run([sys.executable, "-c", command, *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "nowhere is not a folder" in done.stderr

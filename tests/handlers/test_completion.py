@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import jsonschema_rs
 import pytest
@@ -27,7 +28,7 @@ def validators():
 @st.composite
 def answers(draw):
     """The deltas of up to 3 choices, interleaved."""
-    queues = []
+    queues, cached = [], draw(st.integers(0, 7))
     for choice in range(draw(st.integers(1, 3))):
         texts = draw(st.lists(st.text(min_size=1, max_size=3), max_size=4))
         own = [Delta(choice, text, (ENTRY,), draw(st.integers(1, 3))) for text in texts]
@@ -36,7 +37,7 @@ def answers(draw):
     deltas, count = [], len(queues)
     while any(queues):
         deltas.append(order.choice([queue for queue in queues if queue]).pop(0))
-    return count, deltas
+    return count, [replace(deltas[0], cached_tokens=cached), *deltas[1:]]
 
 
 async def replay(deltas):
@@ -89,7 +90,7 @@ def test_usage_counts_the_prompt_once_and_comes_in_one_last_chunk_if_asked_for(a
     drawn = sum(delta.tokens for delta in answer[1])
     assert whole["usage"] == {
         "prompt_tokens": 7, "completion_tokens": drawn, "total_tokens": 7 + drawn,
-        "prompt_tokens_details": {"cached_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": answer[1][0].cached_tokens},
     }  # fmt: skip
     assert [chunk["usage"] is not None for chunk in chunks] == [False] * (len(chunks) - include_usage) + [
         True

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.request import TokenEvent
+from backend.request import Admission, TokenEvent
 from handlers.deltas import ChoiceDecoder, decode
 
-END = 256
+END, CACHED = 256, 3
 TOKENS = st.lists(st.sampled_from([*b"abSTOP \n", *"é🙂".encode(), 257]), max_size=30)
 
 
@@ -17,7 +17,7 @@ class Script:
     """A generation that plays these events."""
 
     def __init__(self, events):
-        self.events, self.cancelled = events, []
+        self.events, self.cancelled, self.admission = events, [], Admission(0.5, CACHED)
 
     async def __aiter__(self):
         for event in self.events:
@@ -123,6 +123,15 @@ def test_events_drawn_before_the_cancellation_was_seen_are_left_out(fakes):
     mixed = [*events(b"STOPxx", "length", 0), *events(b"ok", "stop", 1)]
     deltas = play(fakes, Script(mixed), choices=2, stop=["STOP"])
     assert "".join(delta.content for delta in deltas) == "ok" and sum(d.tokens for d in deltas if d.choice == 0) == 4
+
+
+@given(a=TOKENS, b=TOKENS, order=st.randoms())
+def test_the_cached_part_of_the_prompt_is_told_once_and_at_first(fakes, a, b, order):
+    mixed = [*events(a, "stop", 0), *events(b, "stop", 1)]
+    order.shuffle(mixed)
+    mixed.sort(key=lambda event: event.is_end)
+    deltas = play(fakes, Script(mixed), choices=2)
+    assert [delta.cached_tokens for delta in deltas] == [CACHED] + [0] * (len(deltas) - 1)
 
 
 def test_an_engine_that_ends_early_is_an_error(fakes):

@@ -2,11 +2,14 @@
 
 import json
 import socket
+import struct
 import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
+from backend.request import TokenEvent
 from handlers import sse
 
 PATH = "/v1/chat/completions"
@@ -47,6 +50,92 @@ def test_a_client_that_leaves_stops_its_generation(slow, fakes, stream, after_fi
     generation = slow.engine.generations[0]
     fakes.wait_until(lambda: generation.closed)
     assert generation.drawn < 20  # of 31
+
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST, as the end of a process with unread data does
+SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("phase", ["in line", "compiling", "decoding"])
+def test_a_client_that_leaves_is_noticed_at_once_in_every_phase(fakes, stream, reset, phase):
+    compiler = fakes.Compiler(delayed=phase == "compiling")
+    parameters = {"response_format": SCHEMA} if phase == "compiling" else {}
+    with fakes.served(fakes.Engine(delay=60 if phase == "in line" else SLOW), compiler=compiler) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(request(stream=stream, **parameters))
+            fakes.wait_until(lambda: server.engine.generations)
+            generation = server.engine.generations[0]
+            if phase == "decoding":
+                fakes.wait_until(lambda: generation.drawn > 1)
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        fakes.wait_until(lambda: generation.closed and not server.service.requests, 1)
+        compiler.go.set()
+
+
+TOP = tuple((token, -float(token)) for token in range(20))
+HUGE = {"n": 16, "seed": 0, "max_tokens": 350, "logprobs": True, "top_logprobs": 20}  # an answer of 5 MB
+
+
+@pytest.fixture
+def verbose(fakes):
+    """An engine whose answers are as long as they may be."""
+
+    class Verbose(fakes.Generation):
+        def _event(self, choice):
+            self.running[choice] += 1
+            ends = self.running[choice] == self.request.sampling.max_tokens
+            if ends:
+                del self.running[choice]
+            return TokenEvent(choice, ord("a"), -0.5, TOP, "length" if ends else None)
+
+    class Engine(fakes.Engine):
+        def submit(self, request):
+            self.generations.append(Verbose(request, self))
+            return self.generations[-1]
+
+    return Engine()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_never_reads_is_held_back_and_then_cut(fakes, verbose, stream):
+    with fakes.served(verbose, stuck_seconds=1) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(request(stream=stream, **HUGE))
+        fakes.wait_until(lambda: verbose.generations)
+        connections = server.server.server_state.connections
+        assert len(connections) == 1
+        fakes.wait_until(lambda: verbose.generations[0].closed and not server.service.requests, 20)
+        fakes.wait_until(lambda: not connections, 20)
+        assert verbose.generations[0].drawn < 1000 if stream else verbose.generations[0].drawn == 16 * 350
+
+
+def test_a_slow_reader_gets_everything(fakes, verbose):
+    body = {"messages": [USER], "stream": True, **HUGE}
+    with (
+        fakes.served(verbose, stuck_seconds=2) as server,
+        httpx.stream("POST", server.url + PATH, json=body) as response,
+    ):
+        pieces = []
+        for piece in response.iter_bytes(65536):
+            pieces.append(piece)
+            time.sleep(0.02)
+    text = b"".join(pieces)
+    assert text.endswith(b"data: [DONE]\n\n") and text.count(b'"content":"a"') == 16 * 350 and len(pieces) > 50
+
+
+def test_idle_connections_and_unfinished_uploads_keep_nobody_waiting(fakes):
+    with fakes.served() as server, ExitStack() as stack:
+        for i in range(300):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            idle.sendall((b"", b"POST ", request()[:-1])[i % 3])
+        response = httpx.post(server.url + PATH, json={"messages": [USER], "max_tokens": 1}, timeout=2)
+        assert response.status_code == 200
+        fakes.wait_until(lambda: len(server.service.requests) == 100)
+    # the fixture's end proves that they do not keep the server from ending either
 
 
 def test_a_client_that_leaves_does_not_disturb_its_neighbour(slow):

@@ -67,4 +67,4 @@ def test_the_automaton_stays_within_its_limits(message: str) -> None:
 
 
 def test_the_largest_tables_that_are_allowed_fit_the_arena() -> None:
-    assert DEFAULT.table_bytes // 4 + RESERVED + UNIT <= EngineConfig(1).grammar_cells
+    assert DEFAULT.table_bytes // 4 + RESERVED + UNIT <= EngineConfig(context=1, pages=1).grammar_cells

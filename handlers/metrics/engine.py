@@ -1,0 +1,59 @@
+"""The engine's own figures as metrics, read when they are asked for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from backend.engine.stats import EngineStats
+
+Figure = Callable[[EngineStats], float]
+NOTHING = EngineStats(**dict.fromkeys((field.name for field in fields(EngineStats)), 0))
+"""The figures of a service whose model is still being loaded."""
+
+
+def cache_use(stats: EngineStats) -> float:
+    """Share of the pages that running choices hold, 0 to 1."""
+    return stats.pages_used / stats.pages if stats.pages else 0.0
+
+
+GAUGES: dict[str, tuple[str, Figure]] = {
+    "friendli_current_items": ("Choices in the engine, decoded or waiting", lambda s: s.running + s.waiting),
+    "friendli_current_assigned_items": ("Choices that hold a row of the batch", lambda s: s.running),
+    "friendli_current_waiting_items": ("Choices that wait for a row of the batch", lambda s: s.waiting),
+    "jaxchat_rows": ("Choices that can be decoded at the same time", lambda s: s.rows),
+    "jaxchat_rows_running": ("Rows that are held by a choice", lambda s: s.running),
+    "jaxchat_choices_waiting": ("Choices without a row yet", lambda s: s.waiting),
+    "jaxchat_pages": ("Pages of the key-value cache", lambda s: s.pages),
+    "jaxchat_page_tokens": ("Positions in a page", lambda s: s.page_tokens),
+    "jaxchat_pages_used": ("Pages held by running choices", lambda s: s.pages_used),
+    "jaxchat_pages_cached": ("Pages kept for reuse and held by nobody", lambda s: s.pages_cached),
+    "jaxchat_cache_use_ratio": ("Share of the pages held by running choices, 0 to 1", cache_use),
+}
+COUNTERS: dict[str, tuple[str, Figure]] = {
+    "jaxchat_prompt_tokens": ("Prompt tokens of admitted requests", lambda s: s.prompt_tokens),
+    "jaxchat_cached_tokens": ("Of these, found in the cache", lambda s: s.cached_tokens),
+    "jaxchat_output_tokens": ("Tokens drawn", lambda s: s.output_tokens),
+    "jaxchat_decode_steps": ("Decoding steps, each of all running rows", lambda s: s.steps),
+    "jaxchat_dispatches": ("Decode programs run, each of several steps", lambda s: s.dispatches),
+    "jaxchat_preemptions": ("Choices that gave up their pages and were computed again", lambda s: s.preemptions),
+    "jaxchat_compilations": ("Programs compiled since the start; more than 0 is a fault", lambda s: s.compilations),
+}
+
+
+class EngineCollector(Collector):
+    """All of the above. stats: gives the engine's figures, None while there is no engine."""
+
+    def __init__(self, stats: Callable[[], EngineStats | None], registry: CollectorRegistry) -> None:
+        self._stats = stats
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """One snapshot for all samples, so that they fit together."""
+        stats = self._stats() or NOTHING
+        for name, (documentation, figure) in GAUGES.items():
+            yield GaugeMetricFamily(name, documentation, value=figure(stats))
+        for name, (documentation, figure) in COUNTERS.items():
+            yield CounterMetricFamily(name, documentation, value=figure(stats))

@@ -1,0 +1,89 @@
+"""The port of the metrics: a small server in threads of its own, which answers also while the API is busy."""
+
+import logging
+import socket
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import Any, Protocol
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from handlers.metrics.registry import Metrics
+
+logger = logging.getLogger(__name__)
+PATHS = ("/metrics", "/")
+
+
+class Measured(Protocol):
+    """A service, as far as it is needed here."""
+
+    metrics: Metrics
+
+
+def serve_metrics(service: Measured, host: str, port: int) -> "MetricsServer":
+    """Serves the service's metrics at http://host:port/metrics until closed. Port 0 takes a free one.
+
+    Raises OSError where the port cannot be had.
+    """
+    return MetricsServer(service.metrics, host, port)
+
+
+class MetricsServer:
+    """port: the one it listens on."""
+
+    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
+        self._server = _Server(metrics, host, port)
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Frees the port. May be called again."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
+        self.metrics = metrics
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        self.address_family, _, _, _, address = found[0]
+        super().__init__((str(address[0]), port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logger.debug("the metrics could not be sent to %s", client_address, exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = "jaxchat"
+    timeout = 10.0  # seconds; a client that sends nothing does not keep its thread
+
+    def do_GET(self) -> None:
+        """The text format whatever is accepted: in OpenMetrics every counter's name would end in `_total`."""
+        if self.path.partition("?")[0] not in PATHS:
+            self.send_error(HTTPStatus.NOT_FOUND, f"there is nothing here; the metrics are at {PATHS[0]}")
+            return
+        try:
+            text = self.server.metrics.text()
+        except Exception:
+            logger.exception("the metrics could not be collected")
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be collected; see the log")
+            return
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        logger.debug(format, *args)

@@ -1,0 +1,130 @@
+"""The process as its operator sees it: the port it listens on, and how it ends."""
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import suppress
+from signal import Signals
+from types import FrameType
+
+import uvicorn
+from connexion import AsyncApp
+from rich.console import Console
+
+from handlers.errors import APIError
+from handlers.service import RETRY_AFTER, Service
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2048
+STUCK_SECONDS = 60.0
+SEND_BYTES = 256 << 10  # of a connection, what the system buffers; a client that does not read stops its answer there
+LAST_WORDS_SECONDS = 1.0  # for the errors of requests that are ended early to get out
+
+
+def listen(host: str, port: int, stuck_seconds: float = STUCK_SECONDS) -> socket.socket:
+    """A socket that listens at an address; port 0 takes a free one. Raises OSError.
+
+    Its connections close by themselves when their client takes nothing of what waits for it, or does not answer at
+    all, for `stuck_seconds` (as far as the system can: Linux can). Without this a client that never reads would keep
+    its connection, and the unsent part of its answer, for good.
+    """
+    ipv6 = ":" in host
+    listener = socket.create_server(
+        (host, port),
+        family=socket.AF_INET6 if ipv6 else socket.AF_INET,
+        backlog=BACKLOG,
+        dualstack_ipv6=ipv6 and socket.has_dualstack_ipv6(),
+    )
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": max(1, int(stuck_seconds / 2)),
+        "TCP_KEEPINTVL": max(1, int(stuck_seconds / 4)),
+        "TCP_USER_TIMEOUT": int(stuck_seconds * 1000),
+    }
+    for name, value in options.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return listener
+
+
+def url(host: str, port: int) -> str:
+    """Where a browser finds it."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """Uvicorn with another end: the first signal drains, the second ends the process at once.
+
+    drain_seconds: how long requests that run at the first signal may go on.
+    """
+
+    def __init__(self, app: AsyncApp, service: Service, drain_seconds: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=5,  # for connections whose client does not read the end of its answer
+            )
+        )
+        self._service, self._drain_seconds = service, drain_seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until a signal or `should_exit` ends it."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Uvicorn's handler of SIGINT and SIGTERM, which may interrupt any line of Python in this thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self.on_signal, Signals(sig).name)
+
+    def on_signal(self, name: str) -> None:
+        """The first call drains, the second ends the process."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(name))
+        elif self._ending is None:
+            self._draining.cancel()
+            self._ending = asyncio.create_task(self._end(name))
+
+    async def _drain(self, name: str) -> None:
+        self._service.drain()
+        running, seconds = len(self._service.requests), self._drain_seconds
+        logger.info("%s: draining, %d requests running, at most %g s; again to end at once", name, running, seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._service.requests.finished()
+        except TimeoutError:
+            await self._interrupt("the drain timeout is over")
+        logger.info("drained, %d requests running; closing", len(self._service.requests))
+        self.should_exit = True
+
+    async def _interrupt(self, cause: str) -> None:
+        """Ends what still runs with an error that its client gets, if it reads."""
+        logger.warning("%s: ending %d requests that still run", cause, len(self._service.requests))
+        message = "the server was shut down before the answer was complete; send the request again"
+        self._service.requests.end(APIError(503, message, code="draining", headers=RETRY_AFTER))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._service.requests.finished()
+
+    async def _end(self, name: str) -> None:
+        await self._interrupt(f"{name} again")
+        await asyncio.sleep(0.1)  # what was written last is sent by the loop's next turns
+        leave(1)
+
+
+def leave(status: int) -> None:
+    """Ends the process without waiting for its threads: one that computes cannot be interrupted.
+
+    The interpreter's own end would wait for some of them, and abort on others that run in compiled code.
+    """
+    Console(stderr=True).show_cursor()  # a progress bar may have hidden it
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,121 @@
+"""Many who ask an engine at once, engines of many configurations on one set of programs, and what each should see."""
+
+import asyncio
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+
+from backend.engine.config import EngineConfig
+from backend.engine.engine import Engine, Generation
+from backend.engine.programs import Programs
+from backend.engine.stats import EngineStats
+from backend.models.decoder import Decoder
+from backend.request import Admission, Request, TokenEvent
+from tests.backend.engine.conftest import TOKENS, Small
+
+LENGTH, SMALLEST, LARGEST = 96, 24, 96  # positions of a choice; pages of 4 positions that hold 1 choice, and 4 choices
+FREE = EngineConfig(
+    LENGTH, pages=LARGEST, page_tokens=4, row_buckets=(1, 4), prefill_shapes=((1, 8), (3, 8), (1, 32)), max_steps=8,
+    max_queue=64, grammar_cells=1 << 15,
+)  # fmt: skip
+
+
+@cache
+def compiled(decoder: Decoder) -> Programs:
+    """Once for the session; `varied` makes many configurations of it."""
+    return Programs(decoder, FREE, jnp.dtype(jnp.float32), TOKENS)
+
+
+def varied(small: Small, **changes) -> Programs:
+    """The programs of `FREE` under a configuration that needs none but these."""
+    other = copy.copy(compiled(small.decoder))
+    other.config = replace(FREE, **changes)
+    return other
+
+
+def exact(chunk: int) -> dict[str, Any]:
+    """What makes a configuration deterministic, with prompts cut at multiples of `chunk`, 8 or 32."""
+    return {"deterministic": True, "prefill_shapes": ((1, chunk),)}
+
+
+@contextmanager
+def running(programs: Programs) -> Iterator[Engine]:
+    engine = Engine(programs)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request, when it comes (seconds), and after how many of its events it goes or cancels its first choice."""
+
+    request: Request
+    comes: float = 0.0
+    leaves: int | None = None
+    cancels: int | None = None
+
+
+@dataclass
+class Seen:
+    """What a visitor got."""
+
+    events: list[TokenEvent]
+    admission: Admission | None
+
+
+def visit_all(engine: Engine, visits: list[Visit], watch: Callable[[EngineStats], None] = lambda _: None) -> list[Seen]:
+    """What each visitor sees; `watch` is shown the engine's figures at every event."""
+
+    async def one(visit: Visit) -> Seen:
+        await asyncio.sleep(visit.comes)
+        generation: Generation = engine.submit(visit.request)
+        events: list[TokenEvent] = []
+        if visit.leaves != 0:
+            async for event in generation:
+                assert generation.admission is not None, "set before the first event"
+                events.append(event)
+                watch(engine.stats())
+                if len(events) == visit.leaves:
+                    break
+                if len(events) == visit.cancels:
+                    generation.cancel(0)
+        await generation.aclose()
+        return Seen(events, generation.admission)
+
+    async def everybody() -> list[Seen]:
+        return await asyncio.wait_for(asyncio.gather(*map(one, visits)), 60)
+
+    return asyncio.run(everybody())
+
+
+def settled(engine: Engine) -> EngineStats:
+    """The figures once everybody has gone, among them invariant 4; the engine sees it within a few dispatches."""
+    end = time.monotonic() + 10
+    while (stats := engine.stats()).running or stats.waiting or stats.pages_used:
+        assert time.monotonic() < end, f"never idle: {stats}"
+        time.sleep(0.001)
+    assert 0 <= stats.pages_cached <= stats.pages
+    assert stats.compilations == 0
+    return stats
+
+
+def alone(programs: Programs, asked: Request) -> list[list[TokenEvent]]:
+    """Per choice, its events where it is all that an engine ever sees."""
+    answers = []
+    for seed in asked.seeds:
+        with running(programs) as engine:
+            answers.append(engine.generate(replace(asked, seeds=(seed,))))
+    return answers
+
+
+def of_choice(events: list[TokenEvent], choice: int) -> list[TokenEvent]:
+    """As if it were the only one."""
+    return [replace(event, choice=0) for event in events if event.choice == choice]
