@@ -9,6 +9,11 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PINS = ("-q", "-c", "constraints.txt")
+CLIENTS = {  # groups of libraries that can be installed together
+    "openai": ("openai", "langchain", "pydantic_ai"),
+    "agents": ("agents",),
+    "instructor": ("instructor",),
+}
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -58,6 +63,26 @@ def soak(session: nox.Session) -> None:
     """200 clients for ten minutes against a real server, every answer checked; `-- --minutes 1 --clients 50`."""
     install(session, "tests")
     session.run("pytest", "tests/load", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("group", list(CLIENTS), ids=list(CLIENTS))
+def clients(session: nox.Session, group: str) -> None:
+    """Tool calls and structured answers through the libraries that people use; arguments go to pytest."""
+    wanted = nox.project.dependency_groups(PROJECT, "clients", f"clients-{group}")
+    session.install("-q", "-c", client_pins(session, group), "-e", ".", *wanted)
+    session.run("pytest", *(f"tests/clients/test_{library}.py" for library in CLIENTS[group]), *session.posargs)
+
+
+def client_pins(session: nox.Session, group: str) -> str:
+    """constraints.txt, but for what tests/clients/GROUP.txt has in another version; gives the path."""
+    own, usual = pathlib.Path("tests", "clients", f"{group}.txt"), pathlib.Path("constraints.txt")
+    pins = own.read_text().splitlines() if own.exists() else []
+    names = {pin.partition("==")[0] for pin in pins}
+    pins += [pin for pin in usual.read_text().splitlines() if pin.partition("==")[0] not in names]
+    path = pathlib.Path(session.create_tmp(), "constraints.txt")
+    path.write_text("\n".join(pins))
+    return str(path)
 
 
 @nox.session

@@ -50,12 +50,20 @@ class Grammar:
 
 
 @dataclass(frozen=True)
+class ReasoningLimit:
+    """How many tokens may be drawn where the grammar says that what is written is reasoning, and those that end it."""
+
+    tokens: int
+    closing: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Request:
     """One prompt and its choices: choice i draws with `seeds[i]`.
 
     prompt: token ids, at least one. `len(prompt) + sampling.max_tokens` fits the engine's context.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
-    grammar: None where any text will do.
+    grammar: None where any text will do. reasoning_limit: needs a grammar.
     """
 
     prompt: tuple[int, ...]
@@ -63,9 +71,11 @@ class Request:
     seeds: tuple[int, ...]
     top_logprobs: int | None = None
     grammar: Grammar | None = None
+    reasoning_limit: ReasoningLimit | None = None
 
     def __post_init__(self) -> None:
         assert self.prompt and self.seeds and self.sampling.max_tokens >= 1
+        assert self.reasoning_limit is None or self.grammar is not None
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,13 @@ class Function(BaseModel):
             title="Parameters",
         ),
     ]
+    strict: Annotated[
+        StrictBool | None,
+        Field(
+            description="The arguments of a call are always valid by `parameters`, whatever this says, if that can be enforced. If it cannot, the request is an error 422 where `strict` is true or the function must be called (`tool_choice`); else the arguments are any JSON object, and `x-ignored-parameters` names the schema.",
+            title="Strict",
+        ),
+    ] = None
 
 
 class ResponseFormatJsonObject(BaseModel):

@@ -1,7 +1,10 @@
 """POST /v1/chat/completions, from the validated body to the answer."""
 
 import asyncio
+import secrets
+import string
 from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,13 +13,15 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from backend.request import Grammar, QueueFull, Request
+from backend.request import Grammar, QueueFull, ReasoningLimit, Request
 from generated.models import ContainerChatCompletionBody
 from handlers.completion import Completion
-from handlers.constraint import compiled, request_grammar
+from handlers.constraint import Constraints
 from handlers.deadline import Deadline
 from handlers.deltas import ChoiceDecoder, decode
 from handlers.errors import APIError, invalid
+from handlers.formats.answering import Answering, answering
+from handlers.formats.reader import Reader
 from handlers.ignored import ignored_header
 from handlers.limits import check_request, token_budget
 from handlers.metrics.tally import Tally
@@ -27,6 +32,8 @@ from handlers.template import PromptError
 from handlers.validation import request_body, take_raw_body
 from handlers.watch import Watch
 
+ALPHANUMERICS = string.ascii_letters + string.digits
+
 
 async def complete_chat() -> Response:
     """Answers with one JSON object, or with a stream of events where `stream` is true.
@@ -36,40 +43,62 @@ async def complete_chat() -> Response:
     service, value = current_service(), request_body()
     loaded, body = service.loaded, read_body(value)
     model = service.resolve_model(body.model)
-    check_request(body, loaded.engine)
-    headers = ignored_header(value, body, loaded.tokenizer)
+    check_request(body, loaded)
     deadline = Deadline(service.request_timeout)
     with service.metrics.tally(body.n or 1) as tally:
-        response = await while_connected(answer(body, model, loaded, tally, deadline))
-    response.headers.update(headers)
-    return response
+        chat = Chat(value, body, model, loaded)
+        return await while_connected(answer(chat, tally, deadline))
 
 
-async def answer(
-    body: ContainerChatCompletionBody, model: str, loaded: Loaded, tally: Tally, deadline: Deadline
-) -> Response:
+@dataclass(frozen=True)
+class Chat:
+    """A request that is being answered. value: its body as it came, body: the same as a model, which is valid."""
+
+    value: dict[str, Any]
+    body: ContainerChatCompletionBody
+    model: str
+    loaded: Loaded
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the engine is asked for, and how what it gives is read. relaxed: see `Wish`."""
+
+    request: Request
+    answering: Answering
+    constraints: Constraints
+    relaxed: tuple[str, ...]
+
+
+async def answer(chat: Chat, tally: Tally, deadline: Deadline) -> Response:
     """The whole answer, or the stream of it that is about to begin. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
-        request = await prepare(body, loaded)
-        generation = await submit(loaded.engine, request, body)
+        prepared = await prepare(chat)
+        generation = await submit(chat.loaded.engine, prepared)
+    request = prepared.request
     tally.accepted(len(request.prompt))
     watch = Watch(request, generation, tally, deadline)
-    deltas = watch.deltas(decode(generation, decoders(body, request.prompt, loaded.tokenizer)))
-    completion = describe(body, model, request)
-    if body.stream:
-        return EventStream(completion.chunks(deltas), watch.aclose, {})
+    deltas = watch.deltas(decode(generation, decoders(chat, prepared)))
+    completion = describe(chat, prepared)
+    headers = ignored_header(chat.value, chat.body, chat.loaded, prepared.answering, prepared.relaxed)
+    if chat.body.stream:
+        return EventStream(completion.chunks(deltas), watch.aclose, headers)
     try:
         result = await completion.result(deltas)
     finally:
         await watch.aclose()
-    return Response(orjson.dumps(result), media_type="application/json")
+    return Response(orjson.dumps(result), headers=headers, media_type="application/json")
 
 
-async def prepare(body: ContainerChatCompletionBody, loaded: Loaded) -> Request:
+async def prepare(chat: Chat) -> Prepared:
     """What the engine is asked for; raises APIError 422, and 429 where too many grammars are being compiled."""
-    grammar = await request_grammar(body, take_raw_body(), loaded.compiler)
+    body, loaded, raw = chat.body, chat.loaded, take_raw_body()
     prompt = await asyncio.to_thread(encode_prompt, body, loaded.tokenizer)
-    return engine_request(body, prompt, loaded, grammar)
+    wanted = answering(body, loaded, prompt)
+    constraints = Constraints(body, raw, wanted, loaded.compiler)
+    grammar, relaxed = await constraints.grammar()
+    limit = reasoning_limit(wanted, loaded.tokenizer)
+    return Prepared(engine_request(body, prompt, loaded, grammar, limit), wanted, constraints, relaxed)
 
 
 def read_body(value: dict[str, Any]) -> ContainerChatCompletionBody:
@@ -97,8 +126,24 @@ def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -
         raise invalid(error.message, error.param) from error
 
 
+def reasoning_limit(wanted: Answering, tokenizer: ChatTokenizer) -> ReasoningLimit | None:
+    """The budget, and the tokens that end reasoning; raises APIError 422 where it cannot be enforced."""
+    reasoning = wanted.format.reasoning
+    if wanted.budget is None or reasoning is None:
+        return None
+    try:
+        return ReasoningLimit(wanted.budget, tokenizer.marker_tokens(reasoning.close))
+    except ValueError as error:
+        message = f"reasoning_budget cannot be enforced with this model: {error}; leave it out"
+        raise invalid(message, "reasoning_budget") from error
+
+
 def engine_request(
-    body: ContainerChatCompletionBody, prompt: Sequence[int], loaded: Loaded, grammar: Grammar | None
+    body: ContainerChatCompletionBody,
+    prompt: Sequence[int],
+    loaded: Loaded,
+    grammar: Grammar | None,
+    reasoning_limit: ReasoningLimit | None = None,
 ) -> Request:
     """The prompt with the parameters; raises APIError 422 where it leaves too little room for an answer."""
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
@@ -108,34 +153,52 @@ def engine_request(
         seeds=choice_seeds(body),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         grammar=grammar,
+        reasoning_limit=reasoning_limit,
     )
 
 
-def describe(body: ContainerChatCompletionBody, model: str, request: Request) -> Completion:
+def describe(chat: Chat, prepared: Prepared) -> Completion:
     """What the answers to this request repeat."""
-    options = body.stream_options
+    options = chat.body.stream_options
     return Completion(
-        model=model,
-        prompt_tokens=len(request.prompt),
-        seeds=request.seeds,
-        logprobs=bool(body.logprobs),
+        model=chat.model,
+        prompt_tokens=len(prepared.request.prompt),
+        seeds=prepared.request.seeds,
+        logprobs=bool(chat.body.logprobs),
         include_usage=options is not None and bool(options.include_usage),
+        reasoning=prepared.answering.split,
     )
 
 
-def decoders(body: ContainerChatCompletionBody, prompt: Sequence[int], tokenizer: ChatTokenizer) -> list[ChoiceDecoder]:
+def decoders(chat: Chat, prepared: Prepared) -> list[ChoiceDecoder]:
     """One per choice."""
+    body, wanted, tokenizer = chat.body, prepared.answering, chat.loaded.tokenizer
+    tools = {tool.function.name: tool.function.parameters for tool in body.tools or []} if wanted.calls else {}
+    markers = wanted.format.markers(calls=wanted.calls)
     return [
-        ChoiceDecoder(i, tokenizer.text_stream(prompt, body.stop or []), tokenizer, logprobs=bool(body.logprobs))
+        ChoiceDecoder(
+            i,
+            tokenizer.text_stream(prepared.request.prompt, body.stop or [], markers),
+            tokenizer,
+            Reader(wanted.format, tools, opened=wanted.opened, split=wanted.split, new_id=call_id),
+            logprobs=bool(body.logprobs),
+            include_reasoning=body.include_reasoning is not False,
+        )
         for i in range(body.n or 1)
     ]
 
 
-async def submit(engine: Engine, request: Request, body: ContainerChatCompletionBody) -> Generation:
+def call_id(_: int) -> str:
+    """A random one, as Friendli's own are: 24 letters and digits."""
+    return "call_" + "".join(secrets.choice(ALPHANUMERICS) for _ in range(24))
+
+
+async def submit(engine: Engine, prepared: Prepared) -> Generation:
     """Queues the request, then waits for its grammar: compiling takes the time in which the prompt is read.
 
     Raises APIError 429 where the queue is full, 422 where there is no grammar for what the body asks.
     """
+    request = prepared.request
     try:
         generation = engine.submit(request)
     except QueueFull as error:
@@ -143,7 +206,7 @@ async def submit(engine: Engine, request: Request, body: ContainerChatCompletion
         raise APIError(429, message, code="queue_full", headers={"Retry-After": "1"}) from error
     if request.grammar is not None:
         try:
-            await compiled(body, request.grammar)
+            await prepared.constraints.compiled(request.grammar)
         except BaseException:
             await generation.aclose()
             raise

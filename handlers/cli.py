@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
 from handlers.app import create_app
+from handlers.formats.detect import named
 from handlers.metrics import serve_metrics
 from handlers.server import Server, leave, listen, url
 from handlers.service import Loaded, Service
@@ -121,6 +122,8 @@ def load(settings: ServeSettings) -> Loaded:
     )
     folder = resolve_folder(options)
     tokenizer = ChatTokenizer(folder)
+    format = named(settings.tool_format, settings.reasoning_format, tokenizer.format)
+    logger.info("answers: tool calls as %s, reasoning as %s", format.tool_name, format.reasoning_name)
     compiler = Compiler(settings.grammar_cache.expanduser())
     try:
         engine = load_engine(options, folder, tokenizer.vocabulary())
@@ -128,7 +131,7 @@ def load(settings: ServeSettings) -> Loaded:
     except BaseException:
         compiler.close()
         raise
-    return Loaded(engine, tokenizer, compiler)
+    return Loaded(engine, tokenizer, compiler, format, settings.parse_reasoning)
 
 
 def allow_many_connections() -> None:

@@ -1,85 +1,210 @@
-"""response_format: what it asks of the answer, and what is said where that cannot be done."""
+"""What a request asks of the form of its answers, and what is said where that cannot be done."""
 
 import asyncio
 import json
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from backend.grammar.compile import Constraint
 from backend.grammar.compiler import CompilerBusy
+from backend.grammar.composite.terms import Composite, pattern, value
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT
 from backend.request import Grammar
 from generated.models import (
+    ChatCompleteBodyToolChoice,
     ContainerChatCompletionBody,
     ResponseFormatJsonObject,
     ResponseFormatJsonSchema,
     ResponseFormatRegex,
 )
 from handlers.errors import APIError, invalid
+from handlers.formats.answering import Answering
+from handlers.formats.enforce import Grammarian, Tool, is_marked
 from handlers.service import Compiler
 
-SCHEMA, PATTERN = "response_format.json_schema.schema", "response_format.schema"
+SCHEMA, PATTERN, TOOLS = "response_format.json_schema.schema", "response_format.schema", "tools"
+_TOOL_PLACE = re.compile(r"tools\.(\d+)\.function\.parameters")
 
 
-async def request_grammar(body: ContainerChatCompletionBody, raw: bytes, compiler: Compiler) -> Grammar | None:
-    """The grammar of the answer, being compiled; None where any text will do. raw: the body as it came.
+@dataclass(frozen=True)
+class Wish:
+    """A constraint, and where its text comes from. param: what errors name.
 
-    Raises APIError 422 where the schema or pattern is too large, 429 where too many are being compiled.
+    tools: those whose calls are written as the constraint says. must_call: there is no answer without a call.
+    relaxed: the places of schemas that cannot be enforced and are not, which is no error where nothing must be called.
     """
-    constraint = await asyncio.to_thread(constraint_of, body, raw)
-    if constraint is None:
+
+    constraint: Constraint
+    param: str
+    tools: tuple[Tool, ...] = ()
+    must_call: bool = False
+    relaxed: tuple[str, ...] = ()
+
+
+@dataclass
+class Constraints:
+    """Makes the grammars of one request. body: valid; raw: as it came, which has its numbers digit by digit."""
+
+    body: ContainerChatCompletionBody
+    raw: bytes
+    answering: Answering
+    compiler: Compiler
+    _parsed: dict[str, Any] = field(default_factory=dict)
+
+    async def grammar(self) -> tuple[Grammar | None, tuple[str, ...]]:
+        """The grammar of the answers, being compiled, None where any text will do; and the schemas that it leaves out.
+
+        Raises APIError 422 where a schema is too large or what must be called cannot be enforced, 429 where too many
+        are being compiled.
+        """
+        wish = await asyncio.to_thread(self.wish)
+        while wish is not None:
+            grammar = self._compile(wish.constraint)
+            if not wish.tools or wish.must_call:
+                return grammar, wish.relaxed
+            try:
+                await asyncio.wrap_future(grammar.tables)
+                return grammar, wish.relaxed
+            except GrammarError as error:
+                wish = await asyncio.to_thread(self._relaxed, wish, error)
+        return None, ()
+
+    async def compiled(self, grammar: Grammar) -> None:
+        """Waits for the tables; raises APIError 422 where there can be none."""
+        try:
+            await asyncio.wrap_future(grammar.tables)
+        except GrammarError as error:
+            place = _TOOL_PLACE.match(error.pointer)
+            raise invalid(str(error), place[0] if place else self._param()) from error
+
+    def wish(self) -> Wish | None:
+        """What the compiler is asked for; raises APIError 422 where its text is too large."""
+        if self.answering.calls:
+            return self._of_calls(self._tools())
+        if self.body.response_format is not None and (wish := self._of_format()) is not None:
+            return wish
+        if self.answering.budget is not None:
+            return self._composite(self._grammarian().any_text(), "reasoning_budget")
         return None
+
+    # Calls
+
+    def _of_calls(self, tools: tuple[Tool, ...], relaxed: tuple[str, ...] = ()) -> Wish | None:
+        grammarian, choice = self._grammarian(), self.body.tool_choice
+        parallel = self.body.parallel_tool_calls is not False
+        if self.answering.must_call:
+            named = isinstance(choice, ChatCompleteBodyToolChoice)
+            asked = [tool for tool in tools if not named or tool.name == choice.function.name]  # type: ignore[union-attr]
+            wish = self._composite(grammarian.calls_only(asked, parallel and not named), TOOLS)
+            return replace(wish, tools=tools, must_call=True)
+        if not self.answering.enforceable or not is_marked(self.answering.format.tools[0]):
+            if self.answering.budget is None:
+                return None
+            return self._composite(grammarian.any_text(), "reasoning_budget")
+        return replace(
+            self._composite(grammarian.text_with_calls(tools, parallel), TOOLS), tools=tools, relaxed=relaxed
+        )
+
+    def _relaxed(self, wish: Wish, error: GrammarError) -> Wish | None:
+        """The same without the schema that the error is about, or without all where it is about them together.
+
+        Where that was tried already, calls are left to the model. Raises APIError 422 for what must be enforced.
+        """
+        place = _TOOL_PLACE.match(error.pointer)
+        concerned = [tool for tool in wish.tools if place is None or tool.place == place[0]]
+        if not concerned or any(tool.strict for tool in concerned):
+            raise invalid(str(error), place[0] if place else TOOLS) from error
+        relaxed = tuple(dict.fromkeys([*wish.relaxed, *(tool.place for tool in concerned)]))
+        if relaxed == wish.relaxed:
+            text = self._composite(self._grammarian().any_text(), TOOLS)
+            return replace(text, relaxed=tuple(tool.place for tool in wish.tools))
+        tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in wish.tools]
+        return self._of_calls(tuple(tools), relaxed)
+
+    def _tools(self) -> tuple[Tool, ...]:
+        given = self._document(TOOLS)["tools"]
+        return tuple(
+            Tool(
+                name=tool["function"]["name"],
+                parameters=tool["function"]["parameters"],
+                place=f"tools.{i}.function.parameters",
+                strict=tool["function"].get("strict") is True,
+            )
+            for i, tool in enumerate(given)
+        )
+
+    # Formats
+
+    def _of_format(self) -> Wish | None:
+        """What response_format asks for, behind the reasoning where the model may reason."""
+        answer: Composite
+        match self.body.response_format:
+            case ResponseFormatJsonSchema():
+                schema = self._document(SCHEMA)["response_format"]["json_schema"]["schema"]
+                plain, answer = Constraint("json_schema", _text(schema, SCHEMA)), value(schema, "")
+            case ResponseFormatJsonObject():
+                plain, answer = Constraint("json_object"), value({"type": "object"}, "")
+            case ResponseFormatRegex(schema_=regex):
+                plain, answer = Constraint("regex", regex), pattern(regex)
+            case _:
+                return None
+        if self.answering.may_reason:
+            return self._composite(self._grammarian().after_reasoning(answer), self._param())
+        return Wish(_checked(plain, self._param()), self._param())
+
+    def _grammarian(self) -> Grammarian:
+        wanted = self.answering
+        return Grammarian(wanted.format, wanted.spell, wanted.opened, wanted.closed)
+
+    def _composite(self, composite: Composite, param: str) -> Wish:
+        return Wish(_checked(Constraint("composite", _text(composite, param)), param), param)
+
+    def _document(self, param: str) -> dict[str, Any]:
+        """The body as JSON: properties in order and numbers digit by digit.
+
+        The parsed body has neither integers beyond 64 bits nor decimals as they are. Raises APIError 422.
+        """
+        if not self._parsed:
+            try:
+                self._parsed = json.loads(self.raw, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
+            except RecursionError as error:
+                raise invalid(f"{param} is nested too deeply", param) from error
+        return self._parsed
+
+    def _compile(self, constraint: Constraint) -> Grammar:
+        try:
+            return self.compiler.compile(constraint)
+        except CompilerBusy as error:
+            message = "the server is compiling as many schemas as it can; try again in a second"
+            raise APIError(429, message, code="compiler_busy", headers={"Retry-After": "1"}) from error
+
+    def _param(self) -> str:
+        params: dict[type, str] = {ResponseFormatJsonSchema: SCHEMA, ResponseFormatRegex: PATTERN}
+        if self.answering.calls:
+            return TOOLS
+        return params.get(type(self.body.response_format), "response_format")
+
+
+def any_arguments(tool: Tool) -> dict[str, Any]:
+    """A schema of the same names, which satisfies every form of calls, with any values."""
+    known = tool.parameters.get("properties") if isinstance(tool.parameters, dict) else None
+    names = known if isinstance(known, dict) else {}
+    return {"type": "object", "properties": {name: {} for name in names}, "additionalProperties": True}
+
+
+def _text(value: object, param: str) -> str:
     try:
-        return compiler.compile(constraint)
-    except CompilerBusy as error:
-        message = "the server is compiling as many schemas as it can; try again in a second"
-        raise APIError(429, message, code="compiler_busy", headers={"Retry-After": "1"}) from error
+        return orjson.dumps(value).decode()
+    except (RecursionError, orjson.JSONEncodeError) as error:
+        raise invalid(f"{param} is nested too deeply", param) from error
 
 
-async def compiled(body: ContainerChatCompletionBody, grammar: Grammar) -> None:
-    """Waits for the tables; raises APIError 422 where there can be none."""
-    try:
-        await asyncio.wrap_future(grammar.tables)
-    except GrammarError as error:
-        raise invalid(str(error), _param(body)) from error
-
-
-def constraint_of(body: ContainerChatCompletionBody, raw: bytes) -> Constraint | None:
-    """What the compiler is asked for; raises APIError 422 where its text is too large."""
-    match body.response_format:
-        case ResponseFormatJsonSchema():
-            constraint = Constraint("json_schema", schema_text(raw))
-        case ResponseFormatJsonObject():
-            constraint = Constraint("json_object")
-        case ResponseFormatRegex(schema_=pattern):
-            constraint = Constraint("regex", pattern)
-        case _:
-            return None
+def _checked(constraint: Constraint, param: str) -> Constraint:
     size, most = len(constraint.text.encode()), DEFAULT.schema_bytes
     if size > most:
-        raise invalid(f"{_param(body)} has {size} bytes, but may have {most}", _param(body))
+        raise invalid(f"{param} has {size} bytes, but may have {most}", param)
     return constraint
-
-
-def schema_text(raw: bytes) -> str:
-    """The schema of a valid body as JSON: its properties in order and its numbers digit by digit.
-
-    The parsed body has neither integers beyond 64 bits nor decimals as they are. Raises APIError 422.
-    """
-    try:
-        value = json.loads(raw, parse_int=_verbatim, parse_float=_verbatim)
-        return orjson.dumps(value["response_format"]["json_schema"]["schema"]).decode()
-    except (RecursionError, orjson.JSONEncodeError) as error:
-        raise invalid(f"{SCHEMA} is nested too deeply", SCHEMA) from error
-
-
-def _verbatim(number: str) -> orjson.Fragment:
-    return orjson.Fragment(number)
-
-
-def _param(body: ContainerChatCompletionBody) -> str:
-    params: dict[type, str] = {ResponseFormatJsonSchema: SCHEMA, ResponseFormatRegex: PATTERN}
-    response_format: Any = body.response_format
-    return params.get(type(response_format), "response_format")

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from generated.models import ContainerChatCompletionBody, ResponseFormatJsonSchema
-from handlers.service import ChatTokenizer
+from handlers.formats.answering import Answering
+from handlers.service import Loaded
 
 HEADER = "x-ignored-parameters"
 LONGEST_HEADER = 1024
@@ -15,10 +16,17 @@ MORE = "..."
 
 
 def ignored_header(
-    value: dict[str, Any], body: ContainerChatCompletionBody, tokenizer: ChatTokenizer
+    value: dict[str, Any],
+    body: ContainerChatCompletionBody,
+    loaded: Loaded,
+    answering: Answering,
+    relaxed: Iterable[str] = (),
 ) -> dict[str, str]:
-    """The header that names what was ignored, or nothing. value: the body as it came, body: the same as a model."""
-    names = list(dict.fromkeys([*unknown_fields(value, body), *unused_parameters(body, tokenizer)]))
+    """The header that names what was ignored, or nothing. value: the body as it came, body: the same as a model.
+
+    relaxed: paths of schemas by which arguments need not be valid.
+    """
+    names = list(dict.fromkeys([*unknown_fields(value, body), *unused_parameters(body, loaded, answering), *relaxed]))
     return {HEADER: encode(names)} if names else {}
 
 
@@ -37,20 +45,20 @@ def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
             yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
 
 
-def unused_parameters(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:
+def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, answering: Answering) -> Iterator[str]:
     """Known parameters that would change the answer, and do not."""
-    if body.parse_reasoning:
+    if body.parse_reasoning is not None and body.parse_reasoning != answering.split:
         yield "parse_reasoning"
-        if body.include_reasoning is False:
-            yield "include_reasoning"
-    if body.reasoning_budget is not None and body.reasoning_budget >= 0:
+    if body.include_reasoning is False and body.parse_reasoning and not answering.split:
+        yield "include_reasoning"
+    if body.reasoning_budget is not None and body.reasoning_budget >= 0 and answering.budget is None:
         yield "reasoning_budget"
     match body.response_format:
         case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
             yield "response_format.json_schema.description"
-    if body.reasoning_effort is not None and not tokenizer.template_uses("reasoning_effort"):
+    if body.reasoning_effort is not None and not loaded.tokenizer.template_uses("reasoning_effort"):
         yield "reasoning_effort"
-    if body.tools and body.parallel_tool_calls is False:
+    if body.parallel_tool_calls is False and answering.calls and not answering.enforceable:
         yield "parallel_tool_calls"
 
 

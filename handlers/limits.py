@@ -8,19 +8,26 @@ from generated.models import (
     ChatCompleteBodyToolChoice,
     ContainerChatCompletionBody,
     ImageContent,
-    ResponseFormatText,
     UserMessage,
     VideoContent,
 )
 from handlers.errors import invalid
-from handlers.service import Engine
+from handlers.formats.answering import must_call, reasoning_budget, wants_format
+from handlers.service import Engine, Loaded
+from handlers.turns import check_turns
+
+MOST_TOOLS = 128
 
 
-def check_request(body: ContainerChatCompletionBody, engine: Engine) -> None:
+def check_request(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
     """Everything that can be said before the prompt is known."""
+    engine = loaded.engine
     _check_messages(body)
+    check_turns(body.messages)
     _check_exclusions(body)
-    _check_tool_choice(body)
+    _check_tools(body)
+    _check_tool_choice(body, loaded)
+    _check_reasoning_budget(body, loaded)
     _check_response_format(body, engine)
     _check_lengths(body)
     _check_choices(body, engine)
@@ -73,8 +80,7 @@ def _media_parts(message: UserMessage, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _check_exclusions(body: ContainerChatCompletionBody) -> None:
-    formatted = body.response_format is not None and not isinstance(body.response_format, ResponseFormatText)
-    if body.tools and formatted:
+    if body.tools and wants_format(body):
         raise invalid("response_format cannot be used together with tools; leave one of them out", "response_format")
     if body.min_tokens is not None and body.tools:
         raise invalid("min_tokens cannot be used together with tools; leave one of them out", "min_tokens")
@@ -86,9 +92,21 @@ def _check_exclusions(body: ContainerChatCompletionBody) -> None:
         raise invalid("stream_options needs a stream; set stream to true", "stream_options")
 
 
-def _check_tool_choice(body: ContainerChatCompletionBody) -> None:
+def _check_tools(body: ContainerChatCompletionBody) -> None:
+    tools = body.tools or []
+    if len(tools) > MOST_TOOLS:
+        raise invalid(f"tools has {len(tools)} members, but may have {MOST_TOOLS}", "tools")
+    first: dict[str, int] = {}
+    for i, tool in enumerate(tools):
+        name = tool.function.name
+        if first.setdefault(name, i) != i:
+            message = f"tools.{i}.function.name is {name!r}, as that of tools.{first[name]}; names must differ"
+            raise invalid(message, f"tools.{i}.function.name")
+
+
+def _check_tool_choice(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
     choice, names = body.tool_choice, [tool.function.name for tool in body.tools or []]
-    if choice in (None, "none", "auto"):
+    if not must_call(body):
         return
     if not names:
         raise invalid("tool_choice asks for a tool call, but there are no tools; give tools", "tool_choice")
@@ -97,12 +115,21 @@ def _check_tool_choice(body: ContainerChatCompletionBody) -> None:
             f"tool_choice names the function {choice.function.name!r}, but tools has {', '.join(names)}",
             "tool_choice.function.name",
         )
-    raise invalid('this build cannot enforce a tool call yet; use tool_choice "auto" or "none"', "tool_choice")
+    reason = loaded.engine.unconstrainable
+    if reason is None and not loaded.format.tools:
+        reason = "its chat template shows no form of tool calls that is known; --tool-format can name one"
+    if reason is not None:
+        raise invalid(f'a tool call cannot be enforced with this model: {reason}; use "auto" or "none"', "tool_choice")
+
+
+def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
+    reason = loaded.engine.unconstrainable
+    if reasoning_budget(body, loaded.format) is not None and reason is not None:
+        raise invalid(f"reasoning_budget cannot be enforced with this model: {reason}", "reasoning_budget")
 
 
 def _check_response_format(body: ContainerChatCompletionBody, engine: Engine) -> None:
-    formatted = body.response_format is not None and not isinstance(body.response_format, ResponseFormatText)
-    if formatted and engine.unconstrainable is not None:
+    if wants_format(body) and engine.unconstrainable is not None:
         message = f"response_format cannot be enforced with this model: {engine.unconstrainable}; use 'text'"
         raise invalid(message, "response_format.type")
 

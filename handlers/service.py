@@ -11,8 +11,10 @@ from connexion.context import scope as current_scope
 
 from backend.engine.stats import EngineStats
 from backend.grammar.compile import Constraint
+from backend.grammar.composite.terms import Composite
 from backend.request import Admission, Grammar, Request, TokenEvent
 from handlers.errors import APIError, engine_failed
+from handlers.formats.syntax import Format
 from handlers.lifecycle import Requests
 from handlers.metrics import Metrics
 
@@ -79,7 +81,9 @@ class Compiler(Protocol):
 
 
 class TextStream(Protocol):
-    """The text of one choice, token by token."""
+    """The text of one choice, token by token. read: characters so far, those held back included."""
+
+    read: int
 
     @property
     def stopped(self) -> bool:
@@ -114,7 +118,21 @@ class ChatTokenizer(Protocol):
 
     def template_uses(self, name: str) -> bool: ...
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str]) -> TextStream: ...
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
+        """markers: texts in which special tokens are shown."""
+        ...
+
+    def spell(self, text: str) -> list[Composite]:
+        """A text as `text` and `control` terms."""
+        ...
+
+    def marker_tokens(self, marker: str) -> tuple[int, ...]:
+        """Tokens that write this very text; raises ValueError where there are none."""
+        ...
+
+    def tail(self, prompt: Sequence[int], tokens: int) -> str:
+        """The text of the last tokens of a prompt, special ones included."""
+        ...
 
     def token_bytes(self, token: int) -> bytes | None:
         """None for tokens without text of their own, such as end tokens."""
@@ -125,11 +143,13 @@ class ChatTokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that can answer."""
+    """A model that can answer. format: how it writes calls and reasoning. parse_reasoning: unless a request says it."""
 
     engine: Engine
     tokenizer: ChatTokenizer
     compiler: Compiler
+    format: Format = Format()  # noqa: RUF009
+    parse_reasoning: bool = False
 
     def close(self) -> None:
         """Ends everything that runs."""

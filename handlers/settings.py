@@ -3,8 +3,18 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
+
+from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 
 
 class ServeSettings(BaseSettings):
@@ -65,6 +75,17 @@ class ServeSettings(BaseSettings):
         allow_inf_nan=False,
         description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
     )
+    tool_format: str | None = Field(
+        None,
+        description=f"how the model writes tool calls: {', '.join(TOOL_SYNTAXES)}; default: as its chat template does",
+    )
+    reasoning_format: str | None = Field(
+        None,
+        description=f"how the model marks reasoning: {', '.join(REASONING_SYNTAXES)}; default: as its template does",
+    )
+    parse_reasoning: CliImplicitFlag[bool] = Field(
+        False, description="tell reasoning apart in answers to requests that say nothing of parse_reasoning"
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="type of weights and cache; auto is float32 on a CPU and bfloat16 elsewhere"
     )
@@ -76,3 +97,11 @@ class ServeSettings(BaseSettings):
         description="folder of compiled response formats; a schema or pattern seen before is ready at once",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+
+    @field_validator("tool_format", "reasoning_format")
+    @classmethod
+    def _is_known(cls, name: str | None, info: ValidationInfo) -> str | None:
+        known = TOOL_SYNTAXES if info.field_name == "tool_format" else REASONING_SYNTAXES
+        if name is not None and name not in known:
+            raise ValueError(f"there is no such format; there are {', '.join(known)}")
+        return name

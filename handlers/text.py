@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 REPLACEMENT = "\ufffd"
@@ -162,11 +163,20 @@ class TextStream:
     """The text of one choice as its tokens arrive, as a continuation of the prompt.
 
     prompt: token ids; a character that its last tokens left unfinished is finished by the first ones fed.
-    stop: non-empty strings. stopped: one of them was found; the text ended before it, and later tokens add nothing.
+    stop: non-empty strings. shown: special tokens that are not left out, with their texts as bytes.
+    stopped: a stop string was found; the text ended before it, and later tokens add nothing.
+    read: characters so far, those held back included.
     """
 
-    def __init__(self, token_bytes: TokenBytes, prompt: Sequence[int], stop: Sequence[str]):
-        self._bytes = token_bytes
+    def __init__(
+        self,
+        token_bytes: TokenBytes,
+        prompt: Sequence[int],
+        stop: Sequence[str],
+        shown: Mapping[int, bytes] = MappingProxyType({}),
+    ):
+        self._bytes, self._shown = token_bytes, shown
+        self.read = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")(token_bytes.errors)
         # An unfinished character is at most three bytes, so at most three tokens.
         self._utf8.decode(b"".join(token_bytes[token] for token in prompt[-3:]))
@@ -178,7 +188,11 @@ class TextStream:
 
     def feed(self, token: int) -> str:
         """The text that this token makes certain: whole characters, and nothing that may begin a stop string."""
-        return "" if self.stopped else self._stop.feed(self._utf8.decode(self._bytes[token]))
+        if self.stopped:
+            return ""
+        text = self._utf8.decode(self._shown.get(token) or self._bytes[token])
+        self.read += len(text)
+        return self._stop.feed(text)
 
     def finish(self) -> str:
         """The rest, at the end of the choice; bytes that never became a character come out as U+FFFD."""

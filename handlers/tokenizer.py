@@ -10,6 +10,10 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from backend.grammar.composite import terms as terms_of
+from backend.grammar.composite.terms import Composite
+from handlers.formats.detect import detect
+from handlers.formats.syntax import Format
 from handlers.template import (
     Message,
     PromptError,
@@ -39,7 +43,7 @@ class ChatTokenizer:
     folder: holds the tokenizer's files as transformers writes them; nothing is downloaded, no code in it is run.
     end_tokens: ids that end an answer, from generation_config.json, config.json and the tokenizer, without repeats.
     vocab_size: number of ids that the tokenizer knows; the model may have more.
-    traits: what the chat template takes.
+    traits: what the chat template takes. format: how the model writes tool calls and reasoning.
     Raises ValueError when the folder has no tokenizer, or no chat template, that this server can use.
     """
 
@@ -50,7 +54,9 @@ class ChatTokenizer:
         self.vocab_size = len(self._tokenizer)
         self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
         self._control_tokens = _control_tokens(self._tokenizer)
+        self._added = _any_of([token.content for token in self._tokenizer.added_tokens_decoder.values()])
         self.traits = probe_template(self._render)
+        self.format = _format(folder, self._tokenizer)
         self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
 
     def encode_chat(
@@ -83,9 +89,37 @@ class ChatTokenizer:
         """Whether the template variable `name` changes the prompt, found by rendering sentinel chats."""
         return name not in self._reserved and self._variable_matters(name)
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str]) -> TextStream:
-        """The text of one choice that continues `prompt`, up to the first of the stop strings."""
-        return TextStream(self._bytes, prompt, stop)
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
+        """The text of one choice that continues `prompt`, up to the first of the stop strings.
+
+        markers: special tokens that stand in any of these texts are shown.
+        """
+        ids = [term[1] for marker in markers for term in self.spell(marker) if term[0] == "control"]
+        shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
+        return TextStream(self._bytes, prompt, stop, shown)
+
+    def spell(self, text: str) -> list[Composite]:
+        """A text as the model writes it: control tokens by their ids, and what is between as text."""
+        terms: list[Composite] = []
+        at = 0
+        for match in self._added.finditer(text):
+            terms += [terms_of.text(text[at : match.start()])] if match.start() > at else []
+            terms.append(terms_of.control(self._tokenizer.convert_tokens_to_ids(match[0])))
+            at = match.end()
+        return [*terms, terms_of.text(text[at:])] if at < len(text) else terms
+
+    def marker_tokens(self, marker: str) -> tuple[int, ...]:
+        """Tokens that write this very text. Raises ValueError where the tokenizer has none."""
+        ids = self._tokenizer.encode(marker, add_special_tokens=False)
+        written = b"".join(self._bytes[id] or self.token_text(id).encode() for id in ids)
+        if written != marker.encode():
+            raise ValueError(f"the tokenizer cannot write {marker!r} by itself")
+        return tuple(ids)
+
+    def tail(self, prompt: Sequence[int], tokens: int = 64) -> str:
+        """The text of the prompt's last tokens, special ones included."""
+        ids = list(prompt[-tokens:])
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def token_bytes(self, token: int) -> bytes | None:
         """The bytes a token adds to the text, not always whole characters; None if it adds none (special, unknown)."""
@@ -190,6 +224,19 @@ def _end_tokens(folder: Path, tokenizer: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(id for id in flat if id is not None and id >= 0))
 
 
+def _format(folder: Path, tokenizer: Any) -> Format:
+    """What the chat template and the tokenizer's own description of answers, if it has one, say."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    described = _read_json(folder / "tokenizer_config.json").get("response_template")
+    return detect(_template_text(tokenizer), added, described if isinstance(described, dict) else None)
+
+
+def _template_text(tokenizer: Any) -> str:
+    """Of all templates, where there are several."""
+    templates = tokenizer.chat_template
+    return "\0".join(templates.values()) if isinstance(templates, dict) else str(templates)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
@@ -201,12 +248,16 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
     """Matches special tokens, and the other added tokens that the template writes: the library's own rule."""
-    templates = tokenizer.chat_template
-    source = "\0".join(templates.values()) if isinstance(templates, dict) else templates
+    source = _template_text(tokenizer)
     tokens = tokenizer.added_tokens_decoder.values()
     written = [token.content for token in tokens if token.content in source and not token.content.isspace()]
     special = [token.content for token in tokens if token.special]
-    return re.compile("|".join(map(re.escape, [*special, *written])) or "(?!)")
+    return _any_of([*special, *written])
+
+
+def _any_of(texts: list[str]) -> re.Pattern[str]:
+    """Matches any of the texts, the longest that begins at a place."""
+    return re.compile("|".join(map(re.escape, sorted(filter(None, texts), key=len, reverse=True))) or "(?!)")
 
 
 def _walk(fields: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:

@@ -13,6 +13,7 @@ from flax import nnx
 from backend.engine import steps
 from backend.engine.config import EngineConfig
 from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
+from backend.grammar.composite.control import spelled
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary, missing_bytes
@@ -39,7 +40,8 @@ class Piece(NamedTuple):
 class Programs:
     """Owns the weights, the grammars and the compiled programs; every method takes the state and gives the next one.
 
-    tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them. arena: the grammars.
+    tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
+    ones by their spelling as control tokens. arena: the grammars.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
     """
 
@@ -55,6 +57,7 @@ class Programs:
         self.missing_bytes = missing_bytes(tokens)
         known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
         known += [b""] * (self.vocab - len(known))
+        known = spelled(known) if any(tokens) else known
         self.arena = Arena(config.grammar_cells)
         self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known))
@@ -90,9 +93,11 @@ class Programs:
         """One row on the host: a choice that drew `drawn` before, whose grammar is at `grammar` in the arena."""
         is_end = np.zeros(self.vocab, bool)
         is_end[list(request.sampling.end_tokens)] = True
-        at = grammar_state.row(grammar, is_end, self._vocabulary.words)
+        limit = request.reasoning_limit
+        budget, closing = (None, ()) if limit is None else (limit.tokens, limit.closing)
+        at = grammar_state.row(grammar, is_end, self._vocabulary.words, budget, closing)
         if request.grammar is not None and drawn:
-            at = grammar_state.after(at, request.grammar.tables.result(), b"".join(self._tokens[t] for t in drawn))
+            at = grammar_state.after(at, request.grammar.tables.result(), [self._tokens[token] for token in drawn])
         return first_row_state(request, choice, drawn, self._vocabulary, at)
 
     def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:

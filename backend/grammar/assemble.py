@@ -42,6 +42,7 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
         transitions=transitions,
         accepting=accepting,
         finished=accepting & np.asarray([not arcs for arcs in automaton.arcs]),
+        inside=np.asarray([any(node in graph.inside for node, _ in threads) for threads in automaton.threads]),
         need=np.asarray(need, np.int32),
         limits=np.asarray(watched, np.int32),
         frame_start=frame_start,

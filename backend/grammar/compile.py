@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from backend.grammar import schema
+from backend.grammar import composite, schema
 from backend.grammar.assemble import assemble
 from backend.grammar.automaton import Automaton
 from backend.grammar.chars.parse import pattern
@@ -14,12 +14,13 @@ from backend.grammar.graph import Graph, Rule
 from backend.grammar.limits import DEFAULT, Limits
 from backend.grammar.tables import Tables
 
-Kind = Literal["json_schema", "json_object", "regex"]
+Kind = Literal["json_schema", "json_object", "regex", "composite"]
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object.
+    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object; a composite (see
+    composite/terms.py) as JSON.
 
     open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
     """
@@ -38,6 +39,8 @@ def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT) -> Tabl
 def _root(constraint: Constraint, graph: Graph, limits: Limits) -> Rule:
     if constraint.kind == "regex":
         return _pattern_rule(constraint.text, graph, limits)
+    if constraint.kind == "composite":
+        return composite.build(_parse(constraint.text), graph, open_objects=constraint.open_objects, limits=limits)
     value = {"type": "object"} if constraint.kind == "json_object" else _parse(constraint.text)
     return schema.build(value, graph, open_objects=constraint.open_objects, limits=limits)
 
@@ -51,7 +54,7 @@ def _pattern_rule(text: str, graph: Graph, limits: Limits) -> Rule:
     return rule
 
 
-def _parse(text: str) -> object:
+def _parse(text: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except ValueError as error:

@@ -47,6 +47,7 @@ class Graph:
     """Lists by node: edges, silent moves, calls of plain rules and entries of containers (rule, node after it).
 
     limits: for a node inside a counted string the count of characters that it watches for, else 0.
+    inside: the nodes at which what is being written is reasoning.
     """
 
     edges: list[list[Edge]] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Graph:
     enters: list[list[tuple[Rule, int]]] = field(default_factory=list)
     limits: list[int] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
+    inside: set[int] = field(default_factory=set)
     _strings: dict[CharDfa | None, Rule] = field(default_factory=dict)
     _counted: dict[tuple[int, int | None], Rule] = field(default_factory=dict)
     _inside: dict[tuple[int, ByteTree], int] = field(default_factory=dict)
@@ -117,11 +119,16 @@ class Graph:
         self.edges[a].append(Edge(text[last], text[last], after))
         return after
 
-    def characters(self, a: int, ranges: Ranges, b: int, escape: bool = True) -> None:
-        """One character of `ranges` leads from a to b: in UTF-8, escaped as JSON strings want it if `escape`."""
+    def characters(
+        self, a: int, ranges: Ranges, b: int, escape: bool = True, limit: int = 0, reached: int | None = None
+    ) -> None:
+        """One character of `ranges` leads from a to b: in UTF-8, escaped as JSON strings want it if `escape`.
+
+        limit, reached: as of an edge, for the byte that begins the character.
+        """
         for firsts, rest in encode_ranges(ranges, escape).branches:
-            after = self._to(b, rest)
-            self.edges[a].extend([Edge(low, high, after) for low, high in firsts])
+            after, full = self._to(b, rest), -1 if reached is None else self._to(reached, rest)
+            self.edges[a].extend([Edge(low, high, after, limit, full) for low, high in firsts])
 
     def embed(self, a: int, language: CharDfa, b: int, escape: bool = True) -> None:
         """A word of `language` leads from a to b."""
@@ -173,9 +180,7 @@ class Graph:
     def _count_to(self, limit: int, reached: int) -> int:
         """A node that reads characters until there were `limit` of them, which leads to `reached`."""
         body = self.node(limit)
-        for firsts, rest in encode_ranges(SCALARS, True).branches:
-            same, after = self._to(body, rest), self._to(reached, rest)
-            self.edges[body].extend([Edge(low, high, same, limit, after) for low, high in firsts])
+        self.characters(body, SCALARS, body, True, limit, reached)
         return body
 
     def _to(self, b: int, rest: ByteTree) -> int:

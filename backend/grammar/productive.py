@@ -23,6 +23,11 @@ def prune(graph: Graph, root: Rule) -> None:
         _remove_moves(graph, user, alive)
 
 
+def productive(graph: Graph) -> list[bool]:
+    """By node, whether a word of its rule can be finished from there."""
+    return _alive(graph, *_predecessors(graph))
+
+
 def _predecessors(graph: Graph) -> tuple[list[list[int]], Sites]:
     before: list[list[int]] = [[] for _ in graph.edges]
     sites: Sites = [[] for _ in graph.edges]

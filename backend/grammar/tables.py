@@ -18,7 +18,7 @@ DEAD = -1
 SHIFT = 28
 ARGUMENT = (1 << SHIFT) - 1
 
-ACCEPTING, FINISHED = 1, 2
+ACCEPTING, FINISHED, INSIDE = 1, 2, 4
 NEED_SHIFT = 8
 HEADER = 257
 
@@ -28,7 +28,8 @@ class Tables:
     """S states, C classes, F frames, R reasons, K counters. All int32 but where noted.
 
     classes: uint8 [256], the class of each byte. transitions: [S, C]. start: the first state.
-    accepting: bool [S], a word is complete. finished: bool [S], and nothing can follow.
+    accepting: bool [S], a word is complete. finished: bool [S], and nothing can follow. inside: bool [S], what is being
+    written is reasoning.
     need: [S], how much deeper the stack must still get before the current container can end.
     limits: [S], the count of characters that the state watches for, 0 for none.
     frame_start: [F], state after the push. frame_need: [F], the `need` of a state before the push if it is taken.
@@ -40,6 +41,7 @@ class Tables:
     transitions: np.ndarray
     accepting: np.ndarray
     finished: np.ndarray
+    inside: np.ndarray
     need: np.ndarray
     limits: np.ndarray
     frame_start: np.ndarray
@@ -71,7 +73,7 @@ class Tables:
         """int32 [image_size], to be put at cell `base` of a larger array; every pointer is an index into that array.
 
         Cell 0: the largest need. Then 256 cells: the place of each byte's code within a state's row. Then the rows of
-        the states (accepting, finished and need as bits; limit; codes), the frames (start; need;
+        the states (accepting, finished, inside and need as bits; limit; codes), the frames (start; need;
         returns) and the counters (limit; same; reached).
         """
         counters_at = self.frames_at(base, [len(self.frame_start)]).item()
@@ -90,7 +92,8 @@ class Tables:
         return np.concatenate([header, rows.ravel(), frames.ravel(), counters.ravel()]).astype(np.int32)
 
     def _meta(self) -> np.ndarray:
-        return self.accepting * ACCEPTING + self.finished * FINISHED + (self.need << NEED_SHIFT)
+        flags = self.accepting * ACCEPTING + self.finished * FINISHED + self.inside * INSIDE
+        return flags + (self.need << NEED_SHIFT)
 
     def _state_pointers(self, base: int, states: np.ndarray) -> np.ndarray:
         return np.where(states < 0, DEAD, base + HEADER + states * (2 + self.transitions.shape[1]))
@@ -119,7 +122,7 @@ class Tables:
         frames, reasons = _shape(self.returns, 2)
         counters = _shape(self.counters, 2)[0]
         sizes = {"classes": (256,), "frame_start": (frames,), "frame_need": (frames,), "counters": (counters, 3)}
-        sizes |= dict.fromkeys(("accepting", "finished", "need", "limits"), (states,))
+        sizes |= dict.fromkeys(("accepting", "finished", "inside", "need", "limits"), (states,))
         _ensure(all(getattr(self, name).shape == size for name, size in sizes.items()), "shapes")
         _ensure(all(getattr(self, name).dtype == _DTYPES.get(name, np.int32) for name in _ARRAYS), "types")
         _ensure(0 <= self.start < states and int(self.classes.max()) < classes, "start and classes")
@@ -135,7 +138,7 @@ class Tables:
 
 
 _ARRAYS = tuple(field.name for field in fields(Tables) if field.name != "start")
-_DTYPES = {"classes": np.uint8, "accepting": np.bool_, "finished": np.bool_}
+_DTYPES = {"classes": np.uint8, "accepting": np.bool_, "finished": np.bool_, "inside": np.bool_}
 
 
 def _shape(array: np.ndarray, dimensions: int) -> tuple[int, ...]:

@@ -95,12 +95,20 @@ def fold(chunks: list[dict[str, Any]]) -> dict[str, Any]:
         (part,) = chunk["choices"]
         if part["index"] not in choices:
             assert part["delta"]["role"] == "assistant"
-            choices[part["index"]] = {"text": "", "finish_reason": None, "logprobs": [], "seed": part["seed"]}
+            choices[part["index"]] = {
+                "text": "", "reasoning": "", "calls": [], "finish_reason": None, "logprobs": [], "seed": part["seed"],
+            }  # fmt: skip
         else:
             assert "role" not in part["delta"]
         choice = choices[part["index"]]
         assert choice["finish_reason"] is None and choice["seed"] == part["seed"]
-        choice["text"] += part["delta"].get("content", "")
+        choice["text"] += part["delta"].get("content") or ""
+        choice["reasoning"] += part["delta"].get("reasoning_content") or ""
+        for call in part["delta"].get("tool_calls") or []:
+            if call.get("id"):
+                assert call["index"] == len(choice["calls"])
+                choice["calls"].append([call["function"]["name"], ""])
+            choice["calls"][call["index"]][1] += call["function"]["arguments"]
         choice["logprobs"] += (part["logprobs"] or {"content": []})["content"]
         choice["finish_reason"] = part["finish_reason"]
         assert part["finish_reason"] is None or part["delta"] == {}
@@ -112,7 +120,12 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
     assert [choice["index"] for choice in answer["choices"]] == list(range(len(answer["choices"])))
     choices = [
         {
-            "text": choice["message"]["content"],
+            "text": choice["message"]["content"] or "",
+            "reasoning": choice["message"].get("reasoning_content", ""),
+            "calls": [
+                [call["function"]["name"], call["function"]["arguments"]]
+                for call in choice["message"].get("tool_calls", [])
+            ],
             "finish_reason": choice["finish_reason"],
             "logprobs": (choice["logprobs"] or {"content": []})["content"],
             "seed": choice["seed"],
@@ -125,8 +138,8 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
 def assert_alike(first: dict[str, Any], second: dict[str, Any]) -> None:
     """Two answers, as `said` or `fold` has them, say the same; only log-probabilities may be rounded differently.
 
-    Batches of different sizes run different programs, which add up in a different order. How much of a prompt was in the
-    cache depends on what was asked before.
+    Batches of different sizes run different programs, which add up in a different order. How much of a prompt was in
+    the cache depends on what was asked before.
     """
     assert _without_numbers(first) == _without_numbers(second)
     assert _numbers(first) == pytest.approx(_numbers(second), abs=1e-4, rel=1e-5)

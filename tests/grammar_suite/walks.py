@@ -28,15 +28,19 @@ class Walker:
         vocabulary: Sequence[bytes] | None = None,
         depth: int | None = None,
     ) -> None:
-        self.runner, self._tables = Runner(tables, depth), tables
+        self.runner, self.tables = Runner(tables, depth), tables
         self._random, self._budget = random.Random(seed), budget
         classes = tables.classes.tolist()
         self._kinds = [[byte for byte in range(256) if classes[byte] == kind] for kind in sorted(set(classes))]
         self._tokens = None if vocabulary is None else [token for token in vocabulary if token]
 
-    def word(self) -> bytes | None:
-        """A word of the language; None where its end is too far away."""
-        at, word = self.runner.start, b""
+    def reseed(self, seed: int) -> None:
+        """Begin the random numbers anew."""
+        self._random = random.Random(seed)
+
+    def word(self, start: Configuration | None = None) -> bytes | None:
+        """A word of the language, or how one goes on from `start`; None where its end is too far away."""
+        at, word = start or self.runner.start, b""
         for _ in range(self._budget):
             text = self._drawn(at)
             if self.runner.complete(at) and (text is None or self._random.random() < 0.3):
@@ -86,7 +90,7 @@ class Walker:
     @cached_property
     def _distances(self) -> list[float]:
         """For each state the fewest bytes to the end of the word or of the container; counting is left out."""
-        t = self._tables
+        t = self.tables
         state, code = np.unique(
             np.stack([np.repeat(np.arange(len(t.transitions)), t.transitions.shape[1]), t.transitions.ravel()]), axis=1
         )

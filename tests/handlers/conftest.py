@@ -21,10 +21,12 @@ from backend.grammar.compiler import CompilerBusy
 from backend.grammar.errors import GrammarError
 from backend.request import Admission, EngineFailed, Grammar, QueueFull, Request, TokenEvent
 from handlers.app import create_app
+from handlers.formats.syntax import Format
 from handlers.server import Server, listen
 from handlers.service import Loaded, Service
 from handlers.template import PromptError
 
+FORMAT = Format()
 END, PAD = 256, 257  # every other token is a byte
 VOCAB, CONTEXT = 260, 400
 REPLIES = (
@@ -40,11 +42,13 @@ class FakeText:
     """Bytes to text; holds back partial characters, and whatever may begin a stop string."""
 
     def __init__(self, stop: Sequence[str]) -> None:
-        self.stop, self.stopped, self.held = tuple(stop), False, ""
+        self.stop, self.stopped, self.held, self.read = tuple(stop), False, "", 0
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, token: int) -> str:
-        return self._emit(self.held + (self.decoder.decode(bytes([token])) if token < 256 else ""))
+        text = self.decoder.decode(bytes([token])) if token < 256 else ""
+        self.read += len(text)
+        return self._emit(self.held + text)
 
     def finish(self) -> str:
         text, self.held = self.held + self.decoder.decode(b"", True), ""
@@ -80,8 +84,17 @@ class FakeTokenizer:
     def template_uses(self, name: str) -> bool:
         return name in self.uses
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str]) -> FakeText:
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> FakeText:
         return FakeText(stop)
+
+    def spell(self, text: str) -> list[list]:
+        return [["text", text]]
+
+    def marker_tokens(self, marker: str) -> tuple[int, ...]:
+        return tuple(marker.encode())
+
+    def tail(self, prompt: Sequence[int], tokens: int) -> str:
+        return bytes(prompt[-tokens:]).decode(errors="replace")
 
     def token_bytes(self, token: int) -> bytes | None:
         return bytes([token]) if token < 256 else None
@@ -194,7 +207,8 @@ class FakeCompiler:
     def _finish(self, grammar: Grammar) -> None:
         assert self.go.wait(5)
         if "refuse" in grammar.key.text:
-            grammar.tables.set_exception(GrammarError("keyword 'refuse' is not supported", "#/items"))
+            place = next(place_of_refusal(json.loads(grammar.key.text)), "") if grammar.key.kind == "composite" else ""
+            grammar.tables.set_exception(GrammarError("keyword 'refuse' is not supported", f"{place}#/items"))
         elif "fault" in grammar.key.text:
             grammar.tables.set_exception(RuntimeError("a fault of ours, with a secret in its message"))
         else:
@@ -202,6 +216,16 @@ class FakeCompiler:
 
     def close(self) -> None:
         self.closed = True
+
+
+def place_of_refusal(term: Any) -> Iterator[str]:
+    """Of the schemas in a composite that are refused."""
+    if isinstance(term, list) and term[:1] == ["value"]:
+        if "refuse" in json.dumps(term[1]):
+            yield term[2]
+    elif isinstance(term, list):
+        for part in term:
+            yield from place_of_refusal(part)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 5) -> None:
@@ -217,11 +241,12 @@ def connected(
     tokenizer: FakeTokenizer | None = None,
     compiler: FakeCompiler | None = None,
     load: Any = None,
+    format: Format = FORMAT,
     **options: Any,
 ) -> Iterator[SimpleNamespace]:
     """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
     engine, tokenizer, compiler = engine or FakeEngine(), tokenizer or FakeTokenizer(), compiler or FakeCompiler()
-    service = Service(load or (lambda: Loaded(engine, tokenizer, compiler)), ["tiny", "org/tiny"])
+    service = Service(load or (lambda: Loaded(engine, tokenizer, compiler, format)), ["tiny", "org/tiny"])
     with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
         if load is None:
             wait_until(lambda: service.status == "ready")

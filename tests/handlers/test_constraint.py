@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.constraint import schema_text
+from generated.models import ContainerChatCompletionBody
+from handlers.constraint import Constraints
+from handlers.formats.answering import Answering
+from handlers.formats.syntax import Format
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0}
@@ -90,8 +93,11 @@ def exact(text):
 @given(schema=st.dictionaries(NAMES, VALUES))
 def test_the_schema_is_taken_as_it_is_with_its_order_and_every_digit(schema):
     text = to_json(schema)
-    body = f'{{"messages": [], "response_format": {{"json_schema": {{"schema": {text}}}}}}}'
-    assert exact(schema_text(body.encode())) == exact(text)
+    body = f'{{"messages": [], "response_format": {{"type": "json_schema", "json_schema": {{"schema": {text}}}}}}}'
+    parsed = ContainerChatCompletionBody(messages=BODY["messages"], response_format=json_schema({}))
+    wanted = Answering(Format(), spell=lambda text: [["text", text]], enforceable=True)
+    wish = Constraints(parsed, body.encode(), wanted, compiler=None).wish()
+    assert exact(wish.constraint.text) == exact(text)
 
 
 def test_numbers_that_no_double_holds_are_not_rounded(app):

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from backend.request import Admission, TokenEvent
 from handlers.deltas import ChoiceDecoder, decode
+from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
+from handlers.formats.reader import Reader
+from handlers.formats.syntax import Format
 
 END, CACHED = 256, 3
 TOKENS = st.lists(st.sampled_from([*b"abSTOP \n", *"é🙂".encode(), 257]), max_size=30)
@@ -37,9 +40,18 @@ def events(tokens, reason, choice=0):
     ]
 
 
-def play(fakes, script, choices=1, stop=()):
+PLAIN = Format()
+HERMES = Format(TOOL_SYNTAXES["hermes"], REASONING_SYNTAXES["think"])
+
+
+def play(fakes, script, choices=1, stop=(), format=PLAIN, tools=(), split=True, **options):
+    def reader():
+        return Reader(format, {name: {"type": "object"} for name in tools}, split=split, new_id=lambda i: f"call_{i}")
+
     tokenizer = fakes.Tokenizer()
-    decoders = [ChoiceDecoder(i, fakes.Text(stop), tokenizer, logprobs=True) for i in range(choices)]
+    decoders = [
+        ChoiceDecoder(i, fakes.Text(stop), tokenizer, reader(), logprobs=True, **options) for i in range(choices)
+    ]
 
     async def collect():
         return [delta async for delta in decode(script, decoders)]
@@ -137,3 +149,46 @@ def test_the_cached_part_of_the_prompt_is_told_once_and_at_first(fakes, a, b, or
 def test_an_engine_that_ends_early_is_an_error(fakes):
     with pytest.raises(RuntimeError, match="unfinished"):
         play(fakes, Script(events(b"ab", None)))
+
+
+CALL = '<tool_call>\n{"name": "f", "arguments": {"a": "é"}}\n</tool_call>'
+THOUGHT = "<think>\nhm é\n</think>\n\n"
+
+
+def told(fakes, text, reason="stop", **options):
+    return play(fakes, Script(events([*text.encode()], reason)), format=HERMES, tools=("f",), **options)
+
+
+def test_reasoning_and_calls_are_told_apart_and_counted(fakes):
+    deltas = told(fakes, f"{THOUGHT}Well.\n{CALL}")
+    assert "".join(delta.reasoning for delta in deltas) == "hm é"
+    assert "".join(delta.content for delta in deltas) == "Well."
+    calls = [delta.call for delta in deltas if delta.call]
+    assert (calls[0].id, calls[0].name) == ("call_0", "f") and all(call.id is None for call in calls[1:])
+    assert "".join(call.arguments for call in calls) == '{"a": "é"}'
+    last = deltas[-1]
+    assert last.finish_reason == "tool_calls" and last.reasoning_tokens == len("\nhm é\n".encode())
+    assert sum(delta.tokens for delta in deltas) == len(f"{THOUGHT}Well.\n{CALL}".encode()) + 1
+
+
+def test_every_token_has_its_log_probability_also_where_it_is_structure(fakes):
+    deltas = told(fakes, f"{THOUGHT}{CALL}")
+    entries = [entry["logprob"] for delta in deltas for entry in delta.logprobs]
+    assert entries == [-float(i) for i in range(len(f"{THOUGHT}{CALL}".encode()))]
+
+
+def test_reasoning_that_is_not_wanted_is_left_out_and_counted(fakes):
+    deltas = told(fakes, f"{THOUGHT}Well.", include_reasoning=False)
+    assert not any(delta.reasoning for delta in deltas) and deltas[-1].reasoning_tokens == 7
+    assert "".join(delta.content for delta in deltas) == "Well."
+
+
+def test_reasoning_that_is_not_split_is_content_with_its_markers(fakes):
+    deltas = told(fakes, f"{THOUGHT}Well.", split=False)
+    assert "".join(delta.content for delta in deltas) == f"{THOUGHT}Well."
+
+
+@pytest.mark.parametrize("cut", range(1, 20))
+def test_an_answer_that_is_cut_off_ends_with_length_whatever_it_called(fakes, cut):
+    deltas = told(fakes, f"{CALL}"[:-cut], reason="length")
+    assert deltas[-1].finish_reason == "length"

@@ -101,7 +101,16 @@ def test_a_tool_choice_without_such_a_tool(post, parameters, param):
     ],
 )  # fmt: skip
 def test_what_cannot_be_enforced_is_refused_and_not_ignored(post, parameters, param):
-    refused(post(**parameters), param, "cannot enforce")
+    refused(post(**parameters), param, "cannot be enforced", "--tool-format")
+
+
+def test_functions_have_different_names_and_are_no_more_than_128(post):
+    def tools(count):
+        return [{**TOOL, "function": {**TOOL["function"], "name": f"f{i}"}} for i in range(count)]
+
+    refused(post(tools=[*tools(3), tools(2)[1]]), "tools.3.function.name", "'f1'", "tools.1")
+    refused(post(tools=tools(129)), "tools", 129, 128)
+    assert post(tools=tools(128)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -128,7 +137,6 @@ def test_a_message_that_cannot_be_put_to_the_model(post, message, param, word):
         {"role": "assistant", "tool_calls": [CALL]},
         {"role": "user", "content": [TEXT, TEXT]},
         {"role": "user", "content": []},
-        {"role": "tool", "content": "12", "tool_call_id": "c"},
         {"role": "system", "content": ""},
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from backend.grammar.tables import (
     DEAD,
     FINISHED,
     HEADER,
+    INSIDE,
     NEED_SHIFT,
     POP,
     PUSH,
@@ -100,6 +101,11 @@ def move(
 def need(cells: jax.Array, state: jax.Array) -> jax.Array:
     """Frames that the stack must still take before the container that `state` is in can end."""
     return (read(cells, state) >> NEED_SHIFT) & 255
+
+
+def inside(cells: jax.Array, state: jax.Array) -> jax.Array:
+    """bool, whether what is being written is reasoning."""
+    return read(cells, state) & INSIDE != 0
 
 
 def accepting(cells: jax.Array, state: jax.Array, depth: jax.Array) -> jax.Array:

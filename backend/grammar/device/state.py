@@ -1,5 +1,6 @@
-"""Where each row stands in its grammar."""
+"""Where each row stands in its grammar, and how much longer it may reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from backend.grammar.tables import Tables
 
 DEPTH = 64
 """Containers that may be open at the same time."""
+LONGEST_CLOSING = 16
+"""Tokens of a marker that is forced."""
+UNLIMITED = np.iinfo(np.int32).max
 
 
 @jax.tree_util.register_dataclass
@@ -25,6 +29,9 @@ class GrammarState:
     grammar: where the grammar's image begins, 0 for a row without one. serial: which upload that was.
     state: NOWHERE without a grammar. depth: frames on the stack. characters: of the string that is being written.
     stack: int32 [B, DEPTH], the last frame at depth - 1. ends: uint32 [B, W], the row's end tokens, packed.
+    budget: tokens that may still be drawn inside reasoning, UNLIMITED for any number. closing: int32
+    [B, LONGEST_CLOSING], the tokens that end it, the first of which is drawn when there is no budget any more; closed:
+    how many of them have been drawn.
     """
 
     grammar: Any
@@ -34,6 +41,9 @@ class GrammarState:
     characters: Any
     stack: Any
     ends: Any
+    budget: Any
+    closing: Any
+    closed: Any
 
     @property
     def constrained(self) -> jax.Array:
@@ -47,8 +57,17 @@ def empty(rows: int, words: int) -> GrammarState:
     return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x), (rows, *x.shape)), one)
 
 
-def row(placement: Placement | None, is_end: np.ndarray, words: int) -> GrammarState:
-    """One row at the start of its grammar, as numpy arrays without the leading axis. is_end: bool [V], end tokens."""
+def row(
+    placement: Placement | None,
+    is_end: np.ndarray,
+    words: int,
+    budget: int | None = None,
+    closing: Sequence[int] = (),
+) -> GrammarState:
+    """One row at the start of its grammar, as numpy arrays without the leading axis. is_end: bool [V], end tokens.
+
+    budget, closing: how many tokens of reasoning there may be, None for any number, and the tokens that end it.
+    """
     grammar, serial, state = (0, 0, NOWHERE) if placement is None else placement
     return GrammarState(
         grammar=np.asarray(grammar, np.int32),
@@ -58,13 +77,23 @@ def row(placement: Placement | None, is_end: np.ndarray, words: int) -> GrammarS
         characters=np.asarray(0, np.int32),
         stack=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
+        budget=np.asarray(UNLIMITED if budget is None else budget, np.int32),
+        closing=np.asarray([*closing, *[0] * (LONGEST_CLOSING - len(closing))], np.int32),
+        closed=np.asarray(0, np.int32),
     )
 
 
-def after(start: GrammarState, tables: Tables, word: bytes) -> GrammarState:
-    """One row, at the start of the grammar of `tables`, after `word`, which must begin a word of it."""
-    at = Runner(tables, DEPTH).run(word)
-    assert at is not None
+def after(start: GrammarState, tables: Tables, words: Sequence[bytes]) -> GrammarState:
+    """One row, at the start of the grammar of `tables`, after tokens of these bytes, which must begin a word of it."""
+    runner, budget, closed = Runner(tables, DEPTH), int(start.budget), 0
+    at = runner.start
+    for word in words:
+        inside = bool(tables.inside[at.state])
+        closed = closed + 1 if inside and budget <= 0 else 0
+        budget -= inside and 0 < budget < UNLIMITED
+        following = runner.run(word, at)
+        assert following is not None
+        at = following
     stack = np.zeros(DEPTH, np.int32)
     stack[: len(at.stack)] = tables.frames_at(int(start.grammar), at.stack)
     return replace(
@@ -73,4 +102,6 @@ def after(start: GrammarState, tables: Tables, word: bytes) -> GrammarState:
         depth=np.asarray(len(at.stack), np.int32),
         characters=np.asarray(at.characters, np.int32),
         stack=stack,
+        budget=np.asarray(budget, np.int32),
+        closed=np.asarray(closed, np.int32),
     )

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from backend.grammar.device import machine
 from backend.grammar.device.fill import fill
 from backend.grammar.device.machine import move, read
-from backend.grammar.device.packing import unpack
+from backend.grammar.device.packing import pack_some, unpack
 from backend.grammar.device.rows import RowCache, find, insert, make_room
-from backend.grammar.device.state import DEPTH, GrammarState
+from backend.grammar.device.state import DEPTH, LONGEST_CLOSING, UNLIMITED, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary
 
 Carry = tuple[jax.Array, ...]
@@ -24,13 +24,16 @@ def allowed(
     """Which tokens the rows may draw, uint32 [B, W], packed as in packing.py; what an inactive row gets has no meaning.
 
     cells: int32 [capacity] of the arena. active: bool [B]. Rows not in the cache are computed and added to it. End
-    tokens are allowed exactly where the output may end. Rows without a grammar may draw everything.
+    tokens are allowed exactly where the output may end. Rows without a grammar may draw everything; a row whose budget
+    is used up inside reasoning only the next token that ends it.
     """
-    wanted = active & rows.constrained
+    forced = active & _forced(cells, rows)
+    wanted = active & rows.constrained & ~forced
     cache = make_room(cache, wanted.size)
     keys, places = _places(cells, vocabulary, cache, rows, wanted)
     cache, places = _fill_missing(cells, vocabulary, cache, rows.grammar, keys, places)
-    return cache, _bits(cells, cache, rows, wanted, places)
+    bits = _bits(cells, cache, rows, wanted, places)
+    return cache, jax.lax.cond(forced.any(), lambda: _with_forced(rows, forced, bits), lambda: bits)
 
 
 def mask(logits: jax.Array, bits: jax.Array) -> jax.Array:
@@ -41,7 +44,8 @@ def mask(logits: jax.Array, bits: jax.Array) -> jax.Array:
 def advance(
     cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState, active: jax.Array, tokens: jax.Array
 ) -> GrammarState:
-    """The rows after drawing `tokens` int32 [B] where `active` bool [B]; special tokens change nothing."""
+    """The rows after drawing `tokens` int32 [B] where `active` bool [B]; end tokens must not be among these."""
+    rows = _count_reasoning(cells, rows, active)
     lengths = jnp.where(active & rows.constrained, vocabulary.lengths[tokens], 0)
     offsets = vocabulary.offsets[tokens]
 
@@ -65,6 +69,26 @@ def advance(
 def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
     """bool [B], rows whose output is complete and cannot go on."""
     return rows.constrained & machine.finished(cells, rows.state, rows.depth)
+
+
+def _forced(cells: jax.Array, rows: GrammarState) -> jax.Array:
+    """bool [B], rows that must end their reasoning."""
+    return rows.constrained & (rows.budget <= 0) & machine.inside(cells, rows.state)
+
+
+def _with_forced(rows: GrammarState, forced: jax.Array, bits: jax.Array) -> jax.Array:
+    """`bits` uint32 [B, W], but a single token where `forced`."""
+    token = jnp.take_along_axis(rows.closing, jnp.minimum(rows.closed, LONGEST_CLOSING - 1)[:, None], 1)
+    alone = jax.vmap(lambda only: pack_some(only, jnp.ones(1, bool), bits.shape[1]))(token)
+    return jnp.where(forced[:, None], alone, bits)
+
+
+def _count_reasoning(cells: jax.Array, rows: GrammarState, active: jax.Array) -> GrammarState:
+    """The rows with what a token takes of their budget, before it is followed."""
+    forced = _forced(cells, rows)
+    spends = active & rows.constrained & ~forced & machine.inside(cells, rows.state) & (rows.budget < UNLIMITED)
+    closed = jnp.where(active, jnp.where(forced, rows.closed + 1, 0), rows.closed)
+    return replace(rows, budget=rows.budget - spends, closed=closed)
 
 
 def _places(

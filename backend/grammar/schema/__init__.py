@@ -11,18 +11,25 @@ from backend.grammar.limits import DEFAULT, Limits
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.measure import check_size
 from backend.grammar.schema.normal import Normaliser
+from backend.grammar.schema.writing.dialects import JSON, PYTHON, Dialect, quoted, tagged
 from backend.grammar.schema.writing.values import Emitter
 
+__all__ = ["JSON", "PYTHON", "Dialect", "build", "quoted", "tagged"]
 
-def build(schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT) -> Rule:
-    """Write into `graph` the JSON texts of the values that `schema` (parsed JSON) accepts; their rule is returned.
+
+def build(
+    schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT, dialect: Dialect = JSON
+) -> Rule:
+    """Write into `graph` the values that `schema` (parsed JSON) accepts; their rule is returned.
 
     open_objects: an object schema with `properties` and nothing about others admits others, as JSON Schema says;
-    otherwise it does not. Raises GrammarError, with the place in the schema, for what cannot be enforced exactly.
+    otherwise it does not. dialect: how values are written; all but JSON write objects only, with the properties that
+    the schema names. Raises GrammarError, with the place in the schema, for what cannot be enforced exactly, and for a
+    name that the dialect cannot write.
     """
     check_size(schema, limits)
     document = Document(schema)
     try:
-        return Emitter(graph, Normaliser(document), open_objects).emit(document.root)
+        return Emitter(graph, Normaliser(document), open_objects, dialect).emit(document.root)
     except RecursionError as error:
         raise GrammarError("the references of the schema lead too deep; use fewer or shallower ones") from error

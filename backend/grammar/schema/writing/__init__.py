@@ -1,1 +1,1 @@
-"""Normal forms written into a graph: the order of properties, white space, and what must be remembered of names."""
+"""Normal forms written into a graph: dialects, order of properties, white space, what must be remembered of names."""

@@ -9,7 +9,7 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Rule
 from backend.grammar.schema.expressions import NOTHING, Expression, Negation, all_of, negate
 from backend.grammar.schema.shapes.arrays import ArrayShape, Contains
-from backend.grammar.schema.writing.layout import comma, space
+from backend.grammar.schema.writing.layout import separator, space
 
 if TYPE_CHECKING:
     from backend.grammar.schema.writing.values import Emitter
@@ -37,6 +37,7 @@ class _Body:
         starts = max((contains.start for contains in shape.contains), default=0)
         self._last = max(len(shape.prefix), shape.least, starts) if shape.most is None else shape.most
         self._last = max(self._last, 1)
+        self._content, self._spaced = emitter.dialect.content, emitter.dialect.properties.spaced
         self._nodes: dict[tuple[int, Counts], int] = {}
         self.work: list[tuple[int, Counts]] = []
         self._graph.epsilon(container.start, self._node(0, (0,) * len(shape.contains)))
@@ -45,15 +46,16 @@ class _Body:
         """Write what may follow `position` items."""
         shape, graph = self._shape, self._graph
         here = self._nodes[position, counts]
-        first = space(graph, here) if position == 0 else None
+        first = space(graph, here, self._spaced) if position == 0 else None
         if position >= shape.least and all(map(_enough, shape.contains, counts)):
-            graph.epsilon(space(graph, here) if first is None else first, self._end)
+            graph.epsilon(space(graph, here, self._spaced) if first is None else first, self._end)
         if shape.most is not None and position >= shape.most:
             return
-        before = comma(graph, here) if first is None else first
+        before = separator(graph, here, b",", self._spaced) if first is None else first
         for item, after in self._items(position, counts):
             if item is not NOTHING:
-                graph.call(before, self._emitter.value(item), self._node(min(position + 1, self._last), after))
+                value = self._emitter.value(item, self._content)
+                graph.call(before, value, self._node(min(position + 1, self._last), after))
 
     def _node(self, position: int, counts: Counts) -> int:
         key = (position, counts)

@@ -1,17 +1,6 @@
 """Tries of the property names that may come next; each shares what it can with the one it was made from."""
 
-import json
-
-from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Graph
-
-
-def key_bytes(name: str) -> bytes:
-    """A name as it is written, quotes included. Raises GrammarError for a lone surrogate, which UTF-8 cannot hold."""
-    try:
-        return json.dumps(name, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise GrammarError(f"the property name {name!r} has a lone surrogate and cannot be written") from error
 
 
 class KeyTrie:
@@ -27,7 +16,7 @@ class KeyTrie:
             graph.edge(self.node, byte, byte, child if isinstance(child, int) else child.node)
 
     def with_key(self, key: bytes, target: int) -> "KeyTrie":
-        """This trie and one more key, which begins and ends with a quote and is not yet in it."""
+        """This trie and one more key, which neither begins a key that is in it nor begins with one."""
         path = [self]
         for byte in key[:-1]:
             below = path[-1]._children.get(byte)

@@ -6,11 +6,13 @@ MAX_INDENT = 120
 LINE_BREAK, SPACE = b"\n "
 
 
-def space(graph: Graph, a: int) -> int:
-    """White space before an item or a closing bracket leads from a to the node returned.
+def space(graph: Graph, a: int, spaced: bool) -> int:
+    """White space before an item or a closing bracket leads from a to the node returned; none unless `spaced`.
 
     The indentation is counted in the register that counts characters of strings: the states do not grow with it.
     """
+    if not spaced:
+        return a
     indented, end = graph.node(), graph.node()
     graph.epsilon(a, end)
     graph.edge(a, SPACE, SPACE, end)
@@ -20,17 +22,19 @@ def space(graph: Graph, a: int) -> int:
     return end
 
 
-def comma(graph: Graph, a: int) -> int:
-    """From after a value to before the next item."""
-    return space(graph, graph.literal(_blank(graph, a), b","))
+def separator(graph: Graph, a: int, text: bytes, spaced: bool) -> int:
+    """`text`, such as a comma, from after a value to before the next item."""
+    return space(graph, graph.literal(_blank(graph, a, spaced), text), spaced)
 
 
-def colon(graph: Graph, a: int) -> int:
-    """From after a name to before its value."""
-    return _blank(graph, graph.literal(_blank(graph, a), b":"))
+def introduction(graph: Graph, a: int, text: bytes, spaced: bool) -> int:
+    """`text`, such as a colon, from after a name to before its value."""
+    return _blank(graph, graph.literal(_blank(graph, a, spaced), text), spaced)
 
 
-def _blank(graph: Graph, a: int) -> int:
+def _blank(graph: Graph, a: int, spaced: bool) -> int:
+    if not spaced:
+        return a
     end = graph.node()
     graph.epsilon(a, end)
     graph.edge(a, SPACE, SPACE, end)

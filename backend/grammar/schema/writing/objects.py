@@ -1,4 +1,4 @@
-"""Object shapes -> the body of a container: fields in order, then properties of any other name."""
+"""Object shapes -> what stands between the braces: fields in order, then properties of any other name."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Rule
 from backend.grammar.schema.expressions import NOTHING, Expression
 from backend.grammar.schema.shapes.objects import Cell, ObjectShape
-from backend.grammar.schema.writing.key_tries import KeyTrie, key_bytes
+from backend.grammar.schema.writing.dialects import Properties, Text
+from backend.grammar.schema.writing.key_tries import KeyTrie
 from backend.grammar.schema.writing.kinds import FreeNames, Kind, free_names
-from backend.grammar.schema.writing.layout import colon, comma, space
+from backend.grammar.schema.writing.layout import introduction, separator, space
 from backend.grammar.schema.writing.tally import Layer, Tally
+from backend.grammar.schema.writing.texts import writable
 
 if TYPE_CHECKING:
     from backend.grammar.schema.writing.values import Emitter
@@ -23,21 +25,34 @@ Options = tuple[tuple[Expression, Layer], ...]
 """What a value may be, each with the layer after it."""
 
 
-def fill_object(emitter: Emitter, shape: ObjectShape, container: Rule) -> None:
-    """Write the properties of `shape` between the brackets of `container`; nothing where there is no such object.
+def fill_object(emitter: Emitter, shape: ObjectShape, rule: Rule, properties: Properties) -> None:
+    """Write the properties of `shape` into `rule`, which may have other words; nothing where there is no such object.
 
-    Raises GrammarError where fields, times what has to be remembered of them, are more than MAX_PLACES.
+    Raises GrammarError where fields, times what has to be remembered of them, are more than MAX_PLACES, and for a name
+    that cannot be written.
     """
-    closed = shape.closes and not shape.opens and not emitter.open_objects
+    closed = _is_closed(shape, emitter.open_objects)
     if closed and not shape.required <= set(shape.declared):
         return
-    order = (
-        shape.declared if closed else tuple(dict.fromkeys([*shape.declared, *shape.fields, *sorted(shape.required)]))
-    )
+    order = written_names(shape, emitter.open_objects)
     values = {name: shape.value(name) for name in order}
     fields = {name: value for name, value in values.items() if value is not NOTHING}
-    free = [] if closed else _free_names(shape, frozenset([*order, *shape.fields]))
-    _Body(emitter, _without_idle_bounds(shape, len(fields), bool(free)), fields, free).write(container)
+    free = []
+    if properties.free is not None and not closed:
+        free = _free_names(shape, frozenset([*order, *shape.fields]), properties.free)
+    shape = _without_idle_bounds(shape, len(fields), bool(free))
+    _Body(emitter, shape, properties, fields, free).write(rule)
+
+
+def written_names(shape: ObjectShape, open_objects: bool) -> tuple[str, ...]:
+    """The names that the schema declares, or mentions where its objects are open, in the order of output."""
+    if _is_closed(shape, open_objects):
+        return shape.declared
+    return tuple(dict.fromkeys([*shape.declared, *shape.fields, *sorted(shape.required)]))
+
+
+def _is_closed(shape: ObjectShape, open_objects: bool) -> bool:
+    return shape.closes and not shape.opens and not open_objects
 
 
 def _without_idle_bounds(shape: ObjectShape, fields: int, free: bool) -> ObjectShape:
@@ -47,8 +62,8 @@ def _without_idle_bounds(shape: ObjectShape, fields: int, free: bool) -> ObjectS
     return replace(shape, least=least, most=most)
 
 
-def _free_names(shape: ObjectShape, fields: frozenset[str]) -> list[tuple[Cell, FreeNames]]:
-    """The names that are no fields, by cell and kind."""
+def _free_names(shape: ObjectShape, fields: frozenset[str], text: Text) -> list[tuple[Cell, FreeNames]]:
+    """The names that are no fields, by cell and kind. text: how they are written."""
     free = []
     for number, cell in enumerate(shape.cells()):
         taken = [name for name in fields if cell.language is None or cell.language.matches(name)]
@@ -56,18 +71,25 @@ def _free_names(shape: ObjectShape, fields: frozenset[str]) -> list[tuple[Cell, 
         if taken:
             excluded = CharDfa.literals(taken)
             language = ~excluded if language is None else language - excluded
+        if text.forbidden is not None:
+            language = writable(text) if language is None else language & writable(text)
         if language is None or not language.is_empty:
             free.append((cell, free_names(number, language, shape.least - len(shape.required))))
     return free
 
 
 class _Body:
-    """The nodes of one container, by how many fields are passed and by layer."""
+    """The nodes of one object, by how many fields are passed and by layer."""
 
     def __init__(
-        self, emitter: Emitter, shape: ObjectShape, fields: dict[str, Expression], free: list[tuple[Cell, FreeNames]]
+        self,
+        emitter: Emitter,
+        shape: ObjectShape,
+        properties: Properties,
+        fields: dict[str, Expression],
+        free: list[tuple[Cell, FreeNames]],
     ) -> None:
-        self._emitter, self._graph, self._free = emitter, emitter.graph, free
+        self._emitter, self._graph, self._properties, self._free = emitter, emitter.graph, properties, free
         self._names, self._values = list(fields), list(fields.values())
         self._required = [name in shape.required for name in self._names]
         self._last_required = max((i for i, required in enumerate(self._required) if required), default=-1)
@@ -77,9 +99,9 @@ class _Body:
         self._pending_free: list[Layer] = []
         self._places = 0
 
-    def write(self, container: Rule) -> None:
+    def write(self, rule: Rule) -> None:
         """Write everything."""
-        self._end = container.end
+        self._end = rule.end
         count = len(self._names)
         layers = self._reachable()
         tries: dict[Layer, KeyTrie | None] = dict.fromkeys(layers[count])
@@ -88,7 +110,7 @@ class _Body:
                 tries = {layer: self._trie(position, layer, tries.get(layer)) for layer in layers[position]}
             for layer in layers[position]:
                 self._write_after(position, layer, tries[layer])
-        first = space(self._graph, container.start)
+        first = space(self._graph, rule.start, self._properties.spaced)
         self._expect_key(first, 0, self._tally.start, tries[self._tally.start])
         if self._closable(0, self._tally.start):
             self._graph.epsilon(first, self._end)
@@ -117,15 +139,17 @@ class _Body:
         options = tuple(self._tally.after_field(layer, name, self._values[position]))
         if not options:
             return trie
-        before_colon = self._graph.node()
-        self._write_value(before_colon, options, position + 1)
-        return (trie or KeyTrie(self._graph)).with_key(key_bytes(name), before_colon)
+        after_key = self._graph.node()
+        self._write_value(after_key, name, options, position + 1)
+        return (trie or KeyTrie(self._graph)).with_key(self._properties.key(name), after_key)
 
-    def _write_value(self, before_colon: int, options: Options, position: int) -> None:
-        before_value = colon(self._graph, before_colon)
-        for value, layer in options:
-            if value is not NOTHING:
-                self._graph.call(before_value, self._emitter.value(value), self._after_value(position, layer))
+    def _write_value(self, after_key: int, name: str | None, options: Options, position: int) -> None:
+        for text, content in self._properties.values:
+            before_value = introduction(self._graph, after_key, text, self._properties.spaced)
+            for value, layer in options:
+                if value is not NOTHING:
+                    rule = self._emitter.property_value(name, value, content)
+                    self._graph.call(before_value, rule, self._after_value(position, layer))
 
     def _after_value(self, position: int, layer: Layer) -> int:
         """The node at which a value ends, with `position` fields passed."""
@@ -135,11 +159,12 @@ class _Body:
         return node
 
     def _write_after(self, position: int, layer: Layer, trie: KeyTrie | None) -> None:
-        node = self._after_value(position, layer)
+        graph, properties = self._graph, self._properties
+        node = graph.literal(self._after_value(position, layer), properties.close)
         if self._closable(position, layer):
-            self._graph.epsilon(space(self._graph, node), self._end)
+            graph.epsilon(space(graph, node, properties.spaced), self._end)
         if trie is not None or (position > self._last_required and self._free):
-            self._expect_key(comma(self._graph, node), position, layer, trie)
+            self._expect_key(separator(graph, node, properties.between, properties.spaced), position, layer, trie)
 
     def _expect_key(self, node: int, position: int, layer: Layer, trie: KeyTrie | None) -> None:
         if trie is not None:
@@ -168,16 +193,16 @@ class _Body:
                 self._write_free_property(layer, cell, names, written)
 
     def _write_free_property(self, layer: Layer, cell: Cell, names: FreeNames, written: set[Layer]) -> None:
-        before_colon: dict[Options, int] = {}
+        after_key: dict[Options, int] = {}
         ends: dict[Kind, int] = {}
         for kind in names.all_kinds():
             options = tuple(self._tally.after_free(layer, kind, cell.inside, cell.value))
-            if options and options not in before_colon:
-                before_colon[options] = self._graph.node()
-                self._write_value(before_colon[options], options, len(self._names))
+            if options and options not in after_key:
+                after_key[options] = self._graph.node()
+                self._write_value(after_key[options], None, options, len(self._names))
                 self._write_reached(options, written)
             if options:
-                ends[kind] = before_colon[options]
+                ends[kind] = after_key[options]
         names.write(self._graph, self._free_keys[layer], ends)
 
     def _write_reached(self, options: Options, written: set[Layer]) -> None:

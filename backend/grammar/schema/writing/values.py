@@ -1,5 +1,7 @@
 """Normal forms -> graph: one plain rule per expression, one container per array or object shape."""
 
+from collections.abc import Iterable
+
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.graph import Graph, Rule
 from backend.grammar.schema.expressions import Expression, pointer_of
@@ -10,60 +12,105 @@ from backend.grammar.schema.shapes.form import Form
 from backend.grammar.schema.shapes.objects import ObjectShape
 from backend.grammar.schema.shapes.strings import StringShape
 from backend.grammar.schema.writing.arrays import fill_array
-from backend.grammar.schema.writing.objects import fill_object
+from backend.grammar.schema.writing.dialects import Content, Dialect, Properties
+from backend.grammar.schema.writing.objects import fill_object, written_names
+from backend.grammar.schema.writing.texts import Texts
 
 
 class Emitter:
     """Writes the values of expressions into `graph`. open_objects: no object is closed unless its schema says so."""
 
-    def __init__(self, graph: Graph, normaliser: Normaliser, open_objects: bool) -> None:
-        self.graph, self.open_objects = graph, open_objects
+    def __init__(self, graph: Graph, normaliser: Normaliser, open_objects: bool, dialect: Dialect) -> None:
+        self.graph, self.open_objects, self.dialect = graph, open_objects, dialect
         self._normaliser = normaliser
-        self._rules: dict[Expression, Rule] = {}
+        self._texts = Texts(graph)
+        self._bracketed: frozenset[str] = frozenset()
+        self._rules: dict[tuple[Expression, Content], Rule] = {}
         self._containers: dict[ArrayShape | ObjectShape, Rule] = {}
         self._numbers: dict[CharDfa, Rule] = {}
         self._pending: list[tuple[ArrayShape | ObjectShape, Rule, str]] = []
 
     def emit(self, expression: Expression) -> Rule:
         """The finished rule of an expression and of everything inside. Raises GrammarError for what is refused."""
-        rule = self.value(expression)
+        whole = self.dialect.any_value
+        rule = self.value(expression, self.dialect.content) if whole else self._arguments(expression)
         while self._pending:
             shape, container, pointer = self._pending.pop()
             with located(pointer):
                 self._fill_container(shape, container)
         return rule
 
-    def value(self, expression: Expression) -> Rule:
-        """The rule of an expression; the containers in it are filled later, so that recursion closes."""
-        rule = self._rules.get(expression)
+    def value(self, expression: Expression, content: Content) -> Rule:
+        """The rule of an expression, as far as `content` admits its values; the containers in it are filled later, so
+        that recursion closes."""
+        rule = self._rules.get((expression, content))
         if rule is None:
-            rule = self._rules[expression] = self.graph.rule()
+            rule = self._rules[expression, content] = self.graph.rule()
             pointer = pointer_of(expression)
             with located(pointer):
-                self._fill(rule, self._normaliser.form(expression), pointer)
+                self._fill(rule, self._normaliser.form(expression), content, pointer)
         return rule
 
-    def _fill(self, rule: Rule, form: Form, pointer: str) -> None:
-        graph, start, end = self.graph, rule.start, rule.end
+    def property_value(self, name: str | None, expression: Expression, content: Content) -> Rule:
+        """`value` for a property. name: None for one that the schema does not declare."""
+        if content.mixed and name in self._bracketed:
+            content = content.without_brackets()
+        return self.value(expression, content)
+
+    def _arguments(self, expression: Expression) -> Rule:
+        """The rule of the objects among the values."""
+        rule, bare, pointer = self.graph.rule(), self.dialect.bare, pointer_of(expression)
+        with located(pointer):
+            shapes = self._normaliser.form(expression).objects
+            if bare is None:
+                self._enter(rule, shapes, b"{}", pointer)
+            else:
+                self._write_bare(rule, shapes, bare)
+        return rule
+
+    def _write_bare(self, rule: Rule, shapes: tuple[ObjectShape, ...], properties: Properties) -> None:
+        for shape in shapes:
+            refuse(shape.refusals)
+        if any(content.mixed for _, content in properties.values):
+            self._bracketed = frozenset(name for shape in shapes for name in self._names_of_containers(shape))
+        for shape in shapes:
+            fill_object(self, shape, rule, properties)
+
+    def _names_of_containers(self, shape: ObjectShape) -> list[str]:
+        """Names whose values may be arrays or objects. What one shape says of a name binds all: which of them is being
+        read may still be open, and a bracket cannot be both structure and text."""
+        forms = {name: self._normaliser.form(shape.value(name)) for name in written_names(shape, self.open_objects)}
+        return [name for name, form in forms.items() if form.arrays or form.objects]
+
+    def _fill(self, rule: Rule, form: Form, content: Content, pointer: str) -> None:
+        if content.others:
+            self._fill_scalars(rule, form)
+        if content.strings:
+            for string in form.strings:
+                self._string(rule.start, string, content, rule.end)
+        if content.others:
+            self._enter(rule, form.arrays, b"[]", pointer)
+            self._enter(rule, form.objects, b"{}", pointer)
+
+    def _fill_scalars(self, rule: Rule, form: Form) -> None:
+        graph, words = self.graph, self.dialect.words
         if form.null:
-            graph.literal(start, b"null", end)
+            graph.literal(rule.start, words.null, rule.end)
         for value in sorted(form.booleans):
-            graph.literal(start, b"true" if value else b"false", end)
+            graph.literal(rule.start, words.true if value else words.false, rule.end)
         for number in form.numbers:
-            graph.call(start, self._number(number.written()), end)
-        for string in form.strings:
-            self._string(start, string, end)
-        for array in form.arrays:
-            graph.enter(start, self._container(array, b"[]", pointer), end)
-        for shape in form.objects:
-            graph.enter(start, self._container(shape, b"{}", pointer), end)
+            graph.call(rule.start, self._number(number.written()), rule.end)
+
+    def _enter(self, rule: Rule, shapes: Iterable[ArrayShape | ObjectShape], brackets: bytes, pointer: str) -> None:
+        for shape in shapes:
+            self.graph.enter(rule.start, self._container(shape, brackets, pointer), rule.end)
 
     def _fill_container(self, shape: ArrayShape | ObjectShape, container: Rule) -> None:
         refuse(shape.refusals)
         if isinstance(shape, ArrayShape):
             fill_array(self, shape, container)
         else:
-            fill_object(self, shape, container)
+            fill_object(self, shape, container, self.dialect.properties)
 
     def _number(self, written: CharDfa) -> Rule:
         rule = self._numbers.get(written)
@@ -72,9 +119,11 @@ class Emitter:
             self.graph.embed(rule.start, written, rule.end, escape=False)
         return rule
 
-    def _string(self, a: int, shape: StringShape, b: int) -> None:
+    def _string(self, a: int, shape: StringShape, content: Content, b: int) -> None:
         refuse(shape.refusals)
-        if shape.language is None and (shape.least or shape.most is not None):
+        if not content.text.escape or content.text.forbidden is not None:
+            self._texts.write(a, shape, content.text, content.bracketless, b)
+        elif shape.language is None and (shape.least or shape.most is not None):
             self.graph.counted_string(a, shape.least, shape.most, b)
         else:
             self.graph.string(a, shape.contents(), b)

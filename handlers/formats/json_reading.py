@@ -1,0 +1,56 @@
+"""JSON in an answer: values read from a source, and text made into JSON."""
+
+import json
+import re
+from typing import Any
+
+from handlers.formats.json_text import JsonText
+from handlers.formats.source import Malformed, Reading, Source
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def json_value(source: Source) -> Reading[str]:
+    """Reads one JSON value and gives its text. Raises Malformed."""
+    grammar, parts = JsonText(), []
+    while not grammar.done:
+        parts.append(source.through(grammar.feed))
+        if grammar.failed or not (grammar.done or (yield from source.more())):
+            raise Malformed
+    return "".join(parts)
+
+
+def json_string(source: Source) -> Reading[str]:
+    """Reads one JSON string and gives what it says. Raises Malformed."""
+    if (yield from source.next()) != '"':
+        raise Malformed
+    return json.loads((yield from json_value(source)), strict=False)
+
+
+def object_text(text: str) -> str:
+    """The JSON object that arguments are, of the text of a JSON value: itself, in a string, or none for null.
+
+    Raises Malformed.
+    """
+    if text == "null":
+        return "{}"
+    if text.startswith('"'):
+        text = _escaped(json.loads(text, strict=False).strip())
+    if not _is_object(text):
+        raise Malformed
+    return text
+
+
+def to_json(value: Any) -> str:
+    """Its JSON text, as readable as UTF-8 allows. Raises ValueError for what JSON lacks."""
+    return _escaped(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _escaped(text: str) -> str:
+    # JSON may hold half a surrogate pair, which UTF-8 cannot: "\ud800".
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _is_object(text: str) -> bool:
+    grammar = JsonText()
+    return text.startswith("{") and grammar.feed(text) == len(text) and grammar.done

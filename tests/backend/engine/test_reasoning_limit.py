@@ -1,0 +1,94 @@
+"""The budget of reasoning: exact to the token, then the closing marker, then the answer goes on under its grammar."""
+
+import json
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar.composite.terms import EMPTY, branch, control, scan, sequence, text, value
+from backend.grammar.run import Runner
+from backend.grammar.tables import Tables
+from backend.request import Grammar, ReasoningLimit
+from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
+from tests.backend.engine.visits import SMALLEST, Visit, alone, running, settled, varied, visit_all
+
+CLOSE = VOCAB - 1
+"""A control token: it has no text."""
+MARKER = b"]],"
+CLOSING = {True: (CLOSE,), False: (TOKENS.index(b"]]"), TOKENS.index(b","))}
+ARRAY = {"type": "array", "items": {"type": "boolean"}, "maxItems": 3}
+
+
+@cache
+def tables(marked: bool, stops: bool = False) -> Tables:
+    """Reasoning up to a marker, a control token or text, then an array; it may stop before if `stops`."""
+    marker = [control(CLOSE)] if marked else [text(MARKER.decode())]
+    reasoning = scan([branch([marker], EMPTY, False)], stops=stops, inside=True)
+    composite = sequence(reasoning, value(ARRAY, ""))
+    return compile_constraint(Constraint("composite", json.dumps(composite)))
+
+
+def asked(budget: int, marked: bool = True, seeds: tuple[int, ...] = (0,), prompt: tuple[int, ...] = (5,), **sampling):
+    ready: Future[Tables] = Future()
+    ready.set_result(tables(marked))
+    params = {"max_tokens": 90, "end_tokens": (0,), "temperature": 1.0, **sampling}
+    wanted = request(list(prompt), seeds, grammar=Grammar(("reasoning", marked), ready), **params)
+    return replace(wanted, reasoning_limit=ReasoningLimit(budget, CLOSING[marked]))
+
+
+def written(drawn: list[int]) -> bytes:
+    return b"".join(TOKENS[token] for token in drawn if token < len(TOKENS))
+
+
+@pytest.mark.parametrize("budget", [0, 1, 7, 60])
+def test_a_model_that_never_stops_reasoning_stops_after_exactly_so_many_tokens(small, budget):
+    events = small.engine.generate(asked(budget, logit_bias={CLOSE: -100.0}, seeds=(0, 1, 2), max_tokens=90))
+    for choice in range(3):
+        drawn = tokens(events, choice)
+        assert drawn.index(CLOSE) == budget
+        answer = [token for token in drawn[budget + 1 :] if token != 0]
+        assert len(json.loads(written(answer))) <= 3
+
+
+@settings(max_examples=25)
+@given(budget=st.integers(0, 20), seeds=st.lists(st.integers(0, 2**32), min_size=1, max_size=4), bias=st.floats(-3, 6))
+def test_a_model_that_stops_by_itself_is_not_disturbed(small, budget, seeds, bias):
+    free = replace(asked(0, seeds=tuple(seeds), logit_bias={CLOSE: bias}), reasoning_limit=None)
+    limited = asked(budget, seeds=tuple(seeds), logit_bias={CLOSE: bias})
+    without, within = small.engine.generate(free), small.engine.generate(limited)
+    for choice in range(len(seeds)):
+        whole, got = tokens(without, choice), tokens(within, choice)
+        if CLOSE in whole[: budget + 1]:
+            assert got == whole
+        else:
+            assert got[:budget] == whole[:budget] and got[budget] == CLOSE
+
+
+@settings(max_examples=25)
+@given(budget=st.integers(0, 12), seed=st.integers(0, 2**32))
+def test_a_marker_of_several_tokens_is_forced_whole(small, budget, seed):
+    drawn = tokens(small.engine.generate(asked(budget, marked=False, seeds=(seed,))))
+    text = written(drawn)
+    begun = written(drawn[:budget])
+    if MARKER not in begun:
+        forced = begun + MARKER
+        assert text.startswith(forced[: forced.index(MARKER) + len(MARKER)])
+    assert json.loads(text.partition(MARKER)[2] or "null") is not None
+    assert Runner(tables(False)).accepts(text)
+
+
+def test_who_gives_way_for_want_of_pages_does_not_get_another_budget(small):
+    visits = [
+        Visit(asked(40 + i, seeds=(i,), prompt=(i, i + 1), logit_bias={CLOSE: -100.0}, max_tokens=80)) for i in range(4)
+    ]
+    with running(varied(small, pages=SMALLEST)) as engine:
+        everybody = visit_all(engine, visits)
+        assert settled(engine).preemptions > 0
+    for i, (visit, seen) in enumerate(zip(visits, everybody, strict=True)):
+        assert tokens(seen.events).index(CLOSE) == 40 + i
+        assert tokens(alone(varied(small), visit.request)[0]).index(CLOSE) == 40 + i

@@ -1,0 +1,54 @@
+"""One real server with the bundled model, in a process of its own, and tools that the model has learnt to call."""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import pytest
+
+from tests.clients.tools import Tools
+from tests.load.server import serving
+
+os.environ["LANGSMITH_TRACING_V2"] = "false"  # above all other variables that would turn it on
+
+BEYOND: list[str] = []
+"""The other machines that a library wanted to reach."""
+
+
+def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook, so that it holds for every library, in every thread."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if host not in ("127.0.0.1", "::1", "localhost", None):
+        BEYOND.append(str(host))
+        raise ConnectionRefusedError(f"tests stay on this machine, {host} is another")
+
+
+sys.addaudithook(refuse_other_machines)
+
+
+@pytest.fixture(autouse=True)
+def offline() -> Iterator[None]:
+    """Fails where a library looked beyond this machine, even if it took the refusal in silence."""
+    yield
+    assert BEYOND == []
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address that OpenAI's client calls base_url."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder, "--compilation-cache", jax.config.jax_compilation_cache_dir) as server:
+        yield server.url + "/v1"
+
+
+@pytest.fixture
+def tools() -> Tools:
+    """Tools that have not run yet."""
+    return Tools()

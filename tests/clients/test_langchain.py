@@ -1,0 +1,110 @@
+"""LangChain, through its package for OpenAI."""
+
+from functools import reduce
+from operator import add
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.output_parsers import PydanticToolsParser
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+
+from tests.clients.tools import (
+    FLIGHT,
+    FRANK,
+    OSLO_TO_CAIRO,
+    PERSON,
+    WEATHER_OF_ONE,
+    BookFlight,
+    Person,
+    SetLight,
+    round_trips,
+    tells,
+)
+
+FORMS = [SetLight, BookFlight]
+
+
+@pytest.fixture(scope="module")
+def model(url):
+    return ChatOpenAI(
+        model="tiny", base_url=url, api_key="unused", temperature=0, seed=1, max_retries=0, stream_usage=True
+    )
+
+
+@pytest.fixture(params=["whole", "stream"])
+def ask(request):
+    """The message with which a model answers, with either way of asking."""
+
+    def stream(model, messages):
+        chunks = list(model.stream(messages))
+        assert len(chunks) > 3
+        return reduce(add, chunks)
+
+    return {"whole": lambda model, messages: model.invoke(messages), "stream": stream}[request.param]
+
+
+@pytest.fixture
+def bound(tools):
+    """The tools by name, as LangChain has them."""
+    return {each.__name__: tool(each) for each in (tools.get_weather, tools.get_price)}
+
+
+@round_trips
+def test_a_round_trip(model, ask, bound, tools, question, calls, results):
+    able = model.bind_tools(list(bound.values()))
+    messages = [HumanMessage(question)]
+    message = ask(able, messages)
+    assert message.response_metadata["finish_reason"] == "tool_calls" and message.invalid_tool_calls == []
+    messages += [message, *(bound[call["name"]].invoke(call) for call in message.tool_calls)]
+    answer = ask(able, messages)
+    assert tools.calls == calls and answer.tool_calls == []
+    assert answer.response_metadata["finish_reason"] == "stop"
+    assert tells(answer.content, *results)
+
+
+def test_both_ways_of_asking_give_one_message(model, bound):
+    able = model.bind_tools(list(bound.values()))
+    whole, folded = able.invoke(WEATHER_OF_ONE), reduce(add, able.stream(WEATHER_OF_ONE))
+    assert (folded.content, folded.usage_metadata["output_tokens"]) == (
+        whole.content,
+        whole.usage_metadata["output_tokens"],
+    )
+    assert [(call["name"], call["args"]) for call in folded.tool_calls] == [
+        (call["name"], call["args"]) for call in whole.tool_calls
+    ]
+
+
+@pytest.mark.parametrize("choice", ["auto", "any", "BookFlight"])
+def test_arguments_that_a_pydantic_model_validates(model, choice):
+    chain = model.bind_tools(FORMS, tool_choice=choice) | PydanticToolsParser(tools=FORMS)
+    assert chain.invoke(FLIGHT) == [OSLO_TO_CAIRO]
+
+
+def test_a_function_that_must_be_called_is(model):
+    chain = model.bind_tools(FORMS, tool_choice="SetLight") | PydanticToolsParser(tools=FORMS)
+    (light,) = chain.invoke(FLIGHT)
+    assert isinstance(light, SetLight)
+
+
+@pytest.mark.parametrize(
+    ("method", "strict"),
+    [
+        ("json_schema", None),
+        ("json_schema", True),
+        ("function_calling", None),
+        ("function_calling", True),
+        ("json_mode", None),
+    ],
+)
+def test_structured_output(model, method, strict):
+    structured = model.with_structured_output(Person, method=method, strict=strict)
+    assert structured.invoke(PERSON) == FRANK
+    assert list(structured.stream(PERSON))[-1] == FRANK
+
+
+async def test_the_asynchronous_ways(model, bound):
+    able = model.bind_tools(list(bound.values()))
+    whole = await able.ainvoke(WEATHER_OF_ONE)
+    folded = reduce(add, [chunk async for chunk in able.astream(WEATHER_OF_ONE)])
+    assert [call["args"] for call in folded.tool_calls] == [call["args"] for call in whole.tool_calls] != []

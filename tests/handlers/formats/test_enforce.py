@@ -1,0 +1,186 @@
+"""What the grammar of an answer allows is what the reader takes for calls, with valid arguments, in every family."""
+
+import json
+import re
+from functools import cache
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar.composite.control import spelling, term_bytes
+from backend.grammar.composite.terms import control, text, value
+from backend.grammar.run import Runner
+from handlers.formats.enforce import Grammarian, Tool, is_marked
+from handlers.formats.families import TOOL_SYNTAXES
+from tests.grammar_suite.walks import Walker
+from tests.handlers.formats.writing import FAMILIES, format_of, read
+
+PLACE = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "minLength": 1, "maxLength": 9},
+        "unit": {"enum": ["C", "F", None]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 14},
+        "tags": {"type": "array", "items": {"type": ["string", "boolean"]}, "maxItems": 2},
+        "either": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[a-z<{ ]*$"}]},
+    },
+    "required": ["city", "days"],
+}
+TREE = {
+    "$ref": "#/$defs/tree",
+    "$defs": {
+        "tree": {
+            "type": "object",
+            "properties": {"leaf": {"type": "boolean"}, "sons": {"type": "array", "items": {"$ref": "#/$defs/tree"}}},
+            "required": ["leaf"],
+        }
+    },
+}
+SHAPE = {
+    "oneOf": [
+        {"type": "object", "properties": {"radius": {"type": "number", "minimum": 0}}, "required": ["radius"]},
+        {
+            "type": "object",
+            "properties": {"side": {"type": "integer"}, "name": {"type": "string"}},
+            "required": ["side"],
+        },
+    ]
+}
+SCHEMAS = {"get_place": PLACE, "plant-tree": TREE, "draw": SHAPE, "now": {}}
+TOOLS = [Tool(name, schema, f"tools.{i}") for i, (name, schema) in enumerate(SCHEMAS.items())]
+CONTROL = re.compile(
+    r"</?arg_[a-z]+>|<\|[^>]*\|>|\[[A-Z_]+\]|</?tool_call>|</?think>|<｜[^>]*｜>|<\|channel>|<channel\|>|<escape>"
+)
+"""What is a control token in the vocabularies of some families."""
+
+
+class Speller:
+    """Markers as plain text, or with control tokens in them."""
+
+    def __init__(self, controls: bool) -> None:
+        self.controls, self.ids = controls, {}
+
+    def __call__(self, marker: str) -> list:
+        terms, at = [], 0
+        for match in CONTROL.finditer(marker) if self.controls else ():
+            terms += [text(marker[at : match.start()])] if match.start() > at else []
+            terms.append(control(self.ids.setdefault(match[0], len(self.ids))))
+            at = match.end()
+        return [*terms, text(marker[at:])] if at < len(marker) else terms
+
+    def read(self, word: bytes) -> str:
+        """The text of a word of the grammar."""
+        for marker, id in self.ids.items():
+            word = word.replace(spelling(id), marker.encode())
+        return word.decode(errors="replace")
+
+
+@cache
+def words(family, controls, kind, parallel, opened):
+    """How markers are spelled, and what draws words of the grammar."""
+    speller = Speller(controls)
+    grammarian = Grammarian(format_of(family), speller, opened)
+    composite = getattr(grammarian, kind)(TOOLS, parallel)
+    return speller, Walker(compile_constraint(Constraint("composite", json.dumps(composite))), 0, budget=60)
+
+
+def check_calls(calls):
+    for name, arguments in calls:
+        jsonschema.validate(json.loads(arguments), SCHEMAS[name])
+        assert isinstance(json.loads(arguments), dict)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("controls", [False, True])
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32), parallel=st.booleans(), opened=st.booleans())
+def test_where_there_must_be_a_call_there_is_nothing_else_and_it_is_valid(family, controls, seed, parallel, opened):
+    speller, walker = words(family, controls, "calls_only", parallel, opened)
+    walker.reseed(seed)
+    word = walker.word()
+    if word is None:
+        return
+    answer = read(format_of(family), speller.read(word), tools=SCHEMAS, opened=opened)
+    assert answer.content.strip() == "" and answer.calls
+    assert parallel or len(answer.calls) == 1
+    check_calls(answer.calls)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("controls", [False, True])
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opened):
+    format = format_of(family)
+    speller, walker = words(family, controls, "text_with_calls", True, opened)
+    begun = [] if opened else speller(format.reasoning.open)
+    markers = [marker for syntax in format.tools[:1] for marker in syntax.markers]
+    terms = [*begun, *(term for marker in markers for term in [*speller(marker), text(" x ")])]
+    word = b"".join(map(term_bytes, terms))
+    at = walker.runner.run(word)
+    assert at is not None and walker.tables.inside[at.state] and walker.runner.complete(at)
+    closed = walker.runner.run(b"".join(map(term_bytes, speller(format.reasoning.close))), at)
+    assert not walker.tables.inside[closed.state]
+
+
+MARKED = [family for family in FAMILIES if is_marked(TOOL_SYNTAXES[family][0])]
+
+
+@pytest.mark.parametrize("family", MARKED)
+@pytest.mark.parametrize("controls", [False, True])
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32), parallel=st.booleans(), before=st.text(max_size=8))
+def test_a_call_that_comes_by_itself_is_valid_from_its_marker_on(family, controls, seed, parallel, before):
+    speller, walker = words(family, controls, "text_with_calls", parallel, False)
+    walker.reseed(seed)
+    syntax = format_of(family).tools[0]
+    first = (*syntax.begin, *syntax.call)[0]
+    before = before.encode(errors="ignore") + b" "
+    marker = b"".join(map(term_bytes, speller(first)))
+    runner, word = walker.runner, before + marker
+    at = runner.run(word)
+    assert at is not None and not runner.complete(at), "the marker commits to a call"
+    rest = walker.word(at)
+    if rest is None:
+        return
+    answer = read(format_of(family), speller.read(word + rest), tools=SCHEMAS)
+    assert answer.calls and (parallel or len(answer.calls) == 1)
+    check_calls(answer.calls)
+    assert before.decode().strip() in answer.content
+
+
+@pytest.mark.parametrize("family", MARKED)
+@settings(max_examples=20)
+@given(said=st.text(max_size=30))
+def test_any_other_text_is_free(family, said):
+    _, walker = words(family, False, "text_with_calls", True, False)
+    format = format_of(family)
+    markers = [marker for syntax in format.tools for marker in syntax.markers]
+    if not any(marker in said for marker in markers):
+        assert walker.runner.accepts(said.encode(errors="ignore"))
+
+
+@cache
+def boolean(family, opened):
+    answer = Grammarian(format_of(family), Speller(False), opened).after_reasoning(value({"type": "boolean"}, ""))
+    return compile_constraint(Constraint("composite", json.dumps(answer)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=20)
+@given(thought=st.text(max_size=20), opened=st.booleans())
+def test_an_answer_in_a_format_comes_behind_any_reasoning(family, thought, opened):
+    format, compiled = format_of(family), boolean(family, opened)
+    runner = Runner(compiled)
+    head = "<|channel|>final<|message|>" if format.flow == "channels" else ""
+    between = "<|start|>assistant" if format.flow == "channels" else "\n\n"
+    thought = thought.encode(errors="ignore").decode().replace(format.reasoning.close, "")
+    begun = "" if opened else format.reasoning.open
+    word = f"{begun}{thought}{format.reasoning.close}{between}{head}true"
+    assert runner.accepts(word.encode())
+    assert not runner.accepts(word[: len(word) - len("true")].encode())
+    inside = runner.run(f"{begun}{thought}".encode())
+    assert compiled.inside[inside.state] and not compiled.inside[runner.run(word.encode()).state]
+    assert opened or runner.accepts(f"{head}true".encode())

@@ -1,0 +1,137 @@
+"""tools and tool_choice: what the compiler is asked for, what is relaxed and named, and what is refused."""
+
+import json
+
+import pytest
+
+from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
+from handlers.formats.syntax import Format
+
+PATH = "/v1/chat/completions"
+BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0}
+HERMES = Format(TOOL_SYNTAXES["hermes"], REASONING_SYNTAXES["think"], tool_name="hermes", reasoning_name="think")
+NAMED = {"type": "function", "function": {"name": "b"}}
+
+
+def tool(name, parameters, **more):
+    return {"type": "function", "function": {"name": name, "parameters": parameters, **more}}
+
+
+A, B = tool("a", {"type": "object", "properties": {"x": {"type": "number", "maximum": 1.50}}}), tool("b", {})
+BAD = tool("bad", {"type": "object", "properties": {"y": {"refuse": 1}}})
+
+
+@pytest.fixture(scope="module")
+def hermes(fakes):
+    with fakes.connected(format=HERMES) as app:
+        yield app
+
+
+def send(app, **more):
+    return app.client.post(PATH, json={**BODY, **more})
+
+
+def values(term):
+    """The schemas in a composite, with their places."""
+    if isinstance(term, list) and term[:1] == ["value"]:
+        return [(term[2], term[1])]
+    return [found for part in term for found in values(part)] if isinstance(term, list) else []
+
+
+def asked(app):
+    constraint = app.compiler.constraints[-1]
+    assert constraint.kind == "composite"
+    return dict(values(json.loads(constraint.text)))
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_every_tool_is_in_the_grammar_with_its_schema(hermes, choice, stream):
+    assert send(hermes, tools=[A, B], tool_choice=choice, stream=stream).status_code == 200
+    schemas = {f"tools.{i}.function.parameters": t["function"]["parameters"] for i, t in enumerate((A, B))}
+    assert asked(hermes) == schemas
+    assert hermes.engine.generations[-1].request.grammar is not None
+
+
+def test_a_named_function_is_the_only_one_in_the_grammar(hermes):
+    assert send(hermes, tools=[A, B], tool_choice=NAMED).status_code == 200
+    assert asked(hermes) == {"tools.1.function.parameters": {}}
+
+
+@pytest.mark.parametrize("parameters", [{"tools": [A], "tool_choice": "none"}, {"tools": []}, {}])
+def test_without_tools_to_call_there_is_no_grammar(hermes, parameters):
+    assert send(hermes, **parameters).status_code == 200
+    assert hermes.engine.generations[-1].request.grammar is None
+
+
+@pytest.mark.parametrize("choice", [None, "auto"])
+def test_a_schema_that_cannot_be_enforced_is_named_where_nothing_must_be_called(hermes, choice):
+    response = send(hermes, tools=[A, BAD], **({"tool_choice": choice} if choice else {}))
+    assert response.status_code == 200
+    assert response.headers["x-ignored-parameters"] == "tools.1.function.parameters"
+    found = asked(hermes)
+    assert found["tools.0.function.parameters"] == A["function"]["parameters"]
+    assert found["tools.1.function.parameters"]["properties"] == {"y": {}}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"tools": [A, BAD], "tool_choice": "required"},
+        {"tools": [A, BAD], "tool_choice": {"type": "function", "function": {"name": "bad"}}},
+        {"tools": [A, tool("bad", BAD["function"]["parameters"], strict=True)]},
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_where_it_must_be_enforced_it_is_422_with_its_place(hermes, parameters, stream):
+    response = send(hermes, stream=stream, **parameters)
+    error = response.json()["error"]
+    assert response.status_code == 422 and error["param"] == "tools.1.function.parameters"
+    assert "'refuse'" in error["message"]
+    assert all(generation.closed for generation in hermes.engine.generations)
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_a_model_that_no_grammar_can_be_enforced_with(fakes, choice):
+    engine = fakes.Engine()
+    engine.unconstrainable = "its vocabulary lacks the byte 0xff"
+    with fakes.connected(engine, format=HERMES) as app:
+        response = send(app, tools=[A], tool_choice=choice, parallel_tool_calls=False)
+        if choice == "auto":
+            assert response.status_code == 200 and engine.generations[-1].request.grammar is None
+            assert response.headers["x-ignored-parameters"] == "parallel_tool_calls"
+        else:
+            assert response.status_code == 422 and "lacks the byte" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("budget", [0, 7])
+def test_a_reasoning_budget_reaches_the_engine_with_the_tokens_that_end_reasoning(hermes, budget):
+    assert send(hermes, reasoning_budget=budget).status_code == 200
+    request = hermes.engine.generations[-1].request
+    assert request.reasoning_limit.tokens == budget and request.grammar is not None
+    assert bytes(request.reasoning_limit.closing) == b"</think>"
+
+
+def test_no_limit_needs_no_grammar(hermes):
+    assert send(hermes, reasoning_budget=-1).status_code == 200
+    request = hermes.engine.generations[-1].request
+    assert request.reasoning_limit is None and request.grammar is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"parse_reasoning": True, "include_reasoning": False, "reasoning_budget": 3}, None),
+        ({"parse_reasoning": False}, None),
+        ({"parse_reasoning": False, "response_format": {"type": "json_object"}}, "parse_reasoning"),
+    ],
+)
+def test_reasoning_parameters_are_honoured_by_a_model_that_reasons(hermes, parameters, names):
+    response = send(hermes, **parameters)
+    assert response.status_code == 200 and response.headers.get("x-ignored-parameters") == names
+
+
+def test_a_format_comes_behind_the_reasoning(hermes):
+    assert send(hermes, response_format={"type": "json_object"}).status_code == 200
+    terms = json.loads(hermes.compiler.constraints[-1].text)
+    assert terms[0] == "sequence" and values(terms) == [("", {"type": "object"})] and "</think>" in json.dumps(terms)
