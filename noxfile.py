@@ -59,6 +59,13 @@ def grammar(session: nox.Session) -> None:
 
 
 @nox.session
+def tools(session: nox.Session) -> None:
+    """A thousand requests that must call a tool, in every family's form, to a model of random weights (minutes)."""
+    install(session, "tests")
+    session.run("pytest", "tests/tool_suite", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """200 clients for ten minutes against a real server, every answer checked; `-- --minutes 1 --clients 50`."""
     install(session, "tests")
@@ -115,6 +122,7 @@ def bench_serving(session: nox.Session) -> None:
     native = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON"  # llama-cpp-python is compiled here, which takes minutes
     install(session, "bench-serving")
     session.install(*PINS, "llama-cpp-python[server]", env={"CMAKE_ARGS": native})
+    session.install(*PINS, "scikit-build-core")
     llama_server = build_llama_server(session, native)
     session.run("python", "-m", "benchmarks.serving", *session.posargs, env={"JAXCHAT_LLAMA_SERVER": llama_server})
 
