@@ -21,6 +21,7 @@ from backend.engine.stats import EngineStats
 from backend.request import Admission, Request, TokenEvent
 from benchmarks.serving.models import BUNDLED
 from handlers.app import create_app
+from handlers.formats.syntax import Format
 from handlers.service import Loaded, Service
 from handlers.tokenizer import ChatTokenizer
 
@@ -66,7 +67,7 @@ class StubEngine:
 class StubTokenizer:
     """A token per character."""
 
-    end_tokens, vocab_size = (), 1536
+    end_tokens, vocab_size, format = (), 1536, Format()
 
     def encode_chat(self, messages: list[dict[str, Any]], **options: Any) -> list[int]:
         return [ord(character) for character in messages[-1]["content"]]
@@ -74,8 +75,8 @@ class StubTokenizer:
     def template_uses(self, name: str) -> bool:
         return False
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str]) -> Any:
-        return SimpleNamespace(stopped=False, feed=chr, finish=str)
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
+        return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 
     def token_bytes(self, token: int) -> bytes | None:
         return chr(token).encode()
@@ -87,7 +88,7 @@ class StubTokenizer:
 def ours(tokenizer: Any) -> Any:
     """Our application over the stub engine."""
     compiler = SimpleNamespace(close=lambda: None)
-    return create_app(Service(lambda: Loaded(StubEngine(), tokenizer, compiler), ["stub"]))
+    return create_app(Service(lambda: Loaded(StubEngine(), tokenizer, compiler, tokenizer.format), ["stub"]))
 
 
 def bare(file: Path) -> Starlette:

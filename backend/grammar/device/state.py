@@ -18,7 +18,7 @@ DEPTH = 64
 """Containers that may be open at the same time."""
 LONGEST_CLOSING = 16
 """Tokens of a marker that is forced."""
-UNLIMITED = np.iinfo(np.int32).max
+UNLIMITED = int(np.iinfo(np.int32).max)
 
 
 @jax.tree_util.register_dataclass
@@ -77,7 +77,7 @@ def row(
         characters=np.asarray(0, np.int32),
         stack=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
-        budget=np.asarray(UNLIMITED if budget is None else budget, np.int32),
+        budget=np.asarray(UNLIMITED if budget is None else min(budget, UNLIMITED), np.int32),
         closing=np.asarray([*closing, *[0] * (LONGEST_CLOSING - len(closing))], np.int32),
         closed=np.asarray(0, np.int32),
     )

@@ -4,9 +4,8 @@ import random
 
 import pytest
 
-from backend.engine.stats import EngineStats
 from tests.backend.engine.conftest import VOCAB, request, tokens
-from tests.backend.engine.visits import FREE, Visit, alone, exact, running, settled, varied, visit_all
+from tests.backend.engine.visits import FREE, Visit, alone, exact, running, settled, varied, visit_all, watched
 
 STEM = random.Random(0).choices(range(VOCAB), k=64)
 
@@ -48,14 +47,13 @@ def test_a_conversation_that_goes_on_finds_its_beginning(small, deterministic):
 def test_choices_of_one_request_share_the_pages_of_its_prompt(small, deterministic):
     fixed = exact(8) if deterministic else {}
     prompt = [*STEM, *STEM][:80]
-    most = {1: 0, 4: 0}
-    for n in most:
-        with running(varied(small, **fixed)) as engine:
+    most = {}
+    for n in (1, 4):
+        used: list[int] = []
 
-            def watch(stats: EngineStats, n: int = n) -> None:
-                most[n] = max(most[n], stats.pages_used)
-
-            visit_all(engine, [Visit(request(prompt, tuple(range(n)), max_tokens=12))], watch)
+        with watched(varied(small, **fixed), lambda stats, used=used: used.append(stats.pages_used)) as engine:
+            visit_all(engine, [Visit(request(prompt, tuple(range(n)), max_tokens=12))])
             settled(engine)
+        most[n] = max(used[1:])  # at the first dispatch the others have not taken the prompt from the first choice yet
     assert 20 <= most[1] <= 24
     assert most[4] <= most[1] + 3 * 5  # the page in which the prompt ends, those of 12 tokens, and one ahead

@@ -71,8 +71,22 @@ class Seen:
     admission: Admission | None
 
 
-def visit_all(engine: Engine, visits: list[Visit], watch: Callable[[EngineStats], None] = lambda _: None) -> list[Seen]:
-    """What each visitor sees; `watch` is shown the engine's figures at every event."""
+@contextmanager
+def watched(programs: Programs, watch: Callable[[EngineStats], None]) -> Iterator[Engine]:
+    """An engine that is looked at, in its own thread, whenever it decodes."""
+    noting = copy.copy(programs)
+
+    def decode(*args, **kwargs):
+        watch(engine.stats())
+        return programs.decode(*args, **kwargs)
+
+    noting.decode = decode
+    with running(noting) as engine:
+        yield engine
+
+
+def visit_all(engine: Engine, visits: list[Visit]) -> list[Seen]:
+    """What each visitor sees."""
 
     async def one(visit: Visit) -> Seen:
         await asyncio.sleep(visit.comes)
@@ -82,7 +96,6 @@ def visit_all(engine: Engine, visits: list[Visit], watch: Callable[[EngineStats]
             async for event in generation:
                 assert generation.admission is not None, "set before the first event"
                 events.append(event)
-                watch(engine.stats())
                 if len(events) == visit.leaves:
                     break
                 if len(events) == visit.cancels:
