@@ -63,7 +63,7 @@ def jaxchat(served: Served, port: int) -> list[str]:
     run = "import sys; from handlers.cli import main; sys.argv[0] = 'jaxchat'; main()"
     return [
         *(sys.executable, "-c", run, "serve", "--model", str(served.folder), "--host", "127.0.0.1"),
-        *("--port", str(port), "--max-batch-size", str(served.streams), "--log-level", "warning"),
+        *("--port", str(port), "--no-metrics", "--max-batch-size", str(served.streams), "--log-level", "warning"),
         *("--compilation-cache", str(served.scratch / "compiled"), "--grammar-cache", str(served.scratch / "grammars")),
     ]
 

@@ -78,6 +78,9 @@ class StubTokenizer:
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
         return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 
+    def spell(self, text: str) -> list[list[Any]]:
+        return [["text", text]]
+
     def token_bytes(self, token: int) -> bytes | None:
         return chr(token).encode()
 
