@@ -242,8 +242,10 @@ class Scheduler:
             group = [choice for choice in work if choice.remaining <= size][:rows]
             if first.remaining <= size and len(group) > 1 and rows > 1:
                 return (rows, size), group
+        # A program that would be padded to more than twice its tokens costs more than several calls of a smaller one.
         alone = [shape for shape in self._config.prefills if shape[0] == 1]
-        return next((shape for shape in alone if shape[1] >= first.remaining), alone[-1]), [first]
+        fitting = [shape for shape in alone if shape == alone[0] or shape[1] <= 2 * first.remaining]
+        return next((shape for shape in fitting if shape[1] >= first.remaining), fitting[-1]), [first]
 
     def _start_all(self) -> bool:
         """Let everyone decode whose tokens are in the cache."""
