@@ -49,12 +49,19 @@ class Grammar:
     tables: Future[Tables]
 
 
+MOST_CLOSING = 16
+"""Tokens that may end reasoning."""
+
+
 @dataclass(frozen=True)
 class ReasoningLimit:
     """How many tokens may be drawn where the grammar says that what is written is reasoning, and those that end it."""
 
     tokens: int
     closing: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert self.tokens >= 0 and 1 <= len(self.closing) <= MOST_CLOSING
 
 
 @dataclass(frozen=True)

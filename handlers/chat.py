@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from backend.request import Grammar, QueueFull, ReasoningLimit, Request
+from backend.request import MOST_CLOSING, Grammar, QueueFull, ReasoningLimit, Request
 from generated.models import ContainerChatCompletionBody
 from handlers.completion import Completion
 from handlers.constraint import Constraints
@@ -132,7 +132,10 @@ def reasoning_limit(wanted: Answering, tokenizer: ChatTokenizer) -> ReasoningLim
     if wanted.budget is None or reasoning is None:
         return None
     try:
-        return ReasoningLimit(wanted.budget, tokenizer.marker_tokens(reasoning.close))
+        closing = tokenizer.marker_tokens(reasoning.close)
+        if len(closing) > MOST_CLOSING:
+            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MOST_CLOSING}")
+        return ReasoningLimit(wanted.budget, closing)
     except ValueError as error:
         message = f"reasoning_budget cannot be enforced with this model: {error}; leave it out"
         raise invalid(message, "reasoning_budget") from error

@@ -23,7 +23,7 @@ from generated.models import (
 )
 from handlers.errors import APIError, invalid
 from handlers.formats.answering import Answering
-from handlers.formats.enforce import Grammarian, Tool, is_marked
+from handlers.formats.enforce import Grammarian, Tool
 from handlers.service import Compiler
 
 SCHEMA, PATTERN, TOOLS = "response_format.json_schema.schema", "response_format.schema", "tools"
@@ -32,16 +32,13 @@ _TOOL_PLACE = re.compile(r"tools\.(\d+)\.function\.parameters")
 
 @dataclass(frozen=True)
 class Wish:
-    """A constraint, and where its text comes from. param: what errors name.
+    """A constraint. tools: those whose schemas need not be enforced if they cannot be, because nothing must be called.
 
-    tools: those whose calls are written as the constraint says. must_call: there is no answer without a call.
-    relaxed: the places of schemas that cannot be enforced and are not, which is no error where nothing must be called.
+    relaxed: the places of the schemas that are not.
     """
 
     constraint: Constraint
-    param: str
     tools: tuple[Tool, ...] = ()
-    must_call: bool = False
     relaxed: tuple[str, ...] = ()
 
 
@@ -64,7 +61,7 @@ class Constraints:
         wish = await asyncio.to_thread(self.wish)
         while wish is not None:
             grammar = self._compile(wish.constraint)
-            if not wish.tools or wish.must_call:
+            if not wish.tools:
                 return grammar, wish.relaxed
             try:
                 await asyncio.wrap_future(grammar.tables)
@@ -87,9 +84,13 @@ class Constraints:
             return self._of_calls(self._tools())
         if self.body.response_format is not None and (wish := self._of_format()) is not None:
             return wish
-        if self.answering.budget is not None:
-            return self._composite(self._grammarian().any_text(), "reasoning_budget")
-        return None
+        return self._of_budget()
+
+    def _of_budget(self) -> Wish | None:
+        """Any text, of which it must be known what is reasoning if that is limited."""
+        if self.answering.budget is None:
+            return None
+        return self._composite(self._grammarian().any_text(), "reasoning_budget")
 
     # Calls
 
@@ -99,15 +100,11 @@ class Constraints:
         if self.answering.must_call:
             named = isinstance(choice, ChatCompleteBodyToolChoice)
             asked = [tool for tool in tools if not named or tool.name == choice.function.name]  # type: ignore[union-attr]
-            wish = self._composite(grammarian.calls_only(asked, parallel and not named), TOOLS)
-            return replace(wish, tools=tools, must_call=True)
-        if not self.answering.enforceable or not is_marked(self.answering.format.tools[0]):
-            if self.answering.budget is None:
-                return None
-            return self._composite(grammarian.any_text(), "reasoning_budget")
-        return replace(
-            self._composite(grammarian.text_with_calls(tools, parallel), TOOLS), tools=tools, relaxed=relaxed
-        )
+            return self._composite(grammarian.calls_only(asked, parallel and not named), TOOLS)
+        if not self.answering.enforceable or self.answering.format.tools[0].marker is None:
+            return self._of_budget()
+        wish = self._composite(grammarian.text_with_calls(tools, parallel), TOOLS)
+        return replace(wish, tools=tools, relaxed=relaxed)
 
     def _relaxed(self, wish: Wish, error: GrammarError) -> Wish | None:
         """The same without the schema that the error is about, or without all where it is about them together.
@@ -116,7 +113,7 @@ class Constraints:
         """
         place = _TOOL_PLACE.match(error.pointer)
         concerned = [tool for tool in wish.tools if place is None or tool.place == place[0]]
-        if not concerned or any(tool.strict for tool in concerned):
+        if any(tool.strict for tool in concerned):
             raise invalid(str(error), place[0] if place else TOOLS) from error
         relaxed = tuple(dict.fromkeys([*wish.relaxed, *(tool.place for tool in concerned)]))
         if relaxed == wish.relaxed:
@@ -154,14 +151,15 @@ class Constraints:
                 return None
         if self.answering.may_reason:
             return self._composite(self._grammarian().after_reasoning(answer), self._param())
-        return Wish(_checked(plain, self._param()), self._param())
+        return Wish(_checked(plain, self._param()))
 
     def _grammarian(self) -> Grammarian:
         wanted = self.answering
         return Grammarian(wanted.format, wanted.spell, wanted.opened, wanted.closed)
 
     def _composite(self, composite: Composite, param: str) -> Wish:
-        return Wish(_checked(Constraint("composite", _text(composite, param)), param), param)
+        """param: what errors name."""
+        return Wish(_checked(Constraint("composite", _text(composite, param)), param))
 
     def _document(self, param: str) -> dict[str, Any]:
         """The body as JSON: properties in order and numbers digit by digit.

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
@@ -148,7 +148,7 @@ class Loaded:
     engine: Engine
     tokenizer: ChatTokenizer
     compiler: Compiler
-    format: Format = Format()  # noqa: RUF009
+    format: Format = field(default_factory=Format)
     parse_reasoning: bool = False
 
     def close(self) -> None:

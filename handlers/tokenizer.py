@@ -128,7 +128,7 @@ class ChatTokenizer:
     def vocabulary(self) -> list[bytes]:
         """The bytes of every token by its id, b"" where it adds none or is a control token such as <tool_call>.
 
-        A constrained answer spells such a text out, if it has to say it, with ordinary tokens.
+        A constrained answer has such a token only where its grammar asks for it as one, see `spell`.
         """
         control = self._tokenizer.added_tokens_decoder
         return [b"" if token in control else self.token_bytes(token) or b"" for token in range(self.vocab_size)]

@@ -1,6 +1,7 @@
 """The reading of one answer: what all flows have in common."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,7 +11,7 @@ from handlers.formats.source import Malformed, Reading, Source
 from handlers.formats.writer import Make, PieceWriter
 
 
-class Answer:
+class Answer(ABC):
     """Gives a source's text to a writer. A subclass knows what there may be in it besides content: its items.
 
     first: the characters with which an item may begin anywhere. hold_space: white space before one is structure.
@@ -35,9 +36,9 @@ class Answer:
         now = [] if self._reasoning_from is None else [(self._reasoning_from, self._source.size)]
         return [*self._spans, *now]
 
+    @abstractmethod
     def item(self) -> Reading[bool]:
         """Reads the item that begins here; if there is none, reads nothing and gives false."""
-        raise NotImplementedError
 
     def read(self, *, closes: tuple[str, ...]) -> Reading[None]:
         """Reads the answer to its end. closes: what ends the reasoning in which it begins, nothing if it does not."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from backend.grammar.composite.terms import (
@@ -18,7 +17,6 @@ from backend.grammar.composite.terms import (
     value,
 )
 from handlers.formats.syntax import (
-    CallSyntax,
     Format,
     Identifier,
     JsonArguments,
@@ -70,16 +68,18 @@ class Grammarian:
         return sequence(self._reasoning_first(), self._parts(syntax.begin), self._calls(tools, parallel))
 
     def text_with_calls(self, tools: Sequence[Tool], parallel: bool) -> Composite:
-        """Any text, in which whatever begins a call must become one; without `parallel` the first call is the last."""
+        """Any text, in which whatever begins a call must become one; without `parallel` the first call is the last.
+
+        Any text whatever, if nothing marks where a call begins.
+        """
         syntax = self.format.tools[0]
-        first = (*syntax.begin, *syntax.call)[0]
-        if not isinstance(first, str):  # nothing marks where a call begins
+        if syntax.marker is None:
             return self.any_text()
         if syntax.begin:
             then = sequence(self._parts(syntax.begin[1:]), self._calls(tools, parallel))
         else:
             then = sequence(self._call(syntax.call[1:], tools), self._parts(syntax.end))
-        return self._text([branch(self._markers(first), then, parallel)])
+        return self._text([branch(self._markers(syntax.marker), then, parallel)])
 
     def any_text(self) -> Composite:
         """Any text; what is reasoning in it is known as such."""
@@ -185,8 +185,3 @@ class Grammarian:
         """How a model may write a marker: with its control tokens, or as plain text."""
         spelled, plain = self.spell(marker), [text(marker)]
         return [spelled] if spelled == plain else [spelled, plain]
-
-
-def is_marked(syntax: CallSyntax) -> bool:
-    """Whether a text tells where a call begins."""
-    return any(takewhile(lambda part: isinstance(part, str), (*syntax.begin, *syntax.call)))

@@ -1,6 +1,7 @@
 """Arguments in notations close to JSON, made JSON token by token: Python's literals, and objects with bare keys."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class _Bracket:
     has_comma: bool = False
 
 
-class _Literal:
+class _Literal(ABC):
     """Reads one object. A subclass knows the brackets, keys and scalars of the notation."""
 
     brackets: Brackets = MappingProxyType({"{": ("}", "{}"), "[": ("]", "[]")})
@@ -51,12 +52,13 @@ class _Literal:
         self._open: list[_Bracket] = []
         self._comma = False  # read and not written, since nothing may follow it: [1, 2,]
 
+    @abstractmethod
     def key(self) -> Reading[str]:
-        raise NotImplementedError
+        """Reads a key; gives its text."""
 
+    @abstractmethod
     def scalar(self, char: str) -> Reading[str]:
         """Reads what begins with `char`; gives JSON."""
-        raise NotImplementedError
 
     def read(self) -> Reading[str]:
         while not self._grammar.done:

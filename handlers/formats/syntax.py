@@ -94,6 +94,12 @@ class CallSyntax:
     bare: bool = False
 
     @property
+    def marker(self) -> str | None:
+        """The text with which what is written begins; None where nothing tells it from other text."""
+        first = (*self.begin, *self.call)[0]
+        return first if isinstance(first, str) else None
+
+    @property
     def markers(self) -> tuple[str, ...]:
         """The texts that may lead into a call anywhere in the answer."""
         first = [parts[0] for parts in (self.begin, self.call) if parts]

@@ -19,6 +19,11 @@ def term_bytes(term: Sequence[Any]) -> bytes:
     return spelling(what) if kind == "control" else what.encode()
 
 
+def marker_bytes(marker: Sequence[Sequence[Any]]) -> bytes:
+    """How several such terms are spelled, one after the other."""
+    return b"".join(map(term_bytes, marker))
+
+
 def spelled(tokens: Sequence[bytes]) -> list[bytes]:
     """The bytes of every token in a grammar. Those that could be taken for a spelling are as good as control."""
     return [bytes_ if bytes_ and NO_TEXT not in bytes_ else spelling(token) for token, bytes_ in enumerate(tokens)]

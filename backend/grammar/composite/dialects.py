@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from backend.grammar.composite.control import term_bytes
+from backend.grammar.composite.control import marker_bytes
 from backend.grammar.schema import JSON, PYTHON, Dialect, quoted, tagged
 
 OBJECT = replace(JSON, any_value=False)
@@ -19,13 +19,9 @@ def dialect_of(terms: list[Any]) -> Dialect:
     name, *parts = terms
     if name == "tagged":
         *marks, newline, kinds, plain = parts
-        opened = [(_bytes(kind), is_text) for kind, is_text in kinds]
-        open, key_end, value_open, close, between = map(_bytes, marks)
+        opened = [(marker_bytes(kind), is_text) for kind, is_text in kinds]
+        open, key_end, value_open, close, between = map(marker_bytes, marks)
         return tagged(open, key_end, value_open, close, between, newline, opened or None, plain.encode())
     if name == "quoted":
-        return quoted(_bytes(parts[0]), parts[1].encode())
+        return quoted(marker_bytes(parts[0]), parts[1].encode())
     return {"json": JSON, "object": OBJECT, "python": PYTHON}[name]
-
-
-def _bytes(marker: list[Any]) -> bytes:
-    return b"".join(map(term_bytes, marker))

@@ -29,7 +29,7 @@ def pattern(regex: str) -> Composite:
 def value(schema: object, place: str, dialect: Sequence[object] = ("json",)) -> Composite:
     """A value that satisfies a JSON Schema. place: what to call the schema where it is refused.
 
-    dialect: how it is written, see `writing.dialect_of`.
+    dialect: how it is written, see `dialects.dialect_of`.
     """
     return ["value", schema, place, list(dialect)]
 

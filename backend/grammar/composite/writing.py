@@ -1,15 +1,14 @@
 """Composites -> graph."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from backend.grammar import schema
 from backend.grammar.chars.parse import pattern
-from backend.grammar.composite.control import term_bytes
+from backend.grammar.composite.control import marker_bytes, term_bytes
 from backend.grammar.composite.dialects import dialect_of
 from backend.grammar.composite.scan import write_scan
-from backend.grammar.composite.terms import Composite, Marker
+from backend.grammar.composite.terms import Composite
 from backend.grammar.errors import GrammarError
 from backend.grammar.graph import Graph, Rule
 from backend.grammar.limits import Limits
@@ -28,24 +27,22 @@ def build(composite: Composite, graph: Graph, *, open_objects: bool, limits: Lim
     return rule
 
 
-def marker_bytes(marker: Marker) -> bytes:
-    """How a marker is spelled."""
-    return b"".join(map(term_bytes, marker))
-
-
 class _Writer:
     def __init__(self, graph: Graph, end: int, open_objects: bool, limits: Limits) -> None:
         self._graph, self._end, self._open_objects, self._limits = graph, end, open_objects, limits
         self._values: list[tuple[Rule, str]] = []
         self._terms: dict[str, Callable[..., None]] = {
-            "text": self._text, "control": self._control, "pattern": self._pattern, "value": self._value,
-            "sequence": self._sequence, "choice": self._choice, "several": self._several, "scan": self._scan,
+            "pattern": self._pattern, "value": self._value, "sequence": self._sequence, "choice": self._choice,
+            "several": self._several, "scan": self._scan,
         }  # fmt: skip
 
     def write(self, composite: Composite, a: int, b: int) -> None:
         """A word of `composite` leads from a to b."""
         name, *parts = composite
-        self._terms[name](a, b, *parts)
+        if name in ("text", "control"):
+            self._graph.literal(a, term_bytes(composite), b)
+        else:
+            self._terms[name](a, b, *parts)
 
     def check(self) -> None:
         """Raises GrammarError for a schema that no value satisfies."""
@@ -56,19 +53,14 @@ class _Writer:
             if not alive[rule.start]:
                 raise GrammarError("no finite value satisfies the schema", place)
 
-    def _text(self, a: int, b: int, text: str) -> None:
-        self._graph.literal(a, term_bytes(("text", text)), b)
-
-    def _control(self, a: int, b: int, token: int) -> None:
-        self._graph.literal(a, term_bytes(("control", token)), b)
-
     def _pattern(self, a: int, b: int, regex: str) -> None:
         self._graph.embed(a, pattern(regex, search=False, limits=self._limits), b, escape=False)
 
     def _value(self, a: int, b: int, value: Any, place: str, dialect: list[Any]) -> None:
-        write = partial(schema.build, open_objects=self._open_objects, limits=self._limits)
         try:
-            rule = write(value, self._graph, dialect=dialect_of(dialect))
+            rule = schema.build(
+                value, self._graph, open_objects=self._open_objects, limits=self._limits, dialect=dialect_of(dialect)
+            )
         except GrammarError as error:
             raise GrammarError(error.message, place + error.pointer) from error
         self._values.append((rule, place))
@@ -97,10 +89,12 @@ class _Writer:
     ) -> None:
         again, stop = self._graph.node(), self._end if stops else None
         targets = {mark: node for one in branches for mark, node in self._branch(one, again, b).items()}
-        first = next(iter(self._branch(opening, again, b).items())) if opening else None
-        write_scan(self._graph, a, targets, first, stop, inside)
-        if any(goes_on for _, _, goes_on in [*branches, *([opening] if opening else [])]):
-            write_scan(self._graph, again, targets, None, stop, inside)
+        write_scan(self._graph, again, targets, None, stop, inside)
+        if opening is None:
+            self._graph.epsilon(a, again)
+        else:
+            first = next(iter(self._branch(opening, again, b).items()))
+            write_scan(self._graph, a, targets, first, stop, inside)
 
     def _branch(self, branch: Composite, again: int, b: int) -> dict[bytes, int]:
         """The node to which its markers lead."""

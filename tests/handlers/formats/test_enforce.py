@@ -13,7 +13,7 @@ from backend.grammar.compile import Constraint, compile_constraint
 from backend.grammar.composite.control import spelling, term_bytes
 from backend.grammar.composite.terms import control, text, value
 from backend.grammar.run import Runner
-from handlers.formats.enforce import Grammarian, Tool, is_marked
+from handlers.formats.enforce import Grammarian, Tool
 from handlers.formats.families import TOOL_SYNTAXES
 from tests.grammar_suite.walks import Walker
 from tests.handlers.formats.writing import FAMILIES, format_of, read
@@ -125,7 +125,7 @@ def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opene
     assert not walker.tables.inside[closed.state]
 
 
-MARKED = [family for family in FAMILIES if is_marked(TOOL_SYNTAXES[family][0])]
+MARKED = [family for family in FAMILIES if TOOL_SYNTAXES[family][0].marker]
 
 
 @pytest.mark.parametrize("family", MARKED)
@@ -136,9 +136,8 @@ def test_a_call_that_comes_by_itself_is_valid_from_its_marker_on(family, control
     speller, walker = words(family, controls, "text_with_calls", parallel, False)
     walker.reseed(seed)
     syntax = format_of(family).tools[0]
-    first = (*syntax.begin, *syntax.call)[0]
     before = before.encode(errors="ignore") + b" "
-    marker = b"".join(map(term_bytes, speller(first)))
+    marker = b"".join(map(term_bytes, speller(syntax.marker)))
     runner, word = walker.runner, before + marker
     at = runner.run(word)
     assert at is not None and not runner.complete(at), "the marker commits to a call"

@@ -29,8 +29,8 @@ class Text:
     """How a string is written: between two `quote`s, its characters with the escapes of JSON if `escape`, else as they
     are.
 
-    marker: bytes that may not occur among the characters, b"" for none. ending: what follows the characters where that
-    ends in the marker: its last byte is then the end of the first one.
+    marker: bytes that may not occur among the characters, b"" for none. ending: what follows the characters, of which
+    all but the last byte may not complete the marker.
     """
 
     quote: bytes
@@ -209,7 +209,7 @@ def quoted(quote: bytes, plain: bytes = b"") -> Dialect:
 
     quote: UTF-8 text, or bytes that have one of NEVER; then `plain` is the text that a reader takes for it.
     """
-    content = Content(Text(quote, False, *_end(quote, quote, plain)))
+    content = Content(Text(quote, escape=False, marker=plain or quote, ending=quote))
     return Dialect(Words(), content, Properties(b"", bare_name, b":", ((b"", content),), b"", b","))
 
 
@@ -231,15 +231,10 @@ def tagged(
     it when it is read so. plain: where `close` has one of NEVER, the text that a reader takes for it.
     """
     edge = b"\n" if newline else b""
-    marker, ending = _end(close, edge + close, plain)
-    raw = Text(b"", False, marker, ending)
+    marker = plain or close
+    raw = Text(b"", escape=False, marker=marker, ending=edge + close)
     values = [(kind, Content(raw, is_text, not is_text)) for kind, is_text in kinds or ()]
     values = values or [(value_open, Content(raw))]
     introduced = tuple((introduction + edge, content) for introduction, content in values)
     bare = Properties(open, TagName(key_end), key_end, introduced, edge + close, between)
     return _json(Words(), marker, bare)
-
-
-def _end(marker: bytes, ending: bytes, plain: bytes) -> tuple[bytes, bytes]:
-    """What may not occur in a raw string, and what follows it."""
-    return plain or marker, ending
