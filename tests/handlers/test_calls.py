@@ -5,7 +5,7 @@ import json
 import pytest
 
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
-from handlers.formats.syntax import Format
+from handlers.formats.syntax import Format, ReasoningSyntax
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0}
@@ -102,6 +102,27 @@ def test_a_model_that_no_grammar_can_be_enforced_with(fakes, choice):
             assert response.headers["x-ignored-parameters"] == "parallel_tool_calls"
         else:
             assert response.status_code == 422 and "lacks the byte" in response.json()["error"]["message"]
+
+
+def test_a_schema_that_cannot_be_enforced_even_with_any_values_leaves_calls_to_the_model(hermes):
+    named = tool("bad", {"type": "object", "properties": {"refuse": {}}})
+    response = send(hermes, tools=[A, named])
+    assert response.status_code == 200 and asked(hermes) == {}
+    assert response.headers["x-ignored-parameters"] == "tools.0.function.parameters,tools.1.function.parameters"
+
+
+@pytest.mark.parametrize("close", ["</think" + ">" * 20, None])
+def test_a_budget_whose_end_cannot_be_forced_is_422(fakes, close):
+    class Wordless(fakes.Tokenizer):
+        def marker_tokens(self, marker):
+            raise ValueError(f"the tokenizer cannot write {marker!r} by itself")
+
+    reasoning = ReasoningSyntax("<think>", close or "</think>")
+    format = Format(TOOL_SYNTAXES["hermes"], reasoning)
+    with fakes.connected(format=format, tokenizer=fakes.Tokenizer() if close else Wordless()) as app:
+        response = send(app, reasoning_budget=3)
+    error = response.json()["error"]
+    assert response.status_code == 422 and error["param"] == "reasoning_budget" and "</think" in error["message"]
 
 
 @pytest.mark.parametrize("budget", [0, 7])

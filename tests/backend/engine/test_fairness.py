@@ -71,6 +71,17 @@ def test_a_prompt_never_delays_a_running_stream_by_more_than_one_chunk(small, la
     assert sum(call.prefilled for call in calls[begin:end]) >= sum(len(prompt) - 1 for prompt in late)
 
 
+@given(length=st.integers(1, LENGTH - 1), shapes=st.sampled_from(SHAPES))
+@settings(max_examples=20)
+def test_a_prompt_costs_little_more_than_its_tokens(small, length, shapes):
+    """Padding at most doubles it, but for the smallest program there is."""
+    noting, calls = recorded(varied(small, prefill_shapes=shapes))
+    with running(noting) as engine:
+        engine.generate(request([i % VOCAB for i in range(length)], max_tokens=1))
+    computed = sum(call.prefilled for call in calls)
+    assert length - 1 <= computed <= 2 * (length - 1) + shapes[0][1]
+
+
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_newcomers_do_not_starve_one_who_needs_most_of_the_pool(small, deterministic):
     """Each newcomer is followed by the next at once, so that rows and pages are never idle."""
