@@ -5,6 +5,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 END, VOCAB = 2, 1536  # of the bundled model: <|im_end|> ends an answer
+TREE = {
+    "$ref": "#/$defs/tree",
+    "$defs": {
+        "tree": {
+            "type": "object",
+            "properties": {"leaf": {"type": "boolean"}, "sons": {"items": {"$ref": "#/$defs/tree"}, "maxItems": 2}},
+            "required": ["leaf"],
+        }
+    },
+}
+"""A schema that recurs."""
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 ORDINARY = st.integers(20, VOCAB - 1)  # tokens with text
 SEEDS = st.integers(-(2**63), 2**64 - 1)

@@ -5,6 +5,7 @@ import json
 import jsonschema
 import pytest
 
+from tests.conformance.bodies import TREE
 from tests.conformance.chat import assert_alike, fold, said, text
 
 WEATHER = {
@@ -13,16 +14,6 @@ WEATHER = {
         "name": "get_weather",
         "description": "Get the current weather in a city.",
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-TREE = {
-    "$ref": "#/$defs/tree",
-    "$defs": {
-        "tree": {
-            "type": "object",
-            "properties": {"leaf": {"type": "boolean"}, "sons": {"items": {"$ref": "#/$defs/tree"}, "maxItems": 2}},
-            "required": ["leaf"],
-        }
     },
 }
 SHAPE = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.tiny.tasks.conversation import conversation
 from backend.tiny.tasks.draw import Draw
+from tests.conformance.bodies import TREE
 
 Body = dict[str, Any]
 CONTEXT = 1024
@@ -14,16 +15,6 @@ CITY = {
     "type": "object",
     "properties": {"city": {"enum": ["Oslo", "Paris", "Rome"]}, "people": {"type": "integer", "minimum": 0}},
     "required": ["city"],
-}
-TREE = {
-    "$ref": "#/$defs/tree",
-    "$defs": {
-        "tree": {
-            "type": "object",
-            "properties": {"leaf": {"type": "boolean"}, "sons": {"items": {"$ref": "#/$defs/tree"}, "maxItems": 2}},
-            "required": ["leaf"],
-        }
-    },
 }
 FORMATS: tuple[Body, ...] = (
     {"type": "json_object"},

@@ -3,13 +3,10 @@
 import random
 from typing import Any
 
+from tests.conformance.bodies import TREE
+
 Schema = dict[str, Any]
 NAMES = ("city", "days", "unit", "tags", "filter", "note", "limit", "who", "price", "options")
-TREE: Schema = {
-    "type": "object",
-    "properties": {"leaf": {"type": "boolean"}, "sons": {"items": {"$ref": "#/$defs/tree"}, "maxItems": 2}},
-    "required": ["leaf"],
-}
 
 
 def tools(rng: random.Random) -> list[dict[str, Any]]:
@@ -23,11 +20,11 @@ def parameters(rng: random.Random) -> Schema:
     if kind < 0.1:
         return {}
     if kind < 0.2:
-        return {"$ref": "#/$defs/tree", "$defs": {"tree": TREE}}
+        return dict(TREE)
     if kind < 0.35:
         first, second = object_of(rng, 1), object_of(rng, 1)
         return {"oneOf": [tagged("a", first), tagged("b", second)]}
-    return object_of(rng, 2) | ({"$defs": {"tree": TREE}} if rng.random() < 0.5 else {})
+    return object_of(rng, 2)
 
 
 def tagged(kind: str, schema: Schema) -> Schema:
