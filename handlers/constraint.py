@@ -34,7 +34,7 @@ _TOOL_PLACE = re.compile(r"tools\.(\d+)\.function\.parameters")
 class Wish:
     """A constraint. tools: those whose schemas need not be enforced if they cannot be, because nothing must be called.
 
-    relaxed: the places of the schemas that are not.
+    relaxed: the places of the schemas that are not, and other parameters that have no effect for that.
     """
 
     constraint: Constraint
@@ -101,7 +101,7 @@ class Constraints:
             named = isinstance(choice, ChatCompleteBodyToolChoice)
             asked = [tool for tool in tools if not named or tool.name == choice.function.name]  # type: ignore[union-attr]
             return self._composite(grammarian.calls_only(asked, parallel and not named), TOOLS)
-        if not self.answering.enforceable or self.answering.format.tools[0].marker is None:
+        if not self.answering.enforces_calls:
             return self._of_budget()
         wish = self._composite(grammarian.text_with_calls(tools, parallel), TOOLS)
         return replace(wish, tools=tools, relaxed=relaxed)
@@ -118,7 +118,8 @@ class Constraints:
         relaxed = tuple(dict.fromkeys([*wish.relaxed, *(tool.place for tool in concerned)]))
         if relaxed == wish.relaxed:
             text = self._composite(self._grammarian().any_text(), TOOLS)
-            return replace(text, relaxed=tuple(tool.place for tool in wish.tools))
+            unused = ["parallel_tool_calls"] if self.body.parallel_tool_calls is False else []
+            return replace(text, relaxed=(*(tool.place for tool in wish.tools), *unused))
         tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in wish.tools]
         return self._of_calls(tuple(tools), relaxed)
 

@@ -58,7 +58,8 @@ def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, answeri
             yield "response_format.json_schema.description"
     if body.reasoning_effort is not None and not loaded.tokenizer.template_uses("reasoning_effort"):
         yield "reasoning_effort"
-    if body.parallel_tool_calls is False and answering.calls and not answering.enforceable:
+    callable_ = body.tools and body.tool_choice != "none"
+    if body.parallel_tool_calls is False and callable_ and not answering.enforces_calls:
         yield "parallel_tool_calls"
 
 

@@ -36,6 +36,12 @@ class Answering:
     budget: int | None = None
 
     @property
+    def enforces_calls(self) -> bool:
+        """Whether calls are written by a grammar: all that must come, others where a marker tells that one begins."""
+        marked = self.calls and self.format.tools[0].marker is not None
+        return self.enforceable and (self.must_call or marked)
+
+    @property
     def may_reason(self) -> bool:
         """Whether reasoning may come before an answer."""
         return self.format.reasoning is not None and not self.closed

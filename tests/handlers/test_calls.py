@@ -106,9 +106,19 @@ def test_a_model_that_no_grammar_can_be_enforced_with(fakes, choice):
 
 def test_a_schema_that_cannot_be_enforced_even_with_any_values_leaves_calls_to_the_model(hermes):
     named = tool("bad", {"type": "object", "properties": {"refuse": {}}})
-    response = send(hermes, tools=[A, named])
+    response = send(hermes, tools=[A, named], parallel_tool_calls=False)
     assert response.status_code == 200 and asked(hermes) == {}
-    assert response.headers["x-ignored-parameters"] == "tools.0.function.parameters,tools.1.function.parameters"
+    places = [f"tools.{i}.function.parameters" for i in range(2)]
+    assert response.headers["x-ignored-parameters"].split(",") == [*places, "parallel_tool_calls"]
+
+
+@pytest.mark.parametrize(("family", "named"), [("hermes", None), ("llama3", "parallel_tool_calls")])
+def test_one_call_at_most_is_named_where_nothing_enforces_it(fakes, family, named):
+    """Nothing marks where a call of Llama 3 begins; what must be called is enforced all the same."""
+    with fakes.connected(format=Format(TOOL_SYNTAXES[family])) as app:
+        for choice, expected in (("auto", named), ("required", None)):
+            response = send(app, tools=[A], parallel_tool_calls=False, tool_choice=choice)
+            assert response.status_code == 200 and response.headers.get("x-ignored-parameters") == expected
 
 
 @pytest.mark.parametrize("close", ["</think" + ">" * 20, None])
