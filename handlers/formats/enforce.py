@@ -118,10 +118,10 @@ class Grammarian:
         inside = self._inside(reasoning, stops=True)
         if self.opened:
             return sequence(inside, scan(branches, stops=True))
-        markers = self._markers(reasoning.open)
+        reasons = branch(self._markers(reasoning.open), inside, True)
         if reasoning.anywhere:
-            return scan([branch(markers, inside, True), *branches], stops=True)
-        return scan(branches, branch(markers[:1], inside, True), stops=True)
+            return scan([reasons, *branches], stops=True)
+        return scan(branches, reasons, stops=True)
 
     # Calls
 

@@ -3,31 +3,32 @@
 from collections import deque
 from collections.abc import Mapping
 from itertools import groupby
+from types import MappingProxyType
 
 from backend.grammar.graph import Graph
 
 WHITE = frozenset(b" \t\r\n")
 AWAY = -1
-"""The text has begun, and not with the opening marker."""
+"""The text has begun, and with nothing that opens."""
 State = tuple[int, int]
-"""A node of the tree of markers, and how much of the opening marker was read, or AWAY."""
+"""What was read last of the markers, and what was read at first of those that open; or AWAY."""
 
 
 def write_scan(
     graph: Graph,
     a: int,
     markers: Mapping[bytes, int],
-    opening: tuple[bytes, int] | None = None,
+    openings: Mapping[bytes, int] = MappingProxyType({}),
     stop: int | None = None,
     inside: bool = False,
 ) -> None:
     """From a, any bytes; each marker leads to its node as soon as it is complete, the longest where several are.
 
-    opening: a marker that counts at the beginning only, white space before it aside. stop: where the scan may end at
+    openings: markers that count at the beginning only, white space before them aside. stop: where the scan may end at
     any time. inside: the nodes between are marked as such. No marker is empty.
     """
-    tree = _Tree(list(markers))
-    start: State = (0, 0 if opening else AWAY)
+    anywhere, first = _Tree(markers), _Tree(openings)
+    start: State = (0, 0 if openings else AWAY)
     nodes, work = {start: graph.node()}, [start]
     graph.epsilon(a, nodes[start])
     while work:
@@ -39,9 +40,9 @@ def write_scan(
             graph.inside.add(node)
         targets: list[int] = []
         for byte in range(256):
-            after, found = _step(tree, opening, state, byte)
+            after, found = _step(anywhere, first, state, byte)
             if found is not None:
-                targets.append(found if isinstance(found, int) else markers[found])
+                targets.append(found)
                 continue
             if after not in nodes:
                 nodes[after] = graph.node()
@@ -52,38 +53,36 @@ def write_scan(
             graph.edge(node, bytes_[0], bytes_[-1], target)
 
 
-def _step(
-    tree: "_Tree", opening: tuple[bytes, int] | None, state: State, byte: int
-) -> tuple[State, bytes | int | None]:
-    """The state after a byte; and the marker that it completes, or the node to which the opening marker leads."""
-    at, progress = state
-    after = tree.after(at, byte)
-    if opening is not None and progress != AWAY:
-        if byte == opening[0][progress]:
-            if progress + 1 == len(opening[0]):
-                return state, opening[1]
-            progress += 1
-        elif progress > 0 or byte not in WHITE:
-            progress = AWAY
-    return (after, progress), tree.found[after]
+def _step(anywhere: "_Tree", first: "_Tree", state: State, byte: int) -> tuple[State, int | None]:
+    """The state after a byte, and where the marker leads that it completes, one that opens before any other."""
+    at, begun = anywhere.after(state[0], byte), state[1]
+    if begun != AWAY and not (begun == 0 and byte in WHITE):
+        begun = first.child(begun, byte)
+    opened = None if begun == AWAY else first.found[begun]
+    return (at, begun), anywhere.found[at] if opened is None else opened
 
 
 class _Tree:
-    """The prefixes of the markers. found: by node, the longest marker that ends there, None for none."""
+    """The prefixes of the markers. found: by node, where the longest marker that ends there leads, None for none."""
 
-    def __init__(self, markers: list[bytes]) -> None:
+    def __init__(self, markers: Mapping[bytes, int]) -> None:
         self._children: list[dict[int, int]] = [{}]
         self._fallback = [0]
-        self.found: list[bytes | None] = [None]
-        for marker in markers:
-            self.found[self._insert(marker)] = marker
+        self.found: list[int | None] = [None]
+        for marker, target in markers.items():
+            self.found[self._insert(marker)] = target
         queue = deque(self._children[0].values())
         while queue:
             node = queue.popleft()
             for byte, child in self._children[node].items():
                 self._fallback[child] = self.after(self._fallback[node], byte)
-                self.found[child] = self.found[child] or self.found[self._fallback[child]]
+                if self.found[child] is None:
+                    self.found[child] = self.found[self._fallback[child]]
                 queue.append(child)
+
+    def child(self, node: int, byte: int) -> int:
+        """The prefix that is longer by a byte, AWAY if there is none."""
+        return self._children[node].get(byte, AWAY)
 
     def after(self, node: int, byte: int) -> int:
         """The longest suffix of what was read that begins a marker."""

@@ -59,8 +59,8 @@ def scan(
 ) -> Composite:
     """Any bytes, up to the first of the markers of `branches`, wherever it comes.
 
-    opening: a branch with one marker, which counts at the very beginning only, after white space. stops: the
-    whole answer may end anywhere before a marker. inside: what is scanned is reasoning, whose length may be limited.
+    opening: a branch whose markers count at the very beginning only, after white space. stops: the whole answer may
+    end anywhere before a marker. inside: what is scanned is reasoning, whose length may be limited.
     """
     return ["scan", list(branches), opening, stops, inside]
 

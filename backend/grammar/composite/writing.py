@@ -89,12 +89,11 @@ class _Writer:
     ) -> None:
         again, stop = self._graph.node(), self._end if stops else None
         targets = {mark: node for one in branches for mark, node in self._branch(one, again, b).items()}
-        write_scan(self._graph, again, targets, None, stop, inside)
+        write_scan(self._graph, again, targets, stop=stop, inside=inside)
         if opening is None:
             self._graph.epsilon(a, again)
         else:
-            first = next(iter(self._branch(opening, again, b).items()))
-            write_scan(self._graph, a, targets, first, stop, inside)
+            write_scan(self._graph, a, targets, self._branch(opening, again, b), stop, inside)
 
     def _branch(self, branch: Composite, again: int, b: int) -> dict[bytes, int]:
         """The node to which its markers lead."""

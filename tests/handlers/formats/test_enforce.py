@@ -112,10 +112,11 @@ def test_where_there_must_be_a_call_there_is_nothing_else_and_it_is_valid(family
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("controls", [False, True])
 @pytest.mark.parametrize("opened", [False, True])
-def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opened):
+@pytest.mark.parametrize("opening", [Speller.__call__, lambda _, marker: [text(marker)]], ids=["spelled", "plain"])
+def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opened, opening):
     format = format_of(family)
     speller, walker = words(family, controls, "text_with_calls", True, opened)
-    begun = [] if opened else speller(format.reasoning.open)
+    begun = [] if opened else opening(speller, format.reasoning.open)
     markers = [marker for syntax in format.tools[:1] for marker in syntax.markers]
     terms = [*begun, *(term for marker in markers for term in [*speller(marker), text(" x ")])]
     word = b"".join(map(term_bytes, terms))

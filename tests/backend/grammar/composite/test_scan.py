@@ -26,7 +26,7 @@ def scan(markers: list[bytes], opening: bytes | None, stops: bool) -> Tables:
         graph.edge(targets[marker], DIGITS[number], DIGITS[number], root.end)
     found = graph.node()
     graph.edge(found, DIGITS[9], DIGITS[9], root.end)
-    write_scan(graph, root.start, targets, None if opening is None else (opening, found), root.end if stops else None)
+    write_scan(graph, root.start, targets, {} if opening is None else {opening: found}, root.end if stops else None)
     return assemble(Automaton(graph, root))
 
 
