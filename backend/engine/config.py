@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from backend.engine.prefill_shapes import Shape
+
 
 @dataclass(frozen=True)
 class EngineConfig:
@@ -22,7 +24,7 @@ class EngineConfig:
     pages: int
     page_tokens: int = 16
     row_buckets: tuple[int, ...] = (1, 4, 16)
-    prefill_shapes: tuple[tuple[int, int], ...] = ((1, 32), (8, 32), (1, 256))
+    prefill_shapes: tuple[Shape, ...] = ((1, 32), (4, 32), (1, 64), (1, 256))
     max_steps: int = 16
     block_seconds: float = 0.04
     read_behind: bool = True
@@ -49,7 +51,7 @@ class EngineConfig:
         return (self.rows,) if self.deterministic else self.row_buckets
 
     @property
-    def prefills(self) -> tuple[tuple[int, int], ...]:
+    def prefills(self) -> tuple[Shape, ...]:
         """(rows, tokens) of the prefill programs."""
         return self.prefill_shapes[:1] if self.deterministic else self.prefill_shapes
 

@@ -11,6 +11,7 @@ from backend.engine.cache import Cache
 from backend.engine.config import bucket
 from backend.engine.events import events_of
 from backend.engine.job import Choice, Job
+from backend.engine.prefill_shapes import Shape, cheapest, cost
 from backend.engine.programs import Piece, Programs
 from backend.engine.state import Block
 from backend.grammar.device.arena import ArenaFull
@@ -53,7 +54,7 @@ class Scheduler:
         self._rows: list[Choice | None] = [None] * self._config.rows
         self._waiting: list[Choice] = []
         self._in_flight: deque[InFlight] = deque()
-        self._step_seconds = self._config.block_seconds / self._config.max_steps
+        self._step_seconds = self._config.block_seconds  # until a block was read: one step
         self._read_at = 0.0
 
     @property
@@ -235,17 +236,14 @@ class Scheduler:
         siblings = [c for c in self._holders() if c.job is choice.job and not c.drawn]
         return bool(choice.drawn) or siblings[0] is choice
 
-    def _pick(self, work: list[Choice]) -> tuple[tuple[int, int], list[Choice]]:
-        """A program, and whose tokens it takes: the first's, with others' if they fit."""
-        first = work[0]
-        for rows, size in self._config.prefills:
-            group = [choice for choice in work if choice.remaining <= size][:rows]
-            if first.remaining <= size and len(group) > 1 and rows > 1:
-                return (rows, size), group
-        # A program that would be padded to more than twice its tokens costs more than several calls of a smaller one.
-        alone = [shape for shape in self._config.prefills if shape[0] == 1]
-        fitting = [shape for shape in alone if shape == alone[0] or shape[1] <= 2 * first.remaining]
-        return next((shape for shape in fitting if shape[1] >= first.remaining), fitting[-1]), [first]
+    def _pick(self, work: list[Choice]) -> tuple[Shape, list[Choice]]:
+        """A program, and whose tokens it takes: the first's, with others' where one call for all costs less."""
+        first, shapes = work[0], self._config.prefills
+        for shape in shapes:
+            group = [choice for choice in work if choice.remaining <= shape[1]][: shape[0]]
+            if first in group and cost(shape) < sum(cheapest(shapes, choice.remaining)[0] for choice in group):
+                return shape, group
+        return cheapest(shapes, first.remaining)[1], [first]
 
     def _start_all(self) -> bool:
         """Let everyone decode whose tokens are in the cache."""
@@ -299,8 +297,9 @@ class Scheduler:
             return False
         live, tables = self._batch(holders)
         leave = any(choice.job.compiled for choice in self._waiting)
+        dispatched = time.monotonic()  # before: where programs run synchronously, the call is the run
         self._state, block = self._programs.decode(self._state, tables, live, steps, leave)
-        self._in_flight.append(InFlight(block, holders, steps, time.monotonic()))
+        self._in_flight.append(InFlight(block, holders, steps, dispatched))
         self.totals.dispatches += 1
         return True
 

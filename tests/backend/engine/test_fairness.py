@@ -3,12 +3,14 @@
 import asyncio
 import copy
 import random
+import time
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.engine.prefill_shapes import Shape
 from backend.engine.programs import Programs
 from tests.backend.engine.conftest import VOCAB, request
 from tests.backend.engine.visits import FREE, LENGTH, SMALLEST, exact, running, varied
@@ -20,23 +22,31 @@ prompts = st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=80)
 
 @dataclass(frozen=True)
 class Dispatch:
-    """A call of a program: how many prompt tokens it computes, padding included; 0 for decoding."""
+    """A call of a program: the shape of a prefill program, None and at most so many steps of decoding."""
 
-    prefilled: int
+    shape: Shape | None
+    steps: int = 0
+
+    @property
+    def prefilled(self) -> int:
+        """How many prompt tokens it computes, padding included."""
+        return self.shape[0] * self.shape[1] if self.shape else 0
 
 
-def recorded(programs: Programs) -> tuple[Programs, list[Dispatch]]:
-    """The same programs; the list grows with every dispatch of a decode or prefill program."""
+def recorded(programs: Programs, step_seconds: float = 0.0) -> tuple[Programs, list[Dispatch]]:
+    """The same programs, each step of decoding so much slower; the list grows with every dispatch of either kind."""
     calls: list[Dispatch] = []
     noting = copy.copy(programs)
 
     def prefill(state, shape, pieces):
-        calls.append(Dispatch(shape[0] * shape[1]))
+        calls.append(Dispatch(shape))
         return programs.prefill(state, shape, pieces)
 
-    def decode(*args, **kwargs):
-        calls.append(Dispatch(0))
-        return programs.decode(*args, **kwargs)
+    def decode(state, tables, live, steps, leave):
+        calls.append(Dispatch(None, steps))
+        state, block = programs.decode(state, tables, live, steps, leave)
+        time.sleep(step_seconds * int(block.steps))
+        return state, block
 
     noting.prefill, noting.decode = prefill, decode
     return noting, calls
@@ -71,15 +81,14 @@ def test_a_prompt_never_delays_a_running_stream_by_more_than_one_chunk(small, la
     assert sum(call.prefilled for call in calls[begin:end]) >= sum(len(prompt) - 1 for prompt in late)
 
 
-@given(length=st.integers(1, LENGTH - 1), shapes=st.sampled_from(SHAPES))
-@settings(max_examples=20)
-def test_a_prompt_costs_little_more_than_its_tokens(small, length, shapes):
-    """Padding at most doubles it, but for the smallest program there is."""
-    noting, calls = recorded(varied(small, prefill_shapes=shapes))
-    with running(noting) as engine:
-        engine.generate(request([i % VOCAB for i in range(length)], max_tokens=1))
-    computed = sum(call.prefilled for call in calls)
-    assert length - 1 <= computed <= 2 * (length - 1) + shapes[0][1]
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_block_takes_no_longer_than_it_should_once_steps_are_known(small, behind):
+    slow, calls = recorded(varied(small, block_seconds=0.2, read_behind=behind), step_seconds=0.06)
+    with running(slow) as engine:
+        assert len(engine.generate(request([5], max_tokens=40))) == 40
+    steps = [call.steps for call in calls if call.shape is None]
+    assert steps[0] == 1
+    assert max(steps) in (2, 3)
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

@@ -1,0 +1,60 @@
+"""Which programs a prompt goes through: the cheapest calls, by brute force and in a running engine."""
+
+from itertools import combinations_with_replacement
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.engine.config import EngineConfig
+from backend.engine.job import Job
+from backend.engine.prefill_shapes import Shape, cheapest, cost
+from backend.engine.scheduler import Scheduler
+from tests.backend.engine.conftest import VOCAB, request
+from tests.backend.engine.test_fairness import recorded
+from tests.backend.engine.visits import FREE, LENGTH, varied
+
+SERVED = EngineConfig(4096, pages=256).prefill_shapes
+SHAPES = st.sampled_from((SERVED, FREE.prefill_shapes, ((1, 16), (2, 48), (1, 128)), ((1, 32),)))
+
+
+@given(shapes=SHAPES, tokens=st.integers(1, 300))
+def test_no_other_calls_are_cheaper(shapes: tuple[Shape, ...], tokens: int) -> None:
+    longest = shapes[-1][1]
+    calls, rest = [], tokens
+    while rest > 0:
+        calls.append(cheapest(shapes, rest)[1])
+        rest -= calls[-1][1]
+    rest = tokens - max(0, (tokens - 1) // longest * longest)
+    alone = [shape for shape in shapes if shape[0] == 1]
+    covers = (
+        some
+        for count in range(1, rest // alone[0][1] + 2)
+        for some in combinations_with_replacement(alone, count)
+        if sum(size for _, size in some) >= rest
+    )
+    least = min(sum(map(cost, some)) for some in covers) + (tokens - rest) // longest * cost((1, longest))
+    assert sum(map(cost, calls)) == cheapest(shapes, tokens)[0] == least
+
+
+def test_a_prompt_as_long_as_any_context_is_planned() -> None:
+    assert cheapest(SERVED, 10_000_000)[1] == SERVED[-1]
+
+
+@settings(max_examples=20)
+@given(lengths=st.lists(st.integers(2, LENGTH - 1), min_size=1, max_size=4))
+def test_prompts_cost_no_more_together_than_one_by_one(small, lengths: list[int]) -> None:
+    programs, calls = recorded(varied(small))
+    scheduler = Scheduler(programs)
+    for start, length in enumerate(lengths):
+        prompt = [(start + i * i) % VOCAB for i in range(length)]
+        scheduler.add(Job(request(prompt, max_tokens=1), emit=lambda _: None, fail=_raise))
+    while scheduler.step():
+        pass
+    paid = sum(cost(call.shape) for call in calls if call.shape is not None)
+    one_by_one = sum(cheapest(FREE.prefill_shapes, length - 1)[0] for length in lengths)
+    assert paid <= one_by_one
+    assert len(lengths) > 1 or paid == one_by_one
+
+
+def _raise(error: Exception) -> None:
+    raise error
