@@ -45,10 +45,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite; arguments go to pytest."""
+    """The whole suite in two processes; arguments go to pytest (`-- -n 0` for one process)."""
     install(session, "tests", "codegen", "train")
     session.install(*PINS, "--no-deps", "trl")  # its chat templates are test data; its dependencies are not wanted
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session
@@ -105,6 +105,13 @@ def bench(session: nox.Session) -> None:
     install(session)
     session.install(*PINS, "torch")
     session.run("python", "-m", "benchmarks.decode", *session.posargs)
+
+
+@nox.session
+def bench_quick(session: nox.Session) -> None:
+    """The decoding and serving benchmarks with a tiny model, only to see that all of it runs (minutes)."""
+    install(session, "tests")
+    session.run("pytest", "tests/benchmark_suite", *session.posargs)
 
 
 @nox.session

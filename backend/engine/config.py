@@ -66,6 +66,11 @@ class EngineConfig:
         return max(rows for rows, _ in self.prefills)
 
     @property
+    def most_prefilled(self) -> int:
+        """Tokens of one prefill call at most, padding included."""
+        return max(rows * size for rows, size in self.prefills)
+
+    @property
     def width(self) -> int:
         """W, pages of one row at most."""
         return self.pages_for(self.context)

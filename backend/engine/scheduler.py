@@ -41,7 +41,7 @@ class Totals:
 
 
 class Scheduler:
-    """First come, first served. Each `step` admits, runs one prefill program, dispatches one block and reads one.
+    """First come, first served. Each `step` admits, prefills one chunk, dispatches one block of steps and reads one.
 
     Who came earlier takes pages from who came last when there are no others; that one waits and is computed again, from
     its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.
@@ -208,28 +208,37 @@ class Scheduler:
         return next((other for other in siblings if other is not choice and other.cached >= filled), None)
 
     def _prefill(self) -> bool:
-        """Run one prefill program."""
+        """Run prefill programs, of as many tokens together as the largest has: so long may a stream be delayed."""
+        changed, room = False, self._config.most_prefilled
+        while (tokens := self._prefill_once(room)) is not None:
+            changed, room = True, room - tokens
+        return changed
+
+    def _prefill_once(self, room: int) -> int | None:
+        """Run one prefill program of at most `room` tokens. Gives its tokens; None if there is nothing to run."""
         work = [choice for choice in self._holders() if choice.remaining > 0 and self._is_first(choice)]
         for choice in work[: self._config.widest_prefill]:
             self.cache.reuse(choice)
         if not all(choice.remaining for choice in work):
-            return True
+            return 0
         if not work:
-            return False
+            return None
         shape, chosen = self._pick(work)
+        if shape[0] * shape[1] > room:
+            return None
         pieces: list[tuple[Choice, Piece]] = []
         for choice in chosen:
             end = choice.cached + min(choice.remaining, shape[1])
             if self._grow(choice, end):
                 pieces.append((choice, Piece(choice.tokens[choice.cached : end], choice.cached, choice.pages)))
         if not pieces:
-            return False
+            return None
         self._state = self._programs.prefill(self._state, shape, [piece for _, piece in pieces])
         for choice, piece in pieces:
             choice.job.started = choice.job.started or time.monotonic()
             choice.cached += len(piece.tokens)
             self.cache.remember(choice)
-        return True
+        return shape[0] * shape[1]
 
     def _is_first(self, choice: Choice) -> bool:
         """Of the choices of a job that hold rows, one prefills the prompt for all."""

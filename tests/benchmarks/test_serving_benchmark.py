@@ -1,11 +1,10 @@
-"""The serving benchmark's quick mode, so that the script cannot rot, and the arithmetic that its figures rest on."""
+"""The serving benchmark: its arguments, its models, and the arithmetic that its figures rest on."""
 
 import asyncio
 import json
 import random
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import httptools
 import pytest
@@ -30,25 +29,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[models.Model]:
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[models.Model]:
     yield models.bundled_model(tmp_path_factory.mktemp("bundled"))
-
-
-def test_quick_mode_runs_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file, plot = tmp_path / "figures.json", tmp_path / "plot.svg"
-    serving.main(["--quick", "--sides", "jaxchat", "--json", str(file), "--plot", str(plot)])
-    record, shown = json.loads(file.read_text()), capsys.readouterr().out
-    assert set(serving.PARTS) < set(record)
-    assert record["not in this run"].split(", ") == [side for side in serving.SIDES if side != "jaxchat"]
-    assert shown.count("### ") == len(serving.PARTS) and "</svg>" in plot.read_text()
-    for level in record["load"]:
-        assert level["tokens"] == level["asked"] > 0 and level["same"] == 1.0 and level["memory"] > 50e6
-    assert [level["streams"] for level in record["load"]] == [1, 4]
-    first, second = record["scaling"]
-    assert first["pool"] < second["pool"] and min(first["step"] + second["step"]) > 0
-    assert all(0 < share < 1 for share in record["host"][0]["share"])
-    applications = {(entry["streamed"], entry["side"]): entry["bytes"] for entry in record["http"]}
-    assert applications[False, "bare route"] == applications[False, "ours, stub tokenizer"]
-    assert applications[True, "bare route"] == applications[True, "ours, stub tokenizer"]
-    assert record["prefix"][0]["cached"] >= 64
 
 
 def test_an_absent_side_is_named_and_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conformance.chat import CONTEXT, HELLO, PATH, ROWS, TIMEOUT, read_error, read_stream, wait_until
 
-LONG = {"messages": HELLO, "max_tokens": 900, "eos_token": [], "n": ROWS, "stream": True}  # all rows, for seconds
+LONG = {"messages": HELLO, "max_tokens": 300, "eos_token": [], "n": ROWS, "stream": True}  # all rows, for seconds
 
 
 @pytest.fixture

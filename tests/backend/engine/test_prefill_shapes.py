@@ -56,5 +56,17 @@ def test_prompts_cost_no_more_together_than_one_by_one(small, lengths: list[int]
     assert len(lengths) > 1 or paid == one_by_one
 
 
+def test_short_prompts_share_what_a_running_stream_may_be_delayed_by(small) -> None:
+    programs, calls = recorded(varied(small, prefill_shapes=((1, 8), (1, 32)), max_steps=2))
+    scheduler = Scheduler(programs)
+    scheduler.add(Job(request([5], max_tokens=50), emit=lambda _: None, fail=_raise))
+    scheduler.step()
+    for first in range(3):
+        scheduler.add(Job(request([first] * 9, max_tokens=2), emit=lambda _: None, fail=_raise))
+    calls.clear()
+    scheduler.step()
+    assert [call.shape for call in calls] == [(1, 8)] * 3 + [None]
+
+
 def _raise(error: Exception) -> None:
     raise error

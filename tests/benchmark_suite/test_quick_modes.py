@@ -1,0 +1,58 @@
+"""The quick modes of the decoding and the serving benchmark, so that the scripts cannot rot."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from transformers.utils import logging as transformers_logging
+
+from benchmarks import decode
+from benchmarks.serving import __main__ as serving
+
+
+@pytest.fixture
+def process_settings() -> Iterator[None]:
+    """Puts back what the command sets for its whole process."""
+    threads, verbosity = torch.get_num_threads(), transformers_logging.get_verbosity()
+    yield
+    torch.set_num_threads(threads)
+    transformers_logging.set_verbosity(verbosity)
+    transformers_logging.enable_progress_bar()
+
+
+@pytest.mark.usefixtures("process_settings")
+def test_decoding_compares_both_sides_on_the_same_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "figures.json"
+    decode.main(["--quick", "--json", str(file)])
+    record = json.loads(file.read_text())
+    assert record["command"] == f"python -m benchmarks.decode --quick --json {file}"
+    assert [result["rows"] for result in record["results"]] == [1, 4]
+    for result in record["results"]:
+        assert result["same_tokens"] == result["same_rows"] == 1.0
+        rates = result["jaxchat"]["decode"], result["transformers"]["decode"]
+        assert result["ratios"] == [ours / theirs for ours, theirs in zip(*rates, strict=True)]
+        expected = record["step_bytes"] / record["bandwidth_limit"] * rates[0][0] / result["rows"]
+        assert result["bandwidth"]["jaxchat"] == pytest.approx(expected)
+    shown = capsys.readouterr().out
+    assert all(heading in shown for heading in ("jaxchat", "transformers", "ratio", "GB/s"))
+
+
+def test_serving_runs_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, plot = tmp_path / "figures.json", tmp_path / "plot.svg"
+    serving.main(["--quick", "--sides", "jaxchat", "--json", str(file), "--plot", str(plot)])
+    record, shown = json.loads(file.read_text()), capsys.readouterr().out
+    assert set(serving.PARTS) < set(record)
+    assert record["not in this run"].split(", ") == [side for side in serving.SIDES if side != "jaxchat"]
+    assert shown.count("### ") == len(serving.PARTS) and "</svg>" in plot.read_text()
+    for level in record["load"]:
+        assert level["tokens"] == level["asked"] > 0 and level["same"] == 1.0 and level["memory"] > 50e6
+    assert [level["streams"] for level in record["load"]] == [1, 4]
+    first, second = record["scaling"]
+    assert first["pool"] < second["pool"] and min(first["step"] + second["step"]) > 0
+    assert all(0 < share < 1 for share in record["host"][0]["share"])
+    applications = {(entry["streamed"], entry["side"]): entry["bytes"] for entry in record["http"]}
+    assert applications[False, "bare route"] == applications[False, "ours, stub tokenizer"]
+    assert applications[True, "bare route"] == applications[True, "ours, stub tokenizer"]
+    assert record["prefix"][0]["cached"] >= 64
