@@ -58,14 +58,21 @@ class Side:
 USAGE = {"stream_options": {"include_usage": True}}
 
 
-def jaxchat(served: Served, port: int) -> list[str]:
-    """Ours, with as many rows as streams."""
+def jaxchat(served: Served, port: int, *flags: str) -> list[str]:
+    """Ours, with as many rows as streams and room for them, as llama.cpp has it."""
     run = "import sys; from handlers.cli import main; sys.argv[0] = 'jaxchat'; main()"
     return [
         *(sys.executable, "-c", run, "serve", "--model", str(served.folder), "--host", "127.0.0.1"),
         *("--port", str(port), "--no-metrics", "--max-batch-size", str(served.streams), "--log-level", "warning"),
+        *("--max-context-length", str(served.context)),
         *("--compilation-cache", str(served.scratch / "compiled"), "--grammar-cache", str(served.scratch / "grammars")),
+        *flags,
     ]
+
+
+def jaxchat_deterministic(served: Served, port: int) -> list[str]:
+    """Ours with one shape of each program, so that rounding is always the same: all rows are computed every time."""
+    return jaxchat(served, port, "--deterministic")
 
 
 def transformers(served: Served, port: int) -> list[str]:
@@ -123,6 +130,7 @@ def sides(quantised: str) -> dict[str, Side]:
     python = {"ready": "/v1/models", "extra": {"repeat_penalty": 1.0}, "needs": "llama_cpp"}
     found = [
         Side("jaxchat", jaxchat, extra=USAGE),
+        Side("jaxchat-deterministic", jaxchat_deterministic, extra=USAGE),
         Side("transformers", transformers, needs="fastapi"),
         Side("transformers-batching", transformers_batching, needs="fastapi"),
         Side("llama-server", llama_server("F32"), extra=USAGE),
