@@ -23,7 +23,7 @@ class EngineConfig:
     context: int
     pages: int
     page_tokens: int = 16
-    row_buckets: tuple[int, ...] = (1, 4, 16)
+    row_buckets: tuple[int, ...] = (1, 4, 8, 16)
     prefill_shapes: tuple[Shape, ...] = ((1, 32), (4, 32), (1, 64), (1, 256))
     max_steps: int = 16
     block_seconds: float = 0.04
@@ -81,9 +81,9 @@ class EngineConfig:
 
 
 def row_buckets(rows: int) -> tuple[int, ...]:
-    """1, 4, 16, ... up to and including `rows`: a batch is at most four times too wide."""
+    """1, 4, 8, 16, ... up to and including `rows`: from 4 on a batch is less than twice too wide."""
     assert rows >= 1
-    return (*(4**i for i in range(16) if 4**i < rows), rows)
+    return (*(size for size in (1, *(2**i for i in range(2, 32))) if size < rows), rows)
 
 
 def bucket(buckets: tuple[int, ...], size: int) -> int:
