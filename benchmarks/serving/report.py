@@ -139,7 +139,7 @@ def plot(records: Records, file: Path) -> None:
     from matplotlib import pyplot
 
     models = list(_grouped(records, "model"))
-    figure, panels = pyplot.subplots(1, len(models), figsize=(5 * len(models), 4), squeeze=False, layout="constrained")
+    figure, panels = pyplot.subplots(1, len(models), figsize=(5 * len(models) + 2, 4), squeeze=False, layout="constrained")
     for axes, ((model,), group) in zip(panels[0], models, strict=True):
         for (side,), levels in _grouped(sorted(group, key=lambda r: r["side"] != OURS), "side"):
             streams = [level["streams"] for level in levels]
@@ -149,7 +149,7 @@ def plot(records: Records, file: Path) -> None:
         axes.set_xticks(streams, [str(n) for n in streams])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-    panels[0][0].legend(fontsize="small")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), fontsize="small", loc="outside right upper")
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)
 
