@@ -139,7 +139,9 @@ def plot(records: Records, file: Path) -> None:
     from matplotlib import pyplot
 
     models = list(_grouped(records, "model"))
-    figure, panels = pyplot.subplots(1, len(models), figsize=(5 * len(models) + 2, 4), squeeze=False, layout="constrained")
+    figure, panels = pyplot.subplots(
+        1, len(models), figsize=(5 * len(models) + 2, 4), squeeze=False, layout="constrained"
+    )
     for axes, ((model,), group) in zip(panels[0], models, strict=True):
         for (side,), levels in _grouped(sorted(group, key=lambda r: r["side"] != OURS), "side"):
             streams = [level["streams"] for level in levels]
