@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backend.engine.prefill_shapes import Shape
+from backend.engine.prefill_shapes import Shape, padded
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class EngineConfig:
     @property
     def most_prefilled(self) -> int:
         """Tokens of one prefill call at most, padding included."""
-        return max(rows * size for rows, size in self.prefills)
+        return max(map(padded, self.prefills))
 
     @property
     def width(self) -> int:

@@ -10,9 +10,15 @@ WEIGHTS = 32
 and 311 ms for 32, 64, 128 and 256 tokens."""
 
 
+def padded(shape: Shape) -> int:
+    """Tokens that one call computes, padding included."""
+    rows, tokens = shape
+    return rows * tokens
+
+
 def cost(shape: Shape) -> int:
-    """Of one call, padding included, in tokens."""
-    return WEIGHTS + shape[0] * shape[1]
+    """Of one call, in tokens."""
+    return WEIGHTS + padded(shape)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -11,7 +11,7 @@ from backend.engine.cache import Cache
 from backend.engine.config import bucket
 from backend.engine.events import events_of
 from backend.engine.job import Choice, Job
-from backend.engine.prefill_shapes import Shape, cheapest, cost
+from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
 from backend.engine.programs import Piece, Programs
 from backend.engine.state import Block
 from backend.grammar.device.arena import ArenaFull
@@ -215,7 +215,10 @@ class Scheduler:
         return changed
 
     def _prefill_once(self, room: int) -> int | None:
-        """Run one prefill program of at most `room` tokens. Gives its tokens; None if there is nothing to run."""
+        """Run one prefill program of at most `room` tokens; None if there is nothing to run.
+
+        Gives its tokens, padding included; 0 where the cache had all of somebody's, and others may share them first.
+        """
         work = [choice for choice in self._holders() if choice.remaining > 0 and self._is_first(choice)]
         for choice in work[: self._config.widest_prefill]:
             self.cache.reuse(choice)
@@ -224,7 +227,7 @@ class Scheduler:
         if not work:
             return None
         shape, chosen = self._pick(work)
-        if shape[0] * shape[1] > room:
+        if padded(shape) > room:
             return None
         pieces: list[tuple[Choice, Piece]] = []
         for choice in chosen:
@@ -238,7 +241,7 @@ class Scheduler:
             choice.job.started = choice.job.started or time.monotonic()
             choice.cached += len(piece.tokens)
             self.cache.remember(choice)
-        return shape[0] * shape[1]
+        return padded(shape)
 
     def _is_first(self, choice: Choice) -> bool:
         """Of the choices of a job that hold rows, one prefills the prompt for all."""

@@ -13,6 +13,7 @@ CONFIG = families.read_config(hub.resolve("tiny"))
 FLOAT = jnp.dtype(jnp.float32)
 PAGE_BYTES = page_bytes(CONFIG, PAGE_TOKENS, FLOAT)
 PLENTY = 2**40
+few = settings(max_examples=10)  # each asks flax for every shape of the model
 
 
 def test_plenty_of_memory_gives_every_row_all_that_the_model_allows():
@@ -22,13 +23,13 @@ def test_plenty_of_memory_gives_every_row_all_that_the_model_allows():
     assert sizes.rows == 7
 
 
-@settings(max_examples=10)  # each asks flax for every shape of the model
+@few
 @given(asked=st.integers(1, 5000))
 def test_no_more_is_given_than_was_asked_for_or_the_model_allows(asked):
     assert choose_sizes(LoadOptions(context=asked), CONFIG, FLOAT, PLENTY).context == min(asked, CONFIG.context)
 
 
-@settings(max_examples=10)
+@few
 @given(rows=st.integers(1, 64), memory=st.integers(2**23, 2**28), fraction=st.floats(0.1, 1))
 def test_what_is_chosen_fits_its_share_of_the_memory(rows, memory, fraction):
     options = LoadOptions(rows=rows, memory_fraction=fraction)
@@ -41,7 +42,7 @@ def test_what_is_chosen_fits_its_share_of_the_memory(rows, memory, fraction):
         assert PAGE_TOKENS <= sizes.context <= min(CONFIG.context, sizes.pages * PAGE_TOKENS)
 
 
-@settings(max_examples=10)
+@few
 @given(tokens=st.integers(1, 100_000))
 def test_the_cache_holds_the_tokens_asked_for(tokens):
     sizes = choose_sizes(LoadOptions(kv_cache_tokens=tokens), CONFIG, FLOAT, PLENTY)

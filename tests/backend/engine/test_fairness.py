@@ -1,55 +1,18 @@
 """First come, first served, one chunk at a time: nobody waits for long, whatever the others ask for."""
 
 import asyncio
-import copy
 import random
-import time
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.engine.prefill_shapes import Shape
-from backend.engine.programs import Programs
 from tests.backend.engine.conftest import VOCAB, request
-from tests.backend.engine.visits import FREE, LENGTH, SMALLEST, exact, running, varied
+from tests.backend.engine.visits import FREE, LENGTH, SMALLEST, exact, recorded, running, varied
 
 SHAPES = (FREE.prefill_shapes, ((1, 8), (1, 32)), ((1, 8),), ((1, 32),))
 STEM = random.Random(0).choices(range(VOCAB), k=64)
 prompts = st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=80)
-
-
-@dataclass(frozen=True)
-class Dispatch:
-    """A call of a program: the shape of a prefill program, None and at most so many steps of decoding."""
-
-    shape: Shape | None
-    steps: int = 0
-
-    @property
-    def prefilled(self) -> int:
-        """How many prompt tokens it computes, padding included."""
-        return self.shape[0] * self.shape[1] if self.shape else 0
-
-
-def recorded(programs: Programs, step_seconds: float = 0.0) -> tuple[Programs, list[Dispatch]]:
-    """The same programs, each step of decoding so much slower; the list grows with every dispatch of either kind."""
-    calls: list[Dispatch] = []
-    noting = copy.copy(programs)
-
-    def prefill(state, shape, pieces):
-        calls.append(Dispatch(shape))
-        return programs.prefill(state, shape, pieces)
-
-    def decode(state, tables, live, steps, leave):
-        calls.append(Dispatch(None, steps))
-        state, block = programs.decode(state, tables, live, steps, leave)
-        time.sleep(step_seconds * int(block.steps))
-        return state, block
-
-    noting.prefill, noting.decode = prefill, decode
-    return noting, calls
 
 
 @settings(max_examples=10)

@@ -10,8 +10,7 @@ from backend.engine.job import Job
 from backend.engine.prefill_shapes import Shape, cheapest, cost
 from backend.engine.scheduler import Scheduler
 from tests.backend.engine.conftest import VOCAB, request
-from tests.backend.engine.test_fairness import recorded
-from tests.backend.engine.visits import FREE, LENGTH, varied
+from tests.backend.engine.visits import FREE, LENGTH, recorded, varied
 
 SERVED = EngineConfig(4096, pages=256).prefill_shapes
 SHAPES = st.sampled_from((SERVED, FREE.prefill_shapes, ((1, 16), (2, 48), (1, 128)), ((1, 32),)))

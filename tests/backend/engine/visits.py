@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine, Generation
+from backend.engine.prefill_shapes import Shape, padded
 from backend.engine.programs import Programs
 from backend.engine.stats import EngineStats
 from backend.models.decoder import Decoder
@@ -51,6 +52,38 @@ def running(programs: Programs) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """A call of a program: the shape of a prefill program, None and at most so many steps of decoding."""
+
+    shape: Shape | None
+    steps: int = 0
+
+    @property
+    def prefilled(self) -> int:
+        """How many prompt tokens it computes, padding included."""
+        return padded(self.shape) if self.shape else 0
+
+
+def recorded(programs: Programs, step_seconds: float = 0.0) -> tuple[Programs, list[Dispatch]]:
+    """The same programs, each step of decoding so much slower; the list grows with every dispatch of either kind."""
+    calls: list[Dispatch] = []
+    noting = copy.copy(programs)
+
+    def prefill(state, shape, pieces):
+        calls.append(Dispatch(shape))
+        return programs.prefill(state, shape, pieces)
+
+    def decode(state, tables, live, steps, leave):
+        calls.append(Dispatch(None, steps))
+        state, block = programs.decode(state, tables, live, steps, leave)
+        time.sleep(step_seconds * int(block.steps))
+        return state, block
+
+    noting.prefill, noting.decode = prefill, decode
+    return noting, calls
 
 
 @dataclass(frozen=True)
