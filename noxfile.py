@@ -155,4 +155,4 @@ def build_llama_server(session: nox.Session, flags: str) -> str:
 def train_tiny(session: nox.Session) -> None:
     """Train the bundled model anew (45 minutes on two cores, replaces it); arguments go to the recipe."""
     install(session, "train")
-    session.run("python", "-m", "backend.tiny.train", *session.posargs)
+    session.run("python", "-m", "training.tiny.train", *session.posargs)

@@ -1,4 +1,4 @@
-"""The bundled model: the recipe that makes it (`train`, `export`, `evaluate`) and, in `checkpoint/`, what it made."""
+"""The bundled model: the checkpoint that the recipe in training/tiny made, with its card."""
 
 from pathlib import Path
 

@@ -4,9 +4,9 @@ import random
 from itertools import takewhile
 from typing import Any
 
-from backend.tiny.tasks.conversation import conversation
-from backend.tiny.tasks.draw import Draw
 from tests.conformance.bodies import TREE
+from training.tiny.tasks.conversation import conversation
+from training.tiny.tasks.draw import Draw
 
 Body = dict[str, Any]
 CONTEXT = 1024

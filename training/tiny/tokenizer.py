@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from backend.tiny.tasks import Conversation, Draw, conversation
+from training.tiny.tasks import Conversation, Draw, conversation
 
 VOCABULARY = 1536
 SAMPLES = 20_000

@@ -1,4 +1,4 @@
-"""Writes the model card from what training and evaluation recorded: `python -m backend.tiny.card DIR`."""
+"""Writes the model card from what training and evaluation recorded: `python -m training.tiny.card DIR`."""
 
 import argparse
 import json
@@ -56,7 +56,7 @@ def table(scores: dict[str, dict[str, float]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m backend.tiny.card", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.tiny.card", description=__doc__)
     parser.add_argument(
         "folder", type=Path, help="an evaluated checkpoint of this recipe; README.md is written into it"
     )

@@ -10,8 +10,8 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from backend.tiny.tasks import Draw, conversation
-from backend.tiny.tokenizer import END, TEMPLATE, render, render_prompt
+from training.tiny.tasks import Draw, conversation
+from training.tiny.tokenizer import END, TEMPLATE, render, render_prompt
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"é": {}}}}}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from backend.tiny.tasks.draw import Draw, Phrases, joined, with_articles
-from backend.tiny.tasks.messages import Exchange, Message, assistant, calls, result, user
-from backend.tiny.tasks.toolbox import KINDS, SUM, Kind, Parameter, Schema
+from training.tiny.tasks.draw import Draw, Phrases, joined, with_articles
+from training.tiny.tasks.messages import Exchange, Message, assistant, calls, result, user
+from training.tiny.tasks.toolbox import KINDS, SUM, Kind, Parameter, Schema
 
 PLAIN_NAMES = ("get", "fetch", "run", "do", "my", "api", "v2", "tool", "new", "fast", "list", "read")
 JOINING = (" And ", " Also, ", " Then ", " ")

@@ -13,10 +13,10 @@ from transformers import AutoTokenizer
 from backend.models.families import read_config
 from backend.models.weights import load
 from backend.tiny import CHECKPOINT
-from backend.tiny.export import export
-from backend.tiny.model import CONFIG, new_decoder
-from backend.tiny.optimizer import PEAK, learning_rate
-from backend.tiny.train import Run, Trainer, batches
+from training.tiny.export import export
+from training.tiny.model import CONFIG, new_decoder
+from training.tiny.optimizer import PEAK, learning_rate
+from training.tiny.train import Run, Trainer, batches
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 

@@ -6,7 +6,7 @@ from backend.attention import AttentionSpec
 from backend.models.config import DecoderConfig, LayerConfig
 from backend.models.decoder import Decoder
 from backend.models.rope import RopeConfig
-from backend.tiny.tokenizer import CONTEXT, VOCABULARY
+from training.tiny.tokenizer import CONTEXT, VOCABULARY
 
 HEAD_DIM = 32
 LAYERS = 5

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from backend.tiny.tokenizer import CONTROL, MARKERS, VOCABULARY, train_tokenizer
+from training.tiny.tokenizer import CONTROL, MARKERS, VOCABULARY, train_tokenizer
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 

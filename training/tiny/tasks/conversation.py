@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backend.tiny.tasks import extraction, facts, memory, numbers, talk, tools
-from backend.tiny.tasks.draw import Draw
-from backend.tiny.tasks.messages import Exchange, Message, assistant, system, user, without_reasoning
-from backend.tiny.tasks.toolbox import SUM
-from backend.tiny.tasks.tools import Tool
+from training.tiny.tasks import extraction, facts, memory, numbers, talk, tools
+from training.tiny.tasks.draw import Draw
+from training.tiny.tasks.messages import Exchange, Message, assistant, system, user, without_reasoning
+from training.tiny.tasks.toolbox import SUM
+from training.tiny.tasks.tools import Tool
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from transformers import AutoTokenizer
 
 from backend.attention.uncached import uncached
 from backend.tiny import CHECKPOINT
-from backend.tiny.model import CONFIG, new_decoder
-from backend.tiny.packing import PROMPT_WEIGHT, Batch, LossWeights, pack
-from backend.tiny.tasks import Conversation, Draw, conversation
-from backend.tiny.tokenizer import CONTEXT, END, render, render_prompt
-from backend.tiny.train import LENGTH
+from training.tiny.model import CONFIG, new_decoder
+from training.tiny.packing import PROMPT_WEIGHT, Batch, LossWeights, pack
+from training.tiny.tasks import Conversation, Draw, conversation
+from training.tiny.tokenizer import CONTEXT, END, render, render_prompt
+from training.tiny.train import LENGTH
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 WEIGH = LossWeights.of(TOKENIZER)

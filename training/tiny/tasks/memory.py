@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from backend.tiny.tasks.draw import COLORS, Draw, Phrases, phrases
-from backend.tiny.tasks.messages import Exchange, assistant, user
+from training.tiny.tasks.draw import COLORS, Draw, Phrases, phrases
+from training.tiny.tasks.messages import Exchange, assistant, user
 
 REPEAT = phrases(
     "Repeat after me: {} | Say: {} | Repeat: {} | Please repeat: {} | Say this: {} | Echo: {} | Copy this: {} "

@@ -1,7 +1,7 @@
 """Short questions with one right answer, and short lists."""
 
-from backend.tiny.tasks.draw import COLORS, DAYS, Draw, Phrases, phrases, with_articles, words
-from backend.tiny.tasks.messages import Exchange, assistant, user
+from training.tiny.tasks.draw import COLORS, DAYS, Draw, Phrases, phrases, with_articles, words
+from training.tiny.tasks.messages import Exchange, assistant, user
 
 CAPITALS = dict(
     pair.split(":")

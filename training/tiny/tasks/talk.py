@@ -1,7 +1,7 @@
 """Greetings, thanks, questions about the model itself, and things it says it cannot do."""
 
-from backend.tiny.tasks.draw import Draw, phrases
-from backend.tiny.tasks.messages import Exchange, assistant, user
+from training.tiny.tasks.draw import Draw, phrases
+from training.tiny.tasks.messages import Exchange, assistant, user
 
 HELP = "How can I help you today?"
 GREETINGS = phrases(

@@ -1,7 +1,7 @@
 """Sums, comparisons and counting, with the steps as reasoning."""
 
-from backend.tiny.tasks.draw import Draw, phrases
-from backend.tiny.tasks.messages import Exchange, assistant, user
+from training.tiny.tasks.draw import Draw, phrases
+from training.tiny.tasks.messages import Exchange, assistant, user
 
 ADD = phrases(
     "What is {} + {}? | {} + {} | {}+{} | Add {} and {}. | Calculate {} + {} | What is {} plus {}? | {} plus "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from backend.tiny.tokenizer import END, START, identity
+from training.tiny.tokenizer import END, START, identity
 
 PROMPT_WEIGHT = 0.1
 

@@ -1,4 +1,4 @@
-"""Trains the bundled model on text that it writes itself: `python -m backend.tiny.train --minutes 45 --out DIR`.
+"""Trains the bundled model on text that it writes itself: `python -m training.tiny.train --minutes 45 --out DIR`.
 
 Trains, exports, evaluates and writes the card, all into DIR.
 """
@@ -25,14 +25,14 @@ from transformers import PreTrainedTokenizerFast
 from backend.attention.uncached import uncached
 from backend.models.decoder import Decoder
 from backend.tiny import CHECKPOINT
-from backend.tiny.card import card
-from backend.tiny.evaluate import write_evaluation
-from backend.tiny.export import export
-from backend.tiny.model import new_decoder
-from backend.tiny.optimizer import learning_rate, optimizer
-from backend.tiny.packing import Batch, LossWeights, pack
-from backend.tiny.tasks import Draw, conversation
-from backend.tiny.tokenizer import load_tokenizer, render, train_tokenizer
+from training.tiny.card import card
+from training.tiny.evaluate import write_evaluation
+from training.tiny.export import export
+from training.tiny.model import new_decoder
+from training.tiny.optimizer import learning_rate, optimizer
+from training.tiny.packing import Batch, LossWeights, pack
+from training.tiny.tasks import Draw, conversation
+from training.tiny.tokenizer import load_tokenizer, render, train_tokenizer
 
 ROWS, LENGTH = 6, 384
 SAVE_SECONDS = 180
@@ -174,7 +174,7 @@ def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerFast, run: Run, out: P
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m backend.tiny.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.tiny.train", description=__doc__)
     parser.add_argument("--minutes", type=float, default=45, help="how long to train (default 45)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of the text (default 0)")
     parser.add_argument(

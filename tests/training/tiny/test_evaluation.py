@@ -11,9 +11,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from backend.tiny.evaluate import Scores, evaluate, mean
-from backend.tiny.generation import Greedy
-from backend.tiny.tasks import EXCHANGES
+from training.tiny.evaluate import Scores, evaluate, mean
+from training.tiny.generation import Greedy
+from training.tiny.tasks import EXCHANGES
 
 SAMPLES = 10
 FLOORS = {

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from backend.models.config import DecoderConfig
 from backend.models.table import sources
-from backend.tiny.model import CONFIG
-from backend.tiny.tokenizer import END, PAD, identity
+from training.tiny.model import CONFIG
+from training.tiny.tokenizer import END, PAD, identity
 
 
 def export(params: nnx.State, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:

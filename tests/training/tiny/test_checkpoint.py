@@ -6,11 +6,11 @@ from transformers import AutoTokenizer
 
 from backend.models.families import read_config
 from backend.tiny import CHECKPOINT
-from backend.tiny.card import card, parameters
-from backend.tiny.evaluate import SAMPLES, SEED
-from backend.tiny.model import CONFIG
-from backend.tiny.tokenizer import END, PAD
-from backend.tiny.train import LENGTH
+from training.tiny.card import card, parameters
+from training.tiny.evaluate import SAMPLES, SEED
+from training.tiny.model import CONFIG
+from training.tiny.tokenizer import END, PAD
+from training.tiny.train import LENGTH
 
 FILES = {
     *("README.md", "chat_template.jinja", "config.json", "evaluation.json", "generation_config.json"),

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from backend.tiny.tasks.draw import COLORS, DAYS, Draw, joined, phrases, with_articles, words
-from backend.tiny.tasks.messages import Exchange, assistant, system, user
+from training.tiny.tasks.draw import COLORS, DAYS, Draw, joined, phrases, with_articles, words
+from training.tiny.tasks.messages import Exchange, assistant, system, user
 
 JOBS = words("teacher doctor baker pilot farmer nurse writer singer painter lawyer driver cook")
 PETS = words("cat dog bird horse rabbit fish mouse hamster")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.tiny.tasks import EXCHANGES, Draw, conversation, exam, extraction, facts, memory, numbers, talk, toolbox
-from backend.tiny.tasks.draw import Phrases, reserved
-from backend.tiny.tasks.messages import Message
-from backend.tiny.tasks.tools import told
+from training.tiny.tasks import EXCHANGES, Draw, conversation, exam, extraction, facts, memory, numbers, talk, toolbox
+from training.tiny.tasks.draw import Phrases, reserved
+from training.tiny.tasks.messages import Message
+from training.tiny.tasks.tools import told
 
 seeds = st.integers(0, 2**32)
 

@@ -1,4 +1,4 @@
-"""Measures what a checkpoint can do: `python -m backend.tiny.evaluate DIR` prints a table and writes evaluation.json.
+"""Measures what a checkpoint can do: `python -m training.tiny.evaluate DIR` prints a table and writes evaluation.json.
 
 Every answer is drawn greedily and must be right to the letter. Names and words, and the number pairs of additions and
 comparisons, are always ones that training never used; phrasings are ones it used ("known"), or never used ("new"), or
@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from transformers import PreTrainedTokenizerFast
 
-from backend.tiny.generation import Greedy
-from backend.tiny.tasks import EXCHANGES, Conversation, Draw, exam
-from backend.tiny.tokenizer import END, identity, load_tokenizer, render, render_prompt
+from training.tiny.generation import Greedy
+from training.tiny.tasks import EXCHANGES, Conversation, Draw, exam
+from training.tiny.tokenizer import END, identity, load_tokenizer, render, render_prompt
 
 SAMPLES = 32
 SEED = 1_000_003
@@ -94,7 +94,7 @@ def write_evaluation(folder: Path) -> Scores:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m backend.tiny.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.tiny.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, help="a checkpoint of this recipe; evaluation.json is written into it")
     Console().print(table(write_evaluation(parser.parse_args().folder)))
 

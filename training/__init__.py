@@ -1,0 +1,1 @@
+"""Recipes of models that this project makes; not part of what is installed."""
