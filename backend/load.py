@@ -14,17 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from backend import device
+from backend.attention import AttentionBackend
+from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
-from backend.engine.state import page_bytes
 from backend.models import families, hub, weights
 from backend.models.config import DecoderConfig
-from backend.models.decoder import Decoder
+from backend.models.decoder import Decoder, kv_specs
 
 log = logging.getLogger(__name__)
-
-PAGE_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -57,44 +56,48 @@ def load_engine(options: LoadOptions, folder: Path, tokens: Sequence[bytes]) -> 
     dtype = jnp.dtype(options.dtype or device.default_dtype())
     config = families.read_config(folder)
     log.info("device: %s", device.describe())
-    sizes = choose_sizes(options, config, dtype, device.memory())
+    backend = PagedAttention(kv_specs(config), dtype)
+    sizes = choose_sizes(options, config, backend, dtype, device.memory())
     with _bar("weights", DownloadColumn()) as progress:
         decoder = weights.load(folder, config, dtype, progress)
-    _log_sizes(options, decoder, sizes, page_bytes(config, sizes.page_tokens, dtype))
+    _log_sizes(options, decoder, sizes, backend.page_bytes)
     with _bar("compiling", MofNCompleteColumn()) as progress:
-        engine = Engine(Programs(decoder, sizes, dtype, tokens, progress))
+        engine = Engine(Programs(decoder, sizes, backend, tokens, progress))
     log.info("ready after %.1f s", time.monotonic() - began)
     return engine
 
 
-def choose_sizes(options: LoadOptions, config: DecoderConfig, dtype: jnp.dtype, memory: int) -> EngineConfig:
+def choose_sizes(
+    options: LoadOptions, config: DecoderConfig, backend: AttentionBackend, dtype: jnp.dtype, memory: int
+) -> EngineConfig:
     """The engine that `memory` bytes hold: the pages that all rows can use or that were asked for, if they fit.
 
     Raises ValueError where the weights, or what was asked for, do not fit.
     """
+    page_tokens = backend.page_tokens
     decoder = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
     weights_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(nnx.state(decoder)))
     room = int(options.memory_fraction * memory) - weights_bytes
-    fitting = max(0, room // page_bytes(config, PAGE_TOKENS, dtype))
+    fitting = max(0, room // backend.page_bytes)
     context = min(options.context or config.context, config.context)
-    pages = -(-(options.kv_cache_tokens or options.rows * context) // PAGE_TOKENS)
-    least = pages if options.kv_cache_tokens else -(-(options.context or PAGE_TOKENS) // PAGE_TOKENS)
+    pages = -(-(options.kv_cache_tokens or options.rows * context) // page_tokens)
+    least = pages if options.kv_cache_tokens else -(-(options.context or page_tokens) // page_tokens)
     if fitting < least:
         raise ValueError(
-            f"the weights and a cache of {least * PAGE_TOKENS:,} tokens take more than {options.memory_fraction:.0%} "
+            f"the weights and a cache of {least * page_tokens:,} tokens take more than {options.memory_fraction:.0%} "
             f"of the device's memory of {device.mebibytes(memory)}; lower --kv-cache-tokens or --max-context-length, "
             "raise --memory-fraction, or take a smaller model"
         )
     pages = min(pages, fitting)
-    if options.context and context > pages * PAGE_TOKENS:
+    if options.context and context > pages * page_tokens:
         raise ValueError(
-            f"a context of {context:,} tokens does not fit a cache of {pages * PAGE_TOKENS:,}; "
+            f"a context of {context:,} tokens does not fit a cache of {pages * page_tokens:,}; "
             "lower --max-context-length or raise --kv-cache-tokens"
         )
     return EngineConfig(
-        context=min(context, pages * PAGE_TOKENS),
+        context=min(context, pages * page_tokens),
         pages=pages,
-        page_tokens=PAGE_TOKENS,
+        page_tokens=page_tokens,
         row_buckets=row_buckets(options.rows),
         read_behind=device.asynchronous(),
         max_queue=options.max_queue,

@@ -13,11 +13,13 @@ from transformers import LlamaForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
 from backend import device
+from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
 from backend.engine.job import Job
 from backend.engine.programs import Programs
 from backend.engine.scheduler import Scheduler
 from backend.models import families, weights
+from backend.models.decoder import kv_specs
 from backend.request import Grammar, Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
 
@@ -40,7 +42,8 @@ class Jaxchat:
         device.set_up()
         decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
         config = EngineConfig(context, pages=rows[-1] * -(-context // 16), row_buckets=rows, read_behind=False)
-        self._scheduler = Scheduler(Programs(decoder, config, jnp.dtype("float32"), tokens))
+        backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
+        self._scheduler = Scheduler(Programs(decoder, config, backend, tokens))
 
     def generate(
         self, prompts: np.ndarray, new: int, temperature: float = 0.0, grammar: Grammar | None = None

@@ -1,13 +1,18 @@
-"""Attention back ends behind one narrow seam: write the new keys and values, attend over what is in use."""
+"""Attention back ends behind one narrow seam: write the new keys and values, attend over what is in use.
 
-from collections.abc import Callable
+A back end owns how keys and values lie in memory. The engine knows of pages only that a row's page table lists them,
+that one can be copied and what one costs; the decoder only that `Attend` writes and attends.
+"""
+
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
 LayerCache = Any
 """One layer's keys and values as its back end lays them out; None where nothing is cached (training, parity)."""
+Cache = tuple[LayerCache, ...]
+"""One entry per layer, a pytree of arrays."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,62 @@ class AttentionSpec:
     softcap: float | None = None
 
 
-Attend = Callable[[LayerCache, jax.Array, jax.Array, jax.Array, jax.Array, AttentionSpec], tuple[jax.Array, LayerCache]]
-"""attend(cache, q [B, T, N, H], k and v [B, T, K, H], positions int32 [B, T], spec) -> (out [B, T, N, H], cache).
+@dataclass(frozen=True)
+class KVSpec:
+    """What one layer keeps per position: K heads of H numbers for its keys and as many for its values."""
 
-k and v belong at `positions` of their rows; a query sees every key of its row at or before its own position. Position
--1 means that there is no token: nothing is written for it, and what comes out for it is finite and without meaning.
-Called once per layer inside a trace; changes nothing but the cache it returns.
-"""
+    kv_heads: int
+    head_dim: int
+
+
+class Attend(Protocol):
+    """The attention of one forward call, a pytree; called once per layer inside a trace."""
+
+    def __call__(
+        self,
+        cache: LayerCache,
+        q: jax.Array,
+        k: jax.Array,
+        v: jax.Array,
+        positions: jax.Array,
+        spec: AttentionSpec,
+    ) -> tuple[jax.Array, LayerCache]:
+        """q [B, T, N, H], k and v [B, T, K, H], positions int32 [B, T] -> out [B, T, N, H] and the layer's next cache.
+
+        k and v belong at `positions` of their rows; a query sees every key of its row at or before its own position.
+        Position -1 means that there is no token: nothing is written for it, and what comes out for it is finite and
+        without meaning.
+        """
+        ...
+
+
+class AttentionBackend(Protocol):
+    """How a model's keys and values are kept and attended. Holds no arrays; every method may be called in a trace.
+
+    page_tokens: L, positions of one page. page_bytes: bytes that one page takes in all layers.
+    """
+
+    @property
+    def page_tokens(self) -> int: ...
+
+    @property
+    def page_bytes(self) -> int: ...
+
+    def init_cache(self, pages: int) -> Cache:
+        """An empty cache of `pages` pages, which all layers share out alike."""
+        ...
+
+    def cache_axes(self) -> tuple[Any, ...]:
+        """A pytree like `init_cache`'s, with the letters of each array's axes in place of the array (sharding.py)."""
+        ...
+
+    def attend(self, page_table: jax.Array) -> Attend:
+        """The attention of a call whose row b has its positions in the pages page_table[b], in order.
+
+        page_table: int32 [B, M]. What stands behind a row's last page is never seen, but must be a page.
+        """
+        ...
+
+    def copy_page(self, cache: Cache, source: jax.Array, target: jax.Array) -> Cache:
+        """The cache with page `target` made equal to page `source`, int32 scalars."""
+        ...

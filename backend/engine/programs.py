@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
 from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
@@ -49,10 +49,11 @@ class Programs:
         self,
         decoder: Decoder,
         config: EngineConfig,
-        dtype: jnp.dtype,
+        backend: AttentionBackend,
         tokens: Sequence[bytes] = (),
         progress: Progress = lambda done, total: None,
     ) -> None:
+        assert config.page_tokens == backend.page_tokens
         self.config, self.vocab = config, decoder.config.vocab
         self.missing_bytes = missing_bytes(tokens)
         known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
@@ -61,7 +62,8 @@ class Programs:
         self.arena = Arena(config.grammar_cells)
         self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known))
-        self._init_state = partial(init_state, decoder.config, config, dtype, self._vocabulary)
+        self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
+        self._backend = backend
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
@@ -117,14 +119,16 @@ class Programs:
         state = jax.eval_shape(self._init_state)
         one = self.row_state(Request((0,), SamplingParams(1, ()), (0,)), 0)
         number, flag, width = np.int32(0), np.bool_(False), self.config.width
+        copy_page = partial(steps.copy_page, backend=self._backend)
         jobs: Jobs = {
             ("init", 0, 0): jax.jit(self._init_state).lower,
             ("admit", 0, 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
             ("move_row", 0, 0): lambda: jax.jit(steps.move_row, donate_argnums=0).lower(state, number, number),
-            ("copy_page", 0, 0): lambda: jax.jit(steps.copy_page, donate_argnums=0).lower(state, number, number),
+            ("copy_page", 0, 0): lambda: jax.jit(copy_page, donate_argnums=0).lower(state, number, number),
         }
 
-        def on_leaves(step: Callable[..., Any], **static: int) -> Any:
+        def on_leaves(step: Callable[..., Any], **static: Any) -> Any:
+            static["backend"] = self._backend
             return jax.jit(lambda leaves, *args: step(self._merge(leaves), *args, **static), donate_argnums=1)
 
         for rows in self.config.batches:

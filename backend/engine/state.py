@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from backend.attention.reference import Pages, init_pages
+from backend.attention import AttentionBackend, Cache
 from backend.engine.config import EngineConfig
 from backend.grammar.device import rows as grammar_rows
 from backend.grammar.device import state as grammar_state
@@ -48,9 +48,9 @@ class RowState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecodeState:
-    """caches: one per layer, [P, K, page, H] each. rows: the R rows. allowed: what grammars allow, as far as known."""
+    """caches: one per layer, as the back end has it. rows: the R rows. allowed: token masks that are known."""
 
-    caches: tuple[Pages, ...]
+    caches: Cache
     rows: RowState
     allowed: RowCache
 
@@ -75,12 +75,14 @@ class Block:
     top_logprobs: jax.Array
 
 
-def init_state(config: DecoderConfig, sizes: EngineConfig, dtype: jnp.dtype, vocabulary: Vocabulary) -> DecodeState:
+def init_state(
+    config: DecoderConfig, sizes: EngineConfig, backend: AttentionBackend, vocabulary: Vocabulary
+) -> DecodeState:
     """An empty state: every row is done."""
     rows, words = sizes.rows, vocabulary.words
     zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "drawn")}
     return DecodeState(
-        caches=_init_caches(config, sizes.pages, sizes.page_tokens, dtype),
+        caches=backend.init_cache(sizes.pages),
         rows=RowState(
             **zeros,
             done=jnp.ones(rows, bool),
@@ -129,13 +131,3 @@ def empty_block(rows: int, steps: int, vocab: int) -> Block:
         top_ids=jnp.zeros(top, jnp.int32),
         top_logprobs=jnp.zeros(top, jnp.float32),
     )
-
-
-def page_bytes(config: DecoderConfig, page_tokens: int, dtype: jnp.dtype) -> int:
-    """Bytes that one page takes in all layers."""
-    caches = jax.eval_shape(lambda: _init_caches(config, 1, page_tokens, dtype))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(caches))
-
-
-def _init_caches(config: DecoderConfig, pages: int, page_tokens: int, dtype: jnp.dtype) -> tuple[Pages, ...]:
-    return init_pages(len(config.layers), pages, page_tokens, config.kv_heads, config.head_dim, dtype)

@@ -1,12 +1,11 @@
 """The functions that advance the decode state. Pure; compiled by programs.py, which donates `state` to every one."""
 
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from backend.attention.reference import paged
+from backend.attention import AttentionBackend
 from backend.engine.state import Block, DecodeState, RowState, empty_block
 from backend.grammar.device import step as grammars
 from backend.grammar.device.rows import RowCache
@@ -19,7 +18,12 @@ Carry = tuple[tuple, RowState, RowCache, Block]
 
 
 def prefill(
-    decoder: Decoder, state: DecodeState, tables: jax.Array, tokens: jax.Array, starts: jax.Array
+    decoder: Decoder,
+    state: DecodeState,
+    tables: jax.Array,
+    tokens: jax.Array,
+    starts: jax.Array,
+    backend: AttentionBackend,
 ) -> DecodeState:
     """Put pieces of B sequences into the cache.
 
@@ -27,7 +31,8 @@ def prefill(
     of the first.
     """
     positions = jnp.where(tokens < 0, -1, starts[:, None] + jnp.arange(tokens.shape[1]))
-    _, caches = decoder(jnp.maximum(tokens, 0), positions, state.caches, paged(tables))
+    context = decoder.context(positions, backend.attend(tables))
+    _, caches = decoder(decoder.embed(jnp.maximum(tokens, 0)), context, state.caches)
     return replace(state, caches=caches)
 
 
@@ -38,22 +43,13 @@ def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
 
 def move_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
     """Make row `target` equal to row `source`."""
-    return replace(state, rows=_copy(state.rows, source, target))
+    moved = jax.tree.map(lambda x: x.at[target].set(x[source]), state.rows)
+    return replace(state, rows=moved)
 
 
-def copy_page(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
+def copy_page(state: DecodeState, source: jax.Array, target: jax.Array, backend: AttentionBackend) -> DecodeState:
     """Make page `target` equal to page `source`."""
-    return replace(state, caches=_copy(state.caches, source, target))
-
-
-def _copy(arrays: Any, source: jax.Array, target: jax.Array) -> Any:
-    """Entry `source` of every array to `target`."""
-    return jax.tree.map(
-        lambda x: jax.lax.dynamic_update_index_in_dim(
-            x, jax.lax.dynamic_index_in_dim(x, source, keepdims=False), target, axis=0
-        ),
-        arrays,
-    )
+    return replace(state, caches=backend.copy_page(state.caches, source, target))
 
 
 def decode(
@@ -65,6 +61,7 @@ def decode(
     live: jax.Array,
     steps: jax.Array,
     leave: jax.Array,
+    backend: AttentionBackend,
     max_steps: int,
 ) -> tuple[DecodeState, Block]:
     """Draw up to `steps` tokens for each of the first B rows that is `live` (bool [B]) and not done.
@@ -73,7 +70,7 @@ def decode(
     at most `max_steps`. leave: bool, return as soon as a row has ended (somebody waits for it). Ends early when no row
     is left. Other rows of the state are not touched.
     """
-    size, attend = live.size, paged(tables)
+    size, attend = live.size, backend.attend(tables)
     before = jax.tree.map(lambda x: x[:size], state.rows)
 
     def wanted(carry: Carry) -> jax.Array:
@@ -85,7 +82,8 @@ def decode(
         caches, rows, allowed, block = carry
         active = live & ~rows.done
         positions = jnp.where(active, rows.position, -1)[:, None]
-        hidden, caches = decoder(rows.token[:, None], positions, caches, attend)
+        context = decoder.context(positions, attend)
+        hidden, caches = decoder(decoder.embed(rows.token[:, None]), context, caches)
         logits = decoder.logits(hidden[:, 0])
         allowed, bits = grammars.allowed(cells, vocabulary, allowed, rows.grammar, active)
         masked = (rows.grammar.constrained, lambda x: grammars.mask(x, bits))

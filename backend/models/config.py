@@ -10,36 +10,59 @@ Activation = Literal["silu", "gelu_tanh"]
 
 
 @dataclass(frozen=True)
-class LayerConfig:
-    """What differs between the layers of one decoder."""
+class AttentionConfig:
+    """A layer whose mixer is grouped-query attention: N query heads and K key-value heads of H numbers each.
 
-    attention: AttentionSpec
+    qkv_bias: bias on the query, key and value projections; out_bias: on the output projection.
+    qk_norm: RMSNorm over the head dimension of queries and keys, before rotary embedding.
+    """
+
+    spec: AttentionSpec
     rope: RopeConfig
+    heads: int
+    kv_heads: int
+    head_dim: int
+    qkv_bias: bool = False
+    out_bias: bool = False
+    qk_norm: bool = False
+
+
+@dataclass(frozen=True)
+class MLPConfig:
+    """A layer whose feed-forward is a gated MLP with `size` (F) hidden units."""
+
+    size: int
+    activation: Activation = "silu"
+
+
+MixerConfig = AttentionConfig
+"""What mixes the tokens of a row; one configuration class per kind, see `layers.MIXERS`."""
+FeedForwardConfig = MLPConfig
+"""What works on every token alone; one configuration class per kind, see `layers.FEED_FORWARDS`."""
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """One layer of a decoder: how it mixes tokens, and what it does with each."""
+
+    mixer: MixerConfig
+    feed_forward: FeedForwardConfig
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """A dense decoder of the Llama, Qwen, Mistral and Gemma line. Letters as in the whole repository.
+    """A pre-norm decoder. vocab: V token ids; embed: D numbers per token; context: positions it was trained for.
 
-    qkv_bias: bias on the query, key and value projections; out_bias: on the attention's output projection.
-    qk_norm: RMSNorm over the head dimension of queries and keys, before rotary embedding.
-    sandwich_norms: also normalise what attention and MLP give, before it is added (Gemma).
+    sandwich_norms: also normalise what mixer and feed-forward give, before it is added (Gemma).
+    tied_head: the embedding is the head as well.
     embedding_scale: factor on the token embeddings. logit_softcap: logits become cap * tanh(logits / cap).
     """
 
     vocab: int
     embed: int
-    ffw: int
-    heads: int
-    kv_heads: int
-    head_dim: int
     layers: tuple[LayerConfig, ...]
     context: int
     norm_epsilon: float
-    activation: Activation = "silu"
-    qkv_bias: bool = False
-    out_bias: bool = False
-    qk_norm: bool = False
     sandwich_norms: bool = False
     tied_head: bool = False
     embedding_scale: float = 1.0

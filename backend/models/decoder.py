@@ -1,4 +1,4 @@
-"""One dense decoder for the Llama, Qwen, Mistral and Gemma line."""
+"""A decoder: embeddings, layers as their configurations declare them, and the head."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from backend.attention import Attend, LayerCache
+from backend.attention import Attend, KVSpec, LayerCache
 from backend.models.config import DecoderConfig
-from backend.models.layers import Block, RMSNorm, times
-from backend.models.rope import cos_sin
+from backend.models.context import ForwardContext, forward_context
+from backend.models.layers import MIXERS, Block, RMSNorm, times
+from backend.models.sources import Parameter, Parameters, Stored, within
 
 
 class Decoder(nnx.Module):
-    """Token ids in, hidden states out; `logits` turns those into scores over the vocabulary.
+    """`embed` turns token ids into vectors, a call turns those into hidden states, `logits` those into scores.
 
     `Decoder(config, dtype=jnp.float32, rngs=nnx.Rngs(0))` has fresh random weights (training);
     a checkpoint's weights go into `nnx.eval_shape(lambda: Decoder(...))` (weights.py).
@@ -27,21 +28,28 @@ class Decoder(nnx.Module):
         self.norm = RMSNorm(config.embed, config.norm_epsilon)
         self.head = None if config.tied_head else nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
 
-    def __call__(
-        self, tokens: jax.Array, positions: jax.Array, caches: Sequence[LayerCache], attend: Attend
-    ) -> tuple[jax.Array, tuple[LayerCache, ...]]:
-        """tokens, positions int32 [B, T]; one cache per layer -> normed hidden states [B, T, D] and the caches.
-
-        Without a cache: `decoder(tokens, positions, [None] * len(config.layers), uncached(segments))`.
-        """
+    def embed(self, tokens: jax.Array) -> jax.Array:
+        """Token ids int32 [B, T] -> [B, T, D], what a call starts from. Rows may come with others."""
         x = self.embedding[...][tokens]
         if self.config.embedding_scale != 1.0:
             x = x * jnp.asarray(self.config.embedding_scale, x.dtype)
-        kinds = {layer.rope for layer in self.config.layers}
-        angles = {rope: cos_sin(rope, positions, self.config.head_dim) for rope in kinds}
+        return x
+
+    def context(self, positions: jax.Array, attend: Attend, rope_positions: jax.Array | None = None) -> ForwardContext:
+        """What the layers of one call are given; see `forward_context`."""
+        ropes = [rope for layer in self.config.layers for rope in MIXERS[type(layer.mixer)].ropes(layer.mixer)]
+        return forward_context(ropes, positions, attend, rope_positions)
+
+    def __call__(
+        self, x: jax.Array, context: ForwardContext, caches: Sequence[LayerCache]
+    ) -> tuple[jax.Array, tuple[LayerCache, ...]]:
+        """x [B, T, D] and one cache per layer -> normed hidden states [B, T, D] and the caches.
+
+        Without a cache: `decoder.context(positions, UncachedAttend())` and None for each layer's.
+        """
         out = []
-        for block, layer, cache in zip(self.blocks, self.config.layers, caches, strict=True):
-            x, cache = block(x, angles[layer.rope], positions, cache, attend)
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x, cache = block(x, context, cache)
             out.append(cache)
         return self.norm(x), tuple(out)
 
@@ -51,3 +59,22 @@ class Decoder(nnx.Module):
         raw = times(hidden, kernel, jnp.dtype(jnp.float32))
         cap = self.config.logit_softcap
         return raw if cap is None else cap * jnp.tanh(raw / cap)
+
+    def parameters(self, norm_offset: float = 0.0) -> Parameters:
+        """Every parameter's path -> the checkpoint tensors that it is made of, and its axes.
+
+        norm_offset: what the checkpoint's norm scales lack.
+        """
+        c = self.config
+        table = {("embedding",): Parameter(Stored("model.embed_tokens.weight", (c.vocab, c.embed)), "VD")}
+        if not c.tied_head:
+            table["head",] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
+        table |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
+        for i, block in enumerate(self.blocks):
+            table |= within(("blocks", i), block.parameters(f"model.layers.{i}", norm_offset))
+        return table
+
+
+def kv_specs(config: DecoderConfig) -> tuple[KVSpec, ...]:
+    """What each layer keeps per position, in order: what an attention back end is made from."""
+    return tuple(MIXERS[type(layer.mixer)].kv_spec(layer.mixer) for layer in config.layers)

@@ -14,7 +14,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
 from backend.attention import AttentionSpec
-from backend.models.config import Activation, DecoderConfig, LayerConfig
+from backend.models.config import Activation, AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.errors import CheckpointError
 from backend.models.rope_reader import read_rope, stretched_context
 
@@ -81,29 +81,41 @@ def _refuse_unhonoured(raw: dict[str, Any], config: PreTrainedConfig) -> None:
 
 
 def _decoder(
-    config: Any, *, types: list[str], scale: float | None = None, softcap: float | None = None, **family: Any
+    config: Any,
+    *,
+    types: list[str],
+    scale: float | None = None,
+    softcap: float | None = None,
+    attention: dict[str, Any] | None = None,
+    **family: Any,
 ) -> DecoderConfig:
-    """What all families share. `types` is each layer's type; only 'sliding_attention' has the window."""
+    """What all families share.
+
+    types: each layer's; only 'sliding_attention' has the window. attention: fields of every `AttentionConfig`.
+    """
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     _check_layers(config, types)
     _check_heads(config.num_attention_heads, config.num_key_value_heads, head_dim)
+    mlp = MLPConfig(config.intermediate_size, _activation(config))
 
     def layer(kind: str) -> LayerConfig:
         window = config.sliding_window if kind == "sliding_attention" else None
-        spec = AttentionSpec(scale=head_dim**-0.5 if scale is None else scale, window=window, softcap=softcap)
-        return LayerConfig(attention=spec, rope=read_rope(config, kind))
+        mixer = AttentionConfig(
+            spec=AttentionSpec(scale=head_dim**-0.5 if scale is None else scale, window=window, softcap=softcap),
+            rope=read_rope(config, kind),
+            heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+            head_dim=head_dim,
+            **(attention or {}),
+        )
+        return LayerConfig(mixer, mlp)
 
     values = {
         "vocab": config.vocab_size,
         "embed": config.hidden_size,
-        "ffw": config.intermediate_size,
-        "heads": config.num_attention_heads,
-        "kv_heads": config.num_key_value_heads,
-        "head_dim": head_dim,
         "layers": tuple(layer(kind) for kind in types),
         "context": stretched_context(config),
         "norm_epsilon": config.rms_norm_eps,
-        "activation": _activation(config),
         "tied_head": bool(config.tie_word_embeddings),
     }
     return DecoderConfig(**(values | family))
@@ -136,9 +148,13 @@ def _check_heads(heads: int, kv_heads: int, head_dim: int) -> None:
         raise CheckpointError(f"config.json: head_dim {head_dim} is odd; rotary embedding needs pairs")
 
 
+def _biases(everywhere: bool) -> dict[str, bool]:
+    return {"qkv_bias": everywhere, "out_bias": everywhere}
+
+
 def _llama(config: Any) -> DecoderConfig:
     types = ["full_attention"] * config.num_hidden_layers
-    return _decoder(config, types=types, qkv_bias=config.attention_bias, out_bias=config.attention_bias)
+    return _decoder(config, types=types, attention=_biases(config.attention_bias))
 
 
 def _mistral(config: Any) -> DecoderConfig:
@@ -150,21 +166,19 @@ def _mistral(config: Any) -> DecoderConfig:
 
 
 def _qwen2(config: Any) -> DecoderConfig:
-    return _decoder(config, types=config.layer_types, qkv_bias=True)
+    return _decoder(config, types=config.layer_types, attention={"qkv_bias": True})
 
 
 def _qwen3(config: Any) -> DecoderConfig:
-    bias = config.attention_bias
-    return _decoder(config, types=config.layer_types, qkv_bias=bias, out_bias=bias, qk_norm=True)
+    return _decoder(config, types=config.layer_types, attention=_biases(config.attention_bias) | {"qk_norm": True})
 
 
-def _gemma2(config: Any, **family: Any) -> DecoderConfig:
+def _gemma2(config: Any, qk_norm: bool = False, **family: Any) -> DecoderConfig:
     return _decoder(
         config,
         types=config.layer_types,
         scale=config.query_pre_attn_scalar**-0.5,
-        qkv_bias=config.attention_bias,
-        out_bias=config.attention_bias,
+        attention=_biases(config.attention_bias) | {"qk_norm": qk_norm},
         sandwich_norms=True,
         embedding_scale=config.hidden_size**0.5,
         logit_softcap=config.final_logit_softcapping,

@@ -1,15 +1,21 @@
-"""The parts of a decoder layer. Kernels are stored [out, in], queries, keys and values fused, gate and up fused."""
+"""The parts of a decoder layer. Kernels are stored [out, in]; what reads the same input is one kernel.
+
+Every module lists the checkpoint tensors that its parameters are made of, in the naming of transformers' Llama line.
+"""
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from backend.attention import Attend, LayerCache
-from backend.models.config import DecoderConfig, LayerConfig
-from backend.models.rope import rotate
+from backend.attention import KVSpec, LayerCache
+from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
+from backend.models.context import ForwardContext
+from backend.models.rope import RopeConfig, rotate
+from backend.models.sources import Parameter, Parameters, Shifted, Stored, linear, within
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": jax.nn.silu,
@@ -44,70 +50,137 @@ class RMSNorm(nnx.Module):
 
     def __init__(self, size: int, epsilon: float) -> None:
         self.scale = nnx.Param(jnp.ones(size, jnp.float32))
-        self.epsilon = epsilon
+        self.size, self.epsilon = size, epsilon
 
     def __call__(self, x: jax.Array) -> jax.Array:
         wide = x.astype(jnp.float32)
         normed = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.epsilon)
         return (normed * self.scale[...]).astype(x.dtype)
 
+    def parameters(self, stem: str, norm_offset: float, axes: str = "D") -> Parameters:
+        """norm_offset: added to the stored scale."""
+        stored = Stored(f"{stem}.weight", (self.size,))
+        return {("scale",): Parameter(Shifted(stored, norm_offset) if norm_offset else stored, axes)}
+
 
 class Attention(nnx.Module):
-    """Grouped-query attention; how keys are kept and attended is the caller's `attend`."""
+    """Grouped-query attention; how keys and values are kept and attended is the context's `attend`.
 
-    def __init__(self, config: DecoderConfig, layer: LayerConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.config, self.spec = config, layer.attention
-        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
-        self.qkv = Linear(config.embed, queries + 2 * keys, bias=config.qkv_bias, dtype=dtype, rngs=rngs)
-        self.out = Linear(queries, config.embed, bias=config.out_bias, dtype=dtype, rngs=rngs)
-        self.q_norm = RMSNorm(config.head_dim, config.norm_epsilon) if config.qk_norm else None
-        self.k_norm = RMSNorm(config.head_dim, config.norm_epsilon) if config.qk_norm else None
+    The rows of `qkv` are ordered by kv head, the G query heads of each before its key and its value.
+    """
 
-    def __call__(
-        self, x: jax.Array, rope: tuple[jax.Array, jax.Array], positions: jax.Array, cache: LayerCache, attend: Attend
-    ) -> tuple[jax.Array, LayerCache]:
+    def __init__(self, config: DecoderConfig, mixer: AttentionConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.config, self.inputs = mixer, config.embed
+        queries, keys = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
+        self.qkv = Linear(config.embed, queries + 2 * keys, bias=mixer.qkv_bias, dtype=dtype, rngs=rngs)
+        self.out = Linear(queries, config.embed, bias=mixer.out_bias, dtype=dtype, rngs=rngs)
+        self.q_norm = RMSNorm(mixer.head_dim, config.norm_epsilon) if mixer.qk_norm else None
+        self.k_norm = RMSNorm(mixer.head_dim, config.norm_epsilon) if mixer.qk_norm else None
+
+    @staticmethod
+    def kv_spec(mixer: AttentionConfig) -> KVSpec:
+        """What it keeps per position."""
+        return KVSpec(mixer.kv_heads, mixer.head_dim)
+
+    @staticmethod
+    def ropes(mixer: AttentionConfig) -> tuple[tuple[RopeConfig, int], ...]:
+        """The rotary embeddings whose angles it asks the context for, each with its head dimension."""
+        return ((mixer.rope, mixer.head_dim),)
+
+    def __call__(self, x: jax.Array, context: ForwardContext, cache: LayerCache) -> tuple[jax.Array, LayerCache]:
         """x [B, T, D] -> [B, T, D], and the layer's cache with the new keys and values."""
         q, k, v = self._project(x)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
-        out, cache = attend(cache, rotate(q, *rope), rotate(k, *rope), v, positions, self.spec)
+        angles = context.rotary(self.config.rope, self.config.head_dim)
+        out, cache = context.attend(
+            cache, rotate(q, *angles), rotate(k, *angles), v, context.positions, self.config.spec
+        )
         return self.out(out.reshape(*x.shape[:2], -1)), cache
+
+    def parameters(self, stem: str, norm_offset: float) -> Parameters:
+        """stem: the layer's, such as "model.layers.0"."""
+        c, stem = self.config, f"{stem}.self_attn"
+        outputs = (("q_proj", c.heads), ("k_proj", c.kv_heads), ("v_proj", c.kv_heads))
+        qkv = [(f"{stem}.{name}", heads * c.head_dim) for name, heads in outputs]
+        table = within(("qkv",), linear(qkv, self.inputs, c.kv_heads, c.qkv_bias, "KD"))
+        out = [(f"{stem}.o_proj", self.inputs)]
+        table |= within(("out",), linear(out, c.heads * c.head_dim, None, c.out_bias, "DN"))
+        for name, norm in (("q_norm", self.q_norm), ("k_norm", self.k_norm)):
+            if norm is not None:
+                table |= within((name,), norm.parameters(f"{stem}.{name}", norm_offset, "H"))
+        return table
 
     def _project(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         c = self.config
-        heads = self.qkv(x).reshape(*x.shape[:2], c.heads + 2 * c.kv_heads, c.head_dim)
-        q, k, v = jnp.split(heads, (c.heads, c.heads + c.kv_heads), axis=2)
-        return q, k, v
+        group = c.heads // c.kv_heads
+        grouped = self.qkv(x).reshape(*x.shape[:2], c.kv_heads, group + 2, c.head_dim)
+        q = grouped[:, :, :, :group].reshape(*x.shape[:2], c.heads, c.head_dim)
+        return q, grouped[:, :, :, group], grouped[:, :, :, group + 1]
 
 
 class MLP(nnx.Module):
-    """Gated feed-forward: down(activation(gate) * up) (Shazeer, 2020, GLU variants)."""
+    """Gated feed-forward: down(activation(gate) * up) (Shazeer, 2020, GLU variants).
 
-    def __init__(self, config: DecoderConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.gate_up = Linear(config.embed, 2 * config.ffw, dtype=dtype, rngs=rngs)
-        self.down = Linear(config.ffw, config.embed, dtype=dtype, rngs=rngs)
-        self.activation = config.activation
+    The rows of `gate_up` are the gate and the up projection of hidden unit 0, those of unit 1 and so on.
+    """
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        gate, up = jnp.split(self.gate_up(x), 2, axis=-1)
-        return self.down(ACTIVATIONS[self.activation](gate) * up)
+    def __init__(self, config: DecoderConfig, mlp: MLPConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.config, self.inputs = mlp, config.embed
+        self.gate_up = Linear(config.embed, 2 * mlp.size, dtype=dtype, rngs=rngs)
+        self.down = Linear(mlp.size, config.embed, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array, context: ForwardContext) -> jax.Array:
+        """x [B, T, D] -> [B, T, D]."""
+        pairs = self.gate_up(x).reshape(*x.shape[:-1], self.config.size, 2)
+        return self.down(ACTIVATIONS[self.config.activation](pairs[..., 0]) * pairs[..., 1])
+
+    def parameters(self, stem: str, norm_offset: float) -> Parameters:
+        """stem: the layer's."""
+        size, stem = self.config.size, f"{stem}.mlp"
+        gate_up = [(f"{stem}.gate_proj", size), (f"{stem}.up_proj", size)]
+        table = within(("gate_up",), linear(gate_up, self.inputs, size, False, "FD"))
+        return table | within(("down",), linear([(f"{stem}.down_proj", self.inputs)], size, None, False, "DF"))
+
+
+MIXERS: dict[type, Any] = {AttentionConfig: Attention}
+"""Configuration class -> module: `module(config, mixer, dtype=, rngs=)`, `(x, context, cache) -> (x, cache)`,
+`parameters(stem, norm_offset)`, and from its configuration alone `kv_spec(mixer)` and `ropes(mixer)`."""
+FEED_FORWARDS: dict[type, Any] = {MLPConfig: MLP}
+"""Configuration class -> module: `module(config, feed_forward, dtype=, rngs=)`, `(x, context) -> x`, `parameters`."""
 
 
 class Block(nnx.Module):
-    """Pre-norm attention and MLP with residuals; with sandwich norms each result is normalised before it is added."""
+    """One layer: pre-norm mixer and feed-forward with residuals; sandwich norms also normalise what each gives."""
 
     def __init__(self, config: DecoderConfig, layer: LayerConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         norm = partial(RMSNorm, config.embed, config.norm_epsilon)
-        self.attention_norm, self.mlp_norm = norm(), norm()
-        self.attention_out_norm = norm() if config.sandwich_norms else None
-        self.mlp_out_norm = norm() if config.sandwich_norms else None
-        self.attention = Attention(config, layer, dtype=dtype, rngs=rngs)
-        self.mlp = MLP(config, dtype=dtype, rngs=rngs)
+        self.mixer_norm, self.feed_forward_norm = norm(), norm()
+        self.mixer_out_norm = norm() if config.sandwich_norms else None
+        self.feed_forward_out_norm = norm() if config.sandwich_norms else None
+        self.mixer = MIXERS[type(layer.mixer)](config, layer.mixer, dtype=dtype, rngs=rngs)
+        feed_forward = FEED_FORWARDS[type(layer.feed_forward)]
+        self.feed_forward = feed_forward(config, layer.feed_forward, dtype=dtype, rngs=rngs)
 
-    def __call__(
-        self, x: jax.Array, rope: tuple[jax.Array, jax.Array], positions: jax.Array, cache: LayerCache, attend: Attend
-    ) -> tuple[jax.Array, LayerCache]:
-        out, cache = self.attention(self.attention_norm(x), rope, positions, cache, attend)
-        x = x + (out if self.attention_out_norm is None else self.attention_out_norm(out))
-        out = self.mlp(self.mlp_norm(x))
-        return x + (out if self.mlp_out_norm is None else self.mlp_out_norm(out)), cache
+    def __call__(self, x: jax.Array, context: ForwardContext, cache: LayerCache) -> tuple[jax.Array, LayerCache]:
+        """x [B, T, D] -> [B, T, D], and the layer's cache."""
+        out, cache = self.mixer(self.mixer_norm(x), context, cache)
+        x = x + (out if self.mixer_out_norm is None else self.mixer_out_norm(out))
+        out = self.feed_forward(self.feed_forward_norm(x), context)
+        return x + (out if self.feed_forward_out_norm is None else self.feed_forward_out_norm(out)), cache
+
+    def parameters(self, stem: str, norm_offset: float) -> Parameters:
+        """stem: the layer's."""
+        names = {"mixer_norm": "input_layernorm", "feed_forward_norm": "post_attention_layernorm"}
+        if self.mixer_out_norm is not None:
+            names |= {
+                "mixer_out_norm": "post_attention_layernorm",
+                "feed_forward_norm": "pre_feedforward_layernorm",
+                "feed_forward_out_norm": "post_feedforward_layernorm",
+            }
+        table: Parameters = {}
+        for ours, theirs in names.items():
+            table |= within((ours,), getattr(self, ours).parameters(f"{stem}.{theirs}", norm_offset))
+        for part in ("mixer", "feed_forward"):
+            table |= within((part,), getattr(self, part).parameters(stem, norm_offset))
+        return table

@@ -6,7 +6,7 @@ cosines and sines. Every kind is a function of the token's own position, so a ro
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import jax
@@ -25,6 +25,8 @@ class RopeConfig:
     low_freq_factor, high_freq_factor: llama3's band, in wavelengths per original context.
     beta_slow, beta_fast: yarn's band, in rotations over the original context; truncate rounds its ends outwards.
     attention_factor: on cosines and sines, hence squared on the query-key products (yarn).
+    sections: pairs that turn by the time, the height and the width of a position, in this order (Wang et al., 2024,
+    Qwen2-VL, M-RoPE); None where a position is one number.
     """
 
     theta: float = 10_000.0
@@ -37,16 +39,30 @@ class RopeConfig:
     beta_fast: float = 32.0
     truncate: bool = True
     attention_factor: float = 1.0
+    sections: tuple[int, int, int] | None = None
 
 
 def cos_sin(rope: RopeConfig, positions: jax.Array, head_dim: int) -> tuple[jax.Array, jax.Array]:
-    """Cosines and sines, float32 [B, T, H / 2], of the angles at `positions` int32 [B, T]."""
+    """Cosines and sines, float32 [B, T, H / 2], of the angles at `positions` int32 [B, T] or [3, B, T].
+
+    Positions of three numbers need `sections`; a single number is taken for all three.
+    """
+    if positions.ndim == 3:
+        assert rope.sections is not None and sum(rope.sections) == head_dim // 2
+        parts = [cos_sin(replace(rope, sections=None), axis, head_dim) for axis in positions]
+        return _by_section([cos for cos, _ in parts], rope.sections), _by_section([s for _, s in parts], rope.sections)
     if rope.kind == "dynamic":
         frequencies = dynamic_frequencies(rope, positions, head_dim)
     else:
         frequencies = jnp.asarray(inverse_frequencies(rope, head_dim))
     angles = positions[..., None].astype(jnp.float32) * frequencies
     return jnp.cos(angles) * rope.attention_factor, jnp.sin(angles) * rope.attention_factor
+
+
+def _by_section(axes: list[jax.Array], sections: tuple[int, int, int]) -> jax.Array:
+    """Three arrays [B, T, H / 2] -> one: first pairs of the first, next ones of the second, the rest of the third."""
+    ends = [sum(sections[:i]) for i in range(4)]
+    return jnp.concatenate([x[..., low:high] for x, low, high in zip(axes, ends, ends[1:], strict=False)], axis=-1)
 
 
 def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:

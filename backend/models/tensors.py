@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from backend.models.errors import CheckpointError
@@ -62,20 +61,3 @@ def _open(file: Path) -> Any:
         return safe_open(file, framework="numpy")
     except SafetensorError as error:
         raise CheckpointError(f"{file} is not a complete safetensors file ({error}); download it again") from error
-
-
-def assemble(
-    tensors: Mapping[str, Any], parts: tuple[tuple[str, int], ...], index: tuple[slice, ...], out: np.ndarray
-) -> None:
-    """Fill `out` with the elements `index` of the parts' join along the first axis, casting to `out`'s dtype.
-
-    parts: (name, size along the first axis). index has one slice of step 1 per axis of the join, with start and stop;
-    a part is read only where it overlaps.
-    """
-    first, *rest = index
-    start = 0
-    for name, size in parts:
-        low, high = max(first.start, start), min(first.stop, start + size)
-        if low < high:
-            out[low - first.start : high - first.start] = tensors[name][(slice(low - start, high - start), *rest)]
-        start += size

@@ -1,6 +1,6 @@
 """A checkpoint's weights into the decoder, one array at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,37 +8,55 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh, NamedSharding
 
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
 from backend.models.families import read_family
-from backend.models.table import Source, sources
-from backend.models.tensors import FLOATS, Tensors, assemble
+from backend.models.sources import Parameter, Source
+from backend.models.tensors import FLOATS, Tensors
+from backend.sharding import partition_spec
 
 Progress = Callable[[int, int], None]
 """Called with the bytes placed so far and in all."""
 
 
-def load(folder: Path, config: DecoderConfig, dtype: jnp.dtype, progress: Progress | None = None) -> Decoder:
+def load(
+    folder: Path,
+    config: DecoderConfig,
+    dtype: jnp.dtype,
+    progress: Progress | None = None,
+    mesh: Mesh | None = None,
+) -> Decoder:
     """The decoder of `config` with the weights of `folder`, cast to `dtype` (norm scales stay float32).
 
+    mesh: devices over which every parameter is split by the letters of its axes (sharding.py), None for one device.
     Host memory peaks near the largest single array. Raises one `CheckpointError` that lists every missing, extra and
     misshaped tensor.
     """
     family = read_family(folder)
-    tensors, table = Tensors(folder, family.rename), sources(config, family.norm_offset)
-    graph, state = nnx.split(nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0))))
+    tensors = Tensors(folder, family.rename)
+    empty = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
+    table = empty.parameters(family.norm_offset)
+    graph, state = nnx.split(empty)
     variables = dict(nnx.to_flat_state(state))
-    targets = {path: variable.get_value() for path, variable in variables.items()}
-    check(tensors, table, {path: target.shape for path, target in targets.items()}, config.tied_head)
+    targets = {path: _on(mesh, variable.get_value(), table[path]) for path, variable in variables.items()}
+    check(tensors, [parameter.source for parameter in table.values()], config.tied_head)
     total, done = sum(map(_bytes, targets.values())), 0
     for path, target in targets.items():
-        variables[path] = variables[path].replace(place(tensors, table[path], target))
+        variables[path] = variables[path].replace(place(tensors, table[path].source, target))
         done += _bytes(target)
         if progress is not None:
             progress(done, total)
     return nnx.merge(graph, nnx.from_flat_state(variables))
+
+
+def _on(mesh: Mesh | None, target: jax.ShapeDtypeStruct, parameter: Parameter) -> jax.ShapeDtypeStruct:
+    if mesh is None:
+        return target
+    sharding = NamedSharding(mesh, partition_spec(parameter.axes))
+    return jax.ShapeDtypeStruct(target.shape, target.dtype, sharding=sharding)
 
 
 def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStruct) -> jax.Array:
@@ -48,8 +66,8 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
         whole = (slice(None),) * len(target.shape)
         spans = tuple(slice(*span.indices(size)) for span, size in zip(index or whole, target.shape, strict=True))
         out = np.empty([span.stop - span.start for span in spans], target.dtype)
-        assemble(tensors, source.parts, spans, out)
-        return out + np.asarray(source.offset, out.dtype) if source.offset else out
+        source.read(tensors, spans, out)
+        return out
 
     # Uncommitted where no sharding is asked for: a committed array among uncommitted ones costs a second compilation.
     array = (
@@ -61,11 +79,9 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
     return array.block_until_ready()
 
 
-def check(
-    tensors: Mapping[str, Any], table: Mapping[Any, Source], shapes: Mapping[Any, tuple[int, ...]], tied_head: bool
-) -> None:
-    """Compare names, shapes and dtypes of the whole checkpoint with the table; raise all differences at once."""
-    expected = {name: (size, *shapes[path][1:]) for path, source in table.items() for name, size in source.parts}
+def check(tensors: Mapping[str, Any], sources: Iterable[Source], tied_head: bool) -> None:
+    """Compare names, shapes and dtypes of the whole checkpoint with the sources; raise all differences at once."""
+    expected = {stored.name: stored.shape for source in sources for stored in source.stored()}
     faults = [f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors]
     for name, slice_ in tensors.items():
         faults += _faults(name, slice_, expected.get(name), tied_head)

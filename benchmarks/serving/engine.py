@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from backend import device
+from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
 from backend.engine.job import Job
 from backend.engine.programs import Programs
 from backend.engine.scheduler import Scheduler
 from backend.models import families, weights
-from backend.models.decoder import Decoder
+from backend.models.decoder import Decoder, kv_specs
 from backend.request import Request, SamplingParams
 
 
@@ -71,7 +72,8 @@ class Driver:
     """One engine of one configuration."""
 
     def __init__(self, decoder: Decoder, config: EngineConfig) -> None:
-        self._programs = TimedPrograms(Programs(decoder, config, jnp.dtype("float32")))
+        backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
+        self._programs = TimedPrograms(Programs(decoder, config, backend))
         self._scheduler = Scheduler(self._programs)
 
     def blocks(self, prompts: np.ndarray, new: int) -> list[Block]:

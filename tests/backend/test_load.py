@@ -5,19 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.engine.state import page_bytes
-from backend.load import PAGE_TOKENS, LoadOptions, choose_sizes
+from backend.attention.reference import PAGE_TOKENS, PagedAttention
+from backend.load import LoadOptions, choose_sizes
 from backend.models import families, hub
+from backend.models.decoder import kv_specs
 
 CONFIG = families.read_config(hub.resolve("tiny"))
 FLOAT = jnp.dtype(jnp.float32)
-PAGE_BYTES = page_bytes(CONFIG, PAGE_TOKENS, FLOAT)
+BACKEND = PagedAttention(kv_specs(CONFIG), FLOAT)
+PAGE_BYTES = BACKEND.page_bytes
 PLENTY = 2**40
 few = settings(max_examples=10)  # each asks flax for every shape of the model
 
 
 def test_plenty_of_memory_gives_every_row_all_that_the_model_allows():
-    sizes = choose_sizes(LoadOptions(rows=7), CONFIG, FLOAT, PLENTY)
+    sizes = choose_sizes(LoadOptions(rows=7), CONFIG, BACKEND, FLOAT, PLENTY)
     assert sizes.context == CONFIG.context
     assert sizes.pages * PAGE_TOKENS >= 7 * CONFIG.context
     assert sizes.rows == 7
@@ -26,7 +28,8 @@ def test_plenty_of_memory_gives_every_row_all_that_the_model_allows():
 @few
 @given(asked=st.integers(1, 5000))
 def test_no_more_is_given_than_was_asked_for_or_the_model_allows(asked):
-    assert choose_sizes(LoadOptions(context=asked), CONFIG, FLOAT, PLENTY).context == min(asked, CONFIG.context)
+    sizes = choose_sizes(LoadOptions(context=asked), CONFIG, BACKEND, FLOAT, PLENTY)
+    assert sizes.context == min(asked, CONFIG.context)
 
 
 @few
@@ -34,7 +37,7 @@ def test_no_more_is_given_than_was_asked_for_or_the_model_allows(asked):
 def test_what_is_chosen_fits_its_share_of_the_memory(rows, memory, fraction):
     options = LoadOptions(rows=rows, memory_fraction=fraction)
     try:
-        sizes = choose_sizes(options, CONFIG, FLOAT, memory)
+        sizes = choose_sizes(options, CONFIG, BACKEND, FLOAT, memory)
     except ValueError:
         assert fraction * memory < PAGE_BYTES + 2**23
     else:
@@ -45,7 +48,7 @@ def test_what_is_chosen_fits_its_share_of_the_memory(rows, memory, fraction):
 @few
 @given(tokens=st.integers(1, 100_000))
 def test_the_cache_holds_the_tokens_asked_for(tokens):
-    sizes = choose_sizes(LoadOptions(kv_cache_tokens=tokens), CONFIG, FLOAT, PLENTY)
+    sizes = choose_sizes(LoadOptions(kv_cache_tokens=tokens), CONFIG, BACKEND, FLOAT, PLENTY)
     assert tokens <= sizes.pages * PAGE_TOKENS < tokens + PAGE_TOKENS
     assert sizes.context == min(CONFIG.context, sizes.pages * PAGE_TOKENS)
 
@@ -53,14 +56,14 @@ def test_the_cache_holds_the_tokens_asked_for(tokens):
 @pytest.mark.parametrize("asked", [{"context": 1000}, {"kv_cache_tokens": 1_000_000}])
 def test_what_was_asked_for_and_does_not_fit_is_an_error_that_says_what_to_do(asked):
     with pytest.raises(ValueError, match="--max-context-length"):
-        choose_sizes(LoadOptions(**asked), CONFIG, FLOAT, 2**23)
+        choose_sizes(LoadOptions(**asked), CONFIG, BACKEND, FLOAT, 2**23)
 
 
 def test_a_context_beyond_the_cache_asked_for_is_an_error():
     with pytest.raises(ValueError, match="raise --kv-cache-tokens"):
-        choose_sizes(LoadOptions(context=500, kv_cache_tokens=100), CONFIG, FLOAT, PLENTY)
+        choose_sizes(LoadOptions(context=500, kv_cache_tokens=100), CONFIG, BACKEND, FLOAT, PLENTY)
 
 
 def test_weights_that_do_not_fit_are_an_error():
     with pytest.raises(ValueError, match="smaller model"):
-        choose_sizes(LoadOptions(rows=1), CONFIG, FLOAT, 2**20)
+        choose_sizes(LoadOptions(rows=1), CONFIG, BACKEND, FLOAT, 2**20)

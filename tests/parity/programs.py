@@ -9,9 +9,9 @@ import numpy as np
 from flax import nnx
 
 from backend.attention import Attend
-from backend.attention.reference import even_tables, init_pages, paged
-from backend.attention.uncached import uncached
-from backend.models.decoder import Decoder
+from backend.attention.reference import PagedAttend, PagedAttention, even_page_table
+from backend.attention.uncached import UncachedAttend
+from backend.models.decoder import Decoder, kv_specs
 
 CHUNK = 16
 PAGE_TOKENS = 16
@@ -27,9 +27,9 @@ def whole_logits(decoder: Decoder, tokens: np.ndarray) -> np.ndarray:
 
 def prefill(decoder: Decoder, tokens: np.ndarray, sizes: list[int], positions: int) -> tuple[np.ndarray, Any]:
     """Logits [B, sum(sizes), V] of the prompt cut into chunks of `sizes`, and the caches for `positions` positions."""
-    config, graph_state = decoder.config, nnx.split(decoder)
+    graph_state = nnx.split(decoder)
     pages = len(tokens) * -(-(positions + CHUNK) // PAGE_TOKENS)
-    caches = init_pages(len(config.layers), pages, PAGE_TOKENS, config.kv_heads, config.head_dim, jnp.float32)
+    caches = PagedAttention(kv_specs(decoder.config), jnp.dtype(jnp.float32), PAGE_TOKENS).init_cache(pages)
     start, logits = 0, []
     for size in sizes:
         padded = np.zeros((len(tokens), CHUNK), np.int32)
@@ -50,7 +50,9 @@ def greedy(decoder: Decoder, first: np.ndarray, caches: Any, start: int, steps: 
 def _whole(graph: Any, state: Any, tokens: jax.Array) -> jax.Array:
     decoder = nnx.merge(graph, state)
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden, _ = decoder(tokens, positions, [None] * len(decoder.config.layers), uncached())
+    hidden, _ = decoder(
+        decoder.embed(tokens), decoder.context(positions, UncachedAttend()), [None] * len(decoder.config.layers)
+    )
     return decoder.logits(hidden)
 
 
@@ -58,7 +60,7 @@ def _whole(graph: Any, state: Any, tokens: jax.Array) -> jax.Array:
 def _chunk(graph: Any, state: Any, tokens: jax.Array, caches: Any, start: int) -> tuple[jax.Array, Any]:
     decoder = nnx.merge(graph, state)
     positions = jnp.broadcast_to(start + jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden, caches = decoder(tokens, positions, caches, _attend(caches, tokens))
+    hidden, caches = decoder(decoder.embed(tokens), decoder.context(positions, _attend(caches, tokens)), caches)
     return decoder.logits(hidden), caches
 
 
@@ -71,7 +73,8 @@ def _decode(
     def step(carry: tuple[jax.Array, Any], position: jax.Array) -> tuple[tuple[jax.Array, Any], Any]:
         token, caches = carry
         positions = jnp.broadcast_to(position, (len(token), 1))
-        hidden, caches = decoder(token[:, None], positions, caches, _attend(caches, token))
+        context = decoder.context(positions, _attend(caches, token))
+        hidden, caches = decoder(decoder.embed(token[:, None]), context, caches)
         logits = decoder.logits(hidden)[:, 0]
         return (logits.argmax(-1).astype(jnp.int32), caches), (token, logits)
 
@@ -80,4 +83,4 @@ def _decode(
 
 
 def _attend(caches: Any, tokens: jax.Array) -> Attend:
-    return paged(even_tables(caches[0].k.shape[0], len(tokens)))
+    return PagedAttend(even_page_table(caches[0].k.shape[0], len(tokens)))

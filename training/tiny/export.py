@@ -12,8 +12,7 @@ from safetensors.numpy import save_file
 from transformers import PreTrainedTokenizerFast
 
 from backend.models.config import DecoderConfig
-from backend.models.table import sources
-from training.tiny.model import CONFIG
+from training.tiny.model import CONFIG, new_decoder
 from training.tiny.tokenizer import END, PAD, identity
 
 
@@ -34,22 +33,23 @@ def _write(path: Path, values: dict[str, Any]) -> None:
 
 def config_json(config: DecoderConfig, ends: list[int]) -> dict[str, Any]:
     """The configuration under Hugging Face's names."""
+    attention, mlp = config.layers[0].mixer, config.layers[0].feed_forward
     return {
         "architectures": ["Qwen3ForCausalLM"],
         "model_type": "qwen3",
         "vocab_size": config.vocab,
         "hidden_size": config.embed,
-        "intermediate_size": config.ffw,
+        "intermediate_size": mlp.size,
         "num_hidden_layers": len(config.layers),
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_dim,
-        "hidden_act": config.activation,
+        "num_attention_heads": attention.heads,
+        "num_key_value_heads": attention.kv_heads,
+        "head_dim": attention.head_dim,
+        "hidden_act": mlp.activation,
         "rms_norm_eps": config.norm_epsilon,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.layers[0].rope.theta},
+        "rope_parameters": {"rope_type": "default", "rope_theta": attention.rope.theta},
         "max_position_embeddings": config.context,
         "tie_word_embeddings": config.tied_head,
-        "attention_bias": config.qkv_bias,
+        "attention_bias": attention.qkv_bias,
         "attention_dropout": 0.0,
         "bos_token_id": None,
         "eos_token_id": ends[0],
@@ -59,12 +59,11 @@ def config_json(config: DecoderConfig, ends: list[int]) -> dict[str, Any]:
 
 
 def tensors(params: nnx.State) -> dict[str, NDArray[Any]]:
-    """bfloat16 tensors under Hugging Face's names: the loader's table, read backwards."""
-    stored = dict(nnx.to_flat_state(params))
+    """bfloat16 tensors under Hugging Face's names: what the loader reads, split again."""
+    trained = dict(nnx.to_flat_state(params))
+    table = nnx.eval_shape(lambda: new_decoder(0)).parameters()
     named = {}
-    for path, source in sources(CONFIG).items():
-        ends = np.cumsum([size for _, size in source.parts])[:-1]
-        pieces = np.split(np.asarray(stored[path].get_value()), ends)
-        for (name, _), piece in zip(source.parts, pieces, strict=True):
-            named[name] = piece.astype(ml_dtypes.bfloat16)
+    for path, parameter in table.items():
+        for name, tensor in parameter.source.split(np.asarray(trained[path].get_value())):
+            named[name] = np.ascontiguousarray(tensor).astype(ml_dtypes.bfloat16)
     return named

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from backend.attention.reference import even_tables, init_pages, paged
+from backend.attention.reference import PagedAttention, even_page_table
+from backend.models.decoder import kv_specs
 from backend.models.families import read_config
 from backend.models.weights import load
 
@@ -52,14 +53,14 @@ class Greedy:
     @partial(jax.jit, static_argnums=0)
     def _run(self, params: nnx.State, tokens: jax.Array, lengths: jax.Array, end: jax.Array) -> jax.Array:
         """Prompts int32 [B, T] of `lengths` [B] -> new tokens int32 [B, NEW_TOKENS]; `end` fills up ended rows."""
-        decoder, c = nnx.merge(self.graph, params), self.config
+        decoder = nnx.merge(self.graph, params)
         rows, width = tokens.shape
         pages = rows * -(-(width + NEW_TOKENS) // PAGE_TOKENS)
-        caches = init_pages(len(c.layers), pages, PAGE_TOKENS, c.kv_heads, c.head_dim, jnp.dtype(jnp.float32))
-        attend = paged(even_tables(pages, rows))
+        backend = PagedAttention(kv_specs(self.config), jnp.dtype(jnp.float32), PAGE_TOKENS)
+        caches, attend = backend.init_cache(pages), backend.attend(even_page_table(pages, rows))
         positions = jnp.broadcast_to(jnp.arange(width), tokens.shape)
         # What stands behind a short prompt fills the cache too; decoding writes over it before anything looks there.
-        hidden, caches = decoder(tokens, positions, caches, attend)
+        hidden, caches = decoder(decoder.embed(tokens), decoder.context(positions, attend), caches)
         last = jnp.take_along_axis(hidden, (lengths - 1)[:, None, None], axis=1)[:, 0]
         first = jnp.argmax(decoder.logits(last), axis=-1).astype(jnp.int32)
 
@@ -69,7 +70,8 @@ class Greedy:
 
         def draw(carry: tuple) -> tuple:
             step, token, out, caches = carry
-            hidden, caches = decoder(token[:, None], (lengths + step - 1)[:, None], caches, attend)
+            context = decoder.context((lengths + step - 1)[:, None], attend)
+            hidden, caches = decoder(decoder.embed(token[:, None]), context, caches)
             token = jnp.argmax(decoder.logits(hidden[:, 0]), axis=-1).astype(jnp.int32)
             return step + 1, token, out.at[:, step].set(token), caches
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from transformers import PreTrainedTokenizerFast
 
-from backend.attention.uncached import uncached
+from backend.attention.uncached import UncachedAttend
 from backend.models.decoder import Decoder
 from backend.tiny import CHECKPOINT
 from training.tiny.card import card
@@ -92,7 +92,8 @@ def loss_of(graph: nnx.GraphDef, params: nnx.State, batch: Batch) -> tuple[jax.A
     """Weighted mean cross entropy of the next token, and its mean over the assistant's own tokens; float32 scalars."""
     decoder = nnx.merge(graph, params)
     caches = [None] * len(decoder.config.layers)
-    hidden, _ = decoder(batch.tokens, batch.positions, caches, uncached(jnp.asarray(batch.segments)))
+    context = decoder.context(jnp.asarray(batch.positions), UncachedAttend(jnp.asarray(batch.segments)))
+    hidden, _ = decoder(decoder.embed(batch.tokens), context, caches)
     losses = optax.softmax_cross_entropy_with_integer_labels(decoder.logits(hidden[:, :-1]), batch.tokens[:, 1:])
     weights = batch.weights[:, 1:]
     spoken = weights == 1

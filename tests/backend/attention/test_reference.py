@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.attention import AttentionSpec
-from backend.attention.reference import DECODE_CHUNK, PREFILL_CHUNK, Pages, even_tables, init_pages, paged
+from backend.attention import AttentionSpec, KVSpec
+from backend.attention.reference import DECODE_CHUNK, PREFILL_CHUNK, PagedAttend, PagedAttention, Pages, even_page_table
 
 PAGES, PAGE, WIDTH = 200, 16, 4 * PREFILL_CHUNK // 16
 POSITIONS = WIDTH * PAGE
@@ -36,7 +36,11 @@ DECODE, PREFILL, PADDED = Shape(4, 1, 4, 2, 8), Shape(1, 24, 6, 1, 4), Shape(3, 
 
 @partial(jax.jit, static_argnums=6)
 def attend(cache, q, k, v, positions, tables, spec):
-    return paged(tables)(cache, q, k, v, positions, spec)
+    return PagedAttend(tables)(cache, q, k, v, positions, spec)
+
+
+def back_end(*layers: KVSpec, dtype: type = jnp.float32) -> PagedAttention:
+    return PagedAttention(layers, jnp.dtype(dtype), PAGE)
 
 
 def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Pages:
@@ -45,7 +49,7 @@ def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32
 
 
 def some_tables(shape: Shape, rng: np.random.Generator) -> np.ndarray:
-    """int32 [B, W]: pages in no order, none twice."""
+    """int32 [B, M]: pages in no order, none twice."""
     return rng.permutation(PAGES)[: shape.rows * WIDTH].reshape(shape.rows, WIDTH).astype(np.int32)
 
 
@@ -123,7 +127,7 @@ def test_prefill_in_pieces_is_prefill_at_once(spec: AttentionSpec, cuts: set[int
     rng = np.random.default_rng(seed)
     shape = Shape(1, length, 4, 2, 8)
     call, row = a_call(shape, rng), some_tables(shape, rng)
-    empty = init_pages(1, PAGES, PAGE, shape.kv_heads, shape.head_dim, jnp.float32)[0]
+    empty = back_end(KVSpec(shape.kv_heads, shape.head_dim)).init_cache(PAGES)[0]
     at_once, cache_at_once = attend(empty, *call, np.arange(length, dtype=np.int32)[None], row, spec)
     ends = sorted(cuts | set(range(piece, length, piece)) | {length})
     pieces, cache = [], empty
@@ -193,10 +197,25 @@ def test_a_call_of_padding_alone_changes_nothing_and_is_finite(spec: AttentionSp
 
 @given(layers=st.integers(1, 3), rows=st.integers(1, 3), pages=st.integers(3, 20))
 def test_an_empty_pool_is_shared_out_evenly(layers: int, rows: int, pages: int) -> None:
-    pools = init_pages(layers, pages, PAGE, 2, 4, jnp.bfloat16)
+    backend = back_end(*[KVSpec(2, 4)] * layers, dtype=jnp.bfloat16)
+    pools = backend.init_cache(pages)
+    assert sum(array.nbytes for array in jax.tree.leaves(pools)) == pages * backend.page_bytes
     assert len(pools) == layers
     for array in (array for layer in pools for array in layer):
         assert array.dtype == jnp.bfloat16 and not array.any() and array.shape == (pages, 2, PAGE, 4)
-    tables = np.asarray(even_tables(pages, rows))
+    tables = np.asarray(even_page_table(pages, rows))
     assert tables.shape == (rows, pages // rows) and len(set(tables.ravel().tolist())) == tables.size
     assert tables.max() < pages
+
+
+@given(source=st.integers(0, 9), target=st.integers(0, 9), seed=st.integers(0, 2**32 - 1))
+def test_a_copied_page_is_the_other_in_every_layer_and_the_rest_stays(source: int, target: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    backend = back_end(KVSpec(2, 4), KVSpec(1, 8))
+    cache = jax.tree.map(lambda pool: rng.normal(size=pool.shape).astype(np.float32), backend.init_cache(10))
+    after = backend.copy_page(cache, np.int32(source), np.int32(target))
+    for got, before in zip(jax.tree.leaves(after), jax.tree.leaves(cache), strict=True):
+        np.testing.assert_array_equal(got[target], before[source])
+        np.testing.assert_array_equal(np.delete(got, target, 0), np.delete(before, target, 0))
+    axes = jax.tree.leaves(backend.cache_axes())
+    assert [len(letters) for letters in axes] == [pool.ndim for pool in jax.tree.leaves(cache)]

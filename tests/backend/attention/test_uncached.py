@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.attention import AttentionSpec
-from backend.attention.uncached import uncached
+from backend.attention.uncached import UncachedAttend
 
 ROWS, TOKENS, HEADS, KV_HEADS, HEAD_DIM = 2, 20, 4, 2, 8
 SPECS = (AttentionSpec(0.35), AttentionSpec(0.5, window=4, softcap=3.0))
@@ -21,7 +21,7 @@ Call = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @partial(jax.jit, static_argnums=5)
 def attend(q, k, v, positions, segments, spec):
-    return uncached(segments)(None, q, k, v, positions, spec)[0]
+    return UncachedAttend(segments)(None, q, k, v, positions, spec)[0]
 
 
 def a_call(seed: int) -> Call:
@@ -65,4 +65,4 @@ def test_each_packed_segment_is_attended_as_if_it_were_alone(
 @pytest.mark.parametrize("cache", [None, "anything"])
 def test_the_cache_is_passed_through(cache: object) -> None:
     call, positions = a_call(0), np.tile(np.arange(TOKENS), (ROWS, 1))
-    assert uncached()(cache, *call, positions, SPECS[0])[1] is cache
+    assert UncachedAttend()(cache, *call, positions, SPECS[0])[1] is cache

@@ -10,12 +10,13 @@ import pytest
 from flax import nnx
 
 from backend.attention import AttentionSpec
-from backend.attention.uncached import uncached
+from backend.attention.reference import PagedAttention
+from backend.attention.uncached import UncachedAttend
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
-from backend.models.config import DecoderConfig, LayerConfig
-from backend.models.decoder import Decoder
+from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
+from backend.models.decoder import Decoder, kv_specs
 from backend.models.rope import RopeConfig
 from backend.request import Grammar, Request, SamplingParams, TokenEvent
 
@@ -34,6 +35,11 @@ WORDS = [b"true", b"]]", b"},{", b'"a":', b"[[", b"aab", b'","', b"ba}", b"\xc3\
 TOKENS = [b"", *(bytes([byte]) for byte in b'{}[]",:abcdetrufalsn0123456789.-+E\\ \n\xc3\xa9'), *WORDS]
 
 
+def paged(decoder: Decoder, page_tokens: int = CONFIG.page_tokens) -> PagedAttention:
+    """The reference back end in float32 for a decoder."""
+    return PagedAttention(kv_specs(decoder.config), jnp.dtype(jnp.float32), page_tokens)
+
+
 class Small(NamedTuple):
     """A decoder, its compiled programs and an engine on them."""
 
@@ -44,18 +50,16 @@ class Small(NamedTuple):
 
 @pytest.fixture(scope="session")
 def small() -> Iterator[Small]:
-    layers = (
-        LayerConfig(AttentionSpec(8**-0.5), RopeConfig()),
-        LayerConfig(AttentionSpec(8**-0.5, window=20), RopeConfig()),
+    specs = (AttentionSpec(8**-0.5), AttentionSpec(8**-0.5, window=20))
+    layers = tuple(
+        LayerConfig(AttentionConfig(spec, RopeConfig(), heads=4, kv_heads=2, head_dim=8), MLPConfig(48))
+        for spec in specs
     )
-    config = DecoderConfig(
-        vocab=VOCAB, embed=32, ffw=48, heads=4, kv_heads=2, head_dim=8, layers=layers, context=CONTEXT,
-        norm_epsilon=1e-6, tied_head=True,
-    )  # fmt: skip
+    config = DecoderConfig(VOCAB, 32, layers, CONTEXT, norm_epsilon=1e-6, tied_head=True)
     decoder = Decoder(config, rngs=nnx.Rngs(0))
     state = nnx.state(decoder)
     nnx.update(decoder, jax.tree.map(lambda x: x * 8 if x.ndim == 2 and x.shape[0] == VOCAB else x * 1.5, state))
-    programs = Programs(decoder, CONFIG, jnp.dtype(jnp.float32), TOKENS)
+    programs = Programs(decoder, CONFIG, paged(decoder), TOKENS)
     engine = Engine(programs)
     yield Small(decoder, programs, engine)
     engine.close()
@@ -68,7 +72,8 @@ def whole_logits(small: Small) -> Callable[[list[int]], np.ndarray]:
     @jax.jit
     def run(tokens: jax.Array) -> jax.Array:
         positions = jnp.arange(tokens.size)[None]
-        hidden, _ = small.decoder(tokens[None], positions, [None] * 2, uncached())
+        context = small.decoder.context(positions, UncachedAttend())
+        hidden, _ = small.decoder(small.decoder.embed(tokens[None]), context, [None] * 2)
         return small.decoder.logits(hidden[0])
 
     def logits(tokens: list[int]) -> np.ndarray:

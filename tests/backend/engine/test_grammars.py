@@ -6,8 +6,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import cache
 
-import jax.numpy as jnp
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +16,7 @@ from backend.grammar.device.machine import RESERVED
 from backend.grammar.run import Runner
 from backend.grammar.tables import Tables
 from backend.request import Grammar, Request, TokenEvent
-from tests.backend.engine.conftest import CONFIG, TOKENS, Small, request, tokens
+from tests.backend.engine.conftest import CONFIG, TOKENS, Small, paged, request, tokens
 from tests.backend.engine.test_invariants import requests, together
 
 CONSTRAINTS = (
@@ -165,7 +163,7 @@ def test_log_probabilities_are_those_of_the_model_itself(small: Small) -> None:
 
 def test_a_small_memory_of_masks_changes_nothing(small: Small) -> None:
     config = replace(CONFIG, row_buckets=(4,), prefill_shapes=((1, 8),), max_steps=4, grammar_masks=6)
-    engine = Engine(Programs(small.decoder, config, jnp.dtype(np.float32), TOKENS))
+    engine = Engine(Programs(small.decoder, config, paged(small.decoder), TOKENS))
     try:
         for constraint in CONSTRAINTS[1:3]:
             asked = request([3], (1, 2, 3, 4), grammar=grammar(constraint), end_tokens=(0,), max_tokens=60)

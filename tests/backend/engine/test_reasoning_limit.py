@@ -47,7 +47,7 @@ def written(drawn: list[int]) -> bytes:
 
 @pytest.mark.parametrize("budget", [0, 1, 7, 60])
 def test_a_model_that_never_stops_reasoning_stops_after_exactly_so_many_tokens(small, budget):
-    events = small.engine.generate(asked(budget, logit_bias={CLOSE: -100.0}, seeds=(0, 1, 2), max_tokens=90))
+    events = small.engine.generate(asked(budget, logit_bias={CLOSE: -100.0}, seeds=(0, 1, 2), max_tokens=190))
     for choice in range(3):
         drawn = tokens(events, choice)
         assert drawn.index(CLOSE) == budget

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import jax.numpy as jnp
-
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine, Generation
 from backend.engine.prefill_shapes import Shape, padded
@@ -18,7 +16,7 @@ from backend.engine.programs import Programs
 from backend.engine.stats import EngineStats
 from backend.models.decoder import Decoder
 from backend.request import Admission, Request, TokenEvent
-from tests.backend.engine.conftest import TOKENS, Small
+from tests.backend.engine.conftest import TOKENS, Small, paged
 
 LENGTH, SMALLEST, LARGEST = 96, 24, 96  # positions of a choice; pages of 4 positions that hold 1 choice, and 4 choices
 FREE = EngineConfig(
@@ -30,7 +28,7 @@ FREE = EngineConfig(
 @cache
 def compiled(decoder: Decoder) -> Programs:
     """Once for the session; `varied` makes many configurations of it."""
-    return Programs(decoder, FREE, jnp.dtype(jnp.float32), TOKENS)
+    return Programs(decoder, FREE, paged(decoder), TOKENS)
 
 
 def varied(small: Small, **changes) -> Programs:

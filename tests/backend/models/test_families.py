@@ -57,31 +57,38 @@ def test_llama_3_2_1b(tmp_path: Path) -> None:
         vocab_size=128256,
     )
     rope = RopeConfig(theta=500000.0, kind="llama3", factor=32.0, original_context=8192)
-    assert {layer.rope for layer in config.layers} == {rope}
-    assert (config.heads, config.kv_heads, config.head_dim, config.context) == (32, 8, 64, 131072)
-    assert config.tied_head and not config.qkv_bias and config.norm_epsilon == 1e-5
+    assert {layer.mixer.rope for layer in config.layers} == {rope}
+    assert (config.context, config.layers[0].feed_forward.size) == (131072, 8192)
+    attention = config.layers[0].mixer
+    assert (attention.heads, attention.kv_heads, attention.head_dim) == (32, 8, 64)
+    assert config.tied_head and not attention.qkv_bias and config.norm_epsilon == 1e-5
 
 
 def test_mistral_7b_slides_in_every_layer(tmp_path: Path) -> None:
     config = read(tmp_path, model_type="mistral", **SMALL, sliding_window=4096, rope_theta=10000.0)
-    assert {layer.attention.window for layer in config.layers} == {4096}
-    assert read(tmp_path, model_type="mistral", **SMALL, sliding_window=None).layers[0].attention.window is None
+    assert {layer.mixer.spec.window for layer in config.layers} == {4096}
+    assert read(tmp_path, model_type="mistral", **SMALL, sliding_window=None).layers[0].mixer.spec.window is None
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3"])
 def test_qwen_slides_only_where_it_is_switched_on(tmp_path: Path, family: str) -> None:
     off = read(tmp_path, model_type=family, **SMALL, use_sliding_window=False, sliding_window=9, max_window_layers=1)
     on = read(tmp_path, model_type=family, **SMALL, use_sliding_window=True, sliding_window=9, max_window_layers=1)
-    assert [layer.attention.window for layer in off.layers] == [None, None]
-    assert [layer.attention.window for layer in on.layers] == [None, 9]
-    assert (on.qkv_bias, on.out_bias, on.qk_norm) == (family == "qwen2", False, family == "qwen3")
+    assert [layer.mixer.spec.window for layer in off.layers] == [None, None]
+    assert [layer.mixer.spec.window for layer in on.layers] == [None, 9]
+    attention = on.layers[0].mixer
+    assert (attention.qkv_bias, attention.out_bias, attention.qk_norm) == (family == "qwen2", False, family == "qwen3")
 
 
 def test_gemma_2_alternates_and_caps(tmp_path: Path) -> None:
     config = read(tmp_path, model_type="gemma2", **SMALL, query_pre_attn_scalar=144, sliding_window=7)
-    first, second = (layer.attention for layer in config.layers)
+    first, second = (layer.mixer.spec for layer in config.layers)
     assert (first.window, second.window, first.softcap, first.scale) == (7, None, 50.0, 1 / 12)
-    assert (config.logit_softcap, config.embedding_scale, config.activation) == (30.0, 8.0, "gelu_tanh")
+    assert (config.logit_softcap, config.embedding_scale, config.layers[0].feed_forward.activation) == (
+        30.0,
+        8.0,
+        "gelu_tanh",
+    )
     assert config.tied_head and config.sandwich_norms
 
 
@@ -97,8 +104,8 @@ def test_gemma_3_has_two_ropes_and_counts_its_context_already_stretched(tmp_path
         sliding_window=512,
     )
     local, whole = RopeConfig(theta=1e4), RopeConfig(theta=1e6, kind="linear", factor=8.0)
-    assert [layer.rope for layer in config.layers] == [local] * 5 + [whole]
-    assert [layer.attention.window for layer in config.layers] == [512] * 5 + [None]
+    assert [layer.mixer.rope for layer in config.layers] == [local] * 5 + [whole]
+    assert [layer.mixer.spec.window for layer in config.layers] == [512] * 5 + [None]
     assert config.context == 131072
 
 
@@ -126,7 +133,7 @@ def test_old_and_new_spelling_of_rope_settings_are_the_same(tmp_path: Path) -> N
     old = read(tmp_path, model_type="qwen3", **SMALL, rope_theta=5e5, rope_scaling={"type": "yarn", **yarn})
     new = read(tmp_path, model_type="qwen3", **SMALL, rope_parameters={"rope_type": "yarn", "rope_theta": 5e5, **yarn})
     assert old == new
-    assert old.layers[0].rope.attention_factor > 1.1
+    assert old.layers[0].mixer.rope.attention_factor > 1.1
 
 
 def test_unsupported_model_type_lists_the_supported_ones(tmp_path: Path) -> None:

@@ -10,16 +10,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 from flax import nnx
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jax.sharding import NamedSharding, PartitionSpec
 from safetensors.numpy import save_file
 
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
 from backend.models.families import FAMILIES, read_config
-from backend.models.table import Source, sources
-from backend.models.tensors import Tensors, assemble
+from backend.models.sources import Concatenated, Stored
+from backend.models.tensors import Tensors
 from backend.models.weights import load, place
 
 SMALL = {
@@ -41,11 +39,10 @@ def configure(folder: Path, family: str, **fields: Any) -> None:
 def random_tensors(folder: Path, dtype: Any = np.float32) -> dict[str, np.ndarray]:
     """A complete checkpoint of the folder's configuration, by the shapes that transformers stores."""
     config, random = read_config(folder), np.random.default_rng(0)
-    shapes = {path: v.get_value().shape for path, v in parameters(nnx.eval_shape(lambda: fresh(config))).items()}
     return {
-        name: random.normal(size=(size, *shapes[path][1:])).astype(np.float32).astype(dtype)
-        for path, source in sources(config).items()
-        for name, size in source.parts
+        stored.name: random.normal(size=stored.shape).astype(np.float32).astype(dtype)
+        for parameter in nnx.eval_shape(lambda: fresh(config)).parameters().values()
+        for stored in parameter.source.stored()
     }
 
 
@@ -71,16 +68,19 @@ def refusal(folder: Path) -> str:
     return str(error.value)
 
 
-def test_fused_kernels_are_the_parts_one_after_the_other(tmp_path: Path) -> None:
+def test_fused_kernels_are_ordered_by_kv_head_and_by_hidden_unit(tmp_path: Path) -> None:
     configure(tmp_path, "qwen2")
     tensors = random_tensors(tmp_path)
     save_file(tensors, tmp_path / "model.safetensors")
     stem, ours = "model.layers.1.self_attn", loaded(tmp_path)
     for theirs, name in (("weight", "kernel"), ("bias", "bias")):
-        parts = [tensors[f"{stem}.{part}.{theirs}"] for part in ("q_proj", "k_proj", "v_proj")]
-        np.testing.assert_array_equal(ours["blocks", 1, "attention", "qkv", name], np.concatenate(parts))
+        q, k, v = (tensors[f"{stem}.{part}.{theirs}"] for part in ("q_proj", "k_proj", "v_proj"))
+        heads = [np.concatenate([q[8 * i : 8 * i + 8], k[4 * i : 4 * i + 4], v[4 * i : 4 * i + 4]]) for i in range(2)]
+        np.testing.assert_array_equal(ours["blocks", 1, "mixer", "qkv", name], np.concatenate(heads))
     gate, up = (tensors[f"model.layers.0.mlp.{name}_proj.weight"] for name in ("gate", "up"))
-    np.testing.assert_array_equal(ours["blocks", 0, "mlp", "gate_up", "kernel"], np.concatenate([gate, up]))
+    fused = ours["blocks", 0, "feed_forward", "gate_up", "kernel"]
+    np.testing.assert_array_equal(fused[0::2], gate)
+    np.testing.assert_array_equal(fused[1::2], up)
     np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"])
 
 
@@ -92,7 +92,7 @@ def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored:
     save_file(tensors, tmp_path / "model.safetensors")
     ours = loaded(tmp_path, dtype)
     down = tensors["model.layers.0.mlp.down_proj.weight"].astype(jnp.dtype(dtype))
-    np.testing.assert_array_equal(ours["blocks", 0, "mlp", "down", "kernel"], down)
+    np.testing.assert_array_equal(ours["blocks", 0, "feed_forward", "down", "kernel"], down)
     np.testing.assert_array_equal(ours["norm", "scale"], 1 + tensors["model.norm.weight"].astype(np.float32))
     assert ours["norm", "scale"].dtype == np.float32 and ours["embedding",].dtype == jnp.dtype(dtype)
 
@@ -183,25 +183,12 @@ def test_pickled_truncated_and_absent_weights_are_refused(tmp_path: Path) -> Non
     assert "not a complete safetensors file" in refusal(tmp_path)
 
 
-@settings(max_examples=50)
-@given(data=st.data(), sizes=st.lists(st.integers(1, 150), min_size=1, max_size=3))
-def test_any_slice_of_joined_parts_equals_numpy(data: st.DataObject, sizes: list[int]) -> None:
-    width = data.draw(st.integers(1, 6))
-    stored = {str(part): np.random.default_rng(part).normal(size=(size, width)) for part, size in enumerate(sizes)}
-    joined = np.concatenate(list(stored.values()))
-    low, high = sorted((data.draw(st.integers(0, sum(sizes))), data.draw(st.integers(0, sum(sizes)))))
-    index = (slice(low, high), slice(0, data.draw(st.integers(1, width))))
-    out = np.full([span.stop - span.start for span in index], np.nan)
-    assemble(stored, tuple(zip(stored, sizes, strict=True)), index, out)
-    np.testing.assert_array_equal(out, joined[index])
-
-
 def test_a_parameter_is_placed_with_the_sharding_it_asks_for(tmp_path: Path) -> None:
     stored = {"a": np.arange(6, dtype=np.float32).reshape(3, 2), "b": np.ones((4, 2), np.float32)}
     save_file(stored, tmp_path / "model.safetensors")
     sharding = NamedSharding(jax.make_mesh((1,), ("model",)), PartitionSpec("model"))
     target = jax.ShapeDtypeStruct((7, 2), jnp.float32, sharding=sharding)
-    array = place(Tensors(tmp_path), Source((("a", 3), ("b", 4))), target)
+    array = place(Tensors(tmp_path), Concatenated((Stored("a", (3, 2)), Stored("b", (4, 2)))), target)
     assert array.sharding == sharding
     np.testing.assert_array_equal(array, np.concatenate([stored["a"], stored["b"]]))
 

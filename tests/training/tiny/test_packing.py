@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from backend.attention.uncached import uncached
+from backend.attention.uncached import UncachedAttend
 from backend.tiny import CHECKPOINT
 from training.tiny.model import CONFIG, new_decoder
 from training.tiny.packing import PROMPT_WEIGHT, Batch, LossWeights, pack
@@ -84,9 +84,9 @@ def test_a_packed_conversation_gets_the_hidden_states_it_gets_alone() -> None:
 
     @jax.jit
     def both(tokens: jax.Array, positions: jax.Array, numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
-        together, _ = decoder(tokens, positions, [None], uncached(numbers))
-        one = (tokens[row : row + 1, columns], positions[row : row + 1, columns])
-        alone, _ = decoder(*one, [None], uncached())
+        together, _ = decoder(decoder.embed(tokens), decoder.context(positions, UncachedAttend(numbers)), [None])
+        one = decoder.embed(tokens[row : row + 1, columns])
+        alone, _ = decoder(one, decoder.context(positions[row : row + 1, columns], UncachedAttend()), [None])
         return together[row, columns], alone[0]
 
     together, alone = both(batch.tokens, batch.positions, batch.segments)

@@ -1,0 +1,48 @@
+"""What one forward call knows of its rows besides their embeddings: one pytree that every layer is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import jax
+
+from backend.attention import Attend
+from backend.models.rope import RopeConfig, cos_sin
+
+Angles = tuple[jax.Array, jax.Array]
+"""Cosines and sines, float32 [B, T, H / 2] each."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ForwardContext:
+    """What layers may ask for. What a new kind of layer needs to know per row is a field here.
+
+    positions: int32 [B, T], where each token stands in its row's cache; -1 where there is none.
+    attend: how keys and values are kept and attended in this call.
+    angles: of each rotary embedding in `ropes`.
+    """
+
+    positions: jax.Array
+    attend: Attend
+    angles: tuple[Angles, ...]
+    ropes: tuple[tuple[RopeConfig, int], ...] = field(metadata={"static": True})
+
+    def rotary(self, rope: RopeConfig, head_dim: int) -> Angles:
+        """The angles of a layer's rotary embedding over heads of H = `head_dim` numbers."""
+        return self.angles[self.ropes.index((rope, head_dim))]
+
+
+def forward_context(
+    ropes: Sequence[tuple[RopeConfig, int]],
+    positions: jax.Array,
+    attend: Attend,
+    rope_positions: jax.Array | None = None,
+) -> ForwardContext:
+    """The context of one call. ropes: every rotary embedding of the decoder, with its head dimension.
+
+    positions: int32 [B, T]. rope_positions: what rotary embedding turns by, int32 [B, T], or [3, B, T] for embeddings
+    with sections (time, height and width of a picture's patch); None for the positions themselves.
+    """
+    turned = positions if rope_positions is None else rope_positions
+    distinct = tuple(dict.fromkeys(ropes))
+    return ForwardContext(positions, attend, tuple(cos_sin(rope, turned, dim) for rope, dim in distinct), distinct)
