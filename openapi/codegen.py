@@ -48,11 +48,12 @@ def merge() -> dict[str, Any]:
 
 
 def write(folder: Path) -> None:
-    """Writes `__init__.py`, `openapi.yaml` and `models.py` into `folder`, which is made where it is missing."""
+    """Writes the package's files into `folder`, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     document = merge()
     OpenAPIV31SpecValidator(document).validate()
     (folder / "__init__.py").write_text(f'"""{PACKAGE_DOCSTRING}"""\n')
+    (folder / "py.typed").touch()
     (folder / "openapi.yaml").write_text(f"{MODELS_HEADER.replace('openapi.yaml', 'openapi/')}\n{_dump(document)}")
     (folder / "models.py").write_text(_models(_dump(document)))
 
