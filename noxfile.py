@@ -43,12 +43,28 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """The whole suite in two processes; arguments go to pytest (`-- -n 0` for one process)."""
+def suite(session: nox.Session) -> None:
     install(session, "tests", "codegen", "train")
     session.install(*PINS, "--no-deps", "trl")  # its chat templates are test data; its dependencies are not wanted
     session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite in two processes; arguments go to pytest (`-- -n 0` for one process)."""
+    suite(session)
+
+
+@nox.session(name="tests-3.12", python="3.12")
+def tests_3_12(session: nox.Session) -> None:
+    """The same on Python 3.12 with the current jax; needs a `python3.12` on the path."""
+    suite(session)
+
+
+@nox.session(name="tests-3.13", python="3.13")
+def tests_3_13(session: nox.Session) -> None:
+    """The same on Python 3.13 with the current jax; needs a `python3.13` on the path."""
+    suite(session)
 
 
 @nox.session
