@@ -1,12 +1,11 @@
 """What goes into the engine and what comes out: plain values, no arrays, no HTTP."""
 
-from collections.abc import Hashable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from backend.grammar.tables import Tables
+from backend.grammar import MAX_CLOSING_TOKENS, Grammar
 
 FinishReason = Literal["stop", "length"]
 
@@ -38,22 +37,6 @@ class SamplingParams:
 
 
 @dataclass(frozen=True)
-class Grammar:
-    """What every choice of a request must be a word of.
-
-    key: equal keys mean equal tables. tables: may still be under way; the choices are prefilled meanwhile and wait.
-    Whoever submits the request cancels it if `tables` fails.
-    """
-
-    key: Hashable
-    tables: Future[Tables]
-
-
-MOST_CLOSING = 16
-"""Tokens that may end reasoning."""
-
-
-@dataclass(frozen=True)
 class ReasoningLimit:
     """How many tokens may be drawn where the grammar says that what is written is reasoning, and those that end it."""
 
@@ -61,7 +44,7 @@ class ReasoningLimit:
     closing: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        assert self.tokens >= 0 and 1 <= len(self.closing) <= MOST_CLOSING
+        assert self.tokens >= 0 and 1 <= len(self.closing) <= MAX_CLOSING_TOKENS
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from backend.grammar.compile import Constraint, compile_constraint
-from backend.grammar.tables import Tables
-from backend.request import Grammar
+from backend.grammar import Constraint, Grammar
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint
 from benchmarks import checkpoint, machine
 from benchmarks.peers import Jaxchat
 from tests.backend.grammar.vocabularies import vocabulary

@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from backend.grammar.compile import Constraint
-from backend.grammar.compiler import Compiler
-from backend.grammar.errors import GrammarError
+from backend.grammar import Compiler, Constraint, GrammarError
 from tests.grammar_suite.devset import Case
 
 

@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint, GrammarError
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
 from backend.grammar.device import step
 from backend.grammar.device.arena import Arena
 from backend.grammar.device.rows import RowCache, empty_cache
 from backend.grammar.device.state import GrammarState, row
 from backend.grammar.device.vocabulary import build_vocabulary
-from backend.grammar.errors import GrammarError
-from backend.grammar.run import Runner
 from benchmarks.grammar_sides import LLGuidance, Refused
 from tests.backend.grammar.vocabularies import Vocabulary
 from tests.grammar_suite.devset import Case

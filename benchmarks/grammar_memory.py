@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint, GrammarError
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint
 from backend.grammar.device.arena import UNIT, Arena, Placement
 from backend.grammar.device.fill import fill
 from backend.grammar.device.state import DEPTH
 from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
-from backend.grammar.errors import GrammarError
-from backend.grammar.tables import Tables
 from tests.grammar_suite.devset import Case
 
 CELLS = 1 << 24

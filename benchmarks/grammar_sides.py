@@ -51,13 +51,20 @@ class Jaxchat:
     """Ours. The vocabulary has no part in it."""
 
     def __init__(self, _: Vocabulary) -> None:
-        from backend.grammar import compile, errors, run
+        from backend.grammar import Constraint, GrammarError
+        from backend.grammar.automaton.run import Runner
+        from backend.grammar.compile import compile_constraint
 
-        self._compile, self._error, self._runner = compile, errors.GrammarError, run.Runner
+        self._compile, self._constraint, self._error, self._runner = (
+            compile_constraint,
+            Constraint,
+            GrammarError,
+            Runner,
+        )
 
     def compile(self, schema: str) -> Any:
         try:
-            return self._compile.compile_constraint(self._compile.Constraint("json_schema", schema, open_objects=True))
+            return self._compile(self._constraint("json_schema", schema, open_objects=True))
         except self._error as error:
             raise Refused(str(error)) from error
 

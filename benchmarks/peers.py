@@ -18,9 +18,10 @@ from backend.engine.config import EngineConfig
 from backend.engine.job import Job
 from backend.engine.programs import Programs
 from backend.engine.scheduler import Scheduler
+from backend.grammar import Grammar
 from backend.models import families, weights
 from backend.models.decoder import kv_specs
-from backend.request import Grammar, Request, SamplingParams, TokenEvent
+from backend.request import Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
 
 

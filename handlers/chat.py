@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from backend.request import MOST_CLOSING, Grammar, QueueFull, ReasoningLimit, Request
+from backend.grammar import MAX_CLOSING_TOKENS, Grammar
+from backend.request import QueueFull, ReasoningLimit, Request
 from generated.models import ContainerChatCompletionBody
 from handlers.completion import Completion
 from handlers.constraint import Constraints
@@ -133,8 +134,8 @@ def reasoning_limit(wanted: Answering, tokenizer: ChatTokenizer) -> ReasoningLim
         return None
     try:
         closing = tokenizer.marker_tokens(reasoning.close)
-        if len(closing) > MOST_CLOSING:
-            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MOST_CLOSING}")
+        if len(closing) > MAX_CLOSING_TOKENS:
+            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS}")
         return ReasoningLimit(wanted.budget, closing)
     except ValueError as error:
         message = f"reasoning_budget cannot be enforced with this model: {error}; leave it out"

@@ -104,7 +104,7 @@ def load_or_stop(settings: ServeSettings, server: Server) -> Loaded:
 def load(settings: ServeSettings) -> Loaded:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
     # Importing these takes seconds, during which the port already answers.
-    from backend.grammar.compiler import Compiler
+    from backend.grammar import Compiler
     from backend.load import LoadOptions, load_engine, resolve_folder
     from handlers.tokenizer import ChatTokenizer
 

@@ -8,12 +8,8 @@ from typing import Any
 
 import orjson
 
-from backend.grammar.compile import Constraint
-from backend.grammar.compiler import CompilerBusy
-from backend.grammar.composite.terms import Composite, pattern, value
-from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT
-from backend.request import Grammar
+from backend.grammar import DEFAULT_LIMITS, CompilerBusy, Constraint, Grammar, GrammarError
+from backend.grammar.structural.terms import Composite, pattern, value
 from generated.models import (
     ChatCompleteBodyToolChoice,
     ContainerChatCompletionBody,
@@ -203,7 +199,7 @@ def _text(value: object, param: str) -> str:
 
 
 def _checked(constraint: Constraint, param: str) -> Constraint:
-    size, most = len(constraint.text.encode()), DEFAULT.schema_bytes
+    size, most = len(constraint.text.encode()), DEFAULT_LIMITS.schema_bytes
     if size > most:
         raise invalid(f"{param} has {size} bytes, but may have {most}", param)
     return constraint

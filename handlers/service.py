@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 from connexion.context import scope as current_scope
 
 from backend.engine.stats import EngineStats
-from backend.grammar.compile import Constraint
-from backend.grammar.composite.terms import Composite
-from backend.request import Admission, Grammar, Request, TokenEvent
+from backend.grammar import Constraint, Grammar
+from backend.grammar.structural.terms import Composite
+from backend.request import Admission, Request, TokenEvent
 from handlers.errors import APIError, engine_failed
 from handlers.formats.syntax import Format
 from handlers.lifecycle import Requests
@@ -74,7 +74,7 @@ class Compiler(Protocol):
     """Makes grammars."""
 
     def compile(self, constraint: Constraint) -> Grammar:
-        """At once; its tables follow, or fail with GrammarError. Raises backend.grammar.compiler.CompilerBusy."""
+        """At once; its tables follow, or fail with GrammarError. Raises backend.grammar.CompilerBusy."""
         ...
 
     def close(self) -> None: ...

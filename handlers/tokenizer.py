@@ -10,8 +10,8 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from backend.grammar.composite import terms as terms_of
-from backend.grammar.composite.terms import Composite
+from backend.grammar.structural import terms as terms_of
+from backend.grammar.structural.terms import Composite
 from handlers.formats.detect import detect
 from handlers.formats.syntax import Format
 from handlers.template import (

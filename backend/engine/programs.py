@@ -13,7 +13,7 @@ from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
 from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
-from backend.grammar.composite.control import spelled
+from backend.grammar import spelled
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary, missing_bytes

@@ -1,36 +1,22 @@
 """A constraint -> the tables that enforce it."""
 
 import json
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-from backend.grammar import composite, schema
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
+from backend.grammar import schema
+from backend.grammar.automaton.assemble import assemble
+from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.chars.parse import pattern
+from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph, Rule
-from backend.grammar.limits import DEFAULT, Limits
-from backend.grammar.tables import Tables
-
-Kind = Literal["json_schema", "json_object", "regex", "composite"]
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
+from backend.grammar.structural import writing as structural
 
 
-@dataclass(frozen=True)
-class Constraint:
-    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object; a composite (see
-    composite/terms.py) as JSON.
-
-    open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
-    """
-
-    kind: Kind
-    text: str = ""
-    open_objects: bool = False
-
-
-def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT) -> Tables:
+def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT_LIMITS) -> Tables:
     """The automaton of a constraint. Raises GrammarError for what is not supported, empty or too large."""
     graph = Graph()
     return assemble(Automaton(graph, _root(constraint, graph, limits), limits), limits)
@@ -40,7 +26,7 @@ def _root(constraint: Constraint, graph: Graph, limits: Limits) -> Rule:
     if constraint.kind == "regex":
         return _pattern_rule(constraint.text, graph, limits)
     if constraint.kind == "composite":
-        return composite.build(_parse(constraint.text), graph, open_objects=constraint.open_objects, limits=limits)
+        return structural.build(_parse(constraint.text), graph, open_objects=constraint.open_objects, limits=limits)
     value = {"type": "object"} if constraint.kind == "json_object" else _parse(constraint.text)
     return schema.build(value, graph, open_objects=constraint.open_objects, limits=limits)
 

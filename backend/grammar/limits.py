@@ -35,4 +35,6 @@ class Limits:
     memory_bytes: int = 1 << 30
 
 
-DEFAULT = Limits()
+DEFAULT_LIMITS = Limits()
+MAX_CLOSING_TOKENS = 16
+"""Tokens that the marker which ends reasoning may take: the decode state keeps so many for each row."""

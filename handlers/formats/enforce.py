@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.grammar.composite.terms import (
+from backend.grammar.structural.terms import (
     EMPTY,
     Composite,
     branch,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from backend.grammar.run import Runner
+from backend.grammar.automaton.run import Runner
 from tests.grammar_suite.mutations import changed_bytes, changed_value, is_canonical
 from tests.grammar_suite.oracle import Oracle
 from tests.grammar_suite.orders import Search

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint
 from backend.grammar.errors import GrammarError
-from backend.grammar.tables import Tables
 from tests.grammar_suite.devset import ABSENT, Case, cases
 
 

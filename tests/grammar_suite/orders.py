@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from backend.grammar.run import Configuration, Runner
+from backend.grammar.automaton.run import Configuration, Runner
 from tests.grammar_suite.spelling import dumps, spellings
 
 Places = tuple[Configuration, ...]

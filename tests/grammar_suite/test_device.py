@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from backend.grammar.automaton.run import Configuration, Runner
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.device import step
 from backend.grammar.device.arena import Arena
 from backend.grammar.device.rows import empty_cache
 from backend.grammar.device.state import DEPTH, row
 from backend.grammar.device.vocabulary import build_vocabulary
-from backend.grammar.run import Configuration, Runner
-from backend.grammar.tables import Tables
 from tests.backend.grammar.vocabularies import Vocabulary, vocabulary
 from tests.grammar_suite.conftest import Compiled
 from tests.grammar_suite.spelling import dumps

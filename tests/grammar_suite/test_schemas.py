@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
 from tests.backend.grammar.vocabularies import vocabulary
 from tests.grammar_suite.comparison import Found, compare, variations
 from tests.grammar_suite.conftest import Compiled

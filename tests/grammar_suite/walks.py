@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from backend.grammar.run import Configuration, Runner
-from backend.grammar.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
+from backend.grammar.automaton.run import Configuration, Runner
+from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
 
 TRIES = 32
 

@@ -16,10 +16,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.engine.stats import EngineStats
-from backend.grammar.compile import Constraint
-from backend.grammar.compiler import CompilerBusy
-from backend.grammar.errors import GrammarError
-from backend.request import Admission, EngineFailed, Grammar, QueueFull, Request, TokenEvent
+from backend.grammar import CompilerBusy, Constraint, Grammar, GrammarError
+from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.server import Server, listen

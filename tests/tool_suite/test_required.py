@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from starlette.testclient import TestClient
 
-from backend.grammar.compiler import Compiler
+from backend.grammar import Compiler
 from backend.load import LoadOptions, load_engine
 from handlers.app import create_app
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES

@@ -12,7 +12,7 @@ from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import Arc, Row, Rows, minimise
 from backend.grammar.chars.ranges import SCALARS, Ranges
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT
+from backend.grammar.limits import DEFAULT_LIMITS
 
 _END = 1 << 21
 _SENTINEL: Arc = (_END, _END, -1)
@@ -70,8 +70,8 @@ class CharDfa:
         if high is not None and high < low:
             return CharDfa.empty()
         last = low if high is None else high
-        if last >= DEFAULT.product_states:
-            limit = DEFAULT.product_states - 1
+        if last >= DEFAULT_LIMITS.product_states:
+            limit = DEFAULT_LIMITS.product_states - 1
             raise GrammarError(f"a length of more than {limit} cannot be combined with a pattern, format or other set")
         rows = [_over_scalars(state + 1) for state in range(last)]
         rows.append(_over_scalars(last) if high is None else ())
@@ -204,7 +204,9 @@ def _product(a: CharDfa, b: CharDfa, operation: Literal["and", "or", "minus"]) -
         p, q = pair[0] >= 0 and a.accept[pair[0]], pair[1] >= 0 and b.accept[pair[1]]
         return p or q if operation == "or" else p and q == right_needed
 
-    return CharDfa(*minimise(*explore((0, 0), moves, accepts, DEFAULT.product_states, "a combination of patterns")))
+    return CharDfa(
+        *minimise(*explore((0, 0), moves, accepts, DEFAULT_LIMITS.product_states, "a combination of patterns"))
+    )
 
 
 def _over_scalars(target: int) -> tuple[Arc, ...]:

@@ -14,7 +14,7 @@ from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import minimise
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT
+from backend.grammar.limits import DEFAULT_LIMITS
 
 PLAIN = pattern(r"-?(0|[1-9]\d*)(\.\d+)?", search=False)
 """Every plain decimal."""
@@ -33,7 +33,7 @@ ANY_NUMBER = pattern(r"-?(0|[1-9]\d*)(\.\d+)?([eE](\+?[0-2]?\d?\d|-\d{1,3}))?", 
 
 _POINT, _MINUS, _ZERO = map(ord, ".-0")
 _MAX_DIGITS = 1_000
-_LIMIT = DEFAULT.product_states
+_LIMIT = DEFAULT_LIMITS.product_states
 
 
 def integers(low: int | None, high: int | None) -> CharDfa:

@@ -8,11 +8,11 @@ from backend.grammar.chars.reader import read
 from backend.grammar.chars.subsets import Determinisation
 from backend.grammar.chars.syntax import nfa_size
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 
 @remembered
-def pattern(text: str, search: bool = True, limits: Limits = DEFAULT) -> CharDfa:
+def pattern(text: str, search: bool = True, limits: Limits = DEFAULT_LIMITS) -> CharDfa:
     """The texts that a regular expression matches: somewhere in them if `search`, else as a whole.
 
     Raises GrammarError where the expression is malformed, not supported (see reader.py) or too large.

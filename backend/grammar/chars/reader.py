@@ -11,7 +11,7 @@ from backend.grammar.chars import ranges
 from backend.grammar.chars.ranges import Ranges
 from backend.grammar.chars.syntax import EMPTY_WORD, Anchor, Chars, Choice, Node, Sequence, repeat
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 _SETS = {"d": ranges.DIGIT, "w": ranges.WORD, "s": ranges.SPACE}
 _WIDE_SETS = _SETS | {"s": ranges.UNICODE_SPACE}
@@ -41,7 +41,7 @@ _ESCAPE_REFUSALS = {
 _MAX_COUNT_DIGITS = 9
 
 
-def read(text: str, limits: Limits = DEFAULT) -> Node:
+def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
     """The syntax tree of a regular expression. Raises GrammarError where it is malformed or not supported."""
     reader = _Reader(text, limits.pattern_nesting)
     node = reader.choice()

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backend.grammar.automaton.tables import ARGUMENT, Tables
 from backend.grammar.device.machine import RESERVED, reserved_cells
-from backend.grammar.tables import ARGUMENT, Tables
 
 PIECES = (1 << 20, 1 << 16, RESERVED)
 """Cells per upload call: each size is compiled once. The last is the unit of allocation."""

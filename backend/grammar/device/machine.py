@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from backend.grammar.tables import (
+from backend.grammar.automaton.tables import (
     ACCEPTING,
     ARGUMENT,
     COUNT,

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.device.arena import Placement
 from backend.grammar.device.machine import NOWHERE
 from backend.grammar.device.packing import pack_flags
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
-from backend.request import MOST_CLOSING
+from backend.grammar.limits import MAX_CLOSING_TOKENS
 
 DEPTH = 64
 """Containers that may be open at the same time."""
@@ -28,9 +28,9 @@ class GrammarState:
     grammar: where the grammar's image begins, 0 for a row without one. serial: which upload that was.
     state: NOWHERE without a grammar. depth: frames on the stack. characters: of the string that is being written.
     stack: int32 [B, DEPTH], the last frame at depth - 1. ends: uint32 [B, W], the row's end tokens, packed.
-    budget: tokens that may still be drawn inside reasoning, UNLIMITED for any number. closing: int32
-    [B, MOST_CLOSING], the tokens that end it, the first of which is drawn when there is no budget any more; closed:
-    how many of them have been drawn.
+    budget: tokens that may still be drawn inside reasoning, UNLIMITED for any number.
+    closing: int32 [B, MAX_CLOSING_TOKENS], the tokens that end it, the first of which is drawn when there is no budget
+    any more; closed: how many of them have been drawn.
     """
 
     grammar: Any
@@ -77,7 +77,7 @@ def row(
         stack=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
         budget=np.asarray(UNLIMITED if budget is None else min(budget, UNLIMITED), np.int32),
-        closing=np.asarray([*closing, *[0] * (MOST_CLOSING - len(closing))], np.int32),
+        closing=np.asarray([*closing, *[0] * (MAX_CLOSING_TOKENS - len(closing))], np.int32),
         closed=np.asarray(0, np.int32),
     )
 

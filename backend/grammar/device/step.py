@@ -12,7 +12,7 @@ from backend.grammar.device.packing import pack_some, unpack
 from backend.grammar.device.rows import RowCache, find, insert, make_room
 from backend.grammar.device.state import DEPTH, UNLIMITED, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary
-from backend.request import MOST_CLOSING
+from backend.grammar.limits import MAX_CLOSING_TOKENS
 
 Carry = tuple[jax.Array, ...]
 KEY_WORDS = 3
@@ -79,7 +79,7 @@ def _forced(cells: jax.Array, rows: GrammarState) -> jax.Array:
 
 def _with_forced(rows: GrammarState, forced: jax.Array, bits: jax.Array) -> jax.Array:
     """`bits` uint32 [B, W], but a single token where `forced`."""
-    token = jnp.take_along_axis(rows.closing, jnp.minimum(rows.closed, MOST_CLOSING - 1)[:, None], 1)
+    token = jnp.take_along_axis(rows.closing, jnp.minimum(rows.closed, MAX_CLOSING_TOKENS - 1)[:, None], 1)
     alone = jax.vmap(lambda only: pack_some(only, jnp.ones(1, bool), bits.shape[1]))(token)
     return jnp.where(forced[:, None], alone, bits)
 

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backend.grammar.automaton.tables import ARGUMENT, COUNT, SHIFT
 from backend.grammar.device.machine import NOWHERE, read
 from backend.grammar.device.vocabulary import TEXT
-from backend.grammar.tables import ARGUMENT, COUNT, SHIFT
 
 SAME, REACHED = 1, 2
 """Where a counter has the state after a character below its limit, and at it."""

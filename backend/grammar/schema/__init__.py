@@ -5,9 +5,9 @@ Every keyword is enforced, an annotation, or refused with its place.
 
 from typing import Any
 
+from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph, Rule
-from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.measure import check_size
 from backend.grammar.schema.normal import Normaliser
@@ -18,7 +18,7 @@ __all__ = ["JSON", "PYTHON", "Dialect", "build", "quoted", "tagged"]
 
 
 def build(
-    schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT, dialect: Dialect = JSON
+    schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT_LIMITS, dialect: Dialect = JSON
 ) -> Rule:
     """Write into `graph` the values that `schema` (parsed JSON) accepts; their rule is returned.
 

@@ -15,10 +15,11 @@ from backend.attention.uncached import UncachedAttend
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
+from backend.grammar import Grammar
 from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.rope import RopeConfig
-from backend.request import Grammar, Request, SamplingParams, TokenEvent
+from backend.request import Request, SamplingParams, TokenEvent
 
 CONTEXT, VOCAB = 200, 61
 CONFIG = EngineConfig(

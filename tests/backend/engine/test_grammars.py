@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
 from backend.engine.programs import Programs
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint, Grammar
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint
 from backend.grammar.device.machine import RESERVED
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
-from backend.request import Grammar, Request, TokenEvent
+from backend.request import Request, TokenEvent
 from tests.backend.engine.conftest import CONFIG, TOKENS, Small, paged, request, tokens
 from tests.backend.engine.test_invariants import requests, together
 

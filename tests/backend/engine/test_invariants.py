@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
-from backend.grammar.compile import Constraint, compile_constraint
-from backend.grammar.tables import Tables
-from backend.request import EngineFailed, Grammar, QueueFull, Request
+from backend.grammar import Constraint, Grammar
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint
+from backend.request import EngineFailed, QueueFull, Request
 from tests.backend.engine.conftest import CONFIG, VOCAB, Small, request, tokens
 
 sampling = st.fixed_dictionaries(

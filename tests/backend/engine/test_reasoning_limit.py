@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.compile import Constraint, compile_constraint
-from backend.grammar.composite.terms import EMPTY, branch, control, scan, sequence, text, value
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
-from backend.request import Grammar, ReasoningLimit
+from backend.grammar import Constraint, Grammar
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint
+from backend.grammar.structural.terms import EMPTY, branch, control, scan, sequence, text, value
+from backend.request import ReasoningLimit
 from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
 from tests.backend.engine.visits import SMALLEST, Visit, alone, running, settled, varied, visit_all
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from backend.grammar.compile import Constraint, compile_constraint
-from backend.grammar.run import Runner
+from backend.grammar import Constraint
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
 from tests.grammar_suite.comparison import compare, variations
 from tests.grammar_suite.oracle import Oracle
 from tests.grammar_suite.peers import Judge

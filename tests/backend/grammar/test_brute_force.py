@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from backend.grammar.compile import Constraint, compile_constraint
-from backend.grammar.run import Configuration, Runner
+from backend.grammar import Constraint
+from backend.grammar.automaton.run import Configuration, Runner
+from backend.grammar.compile import compile_constraint
 from tests.grammar_suite.enumeration import numbers, strings, texts
 
 

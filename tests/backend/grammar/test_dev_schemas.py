@@ -5,9 +5,10 @@
 
 import pytest
 
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
 from backend.grammar.errors import GrammarError
-from backend.grammar.run import Runner
 from tests.grammar_suite.devset import Case, cases
 from tests.grammar_suite.orders import Search
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from backend.engine.config import EngineConfig
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint
+from backend.grammar.compile import compile_constraint
 from backend.grammar.device.arena import UNIT
 from backend.grammar.device.machine import RESERVED
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 
 def names(count: int) -> dict:
@@ -52,10 +53,13 @@ def test_too_much_is_refused_at_once(message: str) -> None:
 
 
 SMALL: dict[str, tuple[Limits, dict]] = {
-    "more than 40 states": (replace(DEFAULT, states=40), {"type": "object", "properties": names(10)}),
-    "more than 1 stack symbols": (replace(DEFAULT, frames=1), nested(3)),
-    "more than 3 alternatives at one place": (replace(DEFAULT, threads=3), {"type": "object", "properties": names(10)}),
-    "tables exceed 0 MiB": (replace(DEFAULT, table_bytes=1000), {"type": "object", "properties": names(10)}),
+    "more than 40 states": (replace(DEFAULT_LIMITS, states=40), {"type": "object", "properties": names(10)}),
+    "more than 1 stack symbols": (replace(DEFAULT_LIMITS, frames=1), nested(3)),
+    "more than 3 alternatives at one place": (
+        replace(DEFAULT_LIMITS, threads=3),
+        {"type": "object", "properties": names(10)},
+    ),
+    "tables exceed 0 MiB": (replace(DEFAULT_LIMITS, table_bytes=1000), {"type": "object", "properties": names(10)}),
 }
 
 
@@ -67,4 +71,4 @@ def test_the_automaton_stays_within_its_limits(message: str) -> None:
 
 
 def test_the_largest_tables_that_are_allowed_fit_the_arena() -> None:
-    assert DEFAULT.table_bytes // 4 + RESERVED + UNIT <= EngineConfig(context=1, pages=1).grammar_cells
+    assert DEFAULT_LIMITS.table_bytes // 4 + RESERVED + UNIT <= EngineConfig(context=1, pages=1).grammar_cells

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from backend.grammar.compile import Constraint, compile_constraint
+from backend.grammar import Constraint
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
 from backend.grammar.errors import GrammarError
-from backend.grammar.run import Runner
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "tricky.json").read_text(encoding="utf-8"))
 ANSWERED = [case for case in CASES if case["accept"] is not None]

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.compile import Constraint, compile_constraint
-from backend.grammar.composite.control import spelling, term_bytes
-from backend.grammar.composite.terms import control, text, value
-from backend.grammar.run import Runner
+from backend.grammar import Constraint
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
+from backend.grammar.structural.control import spelling, term_bytes
+from backend.grammar.structural.terms import control, text, value
 from handlers.formats.enforce import Grammarian, Tool
 from handlers.formats.families import TOOL_SYNTAXES
 from tests.grammar_suite.walks import Walker

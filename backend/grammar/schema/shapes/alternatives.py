@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT
+from backend.grammar.limits import DEFAULT_LIMITS
 
 
 class Refusal(NamedTuple):
@@ -57,9 +57,9 @@ def meet(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...
             both = a if a is b else a.meet(b)
             if both is not None:
                 met.append(both)
-        if len(met) > max(DEFAULT.alternatives, len(left), len(right)):
+        if len(met) > max(DEFAULT_LIMITS.alternatives, len(left), len(right)):
             raise GrammarError(
-                f"anyOf, oneOf, allOf and not combine into more than {DEFAULT.alternatives} alternatives"
+                f"anyOf, oneOf, allOf and not combine into more than {DEFAULT_LIMITS.alternatives} alternatives"
             )
     return tuple(met)
 

@@ -1,30 +1,25 @@
 """Array shapes -> the body of a container."""
 
-from __future__ import annotations
-
 from itertools import product
-from typing import TYPE_CHECKING
 
+from backend.grammar.automaton.graph import Rule
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Rule
 from backend.grammar.schema.expressions import NOTHING, Expression, Negation, all_of, negate
 from backend.grammar.schema.shapes.arrays import ArrayShape, Contains
 from backend.grammar.schema.writing.layout import separator, space
-
-if TYPE_CHECKING:
-    from backend.grammar.schema.writing.values import Emitter
+from backend.grammar.schema.writing.value_writer import ValueWriter
 
 MAX_ITEMS = 20_000
 Counts = tuple[int, ...]
 """How many items satisfied each `contains`, up to what still matters."""
 
 
-def fill_array(emitter: Emitter, shape: ArrayShape, container: Rule) -> None:
+def fill_array(writer: ValueWriter, shape: ArrayShape, container: Rule) -> None:
     """Write the items of `shape` between the brackets of `container`.
 
     Raises GrammarError where the positions, times the counts of `contains`, are more than MAX_ITEMS.
     """
-    body = _Body(emitter, shape, container)
+    body = _Body(writer, shape, container)
     while body.work:
         body.expand(*body.work.pop())
 
@@ -32,12 +27,12 @@ def fill_array(emitter: Emitter, shape: ArrayShape, container: Rule) -> None:
 class _Body:
     """The nodes after so many items with such counts. Positions from `last` on are alike."""
 
-    def __init__(self, emitter: Emitter, shape: ArrayShape, container: Rule) -> None:
-        self._emitter, self._graph, self._shape, self._end = emitter, emitter.graph, shape, container.end
+    def __init__(self, writer: ValueWriter, shape: ArrayShape, container: Rule) -> None:
+        self._writer, self._graph, self._shape, self._end = writer, writer.graph, shape, container.end
         starts = max((contains.start for contains in shape.contains), default=0)
         self._last = max(len(shape.prefix), shape.least, starts) if shape.most is None else shape.most
         self._last = max(self._last, 1)
-        self._content, self._spaced = emitter.dialect.content, emitter.dialect.properties.spaced
+        self._content, self._spaced = writer.dialect.content, writer.dialect.properties.spaced
         self._nodes: dict[tuple[int, Counts], int] = {}
         self.work: list[tuple[int, Counts]] = []
         self._graph.epsilon(container.start, self._node(0, (0,) * len(shape.contains)))
@@ -54,7 +49,7 @@ class _Body:
         before = separator(graph, here, b",", self._spaced) if first is None else first
         for item, after in self._items(position, counts):
             if item is not NOTHING:
-                value = self._emitter.value(item, self._content)
+                value = self._writer.value(item, self._content)
                 graph.call(before, value, self._node(min(position + 1, self._last), after))
 
     def _node(self, position: int, counts: Counts) -> int:

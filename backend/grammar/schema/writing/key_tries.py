@@ -1,6 +1,6 @@
 """Tries of the property names that may come next; each shares what it can with the one it was made from."""
 
-from backend.grammar.graph import Graph
+from backend.grammar.automaton.graph import Graph
 
 
 class KeyTrie:

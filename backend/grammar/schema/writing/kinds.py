@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from backend.grammar.automaton.graph import QUOTE, Graph
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import QUOTE, Graph
 
 HASHES = {2: 16, 3: 8, 4: 7}
 """Kinds to tell apart so many names."""

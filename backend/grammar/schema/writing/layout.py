@@ -1,6 +1,6 @@
 """White space between the tokens of a container: none, one space, or a line break and a bounded indentation."""
 
-from backend.grammar.graph import RESET, Edge, Graph
+from backend.grammar.automaton.graph import RESET, Edge, Graph
 
 MAX_INDENT = 120
 LINE_BREAK, SPACE = b"\n "

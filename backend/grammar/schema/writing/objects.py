@@ -1,13 +1,10 @@
 """Object shapes -> what stands between the braces: fields in order, then properties of any other name."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from backend.grammar.automaton.graph import Rule
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Rule
 from backend.grammar.schema.expressions import NOTHING, Expression
 from backend.grammar.schema.shapes.objects import Cell, ObjectShape
 from backend.grammar.schema.writing.dialects import Properties, Text
@@ -16,32 +13,30 @@ from backend.grammar.schema.writing.kinds import FreeNames, Kind, free_names
 from backend.grammar.schema.writing.layout import introduction, separator, space
 from backend.grammar.schema.writing.tally import Layer, Tally
 from backend.grammar.schema.writing.texts import writable
-
-if TYPE_CHECKING:
-    from backend.grammar.schema.writing.values import Emitter
+from backend.grammar.schema.writing.value_writer import ValueWriter
 
 MAX_PLACES = 20_000
 Options = tuple[tuple[Expression, Layer], ...]
 """What a value may be, each with the layer after it."""
 
 
-def fill_object(emitter: Emitter, shape: ObjectShape, rule: Rule, properties: Properties) -> None:
+def fill_object(writer: ValueWriter, shape: ObjectShape, rule: Rule, properties: Properties) -> None:
     """Write the properties of `shape` into `rule`, which may have other words; nothing where there is no such object.
 
     Raises GrammarError where fields, times what has to be remembered of them, are more than MAX_PLACES, and for a name
     that cannot be written.
     """
-    closed = _is_closed(shape, emitter.open_objects)
+    closed = _is_closed(shape, writer.open_objects)
     if closed and not shape.required <= set(shape.declared):
         return
-    order = written_names(shape, emitter.open_objects)
+    order = written_names(shape, writer.open_objects)
     values = {name: shape.value(name) for name in order}
     fields = {name: value for name, value in values.items() if value is not NOTHING}
     free = []
     if properties.free is not None and not closed:
         free = _free_names(shape, frozenset([*order, *shape.fields]), properties.free)
     shape = _without_idle_bounds(shape, len(fields), bool(free))
-    _Body(emitter, shape, properties, fields, free).write(rule)
+    _Body(writer, shape, properties, fields, free).write(rule)
 
 
 def written_names(shape: ObjectShape, open_objects: bool) -> tuple[str, ...]:
@@ -83,13 +78,13 @@ class _Body:
 
     def __init__(
         self,
-        emitter: Emitter,
+        writer: ValueWriter,
         shape: ObjectShape,
         properties: Properties,
         fields: dict[str, Expression],
         free: list[tuple[Cell, FreeNames]],
     ) -> None:
-        self._emitter, self._graph, self._properties, self._free = emitter, emitter.graph, properties, free
+        self._writer, self._graph, self._properties, self._free = writer, writer.graph, properties, free
         self._names, self._values = list(fields), list(fields.values())
         self._required = [name in shape.required for name in self._names]
         self._last_required = max((i for i, required in enumerate(self._required) if required), default=-1)
@@ -148,7 +143,7 @@ class _Body:
             before_value = introduction(self._graph, after_key, text, self._properties.spaced)
             for value, layer in options:
                 if value is not NOTHING:
-                    rule = self._emitter.property_value(name, value, content)
+                    rule = self._writer.property_value(name, value, content)
                     self._graph.call(before_value, rule, self._after_value(position, layer))
 
     def _after_value(self, position: int, layer: Layer) -> int:

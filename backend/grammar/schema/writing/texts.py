@@ -1,13 +1,13 @@
 """Strings -> graph where a marker may not occur in them: raw ones, which it ends, and JSON strings among such."""
 
+from backend.grammar.automaton.graph import RESET, Graph, Rule
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.explore import explore
 from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import Arc, minimise
 from backend.grammar.chars.parse import pattern
 from backend.grammar.chars.ranges import complement, union
-from backend.grammar.graph import RESET, Graph, Rule
-from backend.grammar.limits import DEFAULT
+from backend.grammar.limits import DEFAULT_LIMITS
 from backend.grammar.schema.shapes.strings import StringShape
 from backend.grammar.schema.writing.dialects import Text
 
@@ -81,7 +81,7 @@ def without(marker: str, ending: str) -> CharDfa:
                 return False
         return True
 
-    return CharDfa(*minimise(*explore(0, moves, accepts, DEFAULT.product_states, "a closing marker")))
+    return CharDfa(*minimise(*explore(0, moves, accepts, DEFAULT_LIMITS.product_states, "a closing marker")))
 
 
 def _is_endless(language: CharDfa) -> bool:

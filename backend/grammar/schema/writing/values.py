@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.chars.dfa import CharDfa
-from backend.grammar.graph import Graph, Rule
 from backend.grammar.schema.expressions import Expression, pointer_of
 from backend.grammar.schema.normal import Normaliser
 from backend.grammar.schema.shapes.alternatives import located, refuse

@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
+from backend.grammar.automaton.assemble import assemble
+from backend.grammar.automaton.encoding import Ranges
+from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.run import Configuration, Runner
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.device import state, step
 from backend.grammar.device.arena import Arena, ArenaFull
 from backend.grammar.device.rows import RowCache, empty_cache
 from backend.grammar.device.state import DEPTH, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
-from backend.grammar.encoding import Ranges
-from backend.grammar.graph import Graph, Rule
-from backend.grammar.run import Configuration, Runner
-from backend.grammar.tables import Tables
 
 END = 0
 SPECIAL = 3

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.device.arena import UNIT, Arena, ArenaFull, Placement
 from backend.grammar.device.machine import RESERVED, reserved_cells
-from backend.grammar.tables import Tables
 from tests.backend.grammar.device.samples import counted, random_grammar
 
 UNITS = 8

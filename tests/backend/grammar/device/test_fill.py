@@ -9,6 +9,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from backend.grammar.automaton.graph import SCALARS, Graph
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.chars.parse import pattern
 from backend.grammar.device.arena import Arena
 from backend.grammar.device.fill import _beginnings, fill
@@ -16,9 +19,6 @@ from backend.grammar.device.machine import classes_of
 from backend.grammar.device.packing import pack, pack_flags, pack_some, unpack
 from backend.grammar.device.text import text_room
 from backend.grammar.device.vocabulary import build_vocabulary
-from backend.grammar.graph import SCALARS, Graph
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
 from tests.backend.grammar.device.samples import counted, small_vocabulary, tables_of
 
 TOKENS = small_vocabulary()

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.grammar.automaton.encoding import Ranges
+from backend.grammar.automaton.graph import SCALARS
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.device import step
 from backend.grammar.device.state import DEPTH
-from backend.grammar.encoding import Ranges
-from backend.grammar.graph import SCALARS
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
 from tests.backend.grammar.device.samples import (
     END,
     Walk,

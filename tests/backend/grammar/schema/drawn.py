@@ -7,8 +7,8 @@ import jsonschema
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 
+from backend.grammar.automaton.run import Runner
 from backend.grammar.errors import GrammarError
-from backend.grammar.run import Runner
 from tests.backend.grammar.schema.languages import language
 
 NAMES = ["a", "b", "ab"]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
-from backend.grammar.graph import Graph
-from backend.grammar.run import Runner
+from backend.grammar.automaton.assemble import assemble
+from backend.grammar.automaton.graph import Graph
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.run import Runner
 from backend.grammar.schema import JSON, Dialect, build
 
 

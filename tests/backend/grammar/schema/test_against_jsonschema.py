@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar.run import Runner
+from backend.grammar.automaton.run import Runner
 from tests.backend.grammar.schema.drawn import SCALARS, documents, is_valid, language_of, many, orders, values
 
 

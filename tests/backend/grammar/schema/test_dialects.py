@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar.encoding import escapes
+from backend.grammar.automaton.encoding import escapes
+from backend.grammar.automaton.run import Configuration
 from backend.grammar.errors import GrammarError
-from backend.grammar.run import Configuration
 from backend.grammar.schema import JSON, PYTHON, Dialect, quoted, tagged
 from tests.backend.grammar.schema.drawn import (
     NAMES,

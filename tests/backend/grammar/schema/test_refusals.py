@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from backend.grammar.automaton.graph import Graph
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph
 from backend.grammar.limits import Limits
 from backend.grammar.schema import build
 from tests.backend.grammar.schema.languages import language

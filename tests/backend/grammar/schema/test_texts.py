@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
-from backend.grammar.graph import Graph
-from backend.grammar.run import Runner
+from backend.grammar.automaton.assemble import assemble
+from backend.grammar.automaton.graph import Graph
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.run import Runner
 from backend.grammar.schema.shapes.strings import StringShape
 from backend.grammar.schema.writing.dialects import Text
 from backend.grammar.schema.writing.texts import Texts, writable

@@ -4,15 +4,15 @@ from collections import defaultdict
 
 import numpy as np
 
-from backend.grammar.automaton import Automaton
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.tables import DEAD, Tables
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT, Limits
-from backend.grammar.tables import DEAD, Tables
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 FAR = 255
 
 
-def assemble(automaton: Automaton, limits: Limits = DEFAULT) -> Tables:
+def assemble(automaton: Automaton, limits: Limits = DEFAULT_LIMITS) -> Tables:
     """The tables of an automaton. Raises GrammarError where they pass `limits` or need a deeper stack than there is."""
     graph = automaton._graph
     states, frames = len(automaton.threads), max(1, len(automaton.frames))

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from backend.grammar.composite.control import marker_bytes
 from backend.grammar.schema import JSON, PYTHON, Dialect, quoted, tagged
+from backend.grammar.structural.control import marker_bytes
 
 OBJECT = replace(JSON, any_value=False)
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.grammar import schema
+from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.automaton.productive import productive
 from backend.grammar.chars.parse import pattern
-from backend.grammar.composite.control import marker_bytes, term_bytes
-from backend.grammar.composite.dialects import dialect_of
-from backend.grammar.composite.scan import write_scan
-from backend.grammar.composite.terms import Composite
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph, Rule
 from backend.grammar.limits import Limits
-from backend.grammar.productive import productive
+from backend.grammar.structural.control import marker_bytes, term_bytes
+from backend.grammar.structural.dialects import dialect_of
+from backend.grammar.structural.scan import write_scan
+from backend.grammar.structural.terms import Composite
 
 
 def build(composite: Composite, graph: Graph, *, open_objects: bool, limits: Limits) -> Rule:

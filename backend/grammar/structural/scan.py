@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from types import MappingProxyType
 
-from backend.grammar.graph import Graph
+from backend.grammar.automaton.graph import Graph
 
 WHITE = frozenset(b" \t\r\n")
 AWAY = -1

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
+from backend.grammar.automaton.assemble import assemble
+from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.run import Configuration, Runner
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph, Rule
-from backend.grammar.run import Configuration, Runner
-from backend.grammar.tables import Tables
 
 ALPHABET = b"ab[]"
 LONGEST = 6

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from backend.grammar.tables import Tables
+from backend.grammar.automaton.tables import Tables
 
 log = logging.getLogger(__name__)
 

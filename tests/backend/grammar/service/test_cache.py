@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar.cache import DiskCache, MemoryCache
-from tests.backend.grammar.stand_in import make_tables
+from backend.grammar.service.cache import DiskCache, MemoryCache
+from tests.backend.grammar.service.stand_in import make_tables
 
 ONE = make_tables(1).nbytes
 FILE = len(make_tables(1).to_bytes())

@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.grammar.automaton.encoding import ByteTree, encode_ranges
 from backend.grammar.chars.ranges import SCALARS, union
-from backend.grammar.encoding import ByteTree, encode_ranges
 
 characters = st.characters(exclude_categories=["Cs"])
 ranges = st.lists(st.tuples(characters, characters).map(lambda pair: tuple(sorted(map(ord, pair)))), max_size=4).map(

@@ -4,22 +4,35 @@ import hashlib
 import json
 import logging
 import threading
+from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backend.grammar.cache import DiskCache, MemoryCache
-from backend.grammar.compile import Constraint
-from backend.grammar.limits import DEFAULT
-from backend.grammar.tables import Tables
-from backend.grammar.workers import WorkerPool
-from backend.request import Grammar
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.constraint import Constraint
+from backend.grammar.limits import DEFAULT_LIMITS
+from backend.grammar.service.cache import DiskCache, MemoryCache
+from backend.grammar.service.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 256 << 20
 DISK_BYTES = 1 << 30
 MOST_PENDING = 64
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What every choice of a request must be a word of.
+
+    key: equal keys mean equal tables. tables: may still be under way; the choices are prefilled meanwhile and wait.
+    Whoever submits the request cancels it if `tables` fails.
+    """
+
+    key: Hashable
+    tables: Future[Tables]
 
 
 class CompilerBusy(Exception):
@@ -102,14 +115,14 @@ class Compiler:
 
 def constraint_key(constraint: Constraint) -> str:
     """A name for what compiling gives: of the constraint (its text as it stands), the limits and the compiler."""
-    parts = [compiler_version(), repr(DEFAULT), constraint.kind, constraint.open_objects, constraint.text]
+    parts = [compiler_version(), repr(DEFAULT_LIMITS), constraint.kind, constraint.open_objects, constraint.text]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @cache
 def compiler_version() -> str:
     """A hash of the source that compiles: any change of it makes another compiler."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         if "device" not in file.relative_to(folder).parts:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backend.grammar.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
+from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
 
 
 @dataclass(frozen=True)

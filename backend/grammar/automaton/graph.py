@@ -7,9 +7,9 @@ words stand between two brackets, and the only kind that may recur. Everything m
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from backend.grammar.automaton.encoding import ByteTree, encode_ranges
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.ranges import SCALARS, Ranges
-from backend.grammar.encoding import ByteTree, encode_ranges
 from backend.grammar.errors import GrammarError
 
 QUOTE = ord('"')

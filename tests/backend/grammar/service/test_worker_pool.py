@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from backend.grammar.compile import Constraint
+from backend.grammar import Constraint
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
-from backend.grammar.tables import Tables
-from backend.grammar.workers import WorkerPool
-from tests.backend.grammar.stand_in import TARGET
+from backend.grammar.service.worker_pool import WorkerPool
+from tests.backend.grammar.service.stand_in import TARGET
 
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
     """The worker processes find the tests where these run without having the project as their folder."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_worker_that_cannot_start_is_an_error_at_the_start(capfd):
 def test_a_worker_ends_with_the_process_that_started_it():
     script = f"""
 import os
-from backend.grammar.workers import WorkerPool
+from backend.grammar.service.worker_pool import WorkerPool
 pool = WorkerPool(1, {TARGET!r})
 pool.warm()
 print(pool.processes[0], flush=True)
@@ -162,6 +162,6 @@ def is_running(process):
 
 
 def test_the_compiler_needs_neither_jax_nor_the_web_server():
-    script = "import sys, backend.grammar.worker; print(*sys.modules)"
+    script = "import sys, backend.grammar.service.worker; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, text=True).stdout
     assert not {"jax", "jaxlib", "flax", "pydantic", "connexion", "transformers"} & set(loaded.split())

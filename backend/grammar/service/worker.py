@@ -1,30 +1,24 @@
 """The process that compiles: constraints come in on standard input, tables go out on standard output.
 
-`python -m backend.grammar.worker MODULE:FUNCTION BYTES` runs one; backend.grammar.workers starts it. A frame is
-eight bytes of length and that many bytes. The first frame out says that the process is ready. Then each frame in
-(a Constraint as JSON) has one frame out: a byte that says whether more will follow, a byte that says what it is, and
-the rest.
+`python -m backend.grammar.service.worker MODULE:FUNCTION BYTES` runs one; worker_pool.py starts it, protocol.py says
+what passes between them.
 """
 
 import gc
 import json
 import os
 import resource
-import struct
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import IO
 
-from backend.grammar.compile import Constraint
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
-from backend.grammar.tables import Tables
+from backend.grammar.service import protocol
 
-MORE, LAST = b"+", b"."
-READY, TABLES, REFUSED, MEMORY, FAULT = b"R", b"T", b"G", b"M", b"F"
 KEPT_SHARE = 4
 """A worker whose caches hold more than one part in so many of its memory ends after its answer; a new one follows."""
 
@@ -53,16 +47,16 @@ def main(target: str, memory: int) -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed goes to the log, not between the frames
     compile_ = resolve(target)
-    serve(compile_, encode(Constraint("json_schema", json.dumps(WARM_UP))))
+    serve(compile_, protocol.encode(Constraint("json_schema", json.dumps(WARM_UP))))
     gc.freeze()
     gc.disable()
     needed = address_space()
     limit_address_space(needed + memory)
-    write_frame(answers, READY)
-    while (request := read_frame(requests)) is not None:
+    protocol.write_frame(answers, protocol.READY)
+    while (request := protocol.read_frame(requests)) is not None:
         answer = serve(compile_, request)
-        last = answer[:1] == MEMORY or address_space() - needed > memory // KEPT_SHARE
-        write_frame(answers, (LAST if last else MORE) + answer)
+        last = answer[:1] == protocol.MEMORY or address_space() - needed > memory // KEPT_SHARE
+        protocol.write_frame(answers, (protocol.LAST if last else protocol.MORE) + answer)
         if last:
             return
         gc.collect()  # after the answer, not while somebody waits for it
@@ -71,20 +65,15 @@ def main(target: str, memory: int) -> None:
 def serve(compile_: Compile, request: bytes) -> bytes:
     """The answer to one request; never raises."""
     try:
-        return TABLES + compile_(Constraint(**json.loads(request))).to_bytes()
+        return protocol.TABLES + compile_(protocol.decode(request)).to_bytes()
     except GrammarError as error:
-        return REFUSED + json.dumps([error.message, error.pointer]).encode()
+        return protocol.REFUSED + json.dumps([error.message, error.pointer]).encode()
     except RecursionError:
-        return REFUSED + json.dumps(["the schema or pattern is nested too deeply", ""]).encode()
+        return protocol.REFUSED + json.dumps(["the schema or pattern is nested too deeply", ""]).encode()
     except MemoryError:
-        return MEMORY
+        return protocol.MEMORY
     except Exception:
-        return FAULT + traceback.format_exc().encode(errors="replace")
-
-
-def encode(constraint: Constraint) -> bytes:
-    """A request."""
-    return json.dumps(asdict(constraint)).encode()
+        return protocol.FAULT + traceback.format_exc().encode(errors="replace")
 
 
 def resolve(target: str) -> Compile:
@@ -105,23 +94,6 @@ def limit_address_space(size: int) -> None:
     """An allocation beyond `size` bytes is a MemoryError from now on. Linux only: elsewhere nothing enforces it."""
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (size, resource.getrlimit(resource.RLIMIT_AS)[1]))
-
-
-def write_frame(stream: IO[bytes], data: bytes) -> None:
-    """Raises OSError where the other side has gone."""
-    stream.write(struct.pack("<Q", len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def read_frame(stream: IO[bytes]) -> bytes | None:
-    """None where the stream ends, also in the middle of a frame."""
-    head = stream.read(8)
-    if len(head) < 8:
-        return None
-    size = struct.unpack("<Q", head)[0]
-    data = stream.read(size)
-    return data if len(data) == size else None
 
 
 if __name__ == "__main__":

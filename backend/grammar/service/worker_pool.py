@@ -9,13 +9,14 @@ import sys
 import threading
 from pathlib import Path
 
-from backend.grammar import worker
-from backend.grammar.compile import Constraint
+from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
-from backend.grammar.limits import DEFAULT, Limits
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
+from backend.grammar.service import protocol
 
 log = logging.getLogger(__name__)
 
+WORKER = "backend.grammar.service.worker"
 TARGET = "backend.grammar.compile:compile_constraint"
 
 
@@ -26,7 +27,7 @@ class WorkerPool:
     limits: the time that one compilation may take, and the memory that it may use (enforced on Linux).
     """
 
-    def __init__(self, processes: int, target: str = TARGET, limits: Limits = DEFAULT) -> None:
+    def __init__(self, processes: int, target: str = TARGET, limits: Limits = DEFAULT_LIMITS) -> None:
         self._target, self._limits = target, limits
         self._closed = False
         self._lock = threading.Lock()
@@ -41,7 +42,7 @@ class WorkerPool:
 
         Raises GrammarError for what cannot be compiled or passes a limit, RuntimeError for a fault of ours.
         """
-        request = worker.encode(constraint)
+        request = protocol.encode(constraint)
         # A process that somebody else ended is no fault of the constraint; one that ends twice may be.
         answer = self._ask(request) or self._ask(request)
         if answer is None:
@@ -109,11 +110,11 @@ class WorkerPool:
 
     def _read(self, answer: bytes) -> bytes:
         kind, rest = answer[:1], answer[1:]
-        if kind == worker.REFUSED:
+        if kind == protocol.REFUSED:
             raise GrammarError(*json.loads(rest))
-        if kind == worker.MEMORY:
+        if kind == protocol.MEMORY:
             raise GrammarError(f"grammar compilation exceeded {self._limits.memory_bytes / 2**30:g} GiB of memory")
-        if kind == worker.FAULT:
+        if kind == protocol.FAULT:
             raise RuntimeError(f"the grammar compiler failed:\n{rest.decode()}")
         return rest
 
@@ -128,10 +129,10 @@ class Worker:
         self.timed_out = False
         # Not multiprocessing: its children import the server's main module again, and with it all of the server.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__, target, str(limits.memory_bytes)],
+            [sys.executable, "-m", WORKER, target, str(limits.memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,  # an interrupt at the terminal is for the server, which then ends its workers
         )
@@ -145,7 +146,7 @@ class Worker:
     def wait_until_ready(self) -> None:
         """Raises RuntimeError where the process does not start."""
         with self._starting:
-            if not self._ready and worker.read_frame(self._stdout) != worker.READY:
+            if not self._ready and protocol.read_frame(self._stdout) != protocol.READY:
                 raise RuntimeError(f"a grammar compiler did not start; it ended with status {self.process.wait()}")
             self._ready = True
 
@@ -155,13 +156,13 @@ class Worker:
         timer = threading.Timer(self._seconds, self._time_out)
         timer.start()
         try:
-            worker.write_frame(self._stdin, request)
-            answer = worker.read_frame(self._stdout)
+            protocol.write_frame(self._stdin, request)
+            answer = protocol.read_frame(self._stdout)
         except OSError:
             answer = None
         finally:
             timer.cancel()
-        if answer is None or answer[:1] == worker.LAST:
+        if answer is None or answer[:1] == protocol.LAST:
             self.process.wait()
         return answer and answer[1:]
 

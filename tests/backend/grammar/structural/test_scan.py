@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar.assemble import assemble
-from backend.grammar.automaton import Automaton
-from backend.grammar.composite.scan import write_scan
-from backend.grammar.graph import Graph
-from backend.grammar.run import Runner
-from backend.grammar.tables import Tables
+from backend.grammar.automaton.assemble import assemble
+from backend.grammar.automaton.graph import Graph
+from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.structural.scan import write_scan
 
 ALPHABET = st.sampled_from(b"ab<[ \n\xff")
 words = st.lists(ALPHABET, max_size=4).map(bytes)

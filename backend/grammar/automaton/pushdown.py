@@ -7,12 +7,12 @@ containers gives finitely many states. A frame keeps, per container that was ent
 
 from itertools import pairwise
 
+from backend.grammar.automaton.graph import RESET as RESET_EDGE
+from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.automaton.productive import prune
+from backend.grammar.automaton.tables import COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import RESET as RESET_EDGE
-from backend.grammar.graph import Graph, Rule
-from backend.grammar.limits import DEFAULT, Limits
-from backend.grammar.productive import prune
-from backend.grammar.tables import COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT
+from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 Thread = tuple[int, int]
 """A node and a continuation; node ENDED: the container of the continuation's bottom may end."""
@@ -32,7 +32,7 @@ class Automaton:
     returns: (frame, reason) to state. counters: (limit, same, reached).
     """
 
-    def __init__(self, graph: Graph, root: Rule, limits: Limits = DEFAULT) -> None:
+    def __init__(self, graph: Graph, root: Rule, limits: Limits = DEFAULT_LIMITS) -> None:
         prune(graph, root)
         self._graph, self._limits, self._root = graph, limits, root.index
         self._return_to: list[int] = []

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar import compiler
-from backend.grammar.compile import Constraint
-from backend.grammar.compiler import MOST_PENDING, Compiler, CompilerBusy, constraint_key
+from backend.grammar import Constraint
+from backend.grammar.automaton.tables import Tables
 from backend.grammar.errors import GrammarError
-from backend.grammar.tables import Tables
-from tests.backend.grammar.stand_in import make_tables
+from backend.grammar.service import compiler
+from backend.grammar.service.compiler import MOST_PENDING, Compiler, CompilerBusy, constraint_key
+from tests.backend.grammar.service.stand_in import make_tables
 
 
 class StandIn:

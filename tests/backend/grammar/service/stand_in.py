@@ -7,12 +7,13 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from backend.grammar import compile as real
+from backend.grammar import Constraint
+from backend.grammar.automaton.tables import Tables
+from backend.grammar.compile import compile_constraint as compile_really
 from backend.grammar.errors import GrammarError
-from backend.grammar.tables import Tables
 
 TARGET = f"{__name__}:compile_constraint"
-ONE = real.compile_constraint(real.Constraint("regex", "a"))
+ONE = compile_really(Constraint("regex", "a"))
 
 
 def make_tables(start: int) -> Tables:
@@ -24,7 +25,7 @@ def make_tables(start: int) -> Tables:
     return replace(ONE, start=start, **empty)
 
 
-def compile_constraint(constraint: real.Constraint) -> Tables:
+def compile_constraint(constraint: Constraint) -> Tables:
     """The text of the constraint says what to do; the first state of the tables is its length."""
     match constraint.text.partition(" "):
         case ("sleep", _, seconds):

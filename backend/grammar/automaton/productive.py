@@ -1,7 +1,7 @@
 """What of a graph can lead to a word: the rest is removed before anything is built on it."""
 
+from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.errors import GrammarError
-from backend.grammar.graph import Graph, Rule
 
 Sites = list[list[tuple[int, int]]]
 """By node: who comes to it by a word of a rule, and that rule's first node."""

@@ -1,0 +1,19 @@
+"""What a compilation is asked for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["json_schema", "json_object", "regex", "composite"]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object; a composite (see
+    structural/terms.py) as JSON.
+
+    open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
+    """
+
+    kind: Kind
+    text: str = ""
+    open_objects: bool = False
