@@ -3,13 +3,24 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from backend.grammar import DEFAULT_LIMITS, CompilerBusy, Constraint, Grammar, GrammarError
-from backend.grammar.structural.terms import Composite, pattern, value
+from backend.grammar import (
+    DEFAULT_LIMITS,
+    CompilerBusy,
+    Constraint,
+    Grammar,
+    GrammarError,
+    JsonSchema,
+    Regex,
+    Term,
+    structural_constraint,
+)
 from generated.models import (
     ChatCompleteBodyToolChoice,
     ContainerChatCompletionBody,
@@ -86,7 +97,7 @@ class Constraints:
         """Any text, of which it must be known what is reasoning if that is limited."""
         if self.answering.budget is None:
             return None
-        return self._composite(self._grammarian().any_text(), "reasoning_budget")
+        return self._structural(self._grammarian().any_text(), "reasoning_budget")
 
     # Calls
 
@@ -96,10 +107,10 @@ class Constraints:
         if self.answering.must_call:
             named = isinstance(choice, ChatCompleteBodyToolChoice)
             asked = [tool for tool in tools if not named or tool.name == choice.function.name]  # type: ignore[union-attr]
-            return self._composite(grammarian.calls_only(asked, parallel and not named), TOOLS)
+            return self._structural(grammarian.calls_only(asked, parallel and not named), TOOLS)
         if not self.answering.enforces_calls:
             return self._of_budget()
-        wish = self._composite(grammarian.text_with_calls(tools, parallel), TOOLS)
+        wish = self._structural(grammarian.text_with_calls(tools, parallel), TOOLS)
         return replace(wish, tools=tools, relaxed=relaxed)
 
     def _relaxed(self, wish: Wish, error: GrammarError) -> Wish | None:
@@ -113,7 +124,7 @@ class Constraints:
             raise invalid(str(error), place[0] if place else TOOLS) from error
         relaxed = tuple(dict.fromkeys([*wish.relaxed, *(tool.place for tool in concerned)]))
         if relaxed == wish.relaxed:
-            text = self._composite(self._grammarian().any_text(), TOOLS)
+            text = self._structural(self._grammarian().any_text(), TOOLS)
             unused = ["parallel_tool_calls"] if self.body.parallel_tool_calls is False else []
             return replace(text, relaxed=(*(tool.place for tool in wish.tools), *unused))
         tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in wish.tools]
@@ -135,28 +146,30 @@ class Constraints:
 
     def _of_format(self) -> Wish | None:
         """What response_format asks for, behind the reasoning where the model may reason."""
-        answer: Composite
+        answer: Term
         match self.body.response_format:
             case ResponseFormatJsonSchema():
                 schema = self._document(SCHEMA)["response_format"]["json_schema"]["schema"]
-                plain, answer = Constraint("json_schema", _text(schema, SCHEMA)), value(schema, "")
+                plain, answer = Constraint("json_schema", _text(schema, SCHEMA)), JsonSchema(schema, "")
             case ResponseFormatJsonObject():
-                plain, answer = Constraint("json_object"), value({"type": "object"}, "")
+                plain, answer = Constraint("json_object"), JsonSchema({"type": "object"}, "")
             case ResponseFormatRegex(schema_=regex):
-                plain, answer = Constraint("regex", regex), pattern(regex)
+                plain, answer = Constraint("regex", regex), Regex(regex)
             case _:
                 return None
         if self.answering.may_reason:
-            return self._composite(self._grammarian().after_reasoning(answer), self._param())
+            return self._structural(self._grammarian().after_reasoning(answer), self._param())
         return Wish(_checked(plain, self._param()))
 
     def _grammarian(self) -> Grammarian:
         wanted = self.answering
         return Grammarian(wanted.format, wanted.spell, wanted.opened, wanted.closed)
 
-    def _composite(self, composite: Composite, param: str) -> Wish:
+    def _structural(self, term: Term, param: str) -> Wish:
         """param: what errors name."""
-        return Wish(_checked(Constraint("composite", _text(composite, param)), param))
+        with encoding(param):
+            constraint = structural_constraint(term)
+        return Wish(_checked(constraint, param))
 
     def _document(self, param: str) -> dict[str, Any]:
         """The body as JSON: properties in order and numbers digit by digit.
@@ -192,8 +205,15 @@ def any_arguments(tool: Tool) -> dict[str, Any]:
 
 
 def _text(value: object, param: str) -> str:
-    try:
+    with encoding(param):
         return orjson.dumps(value).decode()
+
+
+@contextmanager
+def encoding(param: str) -> Iterator[None]:
+    """Raises APIError 422 where what `param` holds is nested too deeply to be written."""
+    try:
+        yield
     except (RecursionError, orjson.JSONEncodeError) as error:
         raise invalid(f"{param} is nested too deeply", param) from error
 

@@ -10,8 +10,7 @@ from typing import Any, Literal, Protocol
 from connexion.context import scope as current_scope
 
 from backend.engine.stats import EngineStats
-from backend.grammar import Constraint, Grammar
-from backend.grammar.structural.terms import Composite
+from backend.grammar import Constraint, Grammar, Marker
 from backend.request import Admission, Request, TokenEvent
 from handlers.errors import APIError, engine_failed
 from handlers.formats.syntax import Format
@@ -122,8 +121,8 @@ class ChatTokenizer(Protocol):
         """markers: texts in which special tokens are shown."""
         ...
 
-    def spell(self, text: str) -> list[Composite]:
-        """A text as `text` and `control` terms."""
+    def spell(self, text: str) -> Marker:
+        """A text with the model's control tokens told apart."""
         ...
 
     def marker_tokens(self, marker: str) -> tuple[int, ...]:

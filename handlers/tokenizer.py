@@ -10,8 +10,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from backend.grammar.structural import terms as terms_of
-from backend.grammar.structural.terms import Composite
+from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect
 from handlers.formats.syntax import Format
 from handlers.template import (
@@ -94,19 +93,19 @@ class ChatTokenizer:
 
         markers: special tokens that stand in any of these texts are shown.
         """
-        ids = [term[1] for marker in markers for term in self.spell(marker) if term[0] == "control"]
+        ids = [part.token for marker in markers for part in self.spell(marker) if isinstance(part, ControlToken)]
         shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
         return TextStream(self._bytes, prompt, stop, shown)
 
-    def spell(self, text: str) -> list[Composite]:
+    def spell(self, text: str) -> Marker:
         """A text as the model writes it: control tokens by their ids, and what is between as text."""
-        terms: list[Composite] = []
+        parts: list[ConstText | ControlToken] = []
         at = 0
         for match in self._added.finditer(text):
-            terms += [terms_of.text(text[at : match.start()])] if match.start() > at else []
-            terms.append(terms_of.control(self._tokenizer.convert_tokens_to_ids(match[0])))
+            parts += [ConstText(text[at : match.start()])] if match.start() > at else []
+            parts.append(ControlToken(self._tokenizer.convert_tokens_to_ids(match[0])))
             at = match.end()
-        return [*terms, terms_of.text(text[at:])] if at < len(text) else terms
+        return (*parts, ConstText(text[at:])) if at < len(text) else tuple(parts)
 
     def marker_tokens(self, marker: str) -> tuple[int, ...]:
         """Tokens that write this very text. Raises ValueError where the tokenizer has none."""

@@ -13,7 +13,7 @@ from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
 from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
-from backend.grammar import spelled
+from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary, missing_bytes
@@ -58,7 +58,7 @@ class Programs:
         self.missing_bytes = missing_bytes(tokens)
         known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
         known += [b""] * (self.vocab - len(known))
-        known = spelled(known) if any(tokens) else known
+        known = token_spellings(known) if any(tokens) else known
         self.arena = Arena(config.grammar_cells)
         self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known))

@@ -7,18 +7,54 @@ from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, MAX_CLOSING_TOKENS, Limits
 from backend.grammar.service.compiler import Compiler, CompilerBusy, Grammar
-from backend.grammar.structural import terms
-from backend.grammar.structural.control import spelled
+from backend.grammar.structural.codec import structural_constraint
+from backend.grammar.structural.control import token_spellings
+from backend.grammar.structural.terms import (
+    EMPTY,
+    AnyOf,
+    AnyText,
+    Branch,
+    Concat,
+    ConstText,
+    ControlToken,
+    JsonDialect,
+    JsonSchema,
+    Marker,
+    PythonDialect,
+    QuotedDialect,
+    Regex,
+    Separated,
+    TaggedDialect,
+    Term,
+    ValueDialect,
+)
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "EMPTY",
     "MAX_CLOSING_TOKENS",
+    "AnyOf",
+    "AnyText",
+    "Branch",
     "Compiler",
     "CompilerBusy",
+    "Concat",
+    "ConstText",
     "Constraint",
+    "ControlToken",
     "Grammar",
     "GrammarError",
+    "JsonDialect",
+    "JsonSchema",
     "Limits",
-    "spelled",
-    "terms",
+    "Marker",
+    "PythonDialect",
+    "QuotedDialect",
+    "Regex",
+    "Separated",
+    "TaggedDialect",
+    "Term",
+    "ValueDialect",
+    "structural_constraint",
+    "token_spellings",
 ]

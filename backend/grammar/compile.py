@@ -14,6 +14,7 @@ from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 from backend.grammar.structural import writing as structural
+from backend.grammar.structural.codec import decode
 
 
 def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT_LIMITS) -> Tables:
@@ -25,8 +26,9 @@ def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT_LIMITS) 
 def _root(constraint: Constraint, graph: Graph, limits: Limits) -> Rule:
     if constraint.kind == "regex":
         return _pattern_rule(constraint.text, graph, limits)
-    if constraint.kind == "composite":
-        return structural.build(_parse(constraint.text), graph, open_objects=constraint.open_objects, limits=limits)
+    if constraint.kind == "structural":
+        term = decode(_parse(constraint.text))
+        return structural.build(term, graph, open_objects=constraint.open_objects, limits=limits)
     value = {"type": "object"} if constraint.kind == "json_object" else _parse(constraint.text)
     return schema.build(value, graph, open_objects=constraint.open_objects, limits=limits)
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["json_schema", "json_object", "regex", "composite"]
+Kind = Literal["json_schema", "json_object", "regex", "structural"]
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object; a composite (see
-    structural/terms.py) as JSON.
+    """What an output must be. text: the JSON Schema as JSON, or the pattern; nothing for json_object; what
+    `structural_constraint` writes for structural.
 
     open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
     """

@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from backend.engine.stats import EngineStats
+from backend.grammar import ConstText, Marker
 from backend.request import Admission, Request, TokenEvent
 from benchmarks.serving.models import BUNDLED
 from handlers.app import create_app
@@ -78,8 +79,8 @@ class StubTokenizer:
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
         return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 
-    def spell(self, text: str) -> list[list[Any]]:
-        return [["text", text]]
+    def spell(self, text: str) -> Marker:
+        return (ConstText(text),)
 
     def token_bytes(self, token: int) -> bytes | None:
         return chr(token).encode()

@@ -1,20 +1,26 @@
-"""What an answer may be, as a composite for the grammar compiler: reasoning, text, calls of the request's tools."""
+"""What an answer may be, as terms for the grammar compiler: reasoning, text, calls of the request's tools."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.grammar.structural.terms import (
+from backend.grammar import (
     EMPTY,
-    Composite,
-    branch,
-    choice,
-    pattern,
-    scan,
-    sequence,
-    several,
-    text,
-    value,
+    AnyOf,
+    AnyText,
+    Branch,
+    Concat,
+    ConstText,
+    JsonDialect,
+    JsonSchema,
+    Marker,
+    PythonDialect,
+    QuotedDialect,
+    Regex,
+    Separated,
+    TaggedDialect,
+    Term,
+    ValueDialect,
 )
 from handlers.formats.syntax import (
     Format,
@@ -32,9 +38,10 @@ from handlers.formats.syntax import (
     TaggedArguments,
 )
 
-Spell = Callable[[str], list[Composite]]
-"""A marker's text as `text` and `control` terms: the control tokens of the model in it are told apart."""
-BLANKS = pattern("[ \\n]{0,4}")
+Spell = Callable[[str], Marker]
+"""Tells the control tokens of the model in a marker's text apart."""
+BLANKS = Regex("[ \\n]{0,4}")
+OBJECT = JsonDialect(objects_only=True)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Grammarian:
-    """Writes composites for one format.
+    """Writes the terms of one format.
 
     opened, closed: the prompt ends inside the reasoning block, or behind it.
     """
@@ -62,12 +69,12 @@ class Grammarian:
     opened: bool = False
     closed: bool = False
 
-    def calls_only(self, tools: Sequence[Tool], parallel: bool) -> Composite:
+    def calls_only(self, tools: Sequence[Tool], parallel: bool) -> Term:
         """Reasoning if the model wants to, then one call or, if `parallel`, several, and nothing else."""
         syntax = self.format.tools[0]
-        return sequence(self._reasoning_first(), self._parts(syntax.begin), self._calls(tools, parallel))
+        return Concat((self._reasoning_first(), self._parts(syntax.begin), self._calls(tools, parallel)))
 
-    def text_with_calls(self, tools: Sequence[Tool], parallel: bool) -> Composite:
+    def text_with_calls(self, tools: Sequence[Tool], parallel: bool) -> Term:
         """Any text, in which whatever begins a call must become one; without `parallel` the first call is the last.
 
         Any text whatever, if nothing marks where a call begins.
@@ -76,112 +83,123 @@ class Grammarian:
         if syntax.marker is None:
             return self.any_text()
         if syntax.begin:
-            then = sequence(self._parts(syntax.begin[1:]), self._calls(tools, parallel))
+            then = Concat((self._parts(syntax.begin[1:]), self._calls(tools, parallel)))
         else:
-            then = sequence(self._call(syntax.call[1:], tools), self._parts(syntax.end))
-        return self._text([branch(self._markers(syntax.marker), then, parallel)])
+            then = Concat((self._call(syntax.call[1:], tools), self._parts(syntax.end)))
+        return self._text(Branch(self._markers(syntax.marker), then, parallel))
 
-    def any_text(self) -> Composite:
+    def any_text(self) -> Term:
         """Any text; what is reasoning in it is known as such."""
-        return self._text([])
+        return self._text()
 
-    def after_reasoning(self, answer: Composite) -> Composite:
+    def after_reasoning(self, answer: Term) -> Term:
         """Reasoning if the model wants to, then the answer."""
         head = self._marker("<|channel|>final<|message|>") if self.format.flow == "channels" else EMPTY
-        return sequence(self._reasoning_first(), head, answer)
+        return Concat((self._reasoning_first(), head, answer))
 
     # Reasoning
 
-    def _reasoning_first(self) -> Composite:
+    def _reasoning_first(self) -> Term:
         """What may come before an answer that is not text; nothing where the prompt has the reasoning already."""
         reasoning = self.format.reasoning
         if reasoning is None or self.closed:
             return EMPTY
-        body = sequence(self._inside(reasoning, stops=False), self._behind())
+        body = Concat((self._inside(reasoning, may_stop=False), self._behind()))
         if self.opened:
             return body
-        return choice(EMPTY, sequence(self._marker(reasoning.open), body))
+        return AnyOf((EMPTY, Concat((self._marker(reasoning.open), body))))
 
-    def _behind(self) -> Composite:
+    def _behind(self) -> Term:
         """Between reasoning and an answer."""
         return self._marker("<|start|>assistant") if self.format.flow == "channels" else BLANKS
 
-    def _inside(self, reasoning: ReasoningSyntax, stops: bool) -> Composite:
-        """Reasoning from behind its opening marker on; stops: the answer may end in it."""
-        return scan([branch(self._markers(reasoning.close), EMPTY, False)], stops=stops, inside=True)
+    def _inside(self, reasoning: ReasoningSyntax, may_stop: bool) -> Term:
+        """Reasoning from behind its opening marker on; may_stop: the answer may end in it."""
+        ends = Branch(self._markers(reasoning.close), EMPTY, resumes=False)
+        return AnyText((ends,), may_stop=may_stop, in_reasoning=True)
 
-    def _text(self, branches: list[Composite]) -> Composite:
+    def _text(self, *branches: Branch) -> Term:
         """Text with branches, in which reasoning may open or, where the syntax says so, come anywhere."""
         reasoning = self.format.reasoning
         if reasoning is None:
-            return scan(branches, stops=True)
-        inside = self._inside(reasoning, stops=True)
+            return AnyText(branches, may_stop=True)
+        inside = self._inside(reasoning, may_stop=True)
         if self.opened:
-            return sequence(inside, scan(branches, stops=True))
-        reasons = branch(self._markers(reasoning.open), inside, True)
+            return Concat((inside, AnyText(branches, may_stop=True)))
+        reasons = Branch(self._markers(reasoning.open), inside, resumes=True)
         if reasoning.anywhere:
-            return scan([reasons, *branches], stops=True)
-        return scan(branches, reasons, stops=True)
+            return AnyText((reasons, *branches), may_stop=True)
+        return AnyText(branches, reasons, may_stop=True)
 
     # Calls
 
-    def _calls(self, tools: Sequence[Tool], parallel: bool) -> Composite:
+    def _calls(self, tools: Sequence[Tool], parallel: bool) -> Term:
         """One call or several, and what ends them all."""
         syntax = self.format.tools[0]
         call = self._call(syntax.call, tools)
-        return sequence(several(call, self._parts(syntax.between)) if parallel else call, self._parts(syntax.end))
+        return Concat((Separated(call, self._parts(syntax.between)) if parallel else call, self._parts(syntax.end)))
 
-    def _call(self, parts: Sequence[Part], tools: Sequence[Tool]) -> Composite:
-        return choice(*(self._parts(parts, tool) for tool in tools))
+    def _call(self, parts: Sequence[Part], tools: Sequence[Tool]) -> Term:
+        return AnyOf(tuple(self._parts(parts, tool) for tool in tools))
 
-    def _parts(self, parts: Sequence[Part], tool: Tool | None = None) -> Composite:
-        return sequence(*(self._part(part, tool) for part in parts))
+    def _parts(self, parts: Sequence[Part], tool: Tool | None = None) -> Term:
+        return Concat(tuple(self._part(part, tool) for part in parts))
 
-    def _part(self, part: Part, tool: Tool | None) -> Composite:
+    def _part(self, part: Part, tool: Tool | None) -> Term:
         match part:
             case str():
                 return self._marker(part)
             case Optional(text=marker):
                 return self._marker(marker)
             case Space(usual=usual):
-                return text(usual)
+                return ConstText(usual)
             case Number():
-                return pattern("0|[1-9][0-9]{0,2}")
+                return Regex("0|[1-9][0-9]{0,2}")
             case Identifier():
-                return pattern("[a-zA-Z0-9]{9}")
+                return Regex("[a-zA-Z0-9]{9}")
         assert tool is not None
         return self._of_tool(part, tool)
 
-    def _of_tool(self, part: Part, tool: Tool) -> Composite:
+    def _of_tool(self, part: Part, tool: Tool) -> Term:
         """The parts that depend on the function that is called."""
         match part:
             case Name():
-                return text(tool.name)
+                return ConstText(tool.name)
             case JsonArguments():
-                return self._value(tool)
+                return self._value(tool, OBJECT)
             case JsonCall(arguments=keys):
-                return sequence(text(f'{{"name": "{tool.name}", "{keys[0]}": '), self._value(tool), text("}"))
+                return Concat(
+                    (ConstText(f'{{"name": "{tool.name}", "{keys[0]}": '), self._value(tool, OBJECT), ConstText("}"))
+                )
             case PythonArguments():
-                return sequence(self._value(tool, "python"), text(")"))
+                return Concat((self._value(tool, PythonDialect()), ConstText(")")))
             case QuotedArguments(quote=quote):
-                return self._value(tool, "quoted", self.spell(quote), quote)
+                return self._value(tool, QuotedDialect(self.spell(quote), quote))
             case TaggedArguments():
-                return self._value(tool, "tagged", *self._tags(part))
+                return self._value(tool, self._tags(part))
         raise AssertionError(part)
 
-    def _tags(self, part: TaggedArguments) -> list[object]:
-        marks = [self.spell(mark) for mark in (part.open, part.key_end, part.value_open, part.close, "\n")]
-        return [*marks, part.newline, [[self.spell(kind), is_text] for kind, is_text in part.kinds], part.close]
+    def _tags(self, part: TaggedArguments) -> TaggedDialect:
+        return TaggedDialect(
+            open=self.spell(part.open),
+            key_end=self.spell(part.key_end),
+            value_open=self.spell(part.value_open),
+            close=self.spell(part.close),
+            between=self.spell("\n"),
+            newline=part.newline,
+            kinds=tuple((self.spell(kind), is_text) for kind, is_text in part.kinds),
+            plain=part.close,
+        )
 
-    def _value(self, tool: Tool, *dialect: object) -> Composite:
-        return value(tool.parameters, tool.place, dialect or ("object",))
+    def _value(self, tool: Tool, dialect: ValueDialect) -> Term:
+        return JsonSchema(tool.parameters, tool.place, dialect)
 
     # Markers
 
-    def _marker(self, marker: str) -> Composite:
-        return sequence(*self.spell(marker))
+    def _marker(self, marker: str) -> Term:
+        return Concat(self.spell(marker))
 
-    def _markers(self, marker: str) -> list[list[Composite]]:
+    def _markers(self, marker: str) -> tuple[Marker, ...]:
         """How a model may write a marker: with its control tokens, or as plain text."""
-        spelled, plain = self.spell(marker), [text(marker)]
-        return [spelled] if spelled == plain else [spelled, plain]
+        spelled, plain = self.spell(marker), (ConstText(marker),)
+        return (spelled,) if spelled == plain else (spelled, plain)

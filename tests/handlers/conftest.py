@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.engine.stats import EngineStats
-from backend.grammar import CompilerBusy, Constraint, Grammar, GrammarError
+from backend.grammar import CompilerBusy, Constraint, ConstText, Grammar, GrammarError, Marker
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.formats.syntax import Format
@@ -85,8 +85,8 @@ class FakeTokenizer:
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> FakeText:
         return FakeText(stop)
 
-    def spell(self, text: str) -> list[list]:
-        return [["text", text]]
+    def spell(self, text: str) -> Marker:
+        return (ConstText(text),)
 
     def marker_tokens(self, marker: str) -> tuple[int, ...]:
         return tuple(marker.encode())
@@ -205,7 +205,7 @@ class FakeCompiler:
     def _finish(self, grammar: Grammar) -> None:
         assert self.go.wait(5)
         if "refuse" in grammar.key.text:
-            place = next(place_of_refusal(json.loads(grammar.key.text)), "") if grammar.key.kind == "composite" else ""
+            place = next(place_of_refusal(json.loads(grammar.key.text)), "") if grammar.key.kind == "structural" else ""
             grammar.tables.set_exception(GrammarError("keyword 'refuse' is not supported", f"{place}#/items"))
         elif "fault" in grammar.key.text:
             grammar.tables.set_exception(RuntimeError("a fault of ours, with a secret in its message"))
@@ -217,8 +217,8 @@ class FakeCompiler:
 
 
 def place_of_refusal(term: Any) -> Iterator[str]:
-    """Of the schemas in a composite that are refused."""
-    if isinstance(term, list) and term[:1] == ["value"]:
+    """Of the schemas in structural terms that are refused."""
+    if isinstance(term, list) and term[:1] == ["JsonSchema"]:
         if "refuse" in json.dumps(term[1]):
             yield term[2]
     elif isinstance(term, list):

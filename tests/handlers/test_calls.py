@@ -32,15 +32,15 @@ def send(app, **more):
 
 
 def values(term):
-    """The schemas in a composite, with their places."""
-    if isinstance(term, list) and term[:1] == ["value"]:
+    """The schemas in structural terms, with their places."""
+    if isinstance(term, list) and term[:1] == ["JsonSchema"]:
         return [(term[2], term[1])]
     return [found for part in term for found in values(part)] if isinstance(term, list) else []
 
 
 def asked(app):
     constraint = app.compiler.constraints[-1]
-    assert constraint.kind == "composite"
+    assert constraint.kind == "structural"
     return dict(values(json.loads(constraint.text)))
 
 
@@ -165,4 +165,4 @@ def test_reasoning_parameters_are_honoured_by_a_model_that_reasons(hermes, param
 def test_a_format_comes_behind_the_reasoning(hermes):
     assert send(hermes, response_format={"type": "json_object"}).status_code == 200
     terms = json.loads(hermes.compiler.constraints[-1].text)
-    assert terms[0] == "sequence" and values(terms) == [("", {"type": "object"})] and "</think>" in json.dumps(terms)
+    assert terms[0] == "Concat" and values(terms) == [("", {"type": "object"})] and "</think>" in json.dumps(terms)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.grammar import ConstText
 from generated.models import ContainerChatCompletionBody
 from handlers.constraint import Constraints
 from handlers.formats.answering import Answering
@@ -95,7 +96,7 @@ def test_the_schema_is_taken_as_it_is_with_its_order_and_every_digit(schema):
     text = to_json(schema)
     body = f'{{"messages": [], "response_format": {{"type": "json_schema", "json_schema": {{"schema": {text}}}}}}}'
     parsed = ContainerChatCompletionBody(messages=BODY["messages"], response_format=json_schema({}))
-    wanted = Answering(Format(), spell=lambda text: [["text", text]], enforceable=True)
+    wanted = Answering(Format(), spell=lambda text: (ConstText(text),), enforceable=True)
     wish = Constraints(parsed, body.encode(), wanted, compiler=None).wish()
     assert exact(wish.constraint.text) == exact(text)
 

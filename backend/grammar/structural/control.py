@@ -1,7 +1,8 @@
 """Control tokens have no text; in a grammar each has a spelling that no text can have."""
 
 from collections.abc import Sequence
-from typing import Any
+
+from backend.grammar.structural.terms import ConstText, ControlToken, Marker
 
 NO_TEXT = 0xFF
 """A byte that UTF-8 never uses."""
@@ -13,17 +14,19 @@ def spelling(token: int) -> bytes:
     return bytes([NO_TEXT, *(0x80 | (token >> shift & 0x3F) for shift in (18, 12, 6, 0))])
 
 
-def term_bytes(term: Sequence[Any]) -> bytes:
-    """How a `text` or `control` term is spelled."""
-    kind, what = term
-    return spelling(what) if kind == "control" else what.encode()
+def part_bytes(part: ConstText | ControlToken) -> bytes:
+    """The bytes of one part of a marker."""
+    return spelling(part.token) if isinstance(part, ControlToken) else part.text.encode()
 
 
-def marker_bytes(marker: Sequence[Sequence[Any]]) -> bytes:
-    """How several such terms are spelled, one after the other."""
-    return b"".join(map(term_bytes, marker))
+def marker_bytes(marker: Marker) -> bytes:
+    """The bytes of a marker: its texts in UTF-8, its control tokens as their spellings."""
+    return b"".join(map(part_bytes, marker))
 
 
-def spelled(tokens: Sequence[bytes]) -> list[bytes]:
-    """The bytes of every token in a grammar. Those that could be taken for a spelling are as good as control."""
+def token_spellings(tokens: Sequence[bytes]) -> list[bytes]:
+    """What each token of a vocabulary adds to a string of a grammar, from the bytes that it adds to a text.
+
+    A token without text, or whose bytes could be taken for a spelling, is as good as control: it has its spelling.
+    """
     return [bytes_ if bytes_ and NO_TEXT not in bytes_ else spelling(token) for token, bytes_ in enumerate(tokens)]

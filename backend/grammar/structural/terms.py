@@ -1,68 +1,137 @@
-"""The terms in which a composite is written: nested lists that JSON can hold, the first member naming the term.
+"""The terms that describe an output of several parts, such as reasoning, then text in which tools may be called."""
 
-Schemas may hold `orjson.Fragment`s, so that their numbers reach the compiler digit by digit.
-"""
-
-from collections.abc import Sequence
-from typing import Any
-
-Composite = list[Any]
-Marker = Sequence[Composite]
-"""`text` and `control` terms, one after the other."""
+from dataclasses import dataclass
 
 
-def text(text: str) -> Composite:
+@dataclass(frozen=True)
+class ConstText:
     """This very text."""
-    return ["text", text]
+
+    text: str
 
 
-def control(token: int) -> Composite:
-    """A control token, by its id."""
-    return ["control", token]
+@dataclass(frozen=True)
+class ControlToken:
+    """A control token, which has no text, by its id."""
+
+    token: int
 
 
-def pattern(regex: str) -> Composite:
+Marker = tuple[ConstText | ControlToken, ...]
+"""What tells where a part begins or ends: texts and control tokens, one after the other."""
+
+
+@dataclass(frozen=True)
+class Regex:
     """Text that the whole of a regular expression matches."""
-    return ["pattern", regex]
+
+    pattern: str
 
 
-def value(schema: object, place: str, dialect: Sequence[object] = ("json",)) -> Composite:
-    """A value that satisfies a JSON Schema. place: what to call the schema where it is refused.
+@dataclass(frozen=True)
+class JsonDialect:
+    """Values as JSON. objects_only: the value itself must be an object."""
 
-    dialect: how it is written, see `dialects.dialect_of`.
+    objects_only: bool = False
+
+
+@dataclass(frozen=True)
+class PythonDialect:
+    """Objects as keyword arguments of Python, `a=1, b="x"`."""
+
+
+@dataclass(frozen=True)
+class QuotedDialect:
+    """Objects as JSON with bare names and raw strings between two `quote`s.
+
+    plain: the text of the quote, which whoever reads the output takes for it.
     """
-    return ["value", schema, place, list(dialect)]
+
+    quote: Marker
+    plain: str
 
 
-def sequence(*parts: Composite) -> Composite:
-    """One after the other."""
-    return ["sequence", *parts]
+@dataclass(frozen=True)
+class TaggedDialect:
+    """Objects as properties of the form `open` name `key_end` `value_open` value `close`, `between` in between.
+
+    Strings are raw, everything else is JSON. newline: one stands before and one after each value. kinds: in place of
+    `value_open`, markers that say whether the value is a string (True) or anything else; empty where there are none.
+    plain: the text of `close`, which whoever reads the output takes for it.
+    """
+
+    open: Marker
+    key_end: Marker
+    value_open: Marker
+    close: Marker
+    between: Marker
+    newline: bool
+    kinds: tuple[tuple[Marker, bool], ...]
+    plain: str
 
 
-def choice(*parts: Composite) -> Composite:
-    """Any one of them."""
-    return ["choice", *parts]
+ValueDialect = JsonDialect | PythonDialect | QuotedDialect | TaggedDialect
+"""How the value of a JSON Schema is written."""
 
 
-def several(part: Composite, between: Composite) -> Composite:
-    """Once or more often, with `between` between."""
-    return ["several", part, between]
+@dataclass(frozen=True)
+class JsonSchema:
+    """A value that satisfies a JSON Schema, written in a dialect.
+
+    schema: anything that `orjson.dumps` takes; `orjson.Fragment`s keep the digits of its numbers. place: what errors
+    call the schema.
+    """
+
+    schema: object
+    place: str
+    dialect: ValueDialect = JsonDialect()
 
 
-def branch(markers: Sequence[Marker], then: Composite, again: bool) -> Composite:
-    """What a scan does at any of `markers`: `then` follows; after that the scan goes on or, unless `again`, ends."""
-    return [list(map(list, markers)), then, again]
+@dataclass(frozen=True)
+class Concat:
+    """One part after the other; no parts: nothing."""
+
+    parts: tuple["Term", ...]
 
 
-def scan(
-    branches: Sequence[Composite], opening: Composite | None = None, *, stops: bool, inside: bool = False
-) -> Composite:
+@dataclass(frozen=True)
+class AnyOf:
+    """Any one of the parts."""
+
+    parts: tuple["Term", ...]
+
+
+@dataclass(frozen=True)
+class Separated:
+    """The part, once or more often, with `separator` between."""
+
+    part: "Term"
+    separator: "Term"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What follows where `AnyText` comes upon any of `markers`; resumes: the text goes on behind it, else it ends."""
+
+    markers: tuple[Marker, ...]
+    then: "Term"
+    resumes: bool
+
+
+@dataclass(frozen=True)
+class AnyText:
     """Any bytes, up to the first of the markers of `branches`, wherever it comes.
 
-    opening: a branch whose markers count at the very beginning only, after white space. stops: the whole answer may
-    end anywhere before a marker. inside: what is scanned is reasoning, whose length may be limited.
+    opening: a branch whose markers count at the very beginning only, after white space. may_stop: the whole output may
+    end anywhere before a marker. in_reasoning: the text is reasoning, whose length may be limited.
     """
-    return ["scan", list(branches), opening, stops, inside]
+
+    branches: tuple[Branch, ...]
+    opening: Branch | None = None
+    may_stop: bool = False
+    in_reasoning: bool = False
 
 
-EMPTY = sequence()
+Term = ConstText | ControlToken | Regex | JsonSchema | Concat | AnyOf | Separated | AnyText
+
+EMPTY = Concat(())

@@ -9,11 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar import Constraint, Grammar
+from backend.grammar import (
+    EMPTY,
+    AnyText,
+    Branch,
+    Concat,
+    ConstText,
+    ControlToken,
+    Grammar,
+    JsonSchema,
+    structural_constraint,
+)
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import Tables
 from backend.grammar.compile import compile_constraint
-from backend.grammar.structural.terms import EMPTY, branch, control, scan, sequence, text, value
 from backend.request import ReasoningLimit
 from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
 from tests.backend.engine.visits import SMALLEST, Visit, alone, running, settled, varied, visit_all
@@ -28,10 +37,10 @@ ARRAY = {"type": "array", "items": {"type": "boolean"}, "maxItems": 3}
 @cache
 def tables(marked: bool, stops: bool = False) -> Tables:
     """Reasoning up to a marker, a control token or text, then an array; it may stop before if `stops`."""
-    marker = [control(CLOSE)] if marked else [text(MARKER.decode())]
-    reasoning = scan([branch([marker], EMPTY, False)], stops=stops, inside=True)
-    composite = sequence(reasoning, value(ARRAY, ""))
-    return compile_constraint(Constraint("composite", json.dumps(composite)))
+    marker = ControlToken(CLOSE) if marked else ConstText(MARKER.decode())
+    ends = Branch(((marker,),), EMPTY, resumes=False)
+    reasoning = AnyText((ends,), may_stop=stops, in_reasoning=True)
+    return compile_constraint(structural_constraint(Concat((reasoning, JsonSchema(ARRAY, "")))))
 
 
 def asked(budget: int, marked: bool = True, seeds: tuple[int, ...] = (0,), prompt: tuple[int, ...] = (5,), **sampling):

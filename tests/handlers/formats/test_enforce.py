@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar import Constraint
+from backend.grammar import ConstText, ControlToken, JsonSchema, Marker, structural_constraint
 from backend.grammar.automaton.run import Runner
 from backend.grammar.compile import compile_constraint
-from backend.grammar.structural.control import spelling, term_bytes
-from backend.grammar.structural.terms import control, text, value
+from backend.grammar.structural.control import marker_bytes, spelling
 from handlers.formats.enforce import Grammarian, Tool
 from handlers.formats.families import TOOL_SYNTAXES
 from tests.grammar_suite.walks import Walker
@@ -64,13 +63,13 @@ class Speller:
     def __init__(self, controls: bool) -> None:
         self.controls, self.ids = controls, {}
 
-    def __call__(self, marker: str) -> list:
-        terms, at = [], 0
+    def __call__(self, marker: str) -> Marker:
+        parts, at = [], 0
         for match in CONTROL.finditer(marker) if self.controls else ():
-            terms += [text(marker[at : match.start()])] if match.start() > at else []
-            terms.append(control(self.ids.setdefault(match[0], len(self.ids))))
+            parts += [ConstText(marker[at : match.start()])] if match.start() > at else []
+            parts.append(ControlToken(self.ids.setdefault(match[0], len(self.ids))))
             at = match.end()
-        return [*terms, text(marker[at:])] if at < len(marker) else terms
+        return (*parts, ConstText(marker[at:])) if at < len(marker) else tuple(parts)
 
     def read(self, word: bytes) -> str:
         """The text of a word of the grammar."""
@@ -84,8 +83,8 @@ def words(family, controls, kind, parallel, opened):
     """How markers are spelled, and what draws words of the grammar."""
     speller = Speller(controls)
     grammarian = Grammarian(format_of(family), speller, opened)
-    composite = getattr(grammarian, kind)(TOOLS, parallel)
-    return speller, Walker(compile_constraint(Constraint("composite", json.dumps(composite))), 0, budget=60)
+    term = getattr(grammarian, kind)(TOOLS, parallel)
+    return speller, Walker(compile_constraint(structural_constraint(term)), 0, budget=60)
 
 
 def check_calls(calls):
@@ -113,17 +112,19 @@ def test_where_there_must_be_a_call_there_is_nothing_else_and_it_is_valid(family
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("controls", [False, True])
 @pytest.mark.parametrize("opened", [False, True])
-@pytest.mark.parametrize("opening", [Speller.__call__, lambda _, marker: [text(marker)]], ids=["spelled", "plain"])
+@pytest.mark.parametrize(
+    "opening", [Speller.__call__, lambda _, marker: (ConstText(marker),)], ids=["spelled", "plain"]
+)
 def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opened, opening):
     format = format_of(family)
     speller, walker = words(family, controls, "text_with_calls", True, opened)
     begun = [] if opened else opening(speller, format.reasoning.open)
     markers = [marker for syntax in format.tools[:1] for marker in syntax.markers]
-    terms = [*begun, *(term for marker in markers for term in [*speller(marker), text(" x ")])]
-    word = b"".join(map(term_bytes, terms))
+    parts = [*begun, *(part for marker in markers for part in [*speller(marker), ConstText(" x ")])]
+    word = marker_bytes(parts)
     at = walker.runner.run(word)
     assert at is not None and walker.tables.inside[at.state] and walker.runner.complete(at)
-    closed = walker.runner.run(b"".join(map(term_bytes, speller(format.reasoning.close))), at)
+    closed = walker.runner.run(marker_bytes(speller(format.reasoning.close)), at)
     assert not walker.tables.inside[closed.state]
 
 
@@ -139,7 +140,7 @@ def test_a_call_that_comes_by_itself_is_valid_from_its_marker_on(family, control
     walker.reseed(seed)
     syntax = format_of(family).tools[0]
     before = before.encode(errors="ignore") + b" "
-    marker = b"".join(map(term_bytes, speller(syntax.marker)))
+    marker = marker_bytes(speller(syntax.marker))
     runner, word = walker.runner, before + marker
     at = runner.run(word)
     assert at is not None and not runner.complete(at), "the marker commits to a call"
@@ -165,8 +166,8 @@ def test_any_other_text_is_free(family, said):
 
 @cache
 def boolean(family, opened):
-    answer = Grammarian(format_of(family), Speller(False), opened).after_reasoning(value({"type": "boolean"}, ""))
-    return compile_constraint(Constraint("composite", json.dumps(answer)))
+    answer = Grammarian(format_of(family), Speller(False), opened).after_reasoning(JsonSchema({"type": "boolean"}, ""))
+    return compile_constraint(structural_constraint(answer))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
