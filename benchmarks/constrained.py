@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from backend.grammar import Constraint, Grammar
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from benchmarks import checkpoint, machine
 from benchmarks.peers import Jaxchat
@@ -34,7 +34,7 @@ RECORDS = """{"type": "array", "minItems": 500, "items": {"type": "object", "req
 
 def fresh(name: str) -> Grammar:
     """The grammar as if nobody had asked for it before."""
-    tables: Future[Tables] = Future()
+    tables: Future[AutomatonTables] = Future()
     tables.set_result(compile_constraint(Constraint("json_schema", RECORDS)))
     return Grammar(name, tables)
 

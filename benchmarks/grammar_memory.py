@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from backend.grammar import Constraint, GrammarError
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.grammar.device.arena import UNIT, Arena, Placement
 from backend.grammar.device.fill import fill
@@ -61,7 +61,7 @@ def run(cases: Sequence[Case], tokens: Sequence[bytes]) -> list[Footprint]:
     return found
 
 
-def _states(tables: Tables, placement: Placement) -> np.ndarray:
+def _states(tables: AutomatonTables, placement: Placement) -> np.ndarray:
     """int32 [batches, AT_ONCE]: where each state is; the last is repeated to fill the batches."""
     count = len(tables.transitions)
     first, second = (tables.state_at(placement.grammar, state) for state in (0, 1))

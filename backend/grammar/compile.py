@@ -7,8 +7,8 @@ from typing import Any
 from backend.grammar import schema
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph, Rule
-from backend.grammar.automaton.pushdown import Automaton
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.pushdown import PushdownAutomaton
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.chars.parse import pattern
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
@@ -17,10 +17,10 @@ from backend.grammar.structural import writing as structural
 from backend.grammar.structural.codec import decode
 
 
-def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT_LIMITS) -> Tables:
+def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT_LIMITS) -> AutomatonTables:
     """The automaton of a constraint. Raises GrammarError for what is not supported, empty or too large."""
     graph = Graph()
-    return assemble(Automaton(graph, _root(constraint, graph, limits), limits), limits)
+    return assemble(PushdownAutomaton(graph, _root(constraint, graph, limits), limits), limits)
 
 
 def _root(constraint: Constraint, graph: Graph, limits: Limits) -> Rule:

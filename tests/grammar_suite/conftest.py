@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from backend.grammar import Constraint
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.grammar.errors import GrammarError
 from tests.grammar_suite.devset import ABSENT, Case, cases
@@ -17,7 +17,7 @@ class Compiled:
     """One schema, open objects. tables: None where it was refused, and `refusal` says why. seconds: process time."""
 
     case: Case
-    tables: Tables | None
+    tables: AutomatonTables | None
     refusal: str
     seconds: float
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.grammar.automaton.run import Configuration, Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device import step
 from backend.grammar.device.arena import Arena
 from backend.grammar.device.rows import empty_cache
@@ -33,7 +33,7 @@ class Device:
         self._cache = empty_cache(512, host.words, step.KEY_WORDS + host.closers)
         self._is_end = np.arange(len(words.tokens)) == words.end
 
-    def masks(self, tables: Sequence[Tables], ids: np.ndarray):
+    def masks(self, tables: Sequence[AutomatonTables], ids: np.ndarray):
         """Yields bool [ROWS, V] before each of the tokens ids int32 [ROWS, T] and after the last."""
         places = [self._arena.acquire(id(entry), entry) for entry in tables]
         singles = [row(place, self._is_end, self._vocabulary.words) for place in places]
@@ -94,7 +94,7 @@ def test_masks_along_real_outputs_are_those_of_the_host(
     assert compared > steps
 
 
-def _output(entry: Compiled, words: Vocabulary, steps: int) -> tuple[Tables, np.ndarray] | None:
+def _output(entry: Compiled, words: Vocabulary, steps: int) -> tuple[AutomatonTables, np.ndarray] | None:
     """The first `steps` tokens of a conforming instance that has so many."""
     for value in entry.case.conforming if entry.tables is not None else ():
         text = dumps(value)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from tests.backend.grammar.vocabularies import vocabulary
 from tests.grammar_suite.comparison import Found, compare, variations
 from tests.grammar_suite.conftest import Compiled
@@ -22,7 +22,7 @@ LEAST_ACCEPTED = 0.84
 MOST_REJECTED = 0.01
 
 
-def accepted(compiled: list[Compiled]) -> list[tuple[Compiled, Tables]]:
+def accepted(compiled: list[Compiled]) -> list[tuple[Compiled, AutomatonTables]]:
     """Those that were not refused."""
     return [(entry, entry.tables) for entry in compiled if entry.tables is not None]
 

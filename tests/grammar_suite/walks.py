@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from backend.grammar.automaton.run import Configuration, Runner
-from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
+from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, AutomatonTables
 
 TRIES = 32
 
@@ -22,7 +22,7 @@ class Walker:
 
     def __init__(
         self,
-        tables: Tables,
+        tables: AutomatonTables,
         seed: int,
         budget: int = 200,
         vocabulary: Sequence[bytes] | None = None,

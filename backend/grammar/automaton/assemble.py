@@ -4,15 +4,16 @@ from collections import defaultdict
 
 import numpy as np
 
-from backend.grammar.automaton.pushdown import Automaton
-from backend.grammar.automaton.tables import DEAD, Tables
+from backend.grammar.automaton.graph import Graph
+from backend.grammar.automaton.pushdown import PushdownAutomaton, Threads
+from backend.grammar.automaton.tables import DEAD, AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 FAR = 255
 
 
-def assemble(automaton: Automaton, limits: Limits = DEFAULT_LIMITS) -> Tables:
+def assemble(automaton: PushdownAutomaton, limits: Limits = DEFAULT_LIMITS) -> AutomatonTables:
     """The tables of an automaton. Raises GrammarError where they pass `limits` or need a deeper stack than there is."""
     graph = automaton._graph
     states, frames = len(automaton.threads), max(1, len(automaton.frames))
@@ -23,35 +24,39 @@ def assemble(automaton: Automaton, limits: Limits = DEFAULT_LIMITS) -> Tables:
     for (frame, reason), state in automaton.returns.items():
         returns[frame, reason] = state
     facts = _Facts(automaton)
-    need = facts.needs()
-    if max(need) > limits.nesting:
+    depths = facts.min_closing_depths()
+    if max(depths) > limits.nesting:
         raise GrammarError(f"every value nests deeper than {limits.nesting} arrays and objects")
     frame_start = np.zeros(frames, np.int32)
     frame_start[: len(automaton.frames)] = automaton.frame_start
-    frame_need = np.zeros(frames, np.int32)
+    after_push = np.zeros(frames, np.int32)
     for frame in range(len(automaton.frames)):
-        frame_need[frame] = min(FAR, facts.push_need(need, frame))
+        after_push[frame] = min(FAR, facts.push_min_closing_depth(depths, frame))
     accepting = np.asarray([automaton.accepting(state) for state in range(states)])
     limits_by_node = [*graph.limits, 0]  # ENDED finds the last
     watched = [
         min(filter(None, [limits_by_node[node] for node, _ in threads]), default=0) for threads in automaton.threads
     ]
-    tables = Tables(
+    tables = AutomatonTables(
         start=automaton.start,
         classes=classes,
         transitions=transitions,
         accepting=accepting,
         finished=accepting & np.asarray([not arcs for arcs in automaton.arcs]),
-        inside=np.asarray([any(node in graph.inside for node, _ in threads) for threads in automaton.threads]),
-        need=np.asarray(need, np.int32),
+        in_reasoning=np.asarray([_is_reasoning(threads, graph) for threads in automaton.threads]),
+        min_closing_depth=np.asarray(depths, np.int32),
         limits=np.asarray(watched, np.int32),
         frame_start=frame_start,
-        frame_need=frame_need,
+        push_min_closing_depth=after_push,
         returns=returns,
         counters=np.asarray(automaton.counters, np.int32).reshape(-1, 3),
     )
     _check_size(tables.image_size, limits)
     return tables
+
+
+def _is_reasoning(threads: Threads, graph: Graph) -> bool:
+    return any(node in graph.in_reasoning for node, _ in threads)
 
 
 def _check_size(cells: int, limits: Limits) -> None:
@@ -60,7 +65,7 @@ def _check_size(cells: int, limits: Limits) -> None:
 
 
 def _transitions(arcs: list[list[tuple[int, int, int]]], limits: Limits) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [256] byte classes and int32 [S, C] codes. A class is a run of bytes that no arc tells apart."""
+    """uint8 [256] byte classes and int32 [states, classes] codes. A class is a run of bytes that no arc tells apart."""
     flat = np.asarray([(state, *arc) for state, of_state in enumerate(arcs) for arc in of_state], np.int64)
     state, low, high, code = flat.reshape(-1, 4).T
     starts = np.unique(np.concatenate([[0], low, high + 1]))
@@ -77,7 +82,7 @@ def _transitions(arcs: list[list[tuple[int, int, int]]], limits: Limits) -> tupl
 class _Facts:
     """Walks the automaton backwards. A push counts as a move to every state that may follow its container."""
 
-    def __init__(self, automaton: Automaton) -> None:
+    def __init__(self, automaton: PushdownAutomaton) -> None:
         self._automaton = automaton
         self._returns: defaultdict[int, list[int]] = defaultdict(list)
         for (frame, _), state in automaton.returns.items():
@@ -90,23 +95,23 @@ class _Facts:
         self._pushes = [(state, frame) for state, frames in enumerate(automaton.pushes) for frame in frames]
         self._ends = [i for i, pops in enumerate(automaton.pops) if pops or automaton.accepting(i)]
 
-    def needs(self) -> list[int]:
-        """By state: how much deeper the stack must get before the current container, or the word, can end; FAR: never.
+    def min_closing_depths(self) -> list[int]:
+        """By state: how much deeper the stack must get before the container, or the output, can end; FAR: never.
 
-        A push is taken only if every state that may follow its container needs no more than the state before it, so
-        that whoever keeps to the needs never gets stuck.
+        A push is taken only if every state that may follow its container has no larger depth than the state before it,
+        so that whoever keeps to the depths never gets stuck.
         """
-        need, starts = [FAR] * len(self._before), self._automaton.frame_start
+        depths, starts = [FAR] * len(self._before), self._automaton.frame_start
         pushes: list[tuple[int, int]] = []
         for depth in range(FAR):
             reached = self._finishing(pushes)
             for state in reached:
-                need[state] = min(need[state], depth)
-            possible = [(state, frame) for state, frame in self._pushes if need[starts[frame]] <= depth]
-            if len(reached) == len(need) or (depth > 0 and len(possible) == len(pushes)):
+                depths[state] = min(depths[state], depth)
+            possible = [(state, frame) for state, frame in self._pushes if depths[starts[frame]] <= depth]
+            if len(reached) == len(depths) or (depth > 0 and len(possible) == len(pushes)):
                 break
             pushes = possible
-        return need
+        return depths
 
     def _finishing(self, pushes: list[tuple[int, int]]) -> set[int]:
         """States that reach an end by bytes and by those of `pushes` whose every return does, too."""
@@ -128,7 +133,7 @@ class _Facts:
                 return reached
             pushes = safe
 
-    def push_need(self, need: list[int], frame: int) -> int:
-        """What a state needs that pushes `frame`: room inside, and room for whatever follows."""
-        after = max((need[state] for state in self._returns[frame]), default=FAR)
-        return max(1 + need[self._automaton.frame_start[frame]], after)
+    def push_min_closing_depth(self, depths: list[int], frame: int) -> int:
+        """The depth of a state if it pushes `frame`: room inside, and room for whatever follows."""
+        after = max((depths[state] for state in self._returns[frame]), default=FAR)
+        return max(1 + depths[self._automaton.frame_start[frame]], after)

@@ -1,7 +1,7 @@
 """A grammar over bytes as a recursive transition network: what the front ends write and the automaton is made from.
 
 Nodes are integers. A rule is a piece of network that may be called from several places; a container is a rule whose
-words stand between two brackets, and the only kind that may recur. Everything may be nondeterministic.
+strings stand between two brackets, and the only kind that may recur. Everything may be nondeterministic.
 """
 
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Graph:
     """Lists by node: edges, silent moves, calls of plain rules and entries of containers (rule, node after it).
 
     limits: for a node inside a counted string the count of characters that it watches for, else 0.
-    inside: the nodes at which what is being written is reasoning.
+    in_reasoning: the nodes at which what is being written is reasoning.
     """
 
     edges: list[list[Edge]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Graph:
     enters: list[list[tuple[Rule, int]]] = field(default_factory=list)
     limits: list[int] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
-    inside: set[int] = field(default_factory=set)
+    in_reasoning: set[int] = field(default_factory=set)
     _strings: dict[CharDfa | None, Rule] = field(default_factory=dict)
     _counted: dict[tuple[int, int | None], Rule] = field(default_factory=dict)
     _inside: dict[tuple[int, ByteTree], int] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Graph:
         return self._rule(None, None)
 
     def container(self, brackets: bytes) -> Rule:
-        """A rule whose words stand between the two `brackets`, b"{}" or b"[]"."""
+        """A rule whose strings stand between the two `brackets`, b"{}" or b"[]"."""
         return self._rule(brackets[0], brackets[1])
 
     def _rule(self, opening: int | None, closing: int | None) -> Rule:
@@ -94,12 +94,12 @@ class Graph:
         self.epsilons[a].append(b)
 
     def call(self, a: int, rule: Rule, b: int) -> None:
-        """A word of a plain rule leads from a to b."""
+        """A string of a plain rule leads from a to b."""
         assert rule.open is None
         self.calls[a].append((rule, b))
 
     def enter(self, a: int, rule: Rule, b: int) -> None:
-        """A word of a container, brackets included, leads from a to b."""
+        """A string of a container, brackets included, leads from a to b."""
         assert rule.open is not None
         self.enters[a].append((rule, b))
 
@@ -131,7 +131,7 @@ class Graph:
             self.edges[a].extend([Edge(low, high, after, limit, full) for low, high in firsts])
 
     def embed(self, a: int, language: CharDfa, b: int, escape: bool = True) -> None:
-        """A word of `language` leads from a to b."""
+        """A string of `language` leads from a to b."""
         nodes = [self.node() for _ in language.next]
         self.epsilon(a, nodes[0])
         for state, node in enumerate(nodes):

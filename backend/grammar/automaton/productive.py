@@ -1,14 +1,14 @@
-"""What of a graph can lead to a word: the rest is removed before anything is built on it."""
+"""What of a graph can lead to a whole string: the rest is removed before anything is built on it."""
 
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.errors import GrammarError
 
 Sites = list[list[tuple[int, int]]]
-"""By node: who comes to it by a word of a rule, and that rule's first node."""
+"""By node: who comes to it by a string of a rule, and that rule's first node."""
 
 
 def prune(graph: Graph, root: Rule) -> None:
-    """Remove every move from which no word can be finished.
+    """Remove every move from which no string can be finished.
 
     Raises GrammarError where nothing is left.
     """
@@ -24,7 +24,7 @@ def prune(graph: Graph, root: Rule) -> None:
 
 
 def productive(graph: Graph) -> list[bool]:
-    """By node, whether a word of its rule can be finished from there."""
+    """By node, whether a string of its rule can be finished from there."""
     return _alive(graph, *_predecessors(graph))
 
 
@@ -46,7 +46,7 @@ def _predecessors(graph: Graph) -> tuple[list[list[int]], Sites]:
 
 
 def _alive(graph: Graph, before: list[list[int]], sites: Sites) -> list[bool]:
-    """Nodes from which the end of their rule can be reached, each rule that is used on the way having a word."""
+    """Nodes from which the end of their rule can be reached, each rule that is used on the way having a string."""
     alive = [False] * len(graph.edges)
     stack = [rule.end for rule in graph.rules]
     waiting: dict[int, list[int]] = {}

@@ -24,7 +24,7 @@ Move = tuple[int, int, int, int, int, int]
 """The fields of an edge, and a continuation."""
 
 
-class Automaton:
+class PushdownAutomaton:
     """The automaton of `graph` from rule `root`. Raises GrammarError where it is empty or passes `limits`.
 
     By state: arcs, and what they lead to: the states following, the frames of pushes, the reasons of pops.
@@ -63,7 +63,7 @@ class Automaton:
         self._explore()
 
     def accepting(self, state: int) -> bool:
-        """Whether a word of the root may end in `state`."""
+        """Whether a string of the root may end in `state`."""
         return self._end in self.threads[state]
 
     # Threads and their closures
@@ -308,7 +308,7 @@ class Automaton:
 class Modules:
     """Which state was reached in which module, who starts a module and for which reasons it ends."""
 
-    def __init__(self, automaton: Automaton) -> None:
+    def __init__(self, automaton: PushdownAutomaton) -> None:
         self._automaton = automaton
         self._seen: set[tuple[int, int]] = set()
         self.work: list[tuple[int, int]] = []

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, Tables
+from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, AutomatonTables
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Where a word has led: the state, the frames on the stack (last on top), the count of characters."""
+    """Where a string has led: the state, the frames on the stack (last on top), the count of characters."""
 
     state: int
     stack: tuple[int, ...] = ()
@@ -15,23 +15,27 @@ class Configuration:
 
 
 class Runner:
-    """Runs words. depth: frames that the stack may hold, None for any number."""
+    """Runs strings of bytes. depth: frames that the stack may hold, None for any number."""
 
-    def __init__(self, tables: Tables, depth: int | None = None) -> None:
+    def __init__(self, tables: AutomatonTables, depth: int | None = None) -> None:
         self._t, self._depth = tables, depth
         self.start = Configuration(tables.start)
 
     def step(self, at: Configuration, byte: int) -> Configuration | None:
-        """After one byte; None where no word goes on with it."""
+        """After one byte; None where no string of the language goes on with it."""
         after = self._move(at, int(self._t.transitions[at.state, self._t.classes[byte]]))
-        if after is None or self._depth is None or self._t.need[after.state] <= self._depth - len(after.stack):
+        if (
+            after is None
+            or self._depth is None
+            or self._t.min_closing_depth[after.state] <= self._depth - len(after.stack)
+        ):
             return after
         return None
 
-    def run(self, word: bytes, at: Configuration | None = None) -> Configuration | None:
-        """After all bytes of `word`; None where no word begins like this."""
+    def run(self, string: bytes, at: Configuration | None = None) -> Configuration | None:
+        """After all bytes of `string`; None where no string of the language begins like this."""
         here = at or self.start
-        for byte in word:
+        for byte in string:
             after = self.step(here, byte)
             if after is None:
                 return None
@@ -39,12 +43,12 @@ class Runner:
         return here
 
     def complete(self, at: Configuration) -> bool:
-        """Whether a word may end here."""
+        """Whether a string of the language may end here."""
         return not at.stack and bool(self._t.accepting[at.state])
 
-    def accepts(self, word: bytes) -> bool:
-        """Whether `word` belongs to the language."""
-        at = self.run(word)
+    def accepts(self, string: bytes) -> bool:
+        """Whether `string` belongs to the language."""
+        at = self.run(string)
         return at is not None and self.complete(at)
 
     def _move(self, at: Configuration, code: int) -> Configuration | None:
@@ -54,7 +58,7 @@ class Runner:
         if kind == NEXT:
             return Configuration(argument, at.stack, at.characters)
         if kind == PUSH:
-            if self._depth is not None and t.frame_need[argument] > self._depth - len(at.stack):
+            if self._depth is not None and t.push_min_closing_depth[argument] > self._depth - len(at.stack):
                 return None
             return Configuration(int(t.frame_start[argument]), (*at.stack, argument), at.characters)
         if kind == POP:

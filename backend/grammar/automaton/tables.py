@@ -18,22 +18,24 @@ DEAD = -1
 SHIFT = 28
 ARGUMENT = (1 << SHIFT) - 1
 
-ACCEPTING, FINISHED, INSIDE = 1, 2, 4
-NEED_SHIFT = 8
+ACCEPTING, FINISHED, IN_REASONING = 1, 2, 4
+CLOSING_DEPTH_SHIFT = 8
 HEADER = 257
 
 
 @dataclass(frozen=True)
-class Tables:
-    """S states, C classes, F frames, R reasons, K counters. All int32 but where noted.
+class AutomatonTables:
+    """A compiled grammar as numpy arrays, int32 but where noted. Its sizes are states, classes (of bytes that no state
+    tells apart), frames (what a push may put on the stack), reasons (why a container may end) and counters.
 
-    classes: uint8 [256], the class of each byte. transitions: [S, C]. start: the first state.
-    accepting: bool [S], a word is complete. finished: bool [S], and nothing can follow. inside: bool [S], what is being
-    written is reasoning.
-    need: [S], how much deeper the stack must still get before the current container can end.
-    limits: [S], the count of characters that the state watches for, 0 for none.
-    frame_start: [F], state after the push. frame_need: [F], the `need` of a state before the push if it is taken.
-    returns: [F, R], state after the pop or DEAD. counters: [K, 3], limit, same, reached.
+    classes: uint8 [256], the class of each byte. transitions: [states, classes], codes. start: the first state.
+    accepting: bool [states], the output is complete. finished: bool [states], and nothing can follow.
+    in_reasoning: bool [states], what is being written is reasoning.
+    min_closing_depth: [states], how much deeper the stack must still get before the current container can end.
+    limits: [states], the count of characters that the state watches for, 0 for none.
+    frame_start: [frames], state after the push. push_min_closing_depth: [frames], the min_closing_depth of a state
+    before the push if it is taken.
+    returns: [frames, reasons], state after the pop or DEAD. counters: [counters, 3], limit, same, reached.
     """
 
     start: int
@@ -41,11 +43,11 @@ class Tables:
     transitions: np.ndarray
     accepting: np.ndarray
     finished: np.ndarray
-    inside: np.ndarray
-    need: np.ndarray
+    in_reasoning: np.ndarray
+    min_closing_depth: np.ndarray
     limits: np.ndarray
     frame_start: np.ndarray
-    frame_need: np.ndarray
+    push_min_closing_depth: np.ndarray
     returns: np.ndarray
     counters: np.ndarray
 
@@ -72,9 +74,9 @@ class Tables:
     def image(self, base: int) -> np.ndarray:
         """int32 [image_size], to be put at cell `base` of a larger array; every pointer is an index into that array.
 
-        Cell 0: the largest need. Then 256 cells: the place of each byte's code within a state's row. Then the rows of
-        the states (accepting, finished, inside and need as bits; limit; codes), the frames (start; need;
-        returns) and the counters (limit; same; reached).
+        Cell 0: the largest min_closing_depth. Then 256 cells: the place of each byte's code within a state's record.
+        Then the records of the states (accepting, finished, in_reasoning and min_closing_depth as bits; limit; codes),
+        the frames (start; push_min_closing_depth; returns) and the counters (limit; same; reached).
         """
         counters_at = self.frames_at(base, [len(self.frame_start)]).item()
         kinds, arguments = self.transitions >> SHIFT, self.transitions & ARGUMENT
@@ -84,16 +86,16 @@ class Tables:
             self._state_pointers(base, arguments),
         )
         codes = np.where(self.transitions == DEAD, DEAD, kinds << SHIFT | moved)
-        rows = np.concatenate([self._meta()[:, None], self.limits[:, None], codes], axis=1)
+        states = np.concatenate([self._meta()[:, None], self.limits[:, None], codes], axis=1)
         starts = self._state_pointers(base, self.frame_start)
-        frames = np.column_stack([starts, self.frame_need, self._state_pointers(base, self.returns)])
+        frames = np.column_stack([starts, self.push_min_closing_depth, self._state_pointers(base, self.returns)])
         counters = np.column_stack([self.counters[:, :1], self._state_pointers(base, self.counters[:, 1:])])
-        header = np.concatenate([[self.need.max(initial=0)], 2 + self.classes.astype(np.int32)])
-        return np.concatenate([header, rows.ravel(), frames.ravel(), counters.ravel()]).astype(np.int32)
+        header = np.concatenate([[self.min_closing_depth.max(initial=0)], 2 + self.classes.astype(np.int32)])
+        return np.concatenate([header, states.ravel(), frames.ravel(), counters.ravel()]).astype(np.int32)
 
     def _meta(self) -> np.ndarray:
-        flags = self.accepting * ACCEPTING + self.finished * FINISHED + self.inside * INSIDE
-        return flags + (self.need << NEED_SHIFT)
+        flags = self.accepting * ACCEPTING + self.finished * FINISHED + self.in_reasoning * IN_REASONING
+        return flags + (self.min_closing_depth << CLOSING_DEPTH_SHIFT)
 
     def _state_pointers(self, base: int, states: np.ndarray) -> np.ndarray:
         return np.where(states < 0, DEAD, base + HEADER + states * (2 + self.transitions.shape[1]))
@@ -105,12 +107,12 @@ class Tables:
         return zlib.crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
-    def from_bytes(data: bytes) -> "Tables":
+    def from_bytes(data: bytes) -> "AutomatonTables":
         """What `to_bytes` gave. Raises ValueError for anything else."""
         _ensure(zlib.crc32(data[4:]).to_bytes(4, "little") == data[:4], "checksum")
         try:
             arrays = safetensors.numpy.load(data[4:])
-            tables = Tables(start=arrays["start"].item(), **{name: arrays[name] for name in _ARRAYS})
+            tables = AutomatonTables(start=arrays["start"].item(), **{name: arrays[name] for name in _ARRAYS})
         except Exception as error:
             raise ValueError(f"not the tables of a grammar: {error}") from error
         tables.check()
@@ -121,8 +123,13 @@ class Tables:
         states, classes = _shape(self.transitions, 2)
         frames, reasons = _shape(self.returns, 2)
         counters = _shape(self.counters, 2)[0]
-        sizes = {"classes": (256,), "frame_start": (frames,), "frame_need": (frames,), "counters": (counters, 3)}
-        sizes |= dict.fromkeys(("accepting", "finished", "inside", "need", "limits"), (states,))
+        sizes = {
+            "classes": (256,),
+            "frame_start": (frames,),
+            "push_min_closing_depth": (frames,),
+            "counters": (counters, 3),
+        }
+        sizes |= dict.fromkeys(("accepting", "finished", "in_reasoning", "min_closing_depth", "limits"), (states,))
         _ensure(all(getattr(self, name).shape == size for name, size in sizes.items()), "shapes")
         _ensure(all(getattr(self, name).dtype == _DTYPES.get(name, np.int32) for name in _ARRAYS), "types")
         _ensure(0 <= self.start < states and int(self.classes.max()) < classes, "start and classes")
@@ -133,12 +140,12 @@ class Tables:
         _ensure(bool((arguments[live] < bounds[kinds[live]]).all()), "arguments")
         pointers = [self.frame_start, self.counters[:, 1:], self.returns[self.returns != DEAD]]
         _ensure(all(bool(((p >= 0) & (p < states)).all()) for p in pointers), "pointers")
-        small = [self.need, self.frame_need]
-        _ensure(all(bool(((x >= 0) & (x < 256)).all()) for x in small), "needs")
+        small = [self.min_closing_depth, self.push_min_closing_depth]
+        _ensure(all(bool(((x >= 0) & (x < 256)).all()) for x in small), "closing depths")
 
 
-_ARRAYS = tuple(field.name for field in fields(Tables) if field.name != "start")
-_DTYPES = {"classes": np.uint8, "accepting": np.bool_, "finished": np.bool_, "inside": np.bool_}
+_ARRAYS = tuple(field.name for field in fields(AutomatonTables) if field.name != "start")
+_DTYPES = {"classes": np.uint8, "accepting": np.bool_, "finished": np.bool_, "in_reasoning": np.bool_}
 
 
 def _shape(array: np.ndarray, dimensions: int) -> tuple[int, ...]:

@@ -1,1 +1,1 @@
-"""Regular languages of characters: regular expressions, word lists, numbers by value and formats as small automata."""
+"""Regular languages of characters: regular expressions, lists, numbers by value and formats as small automata."""

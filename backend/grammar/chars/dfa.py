@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import Literal
 
 from backend.grammar.chars.explore import explore
-from backend.grammar.chars.literals import word_automaton
+from backend.grammar.chars.literals import finite_automaton
 from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import Arc, Row, Rows, minimise
 from backend.grammar.chars.ranges import SCALARS, Ranges
@@ -59,9 +59,9 @@ class CharDfa:
         return CharDfa(((),), (False,))
 
     @staticmethod
-    def literals(words: Iterable[str]) -> "CharDfa":
-        """Exactly these words; one with a lone surrogate is left out, since no text can hold it."""
-        return CharDfa(*word_automaton(words))
+    def literals(strings: Iterable[str]) -> "CharDfa":
+        """Exactly these strings; one with a lone surrogate is left out, since no text can hold it."""
+        return CharDfa(*finite_automaton(strings))
 
     @staticmethod
     @remembered

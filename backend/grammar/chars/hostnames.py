@@ -34,7 +34,7 @@ def email() -> CharDfa:
 
 
 def _around_at(local: CharDfa, domain: CharDfa) -> CharDfa:
-    """Words of `local`, which has no "@" in it, then "@" and words of `domain`."""
+    """Strings of `local`, which has no "@" in it, then "@" and strings of `domain`."""
     shift = len(local)
     rows = [list(row) for row in local.next]
     for row, accepting in zip(rows, local.accept, strict=True):

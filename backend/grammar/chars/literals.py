@@ -1,4 +1,4 @@
-"""Finite languages: the minimal acyclic automaton of a list of words, built from sorted words (Daciuk et al. 2000)."""
+"""Finite languages: the minimal acyclic automaton of strings, built from them in order (Daciuk et al. 2000)."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -6,50 +6,50 @@ from typing import cast
 from backend.grammar.chars.minimise import Arc, Row, Rows, breadth_first
 
 
-def word_automaton(words: Iterable[str]) -> tuple[Rows, tuple[bool, ...]]:
-    """Canonical rows and acceptance of exactly these words; one with a surrogate is left out: no text can hold it."""
-    ordered = sorted({word for word in words if _is_text(word)})
+def finite_automaton(strings: Iterable[str]) -> tuple[Rows, tuple[bool, ...]]:
+    """Canonical rows and acceptance of exactly these strings; one with a surrogate is left out: no text can hold it."""
+    ordered = sorted({string for string in strings if _is_text(string)})
     if not ordered:
         return ((),), (False,)
     graph = _WordGraph()
-    for word in ordered:
-        graph.add(word)
+    for string in ordered:
+        graph.add(string)
     return graph.finish()
 
 
-def _is_text(word: str) -> bool:
+def _is_text(string: str) -> bool:
     try:
-        word.encode()
+        string.encode()
     except UnicodeEncodeError:
         return False
     return True
 
 
 class _WordGraph:
-    """path: the states along the last word, still open; finished: all others, shared where they are equal.
+    """path: the states along the last string, still open; finished: all others, shared where they are equal.
 
     A state is its arcs in order, which end in a marker where it accepts.
     """
 
     def __init__(self) -> None:
-        self.word = ""
+        self.string = ""
         self.path: list[list[Arc | None]] = [[]]
         self.finished: dict[tuple[Arc | None, ...], int] = {}
 
-    def add(self, word: str) -> None:
-        """Adds a word that sorts after all before it."""
-        shared = _common_prefix(word, self.word)
+    def add(self, string: str) -> None:
+        """Adds a string that sorts after all before it."""
+        shared = _common_prefix(string, self.string)
         self.close(shared)
-        self.path += [[] for _ in range(len(word) - shared)]
+        self.path += [[] for _ in range(len(string) - shared)]
         self.path[-1].append(None)
-        self.word = word
+        self.string = string
 
     def close(self, depth: int) -> None:
         """Finishes the states of the path below `depth`."""
         finished, path = self.finished, self.path
         for at in range(len(path) - 2, depth - 1, -1):
             target = finished.setdefault(tuple(path.pop()), len(finished))
-            code, arcs = ord(self.word[at]), path[at]
+            code, arcs = ord(self.string[at]), path[at]
             last = arcs[-1] if arcs else None
             if last and last[1] == code - 1 and last[2] == target:
                 arcs[-1] = (last[0], code, target)

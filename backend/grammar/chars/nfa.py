@@ -5,7 +5,7 @@ from backend.grammar.chars.syntax import Anchor, Chars, Choice, Node, Repeat, Se
 
 
 class Nfa:
-    """The words of a syntax tree lead from `start` to `final`; if `search`, any text may come first.
+    """The strings of a syntax tree lead from `start` to `final`; if `search`, any text may come first.
 
     reads: by state (set of characters, target). silent: by state (target, anchor that must hold: True the start of
     the text, False its end, None none).
@@ -27,7 +27,7 @@ class Nfa:
         return len(self.reads) - 1
 
     def add(self, node: Node, a: int, b: int) -> None:
-        """Makes every word of `node` lead from a to b; no move into a, and none out of b, is added."""
+        """Makes every string of `node` lead from a to b; no move into a, and none out of b, is added."""
         match node:
             case Chars(ranges):
                 if ranges:
@@ -59,7 +59,7 @@ class Nfa:
         return b
 
     def optional(self, part: Node, times: int, a: int, b: int) -> None:
-        """Up to `times` words of `part` from a to b."""
+        """Up to `times` strings of `part` from a to b."""
         for _ in range(times):
             self.silent[a].append((b, None))
             after = self.state()

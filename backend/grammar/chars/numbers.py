@@ -85,7 +85,7 @@ def _unsigned(low: Decimal | None, low_exclusive: bool, high: Decimal | None, hi
 
 
 def _signed(positive: CharDfa, negative: CharDfa) -> CharDfa:
-    """The words of `positive`, and those of `negative` after a minus sign, which neither has."""
+    """The strings of `positive`, and those of `negative` after a minus sign, which neither has."""
     shift = len(positive)
     rows = [list(row) for row in positive.next]
     rows += [[(low, high, target + shift) for low, high, target in row] for row in negative.next]

@@ -48,4 +48,4 @@ UNICODE_SPACE = union(
     [(0x1C, 0x1F), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029)],
     [(0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)],
 )
-"""What ECMA-262 or Python calls white space. `\\S` leaves all of it out, so its words hold under either reading."""
+"""What ECMA-262 or Python calls white space. `\\S` leaves all of it out, so its strings hold under either reading."""

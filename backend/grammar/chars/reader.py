@@ -61,9 +61,9 @@ class _Reader:
         self.position += 1
         return self.text[self.position - 1 : self.position]
 
-    def skip(self, word: str) -> bool:
-        found = self.text.startswith(word, self.position)
-        self.position += len(word) * found
+    def skip(self, text: str) -> bool:
+        found = self.text.startswith(text, self.position)
+        self.position += len(text) * found
         return found
 
     def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:

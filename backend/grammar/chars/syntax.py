@@ -14,7 +14,7 @@ class Chars:
 
 @dataclass(frozen=True)
 class Sequence:
-    """One part after another; the empty word if there is none."""
+    """One part after another; the empty string if there is none."""
 
     parts: tuple["Node", ...]
 
@@ -37,7 +37,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Anchor:
-    """The empty word, where the text begins (or, if not `start`, ends)."""
+    """The empty string, where the text begins (or, if not `start`, ends)."""
 
     start: bool
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from backend.grammar.automaton.tables import ARGUMENT, Tables
+from backend.grammar.automaton.tables import ARGUMENT, AutomatonTables
 from backend.grammar.device.machine import RESERVED, reserved_cells
 
 PIECES = (1 << 20, 1 << 16, RESERVED)
@@ -52,7 +52,7 @@ class Arena:
         self._resident: OrderedDict[Hashable, _Resident] = OrderedDict()
         self._uploads = 0
 
-    def acquire(self, key: Hashable, tables: Tables) -> Placement:
+    def acquire(self, key: Hashable, tables: AutomatonTables) -> Placement:
         """Where the grammar called `key` is, uploaded if need be, and kept there until as many `release`s.
 
         Raises ArenaFull.

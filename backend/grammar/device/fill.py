@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from backend.grammar.device.lanes import Start, run_lanes
-from backend.grammar.device.machine import NOWHERE, classes_of, need, plain_move, read
+from backend.grammar.device.machine import NOWHERE, classes_of, min_closing_depth, plain_move, read
 from backend.grammar.device.packing import pack, pack_some
 from backend.grammar.device.text import MIXED, text_room
 from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary
@@ -65,7 +65,9 @@ def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: j
 
     def all_found() -> jax.Array:
         found = read(states, vocabulary.places)
-        fits = jax.lax.cond(ample, lambda: jnp.ones(found.shape, bool), lambda: need(cells, found) <= start.room)
+        fits = jax.lax.cond(
+            ample, lambda: jnp.ones(found.shape, bool), lambda: min_closing_depth(cells, found) <= start.room
+        )
         return pack((found != NOWHERE) & fits)
 
     return jax.lax.cond(text > 0, text_and_others, all_found)

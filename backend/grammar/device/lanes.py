@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from backend.grammar.device.machine import NOWHERE, move, need, read
+from backend.grammar.device.machine import NOWHERE, min_closing_depth, move, read
 from backend.grammar.device.vocabulary import Vocabulary
 
 Carry = tuple[jax.Array, ...]
@@ -56,4 +56,4 @@ def run_lanes(
     height = jnp.int32(closers)
     carry = (jnp.int32(0), *map(each, (start.state, start.characters, height, stack)), jnp.array(False))
     _, at, _, height, _, used = jax.lax.while_loop(lambda c: going(c[0], c[1]).any(), body, carry)
-    return (lengths > 0) & (at != NOWHERE) & (need(cells, at) <= start.room + closers - height), used
+    return (lengths > 0) & (at != NOWHERE) & (min_closing_depth(cells, at) <= start.room + closers - height), used

@@ -9,12 +9,12 @@ import numpy as np
 from backend.grammar.automaton.tables import (
     ACCEPTING,
     ARGUMENT,
+    CLOSING_DEPTH_SHIFT,
     COUNT,
     DEAD,
     FINISHED,
     HEADER,
-    INSIDE,
-    NEED_SHIFT,
+    IN_REASONING,
     POP,
     PUSH,
     RESET,
@@ -98,14 +98,14 @@ def move(
     return Move(jnp.where(refused, NOWHERE, target), characters, argument, push, pop)
 
 
-def need(cells: jax.Array, state: jax.Array) -> jax.Array:
+def min_closing_depth(cells: jax.Array, state: jax.Array) -> jax.Array:
     """Frames that the stack must still take before the container that `state` is in can end."""
-    return (read(cells, state) >> NEED_SHIFT) & 255
+    return (read(cells, state) >> CLOSING_DEPTH_SHIFT) & 255
 
 
-def inside(cells: jax.Array, state: jax.Array) -> jax.Array:
+def in_reasoning(cells: jax.Array, state: jax.Array) -> jax.Array:
     """bool, whether what is being written is reasoning."""
-    return read(cells, state) & INSIDE != 0
+    return read(cells, state) & IN_REASONING != 0
 
 
 def accepting(cells: jax.Array, state: jax.Array, depth: jax.Array) -> jax.Array:

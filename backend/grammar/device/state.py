@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device.arena import Placement
 from backend.grammar.device.machine import NOWHERE
 from backend.grammar.device.packing import pack_flags
@@ -82,14 +82,14 @@ def row(
     )
 
 
-def after(start: GrammarState, tables: Tables, words: Sequence[bytes]) -> GrammarState:
+def after(start: GrammarState, tables: AutomatonTables, words: Sequence[bytes]) -> GrammarState:
     """One row, at the start of the grammar of `tables`, after tokens of these bytes, which must begin a word of it."""
     runner, budget, closed = Runner(tables, DEPTH), int(start.budget), 0
     at = runner.start
     for word in words:
-        inside = bool(tables.inside[at.state])
-        closed = closed + 1 if inside and budget <= 0 else 0
-        budget -= inside and 0 < budget < UNLIMITED
+        reasoning = bool(tables.in_reasoning[at.state])
+        closed = closed + 1 if reasoning and budget <= 0 else 0
+        budget -= reasoning and 0 < budget < UNLIMITED
         following = runner.run(word, at)
         assert following is not None
         at = following

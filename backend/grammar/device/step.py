@@ -74,7 +74,7 @@ def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
 
 def _forced(cells: jax.Array, rows: GrammarState) -> jax.Array:
     """bool [B], rows that must end their reasoning."""
-    return rows.constrained & (rows.budget <= 0) & machine.inside(cells, rows.state)
+    return rows.constrained & (rows.budget <= 0) & machine.in_reasoning(cells, rows.state)
 
 
 def _with_forced(rows: GrammarState, forced: jax.Array, bits: jax.Array) -> jax.Array:
@@ -87,7 +87,7 @@ def _with_forced(rows: GrammarState, forced: jax.Array, bits: jax.Array) -> jax.
 def _count_reasoning(cells: jax.Array, rows: GrammarState, active: jax.Array) -> GrammarState:
     """The rows with what a token takes of their budget, before it is followed."""
     forced = _forced(cells, rows)
-    spends = active & rows.constrained & ~forced & machine.inside(cells, rows.state) & (rows.budget < UNLIMITED)
+    spends = active & rows.constrained & ~forced & machine.in_reasoning(cells, rows.state) & (rows.budget < UNLIMITED)
     closed = jnp.where(active, jnp.where(forced, rows.closed + 1, 0), rows.closed)
     return replace(rows, budget=rows.budget - spends, closed=closed)
 

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from backend.grammar.errors import GrammarError
-from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, Source
+from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, Subschema
 from backend.grammar.schema.keywords import ANNOTATIONS, OLD_DRAFTS, OPAQUE
 
 MAX_DEPTH = 60
@@ -45,19 +45,19 @@ class Document:
             known = self._sources[id(raw)] = self._alike(raw, pointer, base, depth)
         return known
 
-    def child(self, source: Source, *path: str | int) -> Expression:
-        """The schema found in `source` by keys and indices."""
-        raw = source.raw
+    def child(self, subschema: Subschema, *path: str | int) -> Expression:
+        """The schema found in `subschema` by keys and indices."""
+        raw = subschema.raw
         for key in path:
             raw = raw[key]
-        pointer = "/".join([source.pointer, *(escape(str(key)) for key in path)])
-        return self.expression(raw, pointer, source.base, source.depth + 1)
+        pointer = "/".join([subschema.pointer, *(escape(str(key)) for key in path)])
+        return self.expression(raw, pointer, subschema.base, subschema.depth + 1)
 
-    def reference(self, source: Source) -> Expression:
+    def reference(self, subschema: Subschema) -> Expression:
         """What the `$ref` of a schema leads to. Raises GrammarError where that is outside, absent or itself."""
-        raw, pointer, base = self._locate(source.raw["$ref"], source)
-        if raw is source.raw:
-            raise GrammarError("a $ref leads back to itself without an object or array in between", source.pointer)
+        raw, pointer, base = self._locate(subschema.raw["$ref"], subschema)
+        if raw is subschema.raw:
+            raise GrammarError("a $ref leads back to itself without an object or array in between", subschema.pointer)
         return self.expression(raw, pointer, base, 0)
 
     def _alike(self, raw: dict, pointer: str, base: str, depth: int) -> Expression:
@@ -71,18 +71,18 @@ class Document:
     def _new(self, raw: dict, pointer: str, base: str, depth: int) -> Expression:
         if depth > MAX_DEPTH:
             raise GrammarError(f"the schema is nested deeper than {MAX_DEPTH}", pointer)
-        source = Source(raw, pointer, self._base(raw, base), depth)
+        subschema = Subschema(raw, pointer, self._base(raw, base), depth)
         if "$ref" in raw and (self.refs_override or raw.keys() - ANNOTATIONS == {"$ref"}):
-            return self._alias(source)
-        return source if raw.keys() - ANNOTATIONS else ANYTHING
+            return self._alias(subschema)
+        return subschema if raw.keys() - ANNOTATIONS else ANYTHING
 
-    def _alias(self, source: Source) -> Expression:
+    def _alias(self, subschema: Subschema) -> Expression:
         """A schema that is nothing but a reference is what it refers to."""
-        if source.pointer in self._following:
-            raise GrammarError("a $ref leads back to itself without an object or array in between", source.pointer)
-        self._following.append(source.pointer)
+        if subschema.pointer in self._following:
+            raise GrammarError("a $ref leads back to itself without an object or array in between", subschema.pointer)
+        self._following.append(subschema.pointer)
         try:
-            return self.reference(source)
+            return self.reference(subschema)
         finally:
             self._following.pop()
 
@@ -92,29 +92,29 @@ class Document:
             return base
         return urldefrag(urljoin(base, name)).url
 
-    def _locate(self, reference: Any, source: Source) -> tuple[Any, str, str]:
+    def _locate(self, reference: Any, subschema: Subschema) -> tuple[Any, str, str]:
         """The schema, pointer and base that a reference means."""
         if not isinstance(reference, str):
-            raise GrammarError("$ref must be a string", source.pointer)
+            raise GrammarError("$ref must be a string", subschema.pointer)
         if reference == "#" or reference.startswith("#/"):
-            url, fragment = source.base, reference[1:]
+            url, fragment = subschema.base, reference[1:]
         else:
-            url, fragment = urldefrag(urljoin(source.base, reference))
+            url, fragment = urldefrag(urljoin(subschema.base, reference))
         place = (self.raw, "#") if url in ("", self._root_base) else self._index().get(url)
         if place is None:
             raise GrammarError(
-                f"$ref {reference!r} leads out of the schema: only local references are followed", source.pointer
+                f"$ref {reference!r} leads out of the schema: only local references are followed", subschema.pointer
             )
         raw, pointer = place
         if fragment == "" or fragment.startswith("/"):
-            return self._walk(raw, pointer, url, fragment, reference, source)
+            return self._walk(raw, pointer, url, fragment, reference, subschema)
         anchored = self._index().get(f"{url}#{fragment}")
         if anchored is None:
-            raise GrammarError(f"$ref {reference!r} names an anchor that the schema does not have", source.pointer)
+            raise GrammarError(f"$ref {reference!r} names an anchor that the schema does not have", subschema.pointer)
         return (*anchored, url)
 
     def _walk(
-        self, raw: Any, pointer: str, base: str, fragment: str, reference: str, source: Source
+        self, raw: Any, pointer: str, base: str, fragment: str, reference: str, subschema: Subschema
     ) -> tuple[Any, str, str]:
         for token in fragment.split("/")[1:]:
             key = unquote(token).replace("~1", "/").replace("~0", "~")
@@ -124,7 +124,7 @@ class Document:
                 base = self._base(raw, base)
                 raw = raw[key]
             else:
-                raise GrammarError(f"$ref {reference!r} leads to nothing in the schema", source.pointer)
+                raise GrammarError(f"$ref {reference!r} leads to nothing in the schema", subschema.pointer)
             pointer = f"{pointer}/{escape(key)}"
         return raw, pointer, base
 

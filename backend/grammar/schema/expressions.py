@@ -15,7 +15,7 @@ class Expression:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Source(Expression):
+class Subschema(Expression):
     """A schema of the document. pointer: where, "#/properties/a"; base: URI against which its references resolve;
     depth: how many schemas it stands in."""
 
@@ -102,7 +102,7 @@ def all_of(*expressions: Expression) -> Expression:
 
 def pointer_of(expression: Expression) -> str:
     """Where in the document an expression stems from; of a conjunction the first part."""
-    if isinstance(expression, Source | Constant):
+    if isinstance(expression, Subschema | Constant):
         return expression.pointer
     if isinstance(expression, Negation | Neutral):
         return pointer_of(expression.part)

@@ -12,7 +12,7 @@ from backend.grammar.schema.expressions import (
     Expression,
     Negation,
     Neutral,
-    Source,
+    Subschema,
     negate,
     neutral,
 )
@@ -43,7 +43,7 @@ class Normaliser:
         if known is not None:
             return known
         if expression in self._unfinished:
-            pointer = expression.pointer if isinstance(expression, Source) else ""
+            pointer = expression.pointer if isinstance(expression, Subschema) else ""
             raise BareRecursion("a $ref leads back to itself without an object or array in between", pointer)
         self._unfinished.add(expression)
         try:
@@ -74,9 +74,9 @@ class Normaliser:
             return self.form(expression.part).as_condition()
         if isinstance(expression, Conjunction):
             return self._meet(expression.parts)
-        assert isinstance(expression, Source)
+        assert isinstance(expression, Subschema)
         with located(expression.pointer):
-            return self._of_source(expression)
+            return self._of_subschema(expression)
 
     def _meet(self, parts: tuple[Expression, ...]) -> Form:
         form = ANY_VALUE
@@ -84,33 +84,33 @@ class Normaliser:
             form = form.meet(self.form(part))
         return form
 
-    def _of_source(self, source: Source) -> Form:
-        form = assertions(self._document, source)
+    def _of_subschema(self, subschema: Subschema) -> Form:
+        form = assertions(self._document, subschema)
         for keyword, applicator in APPLICATORS.items():
-            if keyword in source.raw:
-                form = form.meet(applicator(self, source))
+            if keyword in subschema.raw:
+                form = form.meet(applicator(self, subschema))
         return form
 
-    def _branches(self, source: Source, keyword: str) -> list[Expression]:
-        branches = sequence(source.raw, keyword, source.pointer)
+    def _branches(self, subschema: Subschema, keyword: str) -> list[Expression]:
+        branches = sequence(subschema.raw, keyword, subschema.pointer)
         if not branches:
-            raise GrammarError(f"{keyword} must not be empty", source.pointer)
-        return [self._document.child(source, keyword, position) for position in range(len(branches))]
+            raise GrammarError(f"{keyword} must not be empty", subschema.pointer)
+        return [self._document.child(subschema, keyword, position) for position in range(len(branches))]
 
     # Applicators
 
-    def _reference(self, source: Source) -> Form:
-        return self.form(self._document.reference(source))
+    def _reference(self, subschema: Subschema) -> Form:
+        return self.form(self._document.reference(subschema))
 
-    def _all_of(self, source: Source) -> Form:
-        return self._meet(tuple(self._branches(source, "allOf")))
+    def _all_of(self, subschema: Subschema) -> Form:
+        return self._meet(tuple(self._branches(subschema, "allOf")))
 
-    def _any_of(self, source: Source) -> Form:
-        return union(self.form(branch) for branch in self._branches(source, "anyOf"))
+    def _any_of(self, subschema: Subschema) -> Form:
+        return union(self.form(branch) for branch in self._branches(subschema, "anyOf"))
 
-    def _one_of(self, source: Source) -> Form:
+    def _one_of(self, subschema: Subschema) -> Form:
         """Each branch without the others that it has values in common with."""
-        branches = self._branches(source, "oneOf")
+        branches = self._branches(subschema, "oneOf")
         forms = [self.form(branch) for branch in branches]
         exact = list(forms)
         for i, j in combinations(range(len(forms)), 2):
@@ -120,38 +120,38 @@ class Normaliser:
                     exact[j] = exact[j].meet(forms[i].complement())
                 except GrammarError as error:
                     message = f"oneOf branches {i} and {j} overlap, and the values of just one cannot be told: {error}"
-                    raise GrammarError(message, source.pointer) from error
+                    raise GrammarError(message, subschema.pointer) from error
         return union(exact)
 
-    def _not(self, source: Source) -> Form:
+    def _not(self, subschema: Subschema) -> Form:
         try:
-            return self.form(negate(self._document.child(source, "not")))
+            return self.form(negate(self._document.child(subschema, "not")))
         except GrammarError as error:
-            raise GrammarError(f"'not' cannot be enforced here: {error}", source.pointer) from error
+            raise GrammarError(f"'not' cannot be enforced here: {error}", subschema.pointer) from error
 
-    def _condition(self, source: Source) -> Form:
+    def _condition(self, subschema: Subschema) -> Form:
         """(if and then) or (not if and else)."""
-        if source.raw.keys().isdisjoint(("then", "else")):
+        if subschema.raw.keys().isdisjoint(("then", "else")):
             return ANY_VALUE
-        condition = self._document.child(source, "if")
+        condition = self._document.child(subschema, "if")
         held, failed = self.form(neutral(condition)), self.form(negate(condition))
         for keyword in ("then", "else"):
-            if keyword in source.raw:
-                consequence = self.form(self._document.child(source, keyword))
+            if keyword in subschema.raw:
+                consequence = self.form(self._document.child(subschema, keyword))
                 if keyword == "then":
                     held = consequence.meet(held)
                 else:
                     failed = consequence.meet(failed)
         return union([held, failed])
 
-    def _constants(self, source: Source) -> Form:
-        return constants(sequence(source.raw, "enum", source.pointer), f"{source.pointer}/enum")
+    def _constants(self, subschema: Subschema) -> Form:
+        return constants(sequence(subschema.raw, "enum", subschema.pointer), f"{subschema.pointer}/enum")
 
-    def _constant(self, source: Source) -> Form:
-        return constant(source.raw["const"], f"{source.pointer}/const")
+    def _constant(self, subschema: Subschema) -> Form:
+        return constant(subschema.raw["const"], f"{subschema.pointer}/const")
 
-    def _property_names(self, source: Source) -> Form:
-        allowed = self.form(self._document.child(source, "propertyNames")).strings
+    def _property_names(self, subschema: Subschema) -> Form:
+        allowed = self.form(self._document.child(subschema, "propertyNames")).strings
         if not allowed:
             return of_objects(ObjectShape(most=0))
         forbidden = ~language_of(allowed)
@@ -159,32 +159,32 @@ class Normaliser:
             return ANY_VALUE
         return of_objects(ObjectShape(keyed=((Names(forbidden), NOTHING),)))
 
-    def _dependent_required(self, source: Source) -> Form:
-        return self._dependencies(source, "dependentRequired")
+    def _dependent_required(self, subschema: Subschema) -> Form:
+        return self._dependencies(subschema, "dependentRequired")
 
-    def _dependent_schemas(self, source: Source) -> Form:
-        return self._dependencies(source, "dependentSchemas")
+    def _dependent_schemas(self, subschema: Subschema) -> Form:
+        return self._dependencies(subschema, "dependentSchemas")
 
-    def _old_dependencies(self, source: Source) -> Form:
-        return self._dependencies(source, "dependencies")
+    def _old_dependencies(self, subschema: Subschema) -> Form:
+        return self._dependencies(subschema, "dependencies")
 
-    def _dependencies(self, source: Source, keyword: str) -> Form:
+    def _dependencies(self, subschema: Subschema, keyword: str) -> Form:
         """For each name: it is absent, or what depends on it holds."""
         form = ANY_VALUE
-        for name, needed in mapping(source.raw, keyword, source.pointer).items():
+        for name, needed in mapping(subschema.raw, keyword, subschema.pointer).items():
             absent = of_objects(ObjectShape({name: NOTHING}))
-            form = form.meet(union([absent, self._needed(source, keyword, name, needed)]))
+            form = form.meet(union([absent, self._needed(subschema, keyword, name, needed)]))
         return form
 
-    def _needed(self, source: Source, keyword: str, name: str, needed: object) -> Form:
+    def _needed(self, subschema: Subschema, keyword: str, name: str, needed: object) -> Form:
         if keyword != "dependentSchemas" and (keyword == "dependentRequired" or isinstance(needed, list)):
-            required = names(needed, f"{source.pointer}/{keyword}")
+            required = names(needed, f"{subschema.pointer}/{keyword}")
             return of_objects(ObjectShape(required=frozenset(required), declared=tuple(required)))
-        dependent = self.form(self._document.child(source, keyword, name))
+        dependent = self.form(self._document.child(subschema, keyword, name))
         return of_objects(*dependent.objects)
 
 
-APPLICATORS: dict[str, Callable[[Normaliser, Source], Form]] = {
+APPLICATORS: dict[str, Callable[[Normaliser, Subschema], Form]] = {
     "enum": Normaliser._constants,
     "const": Normaliser._constant,
     "$ref": Normaliser._reference,

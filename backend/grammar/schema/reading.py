@@ -8,7 +8,7 @@ from backend.grammar.chars.formats import EXACT, format_language
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.document import Document
-from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Source
+from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Subschema
 from backend.grammar.schema.keywords import TYPES, UNSUPPORTED, decimal, mapping, names, natural, sequence, text
 from backend.grammar.schema.shapes.alternatives import Refusal, S, located
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
@@ -32,10 +32,10 @@ OBJECT_KEYWORDS = frozenset(
 )
 
 
-def assertions(document: Document, source: Source) -> Form:
+def assertions(document: Document, subschema: Subschema) -> Form:
     """What `type` and the keywords about numbers, strings, arrays and objects say. Raises GrammarError where they are
     malformed; what is well-formed but cannot be enforced stays in the shapes as a refusal."""
-    raw, pointer = source.raw, source.pointer
+    raw, pointer = subschema.raw, subschema.pointer
     for keyword in sorted(raw.keys() & UNSUPPORTED):
         raise GrammarError(f"keyword {keyword!r} is not supported", pointer)
     types = _types(raw, pointer)
@@ -44,8 +44,8 @@ def assertions(document: Document, source: Source) -> Form:
         BOOLEANS if "boolean" in types else frozenset(),
         _one(_numbers(raw, pointer, "number" not in types)) if types & {"integer", "number"} else (),
         _one(_strings(raw, pointer)) if "string" in types else (),
-        _one(_arrays(document, source)) if "array" in types else (),
-        _one(_objects(document, source)) if "object" in types else (),
+        _one(_arrays(document, subschema)) if "array" in types else (),
+        _one(_objects(document, subschema)) if "object" in types else (),
     )
 
 
@@ -145,9 +145,9 @@ def _pattern(regex: str, pointer: str) -> CharDfa:
         return pattern(regex)
 
 
-def _arrays(document: Document, source: Source) -> ArrayShape | None:
+def _arrays(document: Document, subschema: Subschema) -> ArrayShape | None:
     """Items by position and the rest: `prefixItems` and `items`, or a list of `items` and `additionalItems`."""
-    raw, pointer = source.raw, source.pointer
+    raw, pointer = subschema.raw, subschema.pointer
     if raw.keys().isdisjoint(ARRAY_KEYWORDS):
         return ANY_ARRAY
     first, later = ("items", "additionalItems") if isinstance(raw.get("items"), list) else ("prefixItems", "items")
@@ -156,11 +156,11 @@ def _arrays(document: Document, source: Source) -> ArrayShape | None:
     prefix = sequence(raw, first, pointer)
     unique = (Refusal("keyword 'uniqueItems' is not supported", pointer),) if raw.get("uniqueItems") else ()
     return ArrayShape(
-        tuple(document.child(source, first, position) for position in range(len(prefix))),
-        document.child(source, later) if later in raw else ANYTHING,
+        tuple(document.child(subschema, first, position) for position in range(len(prefix))),
+        document.child(subschema, later) if later in raw else ANYTHING,
         natural(raw, "minItems", pointer, 0) or 0,
         natural(raw, "maxItems", pointer, None),
-        _contains(document, source),
+        _contains(document, subschema),
         unique + _unevaluated(raw, pointer, later, "unevaluatedItems"),
     ).simplified()
 
@@ -177,32 +177,32 @@ def _unevaluated(raw: dict, pointer: str, rest: str, keyword: str) -> tuple[Refu
     return (Refusal(f"keyword {keyword!r} beside $ref, allOf, anyOf, oneOf, if or contains is not supported", pointer),)
 
 
-def _contains(document: Document, source: Source) -> tuple[Contains, ...]:
-    raw, pointer = source.raw, source.pointer
+def _contains(document: Document, subschema: Subschema) -> tuple[Contains, ...]:
+    raw, pointer = subschema.raw, subschema.pointer
     if "contains" not in raw:
         return ()
     least, most = natural(raw, "minContains", pointer, 1) or 0, natural(raw, "maxContains", pointer, None)
     if least == 0 and most is None:
         return ()
-    return (Contains(0, document.child(source, "contains"), least, most),)
+    return (Contains(0, document.child(subschema, "contains"), least, most),)
 
 
-def _objects(document: Document, source: Source) -> ObjectShape | None:
-    raw, pointer = source.raw, source.pointer
+def _objects(document: Document, subschema: Subschema) -> ObjectShape | None:
+    raw, pointer = subschema.raw, subschema.pointer
     if raw.keys().isdisjoint(OBJECT_KEYWORDS):
         return ANY_OBJECT
     properties, by_pattern = mapping(raw, "properties", pointer), mapping(raw, "patternProperties", pointer)
     required = names(raw["required"], f"{pointer}/required") if "required" in raw else []
     patterns = {regex: _pattern(regex, f"{pointer}/patternProperties") for regex in by_pattern}
     keyed = [
-        (Names(language), document.child(source, "patternProperties", regex)) for regex, language in patterns.items()
+        (Names(language), document.child(subschema, "patternProperties", regex)) for regex, language in patterns.items()
     ]
     others = _rest_keyword(raw, "additionalProperties", "unevaluatedProperties")
     if others in raw:
         other_names = Names(excluded=frozenset(properties), patterns=tuple(patterns.values()))
-        keyed.append((other_names, document.child(source, others)))
+        keyed.append((other_names, document.child(subschema, others)))
     return ObjectShape(
-        {name: document.child(source, "properties", name) for name in properties},
+        {name: document.child(subschema, "properties", name) for name in properties},
         tuple((names, value) for names, value in keyed if value is not ANYTHING),
         frozenset(required),
         natural(raw, "minProperties", pointer, 0) or 0,

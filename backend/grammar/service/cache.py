@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 
 log = logging.getLogger(__name__)
 
@@ -18,17 +18,17 @@ class MemoryCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._tables: OrderedDict[str, Tables] = OrderedDict()
+        self._tables: OrderedDict[str, AutomatonTables] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Tables | None:
+    def get(self, key: str) -> AutomatonTables | None:
         with self._lock:
             if key in self._tables:
                 self._tables.move_to_end(key)
             return self._tables.get(key)
 
-    def put(self, key: str, tables: Tables) -> None:
-        """Keeps `tables`, and drops those unused for longest. Tables above the whole size are not kept."""
+    def put(self, key: str, tables: AutomatonTables) -> None:
+        """Keeps `tables`, and drops those unused for longest. AutomatonTables above the whole size are not kept."""
         with self._lock:
             old = self._tables.pop(key, None)
             self._used += tables.nbytes - (old.nbytes if old else 0)
@@ -51,7 +51,7 @@ class DiskCache:
         self._used: int | None = None
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Tables | None:
+    def get(self, key: str) -> AutomatonTables | None:
         """The tables under `key`; a file that does not hold tables is removed."""
         path = self._path(key)
         try:
@@ -63,14 +63,14 @@ class DiskCache:
             log.warning("cannot read the compiled grammar %s: %s", path, error)
             return None
         try:
-            return Tables.from_bytes(data)
+            return AutomatonTables.from_bytes(data)
         except ValueError as error:
             log.warning("removed %s: %s", path, error)
             self._remove(path)
             return None
 
     def put(self, key: str, data: bytes) -> None:
-        """Keeps `Tables.to_bytes()` under `key`."""
+        """Keeps `AutomatonTables.to_bytes()` under `key`."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write(self._path(key), data)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.constraint import Constraint
 from backend.grammar.limits import DEFAULT_LIMITS
 from backend.grammar.service.cache import DiskCache, MemoryCache
@@ -25,14 +25,14 @@ MOST_PENDING = 64
 
 @dataclass(frozen=True)
 class Grammar:
-    """What every choice of a request must be a word of.
+    """What every choice of a request must be a string of.
 
     key: equal keys mean equal tables. tables: may still be under way; the choices are prefilled meanwhile and wait.
     Whoever submits the request cancels it if `tables` fails.
     """
 
     key: Hashable
-    tables: Future[Tables]
+    tables: Future[AutomatonTables]
 
 
 class CompilerBusy(Exception):
@@ -60,7 +60,7 @@ class Compiler:
         self._pool = pool or WorkerPool(processes)
         # A thread for each that may wait, so that none found on disk waits for those that are compiled.
         self._threads = ThreadPoolExecutor(MOST_PENDING, thread_name_prefix="grammar")
-        self._pending: dict[str, Future[Tables]] = {}
+        self._pending: dict[str, Future[AutomatonTables]] = {}
         self._lock = threading.Lock()
         log.info("grammars: %d compilers, kept in %s", processes, folder or "memory only")
 
@@ -73,7 +73,7 @@ class Compiler:
         with self._lock:
             if (shared := self._pending.get(key)) is not None:
                 return Grammar(key, shared)
-            future: Future[Tables] = Future()
+            future: Future[AutomatonTables] = Future()
             future.set_running_or_notify_cancel()
             if (tables := self._memory.get(key)) is not None:
                 future.set_result(tables)
@@ -93,11 +93,11 @@ class Compiler:
         self._pool.close()
         self._threads.shutdown()
 
-    def _resolve(self, key: str, constraint: Constraint, future: Future[Tables]) -> None:
+    def _resolve(self, key: str, constraint: Constraint, future: Future[AutomatonTables]) -> None:
         try:
             tables = None if self._disk is None else self._disk.get(key)
             data = b"" if tables else self._pool.run(constraint)
-            tables = tables or Tables.from_bytes(data)
+            tables = tables or AutomatonTables.from_bytes(data)
         except BaseException as error:
             self._forget(key)
             future.set_exception(error)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.service import protocol
@@ -39,7 +39,7 @@ WARM_UP = {
 }
 """What many schemas need is made once, with this one, and found again in the caches of the process."""
 
-Compile = Callable[[Constraint], Tables]
+Compile = Callable[[Constraint], AutomatonTables]
 
 
 def main(target: str, memory: int) -> None:

@@ -20,12 +20,12 @@ def write_scan(
     markers: Mapping[bytes, int],
     openings: Mapping[bytes, int] = MappingProxyType({}),
     stop: int | None = None,
-    inside: bool = False,
+    in_reasoning: bool = False,
 ) -> None:
     """From a, any bytes; each marker leads to its node as soon as it is complete, the longest where several are.
 
     openings: markers that count at the beginning only, white space before them aside. stop: where the scan may end at
-    any time. inside: the nodes between are marked as such. No marker is empty.
+    any time. in_reasoning: the nodes between are marked as such. No marker is empty.
     """
     anywhere, first = _Tree(markers), _Tree(openings)
     start: State = (0, 0 if openings else AWAY)
@@ -36,8 +36,8 @@ def write_scan(
         node = nodes[state]
         if stop is not None:
             graph.epsilon(node, stop)
-        if inside:
-            graph.inside.add(node)
+        if in_reasoning:
+            graph.in_reasoning.add(node)
         targets: list[int] = []
         for byte in range(256):
             after, found = _step(anywhere, first, state, byte)

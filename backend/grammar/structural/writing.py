@@ -96,7 +96,7 @@ class _Writer:
     def _any_text(self, a: int, b: int, term: AnyText) -> None:
         again, stop = self._graph.node(), self._end if term.may_stop else None
         targets = {mark: node for one in term.branches for mark, node in self._branch(one, again, b).items()}
-        write_scan(self._graph, again, targets, stop=stop, inside=term.in_reasoning)
+        write_scan(self._graph, again, targets, stop=stop, in_reasoning=term.in_reasoning)
         if term.opening is None:
             self._graph.epsilon(a, again)
         else:

@@ -13,7 +13,7 @@ from backend.engine.engine import Engine
 from backend.engine.programs import Programs
 from backend.grammar import Constraint, Grammar
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.grammar.device.machine import RESERVED
 from backend.request import Request, TokenEvent
@@ -34,12 +34,12 @@ CONSTRAINTS = (
 
 
 @cache
-def compiled(constraint: Constraint) -> Tables:
+def compiled(constraint: Constraint) -> AutomatonTables:
     return compile_constraint(constraint)
 
 
 def grammar(constraint: Constraint) -> Grammar:
-    tables: Future[Tables] = Future()
+    tables: Future[AutomatonTables] = Future()
     tables.set_result(compiled(constraint))
     return Grammar(constraint, tables)
 
@@ -114,7 +114,7 @@ def test_nesting_to_the_limit_of_the_stack_still_ends_well(small: Small) -> None
 
 
 def test_others_go_on_while_a_grammar_is_compiled(small: Small) -> None:
-    tables: Future[Tables] = Future()
+    tables: Future[AutomatonTables] = Future()
     waiting = request([1, 2, 3], seeds=(1, 2), grammar=Grammar("late", tables), end_tokens=(0,), max_tokens=30)
 
     async def both() -> tuple[list[TokenEvent], list[TokenEvent]]:
@@ -134,7 +134,7 @@ def test_others_go_on_while_a_grammar_is_compiled(small: Small) -> None:
 
 def test_a_request_whose_grammar_fails_is_cancelled_and_frees_its_rows(small: Small) -> None:
     async def failing() -> None:
-        tables: Future[Tables] = Future()
+        tables: Future[AutomatonTables] = Future()
         generation = small.engine.submit(request([1], seeds=(0,) * 4, grammar=Grammar("bad", tables)))
         tables.set_exception(ValueError("refused"))
         await generation.aclose()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
 from backend.grammar import Constraint, Grammar
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.request import EngineFailed, QueueFull, Request
 from tests.backend.engine.conftest import CONFIG, VOCAB, Small, request, tokens
@@ -118,7 +118,7 @@ def test_nothing_is_compiled_once_the_programs_are(small: Small):
         lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
     )
     jax.jit(lambda x: x * 3.25 + 1)(1.0)
-    tables: Future[Tables] = Future()
+    tables: Future[AutomatonTables] = Future()
     tables.set_result(compile_constraint(Constraint("regex", "(ab?){9,}")))
     assert compiled, "the listener sees compilations"
     compiled.clear()

@@ -21,7 +21,7 @@ from backend.grammar import (
     structural_constraint,
 )
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.request import ReasoningLimit
 from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
@@ -35,7 +35,7 @@ ARRAY = {"type": "array", "items": {"type": "boolean"}, "maxItems": 3}
 
 
 @cache
-def tables(marked: bool, stops: bool = False) -> Tables:
+def tables(marked: bool, stops: bool = False) -> AutomatonTables:
     """Reasoning up to a marker, a control token or text, then an array; it may stop before if `stops`."""
     marker = ControlToken(CLOSE) if marked else ConstText(MARKER.decode())
     ends = Branch(((marker,),), EMPTY, resumes=False)
@@ -44,7 +44,7 @@ def tables(marked: bool, stops: bool = False) -> Tables:
 
 
 def asked(budget: int, marked: bool = True, seeds: tuple[int, ...] = (0,), prompt: tuple[int, ...] = (5,), **sampling):
-    ready: Future[Tables] = Future()
+    ready: Future[AutomatonTables] = Future()
     ready.set_result(tables(marked))
     params = {"max_tokens": 90, "end_tokens": (0,), "temperature": 1.0, **sampling}
     wanted = request(list(prompt), seeds, grammar=Grammar(("reasoning", marked), ready), **params)

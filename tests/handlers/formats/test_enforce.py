@@ -123,9 +123,9 @@ def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opene
     parts = [*begun, *(part for marker in markers for part in [*speller(marker), ConstText(" x ")])]
     word = marker_bytes(parts)
     at = walker.runner.run(word)
-    assert at is not None and walker.tables.inside[at.state] and walker.runner.complete(at)
+    assert at is not None and walker.tables.in_reasoning[at.state] and walker.runner.complete(at)
     closed = walker.runner.run(marker_bytes(speller(format.reasoning.close)), at)
-    assert not walker.tables.inside[closed.state]
+    assert not walker.tables.in_reasoning[closed.state]
 
 
 MARKED = [family for family in FAMILIES if TOOL_SYNTAXES[family][0].marker]
@@ -184,5 +184,5 @@ def test_an_answer_in_a_format_comes_behind_any_reasoning(family, thought, opene
     assert runner.accepts(word.encode())
     assert not runner.accepts(word[: len(word) - len("true")].encode())
     inside = runner.run(f"{begun}{thought}".encode())
-    assert compiled.inside[inside.state] and not compiled.inside[runner.run(word.encode()).state]
+    assert compiled.in_reasoning[inside.state] and not compiled.in_reasoning[runner.run(word.encode()).state]
     assert opened or runner.accepts(f"{head}true".encode())

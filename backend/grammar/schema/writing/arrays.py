@@ -14,7 +14,7 @@ Counts = tuple[int, ...]
 """How many items satisfied each `contains`, up to what still matters."""
 
 
-def fill_array(writer: ValueWriter, shape: ArrayShape, container: Rule) -> None:
+def write_array(writer: ValueWriter, shape: ArrayShape, container: Rule) -> None:
     """Write the items of `shape` between the brackets of `container`.
 
     Raises GrammarError where the positions, times the counts of `contains`, are more than MAX_ITEMS.

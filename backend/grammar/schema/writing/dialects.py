@@ -16,7 +16,7 @@ NEVER = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])
 """Bytes that UTF-8 never uses."""
 
 
-class Words(NamedTuple):
+class LiteralNames(NamedTuple):
     """How these three values are written."""
 
     null: bytes = b"null"
@@ -123,7 +123,7 @@ class Dialect:
     where it has no braces. any_value: the outermost value need not be an object.
     """
 
-    words: Words
+    literal_names: LiteralNames
     content: Content
     properties: Properties
     bare: Properties | None = None
@@ -187,21 +187,23 @@ def _encoded(name: str, text: str) -> bytes:
 # Dialects
 
 
-def _json(words: Words, marker: bytes = b"", bare: Properties | None = None, any_value: bool = False) -> Dialect:
-    """JSON but for its words, with no `marker` in strings and names; the outermost properties are written as `bare`."""
+def _json(
+    literal_names: LiteralNames, marker: bytes = b"", bare: Properties | None = None, any_value: bool = False
+) -> Dialect:
+    """JSON but for `literal_names`, with no `marker` in strings and names. bare: how the outermost properties are written."""
     text = Text(b'"', True, marker)
     content = Content(text)
     properties = Properties(b'"', JsonName(marker), b'"', ((b":", content),), b"", b",", spaced=True, free=text)
-    return Dialect(words, content, properties, bare, any_value)
+    return Dialect(literal_names, content, properties, bare, any_value)
 
 
-JSON = _json(Words(), any_value=True)
+JSON = _json(LiteralNames(), any_value=True)
 """Any JSON value."""
 
 PYTHON = _json(
-    Words(b"None", b"False", b"True"), bare=Properties(b"", identifier, b"=", ((b"", Content()),), b"", b", ")
+    LiteralNames(b"None", b"False", b"True"), bare=Properties(b"", identifier, b"=", ((b"", Content()),), b"", b", ")
 )
-"""Keyword arguments, `a=1, b="x"`: JSON but for three words, the escapes of its strings being Python's too."""
+"""Keyword arguments, `a=1, b="x"`: JSON but for three literal names, the escapes of its strings being Python's too."""
 
 
 def quoted(quote: bytes, plain: bytes = b"") -> Dialect:
@@ -210,7 +212,7 @@ def quoted(quote: bytes, plain: bytes = b"") -> Dialect:
     quote: UTF-8 text, or bytes that have one of NEVER; then `plain` is the text that a reader takes for it.
     """
     content = Content(Text(quote, escape=False, marker=plain or quote, ending=quote))
-    return Dialect(Words(), content, Properties(b"", bare_name, b":", ((b"", content),), b"", b","))
+    return Dialect(LiteralNames(), content, Properties(b"", bare_name, b":", ((b"", content),), b"", b","))
 
 
 def tagged(
@@ -237,4 +239,4 @@ def tagged(
     values = values or [(value_open, Content(raw))]
     introduced = tuple((introduction + edge, content) for introduction, content in values)
     bare = Properties(open, TagName(key_end), key_end, introduced, edge + close, between)
-    return _json(Words(), marker, bare)
+    return _json(LiteralNames(), marker, bare)

@@ -8,7 +8,7 @@ from backend.grammar.errors import GrammarError
 
 HASHES = {2: 16, 3: 8, 4: 7}
 """Kinds to tell apart so many names."""
-MAX_WORDS = 16
+MAX_TEXTS = 16
 ASCII = 128
 ESCAPED = b'"\\'
 Kind = tuple[int, int]
@@ -58,9 +58,9 @@ def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:
     """
     if needed < 2:
         return FreeNames(cell, language, [], [])
-    words = None if language is None else _words(language)
-    if words is not None:
-        return FreeNames(cell, language, *_trie(words))
+    texts = None if language is None else _texts_of(language)
+    if texts is not None:
+        return FreeNames(cell, language, *_trie(texts))
     if needed not in HASHES:
         limit = max(HASHES)
         raise GrammarError(
@@ -69,19 +69,19 @@ def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:
     return FreeNames(cell, language, *_hashed(language or CharDfa.any_string(), HASHES[needed]))
 
 
-def _trie(words: list[str]) -> tuple[list[Arcs], list[int | None]]:
+def _trie(texts: list[str]) -> tuple[list[Arcs], list[int | None]]:
     arcs: list[Arcs] = [{}]
     kinds: list[int | None] = [None]
     states = {"": 0}
-    for number, word in enumerate(words):
-        for end in range(1, len(word) + 1):
-            if word[:end] not in states:
-                states[word[:end]] = len(arcs)
-                code = ord(word[end - 1])
-                arcs[states[word[: end - 1]]][len(arcs)] = [(code, code)]
+    for number, text in enumerate(texts):
+        for end in range(1, len(text) + 1):
+            if text[:end] not in states:
+                states[text[:end]] = len(arcs)
+                code = ord(text[end - 1])
+                arcs[states[text[: end - 1]]][len(arcs)] = [(code, code)]
                 arcs.append({})
                 kinds.append(None)
-        kinds[states[word]] = number
+        kinds[states[text]] = number
     return arcs, kinds
 
 
@@ -114,17 +114,17 @@ def _pieces(low: int, high: int) -> list[tuple[int, int, int | None]]:
     return [*pieces, (max(low, ASCII), high, None)] if high >= ASCII else pieces
 
 
-def _words(language: CharDfa) -> list[str] | None:
-    """The texts of a language, None where they are more than MAX_WORDS."""
+def _texts_of(language: CharDfa) -> list[str] | None:
+    """The texts of a language, None where they are more than MAX_TEXTS."""
     if language.longest() is None:
         return None
-    words, prefixes = [], [("", 0)]
+    texts, prefixes = [], [("", 0)]
     while prefixes:
         text, state = prefixes.pop()
         if language.accept[state]:
-            words.append(text)
+            texts.append(text)
         for low, high, target in language.next[state]:
-            if high - low + len(prefixes) + len(words) > MAX_WORDS:
+            if high - low + len(prefixes) + len(texts) > MAX_TEXTS:
                 return None
             prefixes += [(text + chr(code), target) for code in range(low, high + 1)]
-    return words
+    return texts

@@ -11,7 +11,7 @@ from backend.grammar.schema.writing.dialects import Properties, Text
 from backend.grammar.schema.writing.key_tries import KeyTrie
 from backend.grammar.schema.writing.kinds import FreeNames, Kind, free_names
 from backend.grammar.schema.writing.layout import introduction, separator, space
-from backend.grammar.schema.writing.tally import Layer, Tally
+from backend.grammar.schema.writing.property_tracker import Layer, PropertyTracker
 from backend.grammar.schema.writing.texts import writable
 from backend.grammar.schema.writing.value_writer import ValueWriter
 
@@ -20,8 +20,8 @@ Options = tuple[tuple[Expression, Layer], ...]
 """What a value may be, each with the layer after it."""
 
 
-def fill_object(writer: ValueWriter, shape: ObjectShape, rule: Rule, properties: Properties) -> None:
-    """Write the properties of `shape` into `rule`, which may have other words; nothing where there is no such object.
+def write_object(writer: ValueWriter, shape: ObjectShape, rule: Rule, properties: Properties) -> None:
+    """Write the properties of `shape` into `rule`, beside what it has already; nothing where there is no such object.
 
     Raises GrammarError where fields, times what has to be remembered of them, are more than MAX_PLACES, and for a name
     that cannot be written.
@@ -88,7 +88,7 @@ class _Body:
         self._names, self._values = list(fields), list(fields.values())
         self._required = [name in shape.required for name in self._names]
         self._last_required = max((i for i, required in enumerate(self._required) if required), default=-1)
-        self._tally = Tally(shape)
+        self._tracker = PropertyTracker(shape)
         self._after: dict[tuple[int, Layer], int] = {}
         self._free_keys: dict[Layer, int] = {}
         self._pending_free: list[Layer] = []
@@ -106,18 +106,18 @@ class _Body:
             for layer in layers[position]:
                 self._write_after(position, layer, tries[layer])
         first = space(self._graph, rule.start, self._properties.spaced)
-        self._expect_key(first, 0, self._tally.start, tries[self._tally.start])
-        if self._closable(0, self._tally.start):
+        self._expect_key(first, 0, self._tracker.start, tries[self._tracker.start])
+        if self._closable(0, self._tracker.start):
             self._graph.epsilon(first, self._end)
         self._write_free()
 
     def _reachable(self) -> list[dict[Layer, None]]:
         """By number of fields passed, the layers that can be there."""
-        layers: list[dict[Layer, None]] = [{self._tally.start: None}]
+        layers: list[dict[Layer, None]] = [{self._tracker.start: None}]
         for name, value, required in zip(self._names, self._values, self._required, strict=True):
             after = {} if required else dict(layers[-1])
             for layer in layers[-1]:
-                after.update((reached, None) for _, reached in self._tally.after_field(layer, name, value))
+                after.update((reached, None) for _, reached in self._tracker.after_field(layer, name, value))
             self._count_places(len(after))
             layers.append(after)
         return layers
@@ -131,7 +131,7 @@ class _Body:
         """The names that may come next once `position` fields are passed. later: those after this one."""
         trie = None if self._required[position] else later
         name = self._names[position]
-        options = tuple(self._tally.after_field(layer, name, self._values[position]))
+        options = tuple(self._tracker.after_field(layer, name, self._values[position]))
         if not options:
             return trie
         after_key = self._graph.node()
@@ -168,7 +168,7 @@ class _Body:
             self._graph.epsilon(node, self._free_key(layer))
 
     def _closable(self, position: int, layer: Layer) -> bool:
-        return position > self._last_required and self._tally.complete(layer)
+        return position > self._last_required and self._tracker.complete(layer)
 
     def _free_key(self, layer: Layer) -> int:
         """The node before a name that is no field."""
@@ -191,7 +191,7 @@ class _Body:
         after_key: dict[Options, int] = {}
         ends: dict[Kind, int] = {}
         for kind in names.all_kinds():
-            options = tuple(self._tally.after_free(layer, kind, cell.inside, cell.value))
+            options = tuple(self._tracker.after_free(layer, kind, cell.inside, cell.value))
             if options and options not in after_key:
                 after_key[options] = self._graph.node()
                 self._write_value(after_key[options], None, options, len(self._names))

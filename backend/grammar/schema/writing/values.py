@@ -11,9 +11,9 @@ from backend.grammar.schema.shapes.arrays import ArrayShape
 from backend.grammar.schema.shapes.form import Form
 from backend.grammar.schema.shapes.objects import ObjectShape
 from backend.grammar.schema.shapes.strings import StringShape
-from backend.grammar.schema.writing.arrays import fill_array
+from backend.grammar.schema.writing.arrays import write_array
 from backend.grammar.schema.writing.dialects import Content, Dialect, Properties
-from backend.grammar.schema.writing.objects import fill_object, written_names
+from backend.grammar.schema.writing.objects import write_object, written_names
 from backend.grammar.schema.writing.texts import Texts
 
 
@@ -37,18 +37,18 @@ class Emitter:
         while self._pending:
             shape, container, pointer = self._pending.pop()
             with located(pointer):
-                self._fill_container(shape, container)
+                self._write_container(shape, container)
         return rule
 
     def value(self, expression: Expression, content: Content) -> Rule:
-        """The rule of an expression, as far as `content` admits its values; the containers in it are filled later, so
+        """The rule of an expression, as far as `content` admits its values; the containers in it are written later, so
         that recursion closes."""
         rule = self._rules.get((expression, content))
         if rule is None:
             rule = self._rules[expression, content] = self.graph.rule()
             pointer = pointer_of(expression)
             with located(pointer):
-                self._fill(rule, self._normaliser.form(expression), content, pointer)
+                self._write(rule, self._normaliser.form(expression), content, pointer)
         return rule
 
     def property_value(self, name: str | None, expression: Expression, content: Content) -> Rule:
@@ -74,7 +74,7 @@ class Emitter:
         if any(content.mixed for _, content in properties.values):
             self._bracketed = frozenset(name for shape in shapes for name in self._names_of_containers(shape))
         for shape in shapes:
-            fill_object(self, shape, rule, properties)
+            write_object(self, shape, rule, properties)
 
     def _names_of_containers(self, shape: ObjectShape) -> list[str]:
         """Names whose values may be arrays or objects. What one shape says of a name binds all: which of them is being
@@ -82,9 +82,9 @@ class Emitter:
         forms = {name: self._normaliser.form(shape.value(name)) for name in written_names(shape, self.open_objects)}
         return [name for name, form in forms.items() if form.arrays or form.objects]
 
-    def _fill(self, rule: Rule, form: Form, content: Content, pointer: str) -> None:
+    def _write(self, rule: Rule, form: Form, content: Content, pointer: str) -> None:
         if content.others:
-            self._fill_scalars(rule, form)
+            self._write_scalars(rule, form)
         if content.strings:
             for string in form.strings:
                 self._string(rule.start, string, content, rule.end)
@@ -92,12 +92,12 @@ class Emitter:
             self._enter(rule, form.arrays, b"[]", pointer)
             self._enter(rule, form.objects, b"{}", pointer)
 
-    def _fill_scalars(self, rule: Rule, form: Form) -> None:
-        graph, words = self.graph, self.dialect.words
+    def _write_scalars(self, rule: Rule, form: Form) -> None:
+        graph, names = self.graph, self.dialect.literal_names
         if form.null:
-            graph.literal(rule.start, words.null, rule.end)
+            graph.literal(rule.start, names.null, rule.end)
         for value in sorted(form.booleans):
-            graph.literal(rule.start, words.true if value else words.false, rule.end)
+            graph.literal(rule.start, names.true if value else names.false, rule.end)
         for number in form.numbers:
             graph.call(rule.start, self._number(number.written()), rule.end)
 
@@ -105,12 +105,12 @@ class Emitter:
         for shape in shapes:
             self.graph.enter(rule.start, self._container(shape, brackets, pointer), rule.end)
 
-    def _fill_container(self, shape: ArrayShape | ObjectShape, container: Rule) -> None:
+    def _write_container(self, shape: ArrayShape | ObjectShape, container: Rule) -> None:
         refuse(shape.refusals)
         if isinstance(shape, ArrayShape):
-            fill_array(self, shape, container)
+            write_array(self, shape, container)
         else:
-            fill_object(self, shape, container, self.dialect.properties)
+            write_object(self, shape, container, self.dialect.properties)
 
     def _number(self, written: CharDfa) -> Rule:
         rule = self._numbers.get(written)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph, Rule
-from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.pushdown import PushdownAutomaton
 from backend.grammar.automaton.run import Configuration, Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 
 ALPHABET = b"ab[]"
@@ -88,7 +88,7 @@ def graphs(draw: st.DrawFn) -> tuple[Graph, Rule]:
     return graph, rules[0]
 
 
-def runner_words(tables: Tables, longest: int) -> set[bytes]:
+def runner_words(tables: AutomatonTables, longest: int) -> set[bytes]:
     runner = Runner(tables)
     return {
         bytes(word)
@@ -104,7 +104,7 @@ def test_the_tables_accept_what_the_graph_generates(made: tuple[Graph, Rule]) ->
     graph, root = made
     words = graph_words(graph, root, LONGEST)
     try:
-        tables = assemble(Automaton(graph, root))
+        tables = assemble(PushdownAutomaton(graph, root))
     except GrammarError:
         assert not words
         return
@@ -117,10 +117,10 @@ def test_the_tables_accept_what_the_graph_generates(made: tuple[Graph, Rule]) ->
 def test_within_a_stack_limit_no_walk_gets_stuck(made: tuple[Graph, Rule], depth: int, data: st.DataObject) -> None:
     graph, root = made
     try:
-        tables = assemble(Automaton(graph, root))
+        tables = assemble(PushdownAutomaton(graph, root))
     except GrammarError:
         assume(False)
-    assume(tables.need[tables.start] <= depth)
+    assume(tables.min_closing_depth[tables.start] <= depth)
     runner = Runner(tables, depth)
     at = runner.start
     for _ in range(12):
@@ -152,7 +152,7 @@ def can_end(runner: Runner, at: Configuration) -> bool:
 def test_an_image_says_what_the_tables_say(made: tuple[Graph, Rule]) -> None:
     graph, root = made
     try:
-        tables = assemble(Automaton(graph, root))
+        tables = assemble(PushdownAutomaton(graph, root))
     except GrammarError:
         assume(False)
     base = 1000
@@ -176,7 +176,7 @@ def test_an_image_says_what_the_tables_say(made: tuple[Graph, Rule]) -> None:
             at, state = after, argument
             assert (state - base - 257) % width == 0 and (state - base - 257) // width == at.state
             assert bool(cells[state] & 1) == bool(tables.accepting[at.state])
-            assert cells[state] >> 8 & 255 == tables.need[at.state]
+            assert cells[state] >> 8 & 255 == tables.min_closing_depth[at.state]
 
 
 @given(st.integers(0, 4), st.integers(0, 5) | st.none(), st.integers(0, 4), st.integers(0, 5) | st.none())
@@ -193,7 +193,7 @@ def test_counted_strings_count_also_when_two_are_read_at_once(
         graph.counted_string(root.start, least, most, after)
         graph.edge(after, byte, byte, root.end)
         ends.append(byte)
-    runner = Runner(assemble(Automaton(graph, root)))
+    runner = Runner(assemble(PushdownAutomaton(graph, root)))
     for length, character in itertools.product(range(8), ["a", "é", "😀", "\\n", '\\"', "\\u0001"]):
         for byte, (least, most) in zip(ends, bounds, strict=True):
             word = f'"{character * length}"'.encode() + bytes([byte])
@@ -206,7 +206,7 @@ def test_a_counted_string_has_as_many_states_for_any_length() -> None:
         graph = Graph()
         root = graph.rule()
         graph.counted_string(root.start, 5, most, root.end)
-        sizes.append(len(Automaton(graph, root).threads))
+        sizes.append(len(PushdownAutomaton(graph, root).threads))
     assert sizes[0] == sizes[1] < 60
 
 
@@ -220,7 +220,7 @@ def test_a_rule_that_calls_itself_and_goes_on_is_refused() -> None:
     graph.literal(middle, b"b", inner.end)
     graph.literal(inner.start, b"a", inner.end)
     with pytest.raises(GrammarError, match=r"\$ref"):
-        Automaton(graph, root)
+        PushdownAutomaton(graph, root)
 
 
 def test_what_must_nest_for_ever_has_no_word() -> None:
@@ -230,7 +230,7 @@ def test_what_must_nest_for_ever_has_no_word() -> None:
     graph.enter(root.start, inner, root.end)
     graph.enter(inner.start, inner, inner.end)
     with pytest.raises(GrammarError, match="no finite value"):
-        Automaton(graph, root)
+        PushdownAutomaton(graph, root)
 
 
 @given(graphs())
@@ -239,10 +239,10 @@ def test_what_must_nest_for_ever_has_no_word() -> None:
 def test_tables_survive_the_way_to_bytes_and_back(made: tuple[Graph, Rule]) -> None:
     graph, root = made
     try:
-        tables = assemble(Automaton(graph, root))
+        tables = assemble(PushdownAutomaton(graph, root))
     except GrammarError:
         return
-    again = Tables.from_bytes(tables.to_bytes())
+    again = AutomatonTables.from_bytes(tables.to_bytes())
     assert again.start == tables.start
     assert np.array_equal(again.image(300), tables.image(300))
 
@@ -250,4 +250,4 @@ def test_tables_survive_the_way_to_bytes_and_back(made: tuple[Graph, Rule]) -> N
 @given(st.binary(max_size=200))
 def test_other_bytes_are_not_taken_for_tables(data: bytes) -> None:
     with pytest.raises(ValueError, match="not the tables"):
-        Tables.from_bytes(data)
+        AutomatonTables.from_bytes(data)

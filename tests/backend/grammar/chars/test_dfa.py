@@ -21,7 +21,7 @@ ROWS = st.integers(1, 6).flatmap(
         st.lists(st.booleans(), min_size=size, max_size=size),
     )
 )
-"""Tables over a, b, c (-1: no arc) with acceptance by state."""
+"""AutomatonTables over a, b, c (-1: no arc) with acceptance by state."""
 
 
 def _arcs(table):

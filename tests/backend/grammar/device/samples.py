@@ -12,9 +12,9 @@ import pytest
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.encoding import Ranges
 from backend.grammar.automaton.graph import Graph, Rule
-from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.pushdown import PushdownAutomaton
 from backend.grammar.automaton.run import Configuration, Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device import state, step
 from backend.grammar.device.arena import Arena, ArenaFull
 from backend.grammar.device.rows import RowCache, empty_cache
@@ -77,14 +77,14 @@ def small_vocabulary(seed: int = 0) -> list[bytes]:
     return [b""] * SPECIAL + tokens + [b""]
 
 
-def tables_of(graph: Graph, root: Rule) -> Tables:
+def tables_of(graph: Graph, root: Rule) -> AutomatonTables:
     """The tables of a graph, checked."""
-    tables = assemble(Automaton(graph, root))
+    tables = assemble(PushdownAutomaton(graph, root))
     tables.check()
     return tables
 
 
-def random_grammar(rng: random.Random) -> Tables:
+def random_grammar(rng: random.Random) -> AutomatonTables:
     """A few values of each other's kinds: recursive containers, counted strings, literals, choices."""
     graph = Graph()
     containers = [graph.container(brackets) for brackets in (b"[]", b"{}", b"[]")]
@@ -124,7 +124,7 @@ def _value(graph: Graph, a: int, b: int, containers: list[Rule], rng: random.Ran
     graph.literal(a, b"0", b)
 
 
-def nested_lists(before_the_end: bytes = b"") -> Tables:
+def nested_lists(before_the_end: bytes = b"") -> AutomatonTables:
     """Lists of lists to any depth; what a list ends with."""
     graph = Graph()
     root, array, item, last = graph.rule(), graph.container(b"[]"), graph.node(), graph.node()
@@ -137,7 +137,7 @@ def nested_lists(before_the_end: bytes = b"") -> Tables:
     return tables_of(graph, root)
 
 
-def nested_objects() -> Tables:
+def nested_objects() -> AutomatonTables:
     """Objects of objects to any depth: after a name there must be one more."""
     graph = Graph()
     root, thing, item = graph.rule(), graph.container(b"{}"), graph.node()
@@ -150,7 +150,7 @@ def nested_objects() -> Tables:
     return tables_of(graph, root)
 
 
-def lists_of_one_string(letters: Ranges) -> Tables:
+def lists_of_one_string(letters: Ranges) -> AutomatonTables:
     """A list of a list or a string of those letters; after the string there may be a comma, and then one more list."""
     graph = Graph()
     root, array, body, quoted = graph.rule(), graph.container(b"[]"), graph.node(), graph.node()
@@ -164,7 +164,7 @@ def lists_of_one_string(letters: Ranges) -> Tables:
     return tables_of(graph, root)
 
 
-def counted(least: int, most: int | None) -> Tables:
+def counted(least: int, most: int | None) -> AutomatonTables:
     """One string of that many characters."""
     graph = Graph()
     root = graph.rule()
@@ -172,7 +172,7 @@ def counted(least: int, most: int | None) -> Tables:
     return tables_of(graph, root)
 
 
-def brackets_as_text() -> Tables:
+def brackets_as_text() -> AutomatonTables:
     """Brackets, letters and spaces in any order: no containers."""
     graph = Graph()
     root = graph.rule()
@@ -185,14 +185,14 @@ def brackets_as_text() -> Tables:
 class Walk:
     """Rows that draw tokens on the device and, beside it, on the host. A row without tables has no grammar."""
 
-    def __init__(self, tokens: Sequence[bytes], rows: Sequence[Tables | None], pool: int = 300) -> None:
+    def __init__(self, tokens: Sequence[bytes], rows: Sequence[AutomatonTables | None], pool: int = 300) -> None:
         self.tokens, self.vocabulary = tokens, jax.device_put(build_vocabulary(tokens))
         self.arena = Arena(1 << 17)
         self.cache: RowCache = new_cache(self.vocabulary, pool)
         self.active = jnp.ones(len(rows), bool)
         self._start(rows)
 
-    def _start(self, rows: Sequence[Tables | None]) -> None:
+    def _start(self, rows: Sequence[AutomatonTables | None]) -> None:
         self.runners = [None if tables is None else Runner(tables, DEPTH) for tables in rows]
         self.at: list[Configuration | None] = [runner and runner.start for runner in self.runners]
         is_end = np.zeros(len(self.tokens), bool)
@@ -201,7 +201,7 @@ class Walk:
         of_rows = [state.row(placement, is_end, self.vocabulary.words) for placement in placements]
         self.rows: GrammarState = jax.tree.map(lambda *x: jnp.stack(x), *of_rows)
 
-    def replace(self, tables: Tables) -> Tables:
+    def replace(self, tables: AutomatonTables) -> AutomatonTables:
         """Give all rows another grammar, in an arena from which every other one was dropped."""
         for key in [key for key, resident in self.arena._resident.items() for _ in range(resident.users)]:
             self.arena.release(key)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device.arena import UNIT, Arena, ArenaFull, Placement
 from backend.grammar.device.machine import RESERVED, reserved_cells
 from tests.backend.grammar.device.samples import counted, random_grammar
@@ -16,11 +16,11 @@ UNITS = 8
 GRAMMARS = [counted(i, i + 3) for i in range(4)] + [random_grammar(random.Random(i)) for i in range(4)]
 
 
-def units(tables: Tables) -> int:
+def units(tables: AutomatonTables) -> int:
     return -(-tables.image_size // UNIT)
 
 
-def intact(arena: Arena, tables: Tables, placement: Placement) -> bool:
+def intact(arena: Arena, tables: AutomatonTables, placement: Placement) -> bool:
     image = tables.image(placement.grammar)
     return bool((np.asarray(arena.cells)[placement.grammar :][: image.size] == image).all())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.grammar.automaton.graph import SCALARS, Graph
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.chars.parse import pattern
 from backend.grammar.device.arena import Arena
 from backend.grammar.device.fill import _beginnings, fill
@@ -30,7 +30,7 @@ ENOUGH = 50
 room = jax.jit(partial(text_room, enough=ENOUGH))
 
 
-def repeated(*missing: int, escape: bool = True) -> Tables:
+def repeated(*missing: int, escape: bool = True) -> AutomatonTables:
     """Any characters but those, and then a bracket too many."""
     graph = Graph()
     root, ranges = graph.rule(), list(SCALARS)
@@ -42,7 +42,7 @@ def repeated(*missing: int, escape: bool = True) -> Tables:
     return tables_of(graph, root)
 
 
-def room_for_text(tables: Tables, before: bytes = b"") -> int:
+def room_for_text(tables: AutomatonTables, before: bytes = b"") -> int:
     """What the device says after `before`."""
     arena, at = Arena(1 << 14), Runner(tables).run(before)
     placement = arena.acquire("it", tables)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backend.grammar.automaton.encoding import Ranges
 from backend.grammar.automaton.graph import SCALARS
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device import step
 from backend.grammar.device.state import DEPTH
 from tests.backend.grammar.device.samples import (
@@ -78,7 +78,7 @@ def test_many_characters_below_the_limit_make_no_difference() -> None:
 
 
 @pytest.mark.parametrize("tables", [nested_lists(), nested_objects()], ids=["lists", "objects"])
-def test_a_full_stack_lets_nothing_open_and_everything_close(tables: Tables) -> None:
+def test_a_full_stack_lets_nothing_open_and_everything_close(tables: AutomatonTables) -> None:
     walk = Walk(TOKENS, [tables] * 2)
     while len(walk.at[0].stack) < DEPTH:
         mask = walk.host_mask()

@@ -12,7 +12,7 @@ from tests.backend.grammar.schema.drawn import SCALARS, documents, is_valid, lan
 
 
 def words(run: Runner, rng: random.Random, count: int, longest: int = 60) -> list[bytes]:
-    """Words of the language, found by walking at random."""
+    """Strings of the language, found by walking at random."""
     found = []
     for _ in range(count):
         at, word = run.start, b""

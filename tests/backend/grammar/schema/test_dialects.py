@@ -64,7 +64,7 @@ def drawn_words(schema: dict, form: Form, open_objects: bool, seed: int) -> list
     run = language_of(schema, open_objects=open_objects, dialect=form.dialect)
     if run is None:
         return []
-    walker = Eager(run._t, seed, budget=40, depth=max(3, run._t.need[run._t.start]))
+    walker = Eager(run._t, seed, budget=40, depth=max(3, run._t.min_closing_depth[run._t.start]))
     return [word for word in (walker.word() for _ in range(5)) if word is not None]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph
-from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.pushdown import PushdownAutomaton
 from backend.grammar.automaton.run import Runner
 from backend.grammar.schema.shapes.strings import StringShape
 from backend.grammar.schema.writing.dialects import Text
@@ -22,7 +22,7 @@ def runner_of(shape: StringShape, text: Text, bracketless: bool = False) -> Runn
     graph = Graph()
     root = graph.rule()
     Texts(graph).write(root.start, shape, text, bracketless, root.end)
-    return Runner(assemble(Automaton(graph, root)))
+    return Runner(assemble(PushdownAutomaton(graph, root)))
 
 
 @given(markers, st.sampled_from(["", "b", "ab"]))

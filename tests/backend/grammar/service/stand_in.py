@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from backend.grammar import Constraint
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint as compile_really
 from backend.grammar.errors import GrammarError
 
@@ -16,16 +16,16 @@ TARGET = f"{__name__}:compile_constraint"
 ONE = compile_really(Constraint("regex", "a"))
 
 
-def make_tables(start: int) -> Tables:
-    """Tables of `start` + 1 states, told apart by the first of them."""
+def make_tables(start: int) -> AutomatonTables:
+    """AutomatonTables of `start` + 1 states, told apart by the first of them."""
     states = len(ONE.transitions)
-    arrays = {field.name: getattr(ONE, field.name) for field in fields(Tables) if field.name != "start"}
+    arrays = {field.name: getattr(ONE, field.name) for field in fields(AutomatonTables) if field.name != "start"}
     by_state = {name: array for name, array in arrays.items() if array.shape[0] == states}
     empty = {name: np.zeros((start + 1, *array.shape[1:]), array.dtype) for name, array in by_state.items()}
     return replace(ONE, start=start, **empty)
 
 
-def compile_constraint(constraint: Constraint) -> Tables:
+def compile_constraint(constraint: Constraint) -> AutomatonTables:
     """The text of the constraint says what to do; the first state of the tables is its length."""
     match constraint.text.partition(" "):
         case ("sleep", _, seconds):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.grammar import Constraint
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.service import compiler
 from backend.grammar.service.compiler import MOST_PENDING, Compiler, CompilerBusy, constraint_key
@@ -96,7 +96,7 @@ def test_a_damaged_file_is_compiled_again_and_replaced(make, tmp_path):
     file.write_bytes(file.read_bytes()[:-30])
     pool = StandIn()
     assert compile_and_close(make(pool), "abc") == 3 and len(pool.compiled) == 1
-    assert Tables.from_bytes(file.read_bytes()).start == 3
+    assert AutomatonTables.from_bytes(file.read_bytes()).start == 3
 
 
 def test_an_error_reaches_all_who_asked_and_is_not_kept(make, tmp_path):

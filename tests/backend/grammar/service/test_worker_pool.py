@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backend.grammar import Constraint
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
 from backend.grammar.service.worker_pool import WorkerPool
@@ -35,7 +35,7 @@ def pool():
 
 def run(pool, text):
     """The length of the text, by way of a worker."""
-    return Tables.from_bytes(pool.run(Constraint("regex", text))).start
+    return AutomatonTables.from_bytes(pool.run(Constraint("regex", text))).start
 
 
 def works(pool):

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph
-from backend.grammar.automaton.pushdown import Automaton
+from backend.grammar.automaton.pushdown import PushdownAutomaton
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import Tables
+from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.structural.scan import write_scan
 
 ALPHABET = st.sampled_from(b"ab<[ \n\xff")
@@ -16,7 +16,7 @@ some_words = st.lists(st.lists(ALPHABET, min_size=1, max_size=4).map(bytes), max
 DIGITS = b"0123456789"
 
 
-def scan(markers: list[bytes], opening: bytes | None, stops: bool) -> Tables:
+def scan(markers: list[bytes], opening: bytes | None, stops: bool) -> AutomatonTables:
     """A scan after which a digit says which marker ended it; the opening marker is 9."""
     graph = Graph()
     root = graph.rule()
@@ -27,7 +27,7 @@ def scan(markers: list[bytes], opening: bytes | None, stops: bool) -> Tables:
     found = graph.node()
     graph.edge(found, DIGITS[9], DIGITS[9], root.end)
     write_scan(graph, root.start, targets, {} if opening is None else {opening: found}, root.end if stops else None)
-    return assemble(Automaton(graph, root))
+    return assemble(PushdownAutomaton(graph, root))
 
 
 def ended_by(text: bytes, markers: list[bytes], opening: bytes | None) -> tuple[int, int] | None:
@@ -75,9 +75,9 @@ def test_without_stops_only_a_marker_ends_it(markers, text):
 def test_what_is_scanned_is_marked_as_reasoning_only_if_it_is():
     graph = Graph()
     root = graph.rule()
-    write_scan(graph, root.start, {b"</t>": root.end}, inside=True)
-    tables = assemble(Automaton(graph, root))
+    write_scan(graph, root.start, {b"</t>": root.end}, in_reasoning=True)
+    tables = assemble(PushdownAutomaton(graph, root))
     runner = Runner(tables)
-    assert [bool(tables.inside[runner.run(text).state]) for text in (b"", b"</", b"a<", b"a</t>")] == [True] * 3 + [
-        False
-    ]
+    assert [bool(tables.in_reasoning[runner.run(text).state]) for text in (b"", b"</", b"a<", b"a</t>")] == [
+        True
+    ] * 3 + [False]

@@ -25,7 +25,7 @@ class Layer(NamedTuple):
     some: tuple[int, ...]
 
 
-class Tally:
+class PropertyTracker:
     """Follows the properties of a shape as far as it asks for it.
 
     A JSON reader keeps the last of several properties of one name. So a free name (one that is no field) counts towards
