@@ -18,7 +18,7 @@ from backend.attention import AttentionBackend
 from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
-from backend.engine.programs import Programs
+from backend.engine.model_runner import ModelRunner
 from backend.models import families, hub, weights
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
@@ -62,7 +62,7 @@ def load_engine(options: LoadOptions, folder: Path, tokens: Sequence[bytes]) -> 
         decoder = weights.load(folder, config, dtype, progress)
     _log_sizes(options, decoder, sizes, backend.page_bytes)
     with _bar("compiling", MofNCompleteColumn()) as progress:
-        engine = Engine(Programs(decoder, sizes, backend, tokens, progress))
+        engine = Engine(ModelRunner(decoder, sizes, backend, tokens, progress))
     log.info("ready after %.1f s", time.monotonic() - began)
     return engine
 

@@ -1,9 +1,12 @@
-"""What goes into the engine and what comes out: plain values, no arrays, no HTTP."""
+"""What goes into the engine and what comes out: plain values, no HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
+
+import numpy as np
 
 from backend.grammar import MAX_CLOSING_TOKENS, Grammar
 
@@ -47,24 +50,61 @@ class ReasoningLimit:
         assert self.tokens >= 0 and 1 <= len(self.closing) <= MAX_CLOSING_TOKENS
 
 
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Positions of a prompt whose content is not what their token ids say, such as the placeholders of a picture.
+
+    start: the first position. length: how many. key: equal where the content is equal, such as a digest of it.
+    embeddings: float32 [length, D], what the model is given there in place of the embeddings of the ids.
+    """
+
+    start: int
+    length: int
+    key: Hashable
+    embeddings: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What an answer follows: token ids, at least one, and the spans that something else fills, in order.
+
+    The last token is fed by its id: it is in no span.
+    """
+
+    tokens: tuple[int, ...]
+    spans: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.tokens
+        ends = [(span.start, span.start + span.length) for span in self.spans]
+        assert all(0 <= start < end < len(self.tokens) for start, end in ends)
+        assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+        assert all(len(span.embeddings) == span.length for span in self.spans)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
 @dataclass(frozen=True)
 class Request:
     """One prompt and its choices: choice i draws with `seeds[i]`.
 
-    prompt: token ids, at least one. `len(prompt) + sampling.max_tokens` fits the engine's context.
+    `len(prompt) + sampling.max_tokens` fits the engine's context.
+    namespace: what else the keys and values depend on, such as an adapter; prompts of two never share what is computed.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
     grammar: None where any text will do. reasoning_limit: needs a grammar.
     """
 
-    prompt: tuple[int, ...]
+    prompt: Prompt
     sampling: SamplingParams
     seeds: tuple[int, ...]
     top_logprobs: int | None = None
     grammar: Grammar | None = None
     reasoning_limit: ReasoningLimit | None = None
+    namespace: Hashable = None
 
     def __post_init__(self) -> None:
-        assert self.prompt and self.seeds and self.sampling.max_tokens >= 1
+        assert self.seeds and self.sampling.max_tokens >= 1
         assert self.reasoning_limit is None or self.grammar is not None
 
 

@@ -15,13 +15,13 @@ from transformers.generation.streamers import BaseStreamer
 from backend import device
 from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
-from backend.engine.job import Job
-from backend.engine.programs import Programs
+from backend.engine.model_runner import ModelRunner
+from backend.engine.request_state import RequestState
 from backend.engine.scheduler import Scheduler
 from backend.grammar import Grammar
 from backend.models import families, weights
 from backend.models.decoder import kv_specs
-from backend.request import Request, SamplingParams, TokenEvent
+from backend.request import Prompt, Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
 
 
@@ -44,7 +44,7 @@ class Jaxchat:
         decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
         config = EngineConfig(context, pages=rows[-1] * -(-context // 16), row_buckets=rows, read_behind=False)
         backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
-        self._scheduler = Scheduler(Programs(decoder, config, backend, tokens))
+        self._scheduler = Scheduler(ModelRunner(decoder, config, backend, tokens))
 
     def generate(
         self, prompts: np.ndarray, new: int, temperature: float = 0.0, grammar: Grammar | None = None
@@ -55,8 +55,8 @@ class Jaxchat:
         arrivals: list[list[float]] = [[] for _ in prompts]
         began = time.perf_counter()
         for prompt, events in zip(prompts.tolist(), received, strict=True):
-            request = Request(tuple(prompt), sampling, seeds=(0,), grammar=grammar)
-            self._scheduler.add(Job(request, events.extend, fail=_raise))
+            request = Request(Prompt(tuple(prompt)), sampling, seeds=(0,), grammar=grammar)
+            self._scheduler.add(RequestState(request, events.extend, fail=_raise))
         while self._scheduler.step():
             now = time.perf_counter() - began
             for events, times in zip(received, arrivals, strict=True):

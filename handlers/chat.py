@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from backend.grammar import MAX_CLOSING_TOKENS, Grammar
-from backend.request import QueueFull, ReasoningLimit, Request
+from backend.request import Prompt, QueueFull, ReasoningLimit, Request
 from generated.models import ContainerChatCompletionBody
 from handlers.completion import Completion
 from handlers.constraint import Constraints
@@ -152,7 +152,7 @@ def engine_request(
     """The prompt with the parameters; raises APIError 422 where it leaves too little room for an answer."""
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
     return Request(
-        prompt=tuple(prompt),
+        prompt=Prompt(tuple(prompt)),
         sampling=sampling_params(body, max_tokens=max_tokens, end_tokens=loaded.tokenizer.end_tokens),
         seeds=choice_seeds(body),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
@@ -182,7 +182,7 @@ def decoders(chat: Chat, prepared: Prepared) -> list[ChoiceDecoder]:
     return [
         ChoiceDecoder(
             i,
-            tokenizer.text_stream(prepared.request.prompt, body.stop or [], markers),
+            tokenizer.text_stream(prepared.request.prompt.tokens, body.stop or [], markers),
             tokenizer,
             Reader(wanted.format, tools, opened=wanted.opened, split=wanted.split, new_id=call_id),
             logprobs=bool(body.logprobs),

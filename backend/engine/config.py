@@ -16,6 +16,9 @@ class EngineConfig:
     late a token is seen. read_behind: a block is read while the next one runs; False where programs run synchronously.
     max_queue: choices that may run or wait. grammar_cells: int32 cells for grammars, at least what the largest takes.
     grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
+    prompt_embeddings: prompts may have spans, whose embeddings the prefill programs then take beside the ids.
+    hidden_positions: positions of one row per prefill call whose hidden states come back, 0 for none; each costs the
+    last layer's share of the call, which is left out otherwise.
     deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
     `chunk` always, only what a prefill computed is reused, and nobody is admitted without all pages that it may need.
     """
@@ -31,6 +34,8 @@ class EngineConfig:
     max_queue: int = 1024
     grammar_cells: int = 3 << 22
     grammar_masks: int = 4096
+    prompt_embeddings: bool = False
+    hidden_positions: int = 0
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -61,18 +66,18 @@ class EngineConfig:
         return self.prefills[-1][1]
 
     @property
-    def widest_prefill(self) -> int:
+    def max_prefill_rows(self) -> int:
         """Rows of one prefill call at most."""
         return max(rows for rows, _ in self.prefills)
 
     @property
-    def most_prefilled(self) -> int:
+    def max_prefill_tokens(self) -> int:
         """Tokens of one prefill call at most, padding included."""
         return max(map(padded, self.prefills))
 
     @property
-    def width(self) -> int:
-        """W, pages of one row at most."""
+    def max_pages_per_row(self) -> int:
+        """M, pages of one row at most."""
         return self.pages_for(self.context)
 
     def pages_for(self, positions: int) -> int:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from functools import partial
 
 from backend.engine.compilations import compilations
-from backend.engine.job import Choice, Job
-from backend.engine.programs import Programs
+from backend.engine.model_runner import ModelRunner
+from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
@@ -28,16 +28,16 @@ class Engine:
     failure: why it can never draw again. unconstrainable: why no grammar can be enforced; None where one can.
     """
 
-    def __init__(self, programs: Programs) -> None:
-        self.context_length, self.vocab_size = programs.config.context, programs.vocab
-        self.max_choices = programs.config.rows
+    def __init__(self, runner: ModelRunner) -> None:
+        self.context_length, self.vocab_size = runner.config.context, runner.vocab
+        self.max_choices = runner.config.rows
         self.failure: str | None = None
-        self.unconstrainable = _why_unconstrainable(programs.missing_bytes)
-        self._config = programs.config
+        self.unconstrainable = _why_unconstrainable(runner.missing_bytes)
+        self._config = runner.config
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
-        self._open: dict[Job, Sink] = {}
+        self._open: dict[RequestState, Sink] = {}
         self._lock = threading.Lock()
-        self._scheduler = Scheduler(programs)
+        self._scheduler = Scheduler(runner)
         self._compiled_before = compilations()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -45,7 +45,7 @@ class Engine:
     def submit(self, request: Request) -> "Generation":
         """Queue a request from a running event loop. Raises QueueFull, EngineFailed."""
         generation = Generation(self, asyncio.get_running_loop())
-        generation.job = self._enqueue(request, generation.receive)
+        generation.state = self._enqueue(request, generation.receive)
         return generation
 
     def generate(self, request: Request) -> list[TokenEvent]:
@@ -59,9 +59,9 @@ class Engine:
             raise item
         return events
 
-    def cancel(self, choices: list[Choice]) -> None:
+    def cancel(self, sequences: list[SequenceState]) -> None:
         """End choices without further events; takes effect before the next dispatch."""
-        self._commands.put(partial(self._cancel, choices))
+        self._commands.put(partial(self._cancel, sequences))
 
     def stats(self) -> EngineStats:
         """How things stand; cheap, and not quite the same moment for all figures."""
@@ -72,8 +72,8 @@ class Engine:
             waiting=scheduler.waiting,
             pages=config.pages,
             page_tokens=config.page_tokens,
-            pages_used=scheduler.cache.used,
-            pages_cached=scheduler.cache.unused,
+            pages_used=scheduler.cache.num_used,
+            pages_cached=scheduler.cache.num_evictable,
             compilations=compilations() - self._compiled_before,
             **asdict(scheduler.totals),
         )
@@ -83,19 +83,22 @@ class Engine:
         self._commands.put(None)
         self._thread.join()
 
-    def _enqueue(self, request: Request, sink: Sink) -> Job:
+    def _enqueue(self, request: Request, sink: Sink) -> RequestState:
         assert len(request.prompt) + request.sampling.max_tokens <= self.context_length
+        assert self._config.prompt_embeddings or not request.prompt.spans, "the programs take token ids alone"
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
-            if sum(len(job.choices) for job in self._open) + len(request.seeds) > self._config.max_queue:
+            if sum(len(state.sequences) for state in self._open) + len(request.seeds) > self._config.max_queue:
                 raise QueueFull(f"{self._config.max_queue} choices are queued or running")
-            job = Job(request, lambda events: self._emit(job, events), lambda error: self._close_job(job, error))
-            self._open[job] = sink
-        self._commands.put(lambda scheduler: scheduler.add(job))
+            state = RequestState(
+                request, lambda events: self._emit(state, events), lambda error: self._close_request(state, error)
+            )
+            self._open[state] = sink
+        self._commands.put(lambda scheduler: scheduler.add(state))
         if request.grammar is not None:
             request.grammar.tables.add_done_callback(lambda _: self._commands.put(lambda scheduler: None))
-        return job
+        return state
 
     def _run(self) -> None:
         try:
@@ -117,23 +120,23 @@ class Engine:
             wait = False
         return True
 
-    def _emit(self, job: Job, events: list[TokenEvent]) -> None:
-        self._open[job](events)
-        self._close_if_ended(job)
+    def _emit(self, state: RequestState, events: list[TokenEvent]) -> None:
+        self._open[state](events)
+        self._close_if_ended(state)
 
-    def _cancel(self, choices: list[Choice], scheduler: Scheduler) -> None:
-        for choice in choices:
-            scheduler.cancel(choice)
-        for job in {choice.job for choice in choices}:
-            self._close_if_ended(job)
+    def _cancel(self, sequences: list[SequenceState], scheduler: Scheduler) -> None:
+        for sequence in sequences:
+            scheduler.cancel(sequence)
+        for state in {sequence.parent for sequence in sequences}:
+            self._close_if_ended(state)
 
-    def _close_if_ended(self, job: Job) -> None:
-        if all(choice.ended for choice in job.choices):
-            self._close_job(job, None)
+    def _close_if_ended(self, state: RequestState) -> None:
+        if all(sequence.ended for sequence in state.sequences):
+            self._close_request(state, None)
 
-    def _close_job(self, job: Job, end: End) -> None:
+    def _close_request(self, state: RequestState, end: End) -> None:
         with self._lock:
-            sink = self._open.pop(job, None)
+            sink = self._open.pop(state, None)
         if sink is not None:
             sink(end)
 
@@ -160,14 +163,14 @@ class Generation:
     """
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
-        self.job: Job | None = None
+        self.state: RequestState | None = None
         self._engine, self._loop = engine, loop
         self._received: asyncio.Queue[list[TokenEvent] | End] = asyncio.Queue()
 
     @property
     def admission(self) -> Admission | None:
         """How the request got into the batch; set before its first event comes."""
-        return None if self.job is None else self.job.admission
+        return None if self.state is None else self.state.admission
 
     def receive(self, item: list[TokenEvent] | End) -> None:
         """The engine's side; called in its thread."""
@@ -175,15 +178,15 @@ class Generation:
             self._loop.call_soon_threadsafe(self._received.put_nowait, item)
         except RuntimeError:
             log.info("the event loop of a request is gone; the request is cancelled")
-            self._engine.cancel(self._choices())
+            self._engine.cancel(self._sequences())
 
     def cancel(self, choice: int) -> None:
         """No further events for this choice; those already on their way are dropped."""
-        self._engine.cancel([self._choices()[choice]])
+        self._engine.cancel([self._sequences()[choice]])
 
     async def aclose(self) -> None:
         """Cancel every choice. May be called again, and after the end."""
-        self._engine.cancel(self._choices())
+        self._engine.cancel(self._sequences())
 
     async def __aiter__(self) -> AsyncIterator[TokenEvent]:
         while isinstance(item := await self._received.get(), list):
@@ -192,5 +195,5 @@ class Generation:
         if item is not None:
             raise item
 
-    def _choices(self) -> list[Choice]:
-        return self.job.choices if self.job is not None else []
+    def _sequences(self) -> list[SequenceState]:
+        return self.state.sequences if self.state is not None else []

@@ -1,13 +1,13 @@
 """From what a block of steps gave to the events that a request's owner sees."""
 
-from backend.engine.job import Choice
+from backend.engine.request_state import SequenceState
 from backend.engine.state import Block
 from backend.request import FinishReason, TokenEvent
 
 
-def events_of(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
+def events_of(sequence: SequenceState, block: Block, row: int) -> list[TokenEvent]:
     """The tokens that `row` drew in a block (numpy arrays), the last with its finish reason if the row is done."""
-    request, count = choice.job.request, int(block.count[row])
+    request, choice, count = sequence.request, sequence.choice, int(block.count[row])
     tokens = block.tokens[row, :count].tolist()
     reasons: list[FinishReason | None] = [None] * count
     is_end = [False] * count
@@ -16,13 +16,13 @@ def events_of(choice: Choice, block: Block, row: int) -> list[TokenEvent]:
         reasons[-1] = "stop" if is_end[-1] or block.finished[row] else "length"
     if request.top_logprobs is None:
         return [
-            TokenEvent(choice.index, token, finish_reason=reason, is_end=end)
+            TokenEvent(choice, token, finish_reason=reason, is_end=end)
             for token, reason, end in zip(tokens, reasons, is_end, strict=True)
         ]
     kept = slice(request.top_logprobs)
     return [
         TokenEvent(
-            choice=choice.index,
+            choice=choice,
             token=token,
             logprob=float(block.logprobs[row, i]),
             top_logprobs=tuple(

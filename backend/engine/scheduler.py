@@ -1,30 +1,39 @@
-"""Which choice holds which row, and what the device does next. Runs in the engine's thread; owns the decode state."""
+"""Which sequence holds which row, and what the device does next. Runs in the engine's thread; owns the decode state."""
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 
-from backend.engine.cache import Cache
 from backend.engine.config import bucket
 from backend.engine.events import events_of
-from backend.engine.job import Choice, Job
+from backend.engine.kv_cache import KVCacheManager
+from backend.engine.model_runner import ModelRunner, PrefillChunk
 from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
-from backend.engine.programs import Piece, Programs
+from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.state import Block
 from backend.grammar.device.arena import ArenaFull
 from backend.request import Admission, RequestFailed, TokenEvent
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What is to be done next. demand: for how many positions a sequence needs pages. shape: of a prefill program."""
+
+    demand: dict[SequenceState, int]
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True)
 class InFlight:
-    """A dispatched block of at most `steps` steps, and who held which row at that time."""
+    """A dispatched block of at most `tokens` tokens per row, and who held which row at that time."""
 
     block: Block
-    holders: dict[int, Choice]
-    steps: int
+    holders: dict[int, SequenceState]
+    tokens: int
     dispatched: float
 
 
@@ -47,39 +56,39 @@ class Scheduler:
     its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.
     """
 
-    def __init__(self, programs: Programs) -> None:
-        self._programs, self._config = programs, programs.config
-        self._state = programs.init_state()
-        self.cache, self.totals = Cache(self._config), Totals()
-        self._rows: list[Choice | None] = [None] * self._config.rows
-        self._waiting: list[Choice] = []
+    def __init__(self, runner: ModelRunner) -> None:
+        self._runner, self._config = runner, runner.config
+        self._state = runner.init_state()
+        self.cache, self.totals = KVCacheManager(self._config), Totals()
+        self._rows: list[SequenceState | None] = [None] * self._config.rows
+        self._waiting: list[SequenceState] = []
         self._in_flight: deque[InFlight] = deque()
         self._step_seconds = self._config.block_seconds  # until a block was read: one step
         self._read_at = 0.0
 
     @property
     def running(self) -> int:
-        """Choices that hold a row."""
+        """Sequences that hold a row."""
         return len(self._holders())
 
     @property
     def waiting(self) -> int:
-        """Choices that hold none yet, or none any more."""
+        """Sequences that hold none yet, or none any more."""
         return len(self._waiting)
 
-    def add(self, job: Job) -> None:
-        """Queue every choice of a job."""
-        self._waiting.extend(choice for choice in job.choices if not choice.ended)
+    def add(self, request: RequestState) -> None:
+        """Queue every sequence of a request."""
+        self._waiting.extend(sequence for sequence in request.sequences if not sequence.ended)
 
-    def cancel(self, choice: Choice) -> None:
-        """End a choice without a further event and free what it holds. Does nothing if it has ended."""
-        if choice.ended:
+    def cancel(self, sequence: SequenceState) -> None:
+        """End a sequence without a further event and free what it holds. Does nothing if it has ended."""
+        if sequence.ended:
             return
-        choice.ended = True
-        if choice in self._rows:
-            self._vacate(choice)
-        elif choice in self._waiting:
-            self._waiting.remove(choice)
+        sequence.ended = True
+        if sequence in self._rows:
+            self._vacate(sequence)
+        elif sequence in self._waiting:
+            self._waiting.remove(sequence)
 
     def step(self) -> bool:
         """One round. False if there was nothing to do, and will not be before a further command."""
@@ -91,125 +100,146 @@ class Scheduler:
         dispatched = self._dispatch()
         while len(self._in_flight) > (dispatched and self._config.read_behind):
             changed = True
-            self._deliver()
+            self._process_block()
         return changed or dispatched
 
-    def _holders(self) -> list[Choice]:
+    def _holders(self) -> list[SequenceState]:
         """Who holds a row, the first to be served first."""
-        return sorted((choice for choice in self._rows if choice is not None), key=lambda choice: choice.priority)
+        return sorted((s for s in self._rows if s is not None), key=lambda sequence: sequence.priority)
 
     # Rows
 
     def _admit(self) -> bool:
         """Give rows to those who wait, in order; nobody overtakes who does not fit."""
         admitted = False
-        while self._waiting and any(holder is None or not holder.job.compiled for holder in self._rows):
-            if not self._place(min(self._waiting, key=lambda choice: choice.priority)):
+        while self._waiting and any(holder is None or not holder.parent.compiled for holder in self._rows):
+            if not self._place(min(self._waiting, key=lambda sequence: sequence.priority)):
                 break
             admitted = True
         return admitted
 
-    def _place(self, choice: Choice) -> bool:
-        """Give the choice a row if it fits, also that of one whose grammar is not there yet."""
-        while not (None in self._rows and self._fits(choice)):
-            idle = [holder for holder in self._holders() if not holder.job.compiled]
-            if not idle or not choice.job.compiled:
+    def _place(self, sequence: SequenceState) -> bool:
+        """Give the sequence a row if it fits, also that of one whose grammar is not there yet."""
+        while not (None in self._rows and self._fits(sequence)):
+            idle = [holder for holder in self._holders() if not holder.parent.compiled]
+            if not idle or not sequence.parent.compiled:
                 return False
-            self._put_back(idle[-1])
-        self._waiting.remove(choice)
-        self._rows[self._rows.index(None)] = choice
+            self._preempt(idle[-1])
+        self._waiting.remove(sequence)
+        self._rows[self._rows.index(None)] = sequence
         if self._config.deterministic:
-            self.cache.grow(choice, choice.most_positions)
+            self.cache.allocate(sequence, sequence.max_positions)
         return True
 
-    def _fits(self, choice: Choice) -> bool:
+    def _fits(self, sequence: SequenceState) -> bool:
         """Whether there are pages for all its tokens, and one for each who decodes; of those it gets what is known."""
         if self._config.deterministic:
-            return self.cache.has(self._config.pages_for(choice.most_positions))
+            return self.cache.can_allocate(self._config.pages_for(sequence.max_positions))
         holders = self._holders()
-        spare = sum(holder.decoding for holder in holders)
-        if any(holder.job is choice.job for holder in holders) and not choice.drawn:
-            return self.cache.has(2 + spare)
-        self.cache.reuse(choice)
-        if self.cache.has(self._config.pages_for(choice.length) - len(choice.pages) + spare):
+        decoding = sum(holder.decoding for holder in holders)
+        if any(holder.parent is sequence.parent for holder in holders) and not sequence.num_output:
+            return self.cache.can_allocate(2 + decoding)
+        self.cache.match_prefix(sequence)
+        if self.cache.can_allocate(self.cache.missing(sequence, len(sequence.tokens)) + decoding):
             return True
-        self.cache.release(choice)
+        self.cache.release(sequence)
         return False
 
-    def _vacate(self, choice: Choice) -> None:
-        """Take row, pages and grammar from a choice."""
-        self._rows[self._rows.index(choice)] = None
-        self.cache.release(choice)
-        grammar = choice.job.request.grammar
-        if grammar is not None and choice.decoding:
-            self._programs.arena.release(grammar.key)
-        choice.decoding = False
+    def _vacate(self, sequence: SequenceState) -> None:
+        """Take row, pages and grammar from a sequence."""
+        self._rows[self._rows.index(sequence)] = None
+        self.cache.release(sequence)
+        grammar = sequence.request.grammar
+        if grammar is not None and sequence.decoding:
+            self._runner.arena.release(grammar.key)
+        sequence.decoding = False
 
-    def _put_back(self, choice: Choice) -> None:
-        """Let a choice wait again; what it has drawn must have been read."""
-        self.totals.preemptions += choice.decoding
-        self._vacate(choice)
-        self._waiting.append(choice)
+    def _preempt(self, sequence: SequenceState) -> None:
+        """Let a sequence wait again; what it has drawn must have been read."""
+        self.totals.preemptions += sequence.decoding
+        self._vacate(sequence)
+        self._waiting.append(sequence)
 
     def _compact(self) -> None:
         """Move rows down where the batch then fits a smaller one."""
-        held = [row for row, choice in enumerate(self._rows) if choice is not None]
+        held = [row for row, sequence in enumerate(self._rows) if sequence is not None]
         while held and bucket(self._config.batches, held[-1] + 1) > bucket(self._config.batches, len(held)):
             highest, free = held.pop(), self._rows.index(None)
-            self._state = self._programs.move_row(self._state, highest, free)
+            self._state = self._runner.move_row(self._state, highest, free)
             self._rows[free], self._rows[highest] = self._rows[highest], None
             held = sorted([*held, free])
 
-    def _grow(self, choice: Choice, positions: int) -> bool:
-        """Pages for so many positions, from those who come after the choice if need be. False: there are none now."""
-        while not self.cache.grow(choice, positions):
-            if self._in_flight:
-                self._deliver()  # who ended in there frees pages, and nobody else may be put back before it is read
-                if choice not in self._rows:
-                    return False
-                continue
-            last = next(holder for holder in reversed(self._holders()) if holder.pages or holder is choice)
-            if last is not choice or choice.decoding:
-                self._put_back(last)
-            if last is choice:
+    # Pages
+
+    def _reserve(self, plan: Callable[[], Plan]) -> tuple[Plan, list[SequenceState]]:
+        """Pages for what is to be done next; the plan, and who of it got them, the first to be served first.
+
+        plan: by how things stand when it is called. First blocks are read, as long as pages are wanting: who ends in
+        one frees his, and nobody may be preempted before what he has drawn is read. Then those who come last are
+        preempted for those who come first. After this nothing changes until the reserved pages are used.
+        """
+        current = plan()
+        while self._in_flight and not self.cache.can_allocate(self._missing(current)):
+            self._process_block()
+            current = plan()
+        in_order = sorted(current.demand, key=lambda sequence: sequence.priority)
+        return current, [sequence for sequence in in_order if self._allocate(sequence, current.demand[sequence])]
+
+    def _missing(self, plan: Plan) -> int:
+        """Pages that are to be taken for it."""
+        return sum(self.cache.missing(sequence, positions) for sequence, positions in plan.demand.items())
+
+    def _allocate(self, sequence: SequenceState, positions: int) -> bool:
+        """Pages for so many positions, from those who come after the sequence if need be. False: there are none now."""
+        while sequence in self._rows and not self.cache.allocate(sequence, positions):
+            last = next(holder for holder in reversed(self._holders()) if holder.pages or holder is sequence)
+            if last is not sequence or sequence.decoding:
+                self._preempt(last)
+            if last is sequence:
                 return False
-        return True
+        return sequence in self._rows
 
     # Prompts
 
     def _share_prompts(self) -> bool:
-        """Choices whose sibling has the prompt in the cache take it from there."""
+        """Sequences whose sibling has the prompt in the cache take it from there."""
         shared = False
-        for choice in self._holders():
-            if choice.remaining > 0 and not choice.decoding and not choice.drawn:
-                source = self._with_prompt(choice)
-                shared |= source is not None and self._share_prompt(choice, source)
+        for sequence in self._holders():
+            shared |= self._share_prompt(sequence)
         return shared
 
-    def _share_prompt(self, choice: Choice, source: Choice) -> bool:
-        """The whole pages at once, the last one as a copy; False where there is no page for it now."""
-        self.cache.share(choice, source)
-        filled = len(choice.job.request.prompt) - 1
-        if choice.cached < filled:
-            if not self._grow(choice, filled) or source not in self._rows:
-                return False
-            self._state = self._programs.copy_page(self._state, *self._last_pages(source, choice, filled))
-            choice.cached = filled
+    def _share_prompt(self, sequence: SequenceState) -> bool:
+        """The whole pages at once, the last one as a copy; False where there is nothing to share, or no page now."""
+        filled = sequence.num_prompt - 1
+
+        def plan() -> Plan:
+            source = self._sibling_with_prompt(sequence)
+            if source is None:
+                return Plan({})
+            self.cache.share_prompt(sequence, source)
+            return Plan({sequence: filled})
+
+        _, reserved = self._reserve(plan)
+        if not reserved:
+            return False
+        source = self._sibling_with_prompt(sequence)
+        if source is not None:
+            page = filled // self._config.page_tokens
+            self._state = self._runner.copy_page(self._state, source.pages[page], sequence.pages[page])
+            sequence.num_computed = filled
         return True
 
-    def _last_pages(self, source: Choice, choice: Choice, filled: int) -> tuple[int, int]:
-        page = filled // self._config.page_tokens
-        return source.pages[page], choice.pages[page]
-
-    def _with_prompt(self, choice: Choice) -> Choice | None:
-        """A sibling that holds the whole prompt."""
-        filled = len(choice.job.request.prompt) - 1
-        siblings = (holder for holder in self._rows if holder is not None and holder.job is choice.job)
-        return next((other for other in siblings if other is not choice and other.cached >= filled), None)
+    def _sibling_with_prompt(self, sequence: SequenceState) -> SequenceState | None:
+        """One that holds the whole prompt, where the sequence is still without it."""
+        if sequence not in self._rows or sequence.num_uncomputed == 0 or sequence.decoding or sequence.num_output:
+            return None
+        filled = sequence.num_prompt - 1
+        siblings = (holder for holder in self._rows if holder is not None and holder.parent is sequence.parent)
+        return next((other for other in siblings if other is not sequence and other.num_computed >= filled), None)
 
     def _prefill(self) -> bool:
         """Run prefill programs, of as many tokens together as the largest has: so long may a stream be delayed."""
-        changed, room = False, self._config.most_prefilled
+        changed, room = False, self._config.max_prefill_tokens
         while (tokens := self._prefill_once(room)) is not None:
             changed, room = True, room - tokens
         return changed
@@ -219,141 +249,159 @@ class Scheduler:
 
         Gives its tokens, padding included; 0 where the cache had all of somebody's, and others may share them first.
         """
-        work = [choice for choice in self._holders() if choice.remaining > 0 and self._is_first(choice)]
-        for choice in work[: self._config.widest_prefill]:
-            self.cache.reuse(choice)
-        if not all(choice.remaining for choice in work):
+        work = self._to_prefill()
+        for sequence in work[: self._config.max_prefill_rows]:
+            self.cache.match_prefix(sequence)
+        if not all(sequence.num_uncomputed for sequence in work):
             return 0
+        plan, reserved = self._reserve(lambda: self._plan_prefill(room))
+        if plan.shape is None or not reserved:
+            return None
+        chunks = [self._chunk(sequence, plan.demand[sequence]) for sequence in reserved]
+        self._state, _ = self._runner.prefill(self._state, plan.shape, chunks)
+        for sequence in reserved:
+            sequence.parent.started = sequence.parent.started or time.monotonic()
+            sequence.num_computed = plan.demand[sequence]
+            self.cache.insert_prefix(sequence)
+        return padded(plan.shape)
+
+    def _to_prefill(self) -> list[SequenceState]:
+        """Of those who hold rows; of the sequences of a request, one prefills the prompt for all."""
+        waiting: set[RequestState] = set()
+        work = []
+        for sequence in self._holders():
+            first = bool(sequence.num_output) or sequence.parent not in waiting
+            if not sequence.num_output:
+                waiting.add(sequence.parent)
+            if first and sequence.num_uncomputed:
+                work.append(sequence)
+        return work
+
+    def _plan_prefill(self, room: int) -> Plan:
+        """A program of at most `room` tokens, and whose it takes: the first's, with others' where that costs less."""
+        work = self._to_prefill()
         if not work:
-            return None
-        shape, chosen = self._pick(work)
-        if padded(shape) > room:
-            return None
-        pieces: list[tuple[Choice, Piece]] = []
-        for choice in chosen:
-            end = choice.cached + min(choice.remaining, shape[1])
-            if self._grow(choice, end):
-                pieces.append((choice, Piece(choice.tokens[choice.cached : end], choice.cached, choice.pages)))
-        if not pieces:
-            return None
-        self._state = self._programs.prefill(self._state, shape, [piece for _, piece in pieces])
-        for choice, piece in pieces:
-            choice.job.started = choice.job.started or time.monotonic()
-            choice.cached += len(piece.tokens)
-            self.cache.remember(choice)
-        return padded(shape)
-
-    def _is_first(self, choice: Choice) -> bool:
-        """Of the choices of a job that hold rows, one prefills the prompt for all."""
-        siblings = [c for c in self._holders() if c.job is choice.job and not c.drawn]
-        return bool(choice.drawn) or siblings[0] is choice
-
-    def _pick(self, work: list[Choice]) -> tuple[Shape, list[Choice]]:
-        """A program, and whose tokens it takes: the first's, with others' where one call for all costs less."""
+            return Plan({})
         first, shapes = work[0], self._config.prefills
-        for shape in shapes:
-            group = [choice for choice in work if choice.remaining <= shape[1]][: shape[0]]
-            if first in group and cost(shape) < sum(cheapest(shapes, choice.remaining)[0] for choice in group):
-                return shape, group
-        return cheapest(shapes, first.remaining)[1], [first]
+        shape, group = cheapest(shapes, first.num_uncomputed)[1], [first]
+        for other in shapes:
+            fitting = [sequence for sequence in work if sequence.num_uncomputed <= other[1]][: other[0]]
+            alone = sum(cheapest(shapes, sequence.num_uncomputed)[0] for sequence in fitting)
+            if first in fitting and cost(other) < alone:
+                shape, group = other, fitting
+                break
+        if padded(shape) > room:
+            return Plan({})
+        return Plan({s: s.num_computed + min(s.num_uncomputed, shape[1]) for s in group}, shape)
+
+    def _chunk(self, sequence: SequenceState, end: int) -> PrefillChunk:
+        """Its tokens up to position `end`, which are not computed yet."""
+        start = sequence.num_computed
+        return PrefillChunk(sequence.tokens[start:end], start, sequence.pages, sequence.request.prompt.spans)
 
     def _start_all(self) -> bool:
         """Let everyone decode whose tokens are in the cache."""
-        ready = [c for c in self._holders() if not c.decoding and c.remaining == 0 and c.job.compiled]
-        return sum(not choice.ended and self._start(choice) for choice in ready) > 0
+        ready = [s for s in self._holders() if not s.decoding and s.num_uncomputed == 0 and s.parent.compiled]
+        return sum(not sequence.ended and self._start(sequence) for sequence in ready) > 0
 
-    def _start(self, choice: Choice) -> bool:
-        """Let the choice decode; not yet if its grammar must wait for room."""
-        request, grammar = choice.job.request, choice.job.request.grammar
+    def _start(self, sequence: SequenceState) -> bool:
+        """Let the sequence decode; not yet if its grammar must wait for room."""
+        request, grammar = sequence.request, sequence.request.grammar
         try:
-            placed = None if grammar is None else self._programs.arena.acquire(grammar.key, grammar.tables.result())
+            placed = None if grammar is None else self._runner.arena.acquire(grammar.key, grammar.tables.result())
         except ArenaFull:
             return False
-        choice.decoding = True
+        sequence.decoding = True
         try:
-            start = self._programs.row_state(request, choice.index, choice.drawn, placed)
+            start = self._runner.row_state(request, sequence.choice, sequence.output_tokens, placed)
         except Exception as error:
-            self._fail(choice.job, error)
+            self._fail(sequence.parent, error)
             return True
-        self._state = self._programs.admit(self._state, self._rows.index(choice), start)
-        self._note_admission(choice)
+        self._state = self._runner.admit(self._state, self._rows.index(sequence), start)
+        self._note_admission(sequence)
         return True
 
-    def _fail(self, job: Job, error: Exception) -> None:
-        """End one job, with what went wrong in it."""
-        for choice in job.choices:
-            self.cancel(choice)
+    def _fail(self, request: RequestState, error: Exception) -> None:
+        """End one request, with what went wrong in it."""
+        for sequence in request.sequences:
+            self.cancel(sequence)
         failure = RequestFailed(f"the engine could not start the request: {error!r}")
         failure.__cause__ = error
-        job.fail(failure)
+        request.fail(failure)
 
-    def _note_admission(self, choice: Choice) -> None:
-        job = choice.job
-        if job.admission is None:
-            began = job.started or time.monotonic()
-            job.admission = Admission(began - job.submitted, choice.matched)
-            self.totals.prompt_tokens += len(job.request.prompt)
-            self.totals.cached_tokens += choice.matched
+    def _note_admission(self, sequence: SequenceState) -> None:
+        request = sequence.parent
+        if request.admission is None:
+            began = request.started or time.monotonic()
+            request.admission = Admission(began - request.submitted, sequence.num_cached)
+            self.totals.prompt_tokens += sequence.num_prompt
+            self.totals.cached_tokens += sequence.num_cached
 
     # Blocks
 
     def _dispatch(self) -> bool:
         """Start a block for every row that decodes; False if there is none."""
         steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
-        for choice in self._holders():
-            if choice.decoding:
-                ahead = steps + sum(block.steps for block in self._in_flight if choice in block.holders.values())
-                self._grow(choice, min(choice.length - 1 + ahead, choice.most_positions))
-        holders = {row: choice for row, choice in enumerate(self._rows) if choice is not None and choice.decoding}
+        self._reserve(lambda: self._plan_decode(steps))
+        holders = {row: s for row, s in enumerate(self._rows) if s is not None and s.decoding}
         if not holders:
             return False
-        live, tables = self._batch(holders)
-        leave = any(choice.job.compiled for choice in self._waiting)
+        active, page_table = self._batch(holders)
+        stop_on_finish = any(sequence.parent.compiled for sequence in self._waiting)
         dispatched = time.monotonic()  # before: where programs run synchronously, the call is the run
-        self._state, block = self._programs.decode(self._state, tables, live, steps, leave)
+        self._state, block = self._runner.decode(self._state, page_table, active, steps, stop_on_finish)
         self._in_flight.append(InFlight(block, holders, steps, dispatched))
         self.totals.dispatches += 1
         return True
 
-    def _batch(self, holders: dict[int, Choice]) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows are live, bool [B], and their pages, int32 [B, W]."""
+    def _plan_decode(self, tokens: int) -> Plan:
+        """So many more tokens for everyone who decodes, behind those that are in flight."""
+        demand = {}
+        for sequence in self._holders():
+            if sequence.decoding:
+                ahead = sum(block.tokens for block in self._in_flight if sequence in block.holders.values())
+                demand[sequence] = min(len(sequence.tokens) - 1 + tokens + ahead, sequence.max_positions)
+        return Plan(demand)
+
+    def _batch(self, holders: dict[int, SequenceState]) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows are active, bool [B], and their pages, int32 [B, M]."""
         size = bucket(self._config.batches, max(holders) + 1)
-        live, tables = np.zeros(size, bool), np.zeros((size, self._config.width), np.int32)
-        for row, choice in holders.items():
-            live[row], tables[row, : len(choice.pages)] = True, choice.pages
-        return live, tables
+        active, page_table = np.zeros(size, bool), np.zeros((size, self._config.max_pages_per_row), np.int32)
+        for row, sequence in holders.items():
+            active[row], page_table[row, : len(sequence.pages)] = True, sequence.pages
+        return active, page_table
 
-    def _deliver(self) -> None:
+    def _process_block(self) -> None:
         """Read the oldest block and hand its events out; frees what those who ended hold."""
-        behind = self._in_flight.popleft()
-        block = self._read(behind)
-        events: dict[Job, list[TokenEvent]] = {}
-        for row, choice in behind.holders.items():
-            if choice.ended:
+        in_flight = self._in_flight.popleft()
+        block = self._read(in_flight)
+        events: dict[RequestState, list[TokenEvent]] = {}
+        for row, sequence in in_flight.holders.items():
+            if sequence.ended:
                 continue
-            new = events_of(choice, block, row)
-            choice.drawn += [event.token for event in new]
-            choice.cached += len(new)
-            events.setdefault(choice.job, []).extend(new)
+            new = events_of(sequence, block, row)
+            sequence.tokens += [event.token for event in new]
+            sequence.num_computed += len(new)
+            events.setdefault(sequence.parent, []).extend(new)
             if block.done[row]:
-                self.cancel(choice)
+                self.cancel(sequence)
         self.totals.steps += int(block.steps)
-        for job, of_job in events.items():
-            if of_job:
-                self.totals.output_tokens += len(of_job)
-                job.emit(of_job)
+        for request, of_request in events.items():
+            if of_request:
+                self.totals.output_tokens += len(of_request)
+                request.emit(of_request)
 
-    def _read(self, behind: InFlight) -> Block:
+    def _read(self, in_flight: InFlight) -> Block:
         """The block as numpy arrays; log-probabilities only if somebody wants them."""
-        block = behind.block
-        wanted = any(choice.job.request.top_logprobs is not None for choice in behind.holders.values())
+        block = in_flight.block
+        wanted = any(sequence.request.top_logprobs is not None for sequence in in_flight.holders.values())
         names = ("tokens", "count", "done", "finished", "steps") + (
             ("logprobs", "top_ids", "top_logprobs") if wanted else ()
         )
         host = jax.device_get({name: getattr(block, name) for name in names})
         now = time.monotonic()
         if host["steps"]:
-            seconds = (now - max(self._read_at, behind.dispatched)) / int(host["steps"])
+            seconds = (now - max(self._read_at, in_flight.dispatched)) / int(host["steps"])
             self._step_seconds += 0.3 * (seconds - self._step_seconds)
         self._read_at = now
         return Block(**{name: host.get(name) for name in Block.__dataclass_fields__})

@@ -29,18 +29,18 @@ class RowState:
     """The rows apart from their keys and values. On the host: one row, without the leading axis.
 
     token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
-    drawn: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
+    num_output: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
     logprobs: bool [B], wants log-probabilities.
-    in_prompt: bool [B, V], tokens of the prompt. counts: int32 [B, V], how often each token was drawn.
+    in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
     """
 
     token: jax.Array
     position: jax.Array
-    drawn: jax.Array
+    num_output: jax.Array
     done: jax.Array
     logprobs: jax.Array
     in_prompt: jax.Array
-    counts: jax.Array
+    output_counts: jax.Array
     params: SamplingArrays
     grammar: GrammarState
 
@@ -48,21 +48,21 @@ class RowState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecodeState:
-    """caches: one per layer, as the back end has it. rows: the R rows. allowed: token masks that are known."""
+    """cache: keys and values, as the attention back end has them. rows: R of them. masks: the token masks known."""
 
-    caches: Cache
+    cache: Cache
     rows: RowState
-    allowed: RowCache
+    masks: RowCache
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Block:
-    """What up to `max_steps` steps gave. Row b drew tokens[b, :count[b]].
+    """What one dispatch of decoding steps gave. Row b drew tokens[b, :count[b]], each step none, one or several.
 
-    tokens: int32 [B, M]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and
+    tokens: int32 [B, O]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and
     nothing may follow. steps: int32, how many ran.
-    logprobs: float32 [B, M]. top_ids: int32 [B, M, 20]. top_logprobs: float32 [B, M, 20]; zero where no row wants them.
+    logprobs: float32 [B, O]. top_ids: int32 [B, O, 20]. top_logprobs: float32 [B, O, 20]; zero where no row wants them.
     """
 
     tokens: jax.Array
@@ -80,54 +80,54 @@ def init_state(
 ) -> DecodeState:
     """An empty state: every row is done."""
     rows, words = sizes.rows, vocabulary.words
-    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "drawn")}
+    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output")}
     return DecodeState(
-        caches=backend.init_cache(sizes.pages),
+        cache=backend.init_cache(sizes.pages),
         rows=RowState(
             **zeros,
             done=jnp.ones(rows, bool),
             logprobs=jnp.zeros(rows, bool),
             in_prompt=jnp.zeros((rows, config.vocab), bool),
-            counts=jnp.zeros((rows, config.vocab), jnp.int32),
+            output_counts=jnp.zeros((rows, config.vocab), jnp.int32),
             params=params.empty(rows, config.vocab),
             grammar=grammar_state.empty(rows, words),
         ),
-        allowed=grammar_rows.empty_cache(sizes.grammar_masks, words, KEY_WORDS + vocabulary.closers),
+        masks=grammar_rows.empty_cache(sizes.grammar_masks, words, KEY_WORDS + vocabulary.closers),
     )
 
 
 def first_row_state(
-    request: Request, choice: int, drawn: Sequence[int], vocabulary: Vocabulary, grammar: GrammarState
+    request: Request, choice: int, output: Sequence[int], vocabulary: Vocabulary, grammar: GrammarState
 ) -> RowState:
     """A row whose tokens but the last are in the cache: that one is fed by the first decoding step.
 
-    drawn: what the choice drew before. grammar: where it stands after that.
+    output: what the choice drew before. grammar: where it stands after that.
     """
-    vocab, prompt = vocabulary.size, request.prompt
+    vocab, prompt = vocabulary.size, request.prompt.tokens
     in_prompt = np.zeros(vocab, bool)
     in_prompt[list(prompt)] = True
     values: dict[str, Any] = {
-        "token": np.asarray(drawn[-1] if drawn else prompt[-1], np.int32),
-        "position": np.asarray(len(prompt) + len(drawn) - 1, np.int32),
-        "drawn": np.asarray(len(drawn), np.int32),
+        "token": np.asarray(output[-1] if output else prompt[-1], np.int32),
+        "position": np.asarray(len(prompt) + len(output) - 1, np.int32),
+        "num_output": np.asarray(len(output), np.int32),
         "done": np.asarray(False),
         "logprobs": np.asarray(request.top_logprobs is not None),
         "in_prompt": in_prompt,
-        "counts": np.bincount(np.asarray(drawn, np.int64), minlength=vocab).astype(np.int32),
+        "output_counts": np.bincount(np.asarray(output, np.int64), minlength=vocab).astype(np.int32),
     }
     return RowState(**values, params=params.row(request.sampling, request.seeds[choice], vocab), grammar=grammar)
 
 
-def empty_block(rows: int, steps: int, vocab: int) -> Block:
-    """A block to be filled by `steps` steps at most."""
-    top = (rows, steps, min(MAX_TOP, vocab))
+def empty_block(rows: int, capacity: int, vocab: int) -> Block:
+    """A block that takes up to `capacity` (O) tokens of each row."""
+    top = (rows, capacity, min(MAX_TOP, vocab))
     return Block(
-        tokens=jnp.zeros((rows, steps), jnp.int32),
+        tokens=jnp.zeros((rows, capacity), jnp.int32),
         count=jnp.zeros(rows, jnp.int32),
         done=jnp.zeros(rows, bool),
         finished=jnp.zeros(rows, bool),
         steps=jnp.zeros((), jnp.int32),
-        logprobs=jnp.zeros((rows, steps), jnp.float32),
+        logprobs=jnp.zeros((rows, capacity), jnp.float32),
         top_ids=jnp.zeros(top, jnp.int32),
         top_logprobs=jnp.zeros(top, jnp.float32),
     )

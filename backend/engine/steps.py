@@ -1,11 +1,11 @@
-"""The functions that advance the decode state. Pure; compiled by programs.py, which donates `state` to every one."""
+"""The functions that advance the decode state. Pure; compiled by model_runner.py, which donates `state` to each."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 
-from backend.attention import AttentionBackend
+from backend.attention import AttentionBackend, Cache
 from backend.engine.state import Block, DecodeState, RowState, empty_block
 from backend.grammar.device import step as grammars
 from backend.grammar.device.rows import RowCache
@@ -14,26 +14,38 @@ from backend.models.decoder import Decoder
 from backend.sampling import logprobs
 from backend.sampling.chain import Drawn, sample
 
-Carry = tuple[tuple, RowState, RowCache, Block]
+Carry = tuple[Cache, RowState, RowCache, Block]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class PrefillInput:
+    """Chunks of B sequences, up to T tokens each.
+
+    page_table: int32 [B, M], their pages. tokens: int32 [B, T], padded at the end with -1. starts: int32 [B], the
+    positions of the first. chosen: int32 [B, C], which of the T have their hidden states given back.
+    filled: bool [B, T], where `embeddings` float32 [B, T, D] stand in place of the ids'; None where none do.
+    """
+
+    page_table: jax.Array
+    tokens: jax.Array
+    starts: jax.Array
+    chosen: jax.Array
+    filled: jax.Array | None = None
+    embeddings: jax.Array | None = None
 
 
 def prefill(
-    decoder: Decoder,
-    state: DecodeState,
-    tables: jax.Array,
-    tokens: jax.Array,
-    starts: jax.Array,
-    backend: AttentionBackend,
-) -> DecodeState:
-    """Put pieces of B sequences into the cache.
-
-    tables: int32 [B, W], their pages. tokens: int32 [B, T], padded at the end with -1. starts: int32 [B], the positions
-    of the first.
-    """
-    positions = jnp.where(tokens < 0, -1, starts[:, None] + jnp.arange(tokens.shape[1]))
-    context = decoder.context(positions, backend.attend(tables))
-    _, caches = decoder(decoder.embed(jnp.maximum(tokens, 0)), context, state.caches)
-    return replace(state, caches=caches)
+    decoder: Decoder, state: DecodeState, chunks: PrefillInput, backend: AttentionBackend
+) -> tuple[DecodeState, jax.Array]:
+    """Put chunks of B sequences into the cache; also the hidden states [B, C, D] of the chosen positions."""
+    tokens = chunks.tokens
+    positions = jnp.where(tokens < 0, -1, chunks.starts[:, None] + jnp.arange(tokens.shape[1]))
+    x = decoder.embed(jnp.maximum(tokens, 0))
+    if chunks.filled is not None and chunks.embeddings is not None:
+        x = jnp.where(chunks.filled[..., None], chunks.embeddings.astype(x.dtype), x)
+    hidden, cache = decoder(x, decoder.context(positions, backend.attend(chunks.page_table)), state.cache)
+    return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
 
 
 def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
@@ -43,13 +55,12 @@ def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
 
 def move_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
     """Make row `target` equal to row `source`."""
-    moved = jax.tree.map(lambda x: x.at[target].set(x[source]), state.rows)
-    return replace(state, rows=moved)
+    return replace(state, rows=jax.tree.map(lambda x: x.at[target].set(x[source]), state.rows))
 
 
 def copy_page(state: DecodeState, source: jax.Array, target: jax.Array, backend: AttentionBackend) -> DecodeState:
     """Make page `target` equal to page `source`."""
-    return replace(state, caches=backend.copy_page(state.caches, source, target))
+    return replace(state, cache=backend.copy_page(state.cache, source, target))
 
 
 def decode(
@@ -57,83 +68,105 @@ def decode(
     state: DecodeState,
     cells: jax.Array,
     vocabulary: Vocabulary,
-    tables: jax.Array,
-    live: jax.Array,
+    page_table: jax.Array,
+    active: jax.Array,
     steps: jax.Array,
-    leave: jax.Array,
+    stop_on_finish: jax.Array,
     backend: AttentionBackend,
     max_steps: int,
 ) -> tuple[DecodeState, Block]:
-    """Draw up to `steps` tokens for each of the first B rows that is `live` (bool [B]) and not done.
+    """Run up to `steps` decoding steps for each of the first B rows that is `active` (bool [B]) and not done.
 
-    cells: the grammars, int32 [capacity]. tables: int32 [B, W], pages for all positions that may be fed. steps: int32,
-    at most `max_steps`. leave: bool, return as soon as a row has ended (somebody waits for it). Ends early when no row
-    is left. Other rows of the state are not touched.
+    cells: the grammars, int32 [capacity]. page_table: int32 [B, M], pages for all positions that may be fed.
+    steps: int32, at most `max_steps`. stop_on_finish: bool, return as soon as a row has ended (somebody waits for it).
+    Ends early when no row is left. Other rows of the state are not touched.
     """
-    size, attend = live.size, backend.attend(tables)
+    size, attend = active.size, backend.attend(page_table)
     before = jax.tree.map(lambda x: x[:size], state.rows)
 
-    def wanted(carry: Carry) -> jax.Array:
+    def unfinished(carry: Carry) -> jax.Array:
         _, rows, _, block = carry
-        ended = (live & rows.done & ~before.done).any()
-        return (block.steps < steps) & (live & ~rows.done).any() & ~(leave & ended)
+        ended = (active & rows.done & ~before.done).any()
+        return (block.steps < steps) & (active & ~rows.done).any() & ~(stop_on_finish & ended)
 
     def step(carry: Carry) -> Carry:
-        caches, rows, allowed, block = carry
-        active = live & ~rows.done
-        positions = jnp.where(active, rows.position, -1)[:, None]
-        context = decoder.context(positions, attend)
-        hidden, caches = decoder(decoder.embed(rows.token[:, None]), context, caches)
+        cache, rows, masks, block = carry
+        running = active & ~rows.done
+        positions = jnp.where(running, rows.position, -1)[:, None]
+        hidden, cache = decoder(decoder.embed(rows.token[:, None]), decoder.context(positions, attend), cache)
         logits = decoder.logits(hidden[:, 0])
-        allowed, bits = grammars.allowed(cells, vocabulary, allowed, rows.grammar, active)
+        masks, bits = grammars.allowed(cells, vocabulary, masks, rows.grammar, running)
         masked = (rows.grammar.constrained, lambda x: grammars.mask(x, bits))
-        drawn = Drawn(active, rows.in_prompt, rows.counts, rows.drawn)
+        drawn = Drawn(running, rows.in_prompt, rows.output_counts, rows.num_output)
         tokens = sample(logits, rows.params, drawn, rows.position + 1, masked)
-        block = _record(block, rows, active, tokens, logits)
-        return caches, _advance(cells, vocabulary, rows, active, tokens), allowed, block
+        rows, block = accept(
+            cells, vocabulary, rows, block, tokens[:, None], running.astype(jnp.int32), logits[:, None]
+        )
+        return cache, rows, masks, replace(block, steps=block.steps + 1)
 
-    block = empty_block(size, max_steps, state.rows.counts.shape[1])
-    caches, rows, allowed, block = jax.lax.while_loop(wanted, step, (state.caches, before, state.allowed, block))
+    block = empty_block(size, max_steps, state.rows.output_counts.shape[1])
+    cache, rows, masks, block = jax.lax.while_loop(unfinished, step, (state.cache, before, state.masks, block))
     merged = jax.tree.map(lambda x, new: x.at[:size].set(new), state.rows, rows)
     block = replace(block, done=rows.done, finished=grammars.finished(cells, rows.grammar))
-    return DecodeState(caches, merged, allowed), block
+    return DecodeState(cache, merged, masks), block
+
+
+def accept(
+    cells: jax.Array,
+    vocabulary: Vocabulary,
+    rows: RowState,
+    block: Block,
+    tokens: jax.Array,
+    count: jax.Array,
+    logits: jax.Array,
+) -> tuple[RowState, Block]:
+    """What one step drew goes to the rows and into the block: of row b the first count[b] of tokens[b].
+
+    tokens: int32 [B, A], A the most that a step may give. count: int32 [B], 0 for rows that take no part.
+    logits: float32 [B, A, V], what each token was drawn from. A row that is done takes nothing more.
+    """
+    for i in range(tokens.shape[1]):
+        accepted = (count > i) & ~rows.done
+        block = _record(block, rows, accepted, tokens[:, i], logits[:, i])
+        rows = _advance(cells, vocabulary, rows, accepted, tokens[:, i])
+    return rows, block
 
 
 def _advance(
-    cells: jax.Array, vocabulary: Vocabulary, rows: RowState, active: jax.Array, tokens: jax.Array
+    cells: jax.Array, vocabulary: Vocabulary, rows: RowState, accepted: jax.Array, tokens: jax.Array
 ) -> RowState:
-    """The rows after drawing `tokens` int32 [B] where `active`."""
+    """The rows after tokens int32 [B] where `accepted`."""
     index = jnp.arange(tokens.size)
-    drawn = rows.drawn + active
+    num_output = rows.num_output + accepted
     is_end = rows.params.is_end[index, tokens]
-    grammar = grammars.advance(cells, vocabulary, rows.grammar, active & ~is_end, tokens)
-    ended = is_end | (drawn >= rows.params.max_tokens) | grammars.finished(cells, grammar)
+    grammar = grammars.advance(cells, vocabulary, rows.grammar, accepted & ~is_end, tokens)
+    ended = is_end | (num_output >= rows.params.max_tokens) | grammars.finished(cells, grammar)
     return replace(
         rows,
-        token=jnp.where(active, tokens, rows.token),
-        position=rows.position + active,
-        drawn=drawn,
-        done=rows.done | (active & ended),
-        counts=rows.counts.at[index, tokens].add(active.astype(jnp.int32)),
+        token=jnp.where(accepted, tokens, rows.token),
+        position=rows.position + accepted,
+        num_output=num_output,
+        done=rows.done | (accepted & ended),
+        output_counts=rows.output_counts.at[index, tokens].add(accepted.astype(jnp.int32)),
         grammar=grammar,
     )
 
 
-def _record(block: Block, rows: RowState, active: jax.Array, tokens: jax.Array, logits: jax.Array) -> Block:
-    """The block with this step's tokens, and with log-probabilities if an active row wants them."""
-    at = block.steps
+def _record(block: Block, rows: RowState, accepted: jax.Array, tokens: jax.Array, logits: jax.Array) -> Block:
+    """The block with one more token of each row that is `accepted`, and log-probabilities if one of them wants them."""
+    index, capacity = jnp.arange(tokens.size), block.tokens.shape[1]
+    at = jnp.where(accepted, block.count, capacity)  # past the end: what is written there is dropped
 
     def with_logprobs(arrays: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         new = logprobs.of_tokens(logits, tokens)
-        return tuple(x.at[:, at].set(y) for x, y in zip(arrays, new, strict=True))
+        return tuple(x.at[index, at].set(y, mode="drop") for x, y in zip(arrays, new, strict=True))
 
     arrays = (block.logprobs, block.top_ids, block.top_logprobs)
-    arrays = jax.lax.cond((active & rows.logprobs).any(), with_logprobs, lambda x: x, arrays)
+    arrays = jax.lax.cond((accepted & rows.logprobs).any(), with_logprobs, lambda x: x, arrays)
     return replace(
         block,
-        tokens=block.tokens.at[:, at].set(tokens),
-        count=block.count + active,
-        steps=at + 1,
+        tokens=block.tokens.at[index, at].set(tokens, mode="drop"),
+        count=block.count + accepted,
         logprobs=arrays[0],
         top_ids=arrays[1],
         top_logprobs=arrays[2],

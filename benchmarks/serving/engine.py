@@ -15,12 +15,12 @@ import numpy as np
 from backend import device
 from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
-from backend.engine.job import Job
-from backend.engine.programs import Programs
+from backend.engine.model_runner import ModelRunner
+from backend.engine.request_state import RequestState
 from backend.engine.scheduler import Scheduler
 from backend.models import families, weights
 from backend.models.decoder import Decoder, kv_specs
-from backend.request import Request, SamplingParams
+from backend.request import Prompt, Request, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Block:
         return 1 - self.device_seconds / self.seconds
 
 
-class TimedPrograms:
-    """Programs whose `decode` is timed until its result is there; what else is asked of them is theirs."""
+class TimedRunner:
+    """ModelRunner whose `decode` is timed until its result is there; what else is asked of them is theirs."""
 
-    def __init__(self, programs: Programs) -> None:
-        self._programs = programs
+    def __init__(self, runner: ModelRunner) -> None:
+        self._runner = runner
         self.other_calls, self.decodes = 0, []
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._programs, name)
+        value = getattr(self._runner, name)
         if not callable(value) or name == "row_state":
             return value
         return partial(self._counted, value)
@@ -55,9 +55,9 @@ class TimedPrograms:
         return call(*args)
 
     def decode(self, *args: Any) -> Any:
-        """`Programs.decode`, complete."""
+        """`ModelRunner.decode`, complete."""
         began = time.perf_counter()
-        result = jax.block_until_ready(self._programs.decode(*args))
+        result = jax.block_until_ready(self._runner.decode(*args))
         self.decodes.append((time.perf_counter() - began, int(result[1].steps)))
         return result
 
@@ -73,16 +73,16 @@ class Driver:
 
     def __init__(self, decoder: Decoder, config: EngineConfig) -> None:
         backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
-        self._programs = TimedPrograms(Programs(decoder, config, backend))
-        self._scheduler = Scheduler(self._programs)
+        self._runner = TimedRunner(ModelRunner(decoder, config, backend))
+        self._scheduler = Scheduler(self._runner)
 
     def blocks(self, prompts: np.ndarray, new: int) -> list[Block]:
         """Decode `new` tokens after each of prompts int [B, T]; the blocks in which all rows decoded throughout."""
         sampling = SamplingParams(max_tokens=new, end_tokens=(), temperature=0.0)
         received: list[list] = [[] for _ in prompts]
         for prompt, events in zip(prompts.tolist(), received, strict=True):
-            request = Request(tuple(prompt), sampling, seeds=(0,))
-            self._scheduler.add(Job(request, events.extend, _raise))
+            request = Request(Prompt(tuple(prompt)), sampling, seeds=(0,))
+            self._scheduler.add(RequestState(request, events.extend, _raise))
         blocks: list[Block] = []
         while self._step(received, blocks):
             pass
@@ -90,14 +90,14 @@ class Driver:
 
     def _step(self, received: Sequence[list], blocks: list[Block]) -> bool:
         """One step of the scheduler; a block if it decoded for all rows and did nothing else. False: nothing to do."""
-        programs = self._programs
-        others, decodes, counts = programs.other_calls, len(programs.decodes), [len(events) for events in received]
+        runner = self._runner
+        others, decodes, counts = runner.other_calls, len(runner.decodes), [len(events) for events in received]
         began = time.perf_counter()
         working = self._scheduler.step()
         seconds = time.perf_counter() - began
         whole = all(len(events) > count for events, count in zip(received, counts, strict=True))
-        if whole and programs.other_calls == others and len(programs.decodes) == decodes + 1:
-            blocks.append(Block(seconds, *programs.decodes[-1]))
+        if whole and runner.other_calls == others and len(runner.decodes) == decodes + 1:
+            blocks.append(Block(seconds, *runner.decodes[-1]))
         return working
 
 

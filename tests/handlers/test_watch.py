@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from backend.request import Admission, Request, SamplingParams
+from backend.request import Admission, Prompt, Request, SamplingParams
 from handlers.deadline import Deadline
 from handlers.deltas import Delta
 from handlers.metrics import Metrics
 from handlers.watch import Watch
 
-REQUEST = Request((1, 2, 3, 4), SamplingParams(max_tokens=9, end_tokens=()), seeds=(0, 1))
+REQUEST = Request(Prompt((1, 2, 3, 4)), SamplingParams(max_tokens=9, end_tokens=()), seeds=(0, 1))
 DELTAS = [Delta(0, "a", tokens=1), Delta(1, "b", tokens=2), Delta(0, tokens=1, finish_reason="stop"),
           Delta(1, tokens=3, finish_reason="length")]  # fmt: skip
 

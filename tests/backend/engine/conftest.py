@@ -14,12 +14,12 @@ from backend.attention.reference import PagedAttention
 from backend.attention.uncached import UncachedAttend
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine
-from backend.engine.programs import Programs
+from backend.engine.model_runner import ModelRunner
 from backend.grammar import Grammar
 from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.rope import RopeConfig
-from backend.request import Request, SamplingParams, TokenEvent
+from backend.request import Prompt, Request, SamplingParams, TokenEvent
 
 CONTEXT, VOCAB = 200, 61
 CONFIG = EngineConfig(
@@ -45,7 +45,7 @@ class Small(NamedTuple):
     """A decoder, its compiled programs and an engine on them."""
 
     decoder: Decoder
-    programs: Programs
+    runner: ModelRunner
     engine: Engine
 
 
@@ -60,9 +60,9 @@ def small() -> Iterator[Small]:
     decoder = Decoder(config, rngs=nnx.Rngs(0))
     state = nnx.state(decoder)
     nnx.update(decoder, jax.tree.map(lambda x: x * 8 if x.ndim == 2 and x.shape[0] == VOCAB else x * 1.5, state))
-    programs = Programs(decoder, CONFIG, paged(decoder), TOKENS)
-    engine = Engine(programs)
-    yield Small(decoder, programs, engine)
+    runner = ModelRunner(decoder, CONFIG, paged(decoder), TOKENS)
+    engine = Engine(runner)
+    yield Small(decoder, runner, engine)
     engine.close()
 
 
@@ -94,7 +94,7 @@ def request(
 ) -> Request:
     """A request with an end token that is never drawn unless asked for."""
     params = {"max_tokens": 10, "end_tokens": (), **sampling}
-    return Request(tuple(prompt), SamplingParams(**params), seeds, top_logprobs, grammar)
+    return Request(Prompt(tuple(prompt)), SamplingParams(**params), seeds, top_logprobs, grammar)
 
 
 def tokens(events: list[TokenEvent], choice: int = 0) -> list[int]:

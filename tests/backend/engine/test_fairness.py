@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backend.engine.conftest import VOCAB, request
-from tests.backend.engine.visits import FREE, LENGTH, SMALLEST, exact, recorded, running, varied
+from tests.backend.engine.scenarios import FREE, LENGTH, SMALLEST, exact, recorded, running, varied
 
 SHAPES = (FREE.prefill_shapes, ((1, 8), (1, 32)), ((1, 8),), ((1, 32),))
 STEM = random.Random(0).choices(range(VOCAB), k=64)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
-from backend.engine.programs import Programs
+from backend.engine.model_runner import ModelRunner
 from backend.grammar import Constraint, Grammar
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
@@ -164,7 +164,7 @@ def test_log_probabilities_are_those_of_the_model_itself(small: Small) -> None:
 
 def test_a_small_memory_of_masks_changes_nothing(small: Small) -> None:
     config = replace(CONFIG, row_buckets=(4,), prefill_shapes=((1, 8),), max_steps=4, grammar_masks=6)
-    engine = Engine(Programs(small.decoder, config, paged(small.decoder), TOKENS))
+    engine = Engine(ModelRunner(small.decoder, config, paged(small.decoder), TOKENS))
     try:
         for constraint in CONSTRAINTS[1:3]:
             asked = request([3], (1, 2, 3, 4), grammar=grammar(constraint), end_tokens=(0,), max_tokens=60)

@@ -122,7 +122,7 @@ def test_nothing_is_compiled_once_the_programs_are(small: Small):
     tables.set_result(compile_constraint(Constraint("regex", "(ab?){9,}")))
     assert compiled, "the listener sees compilations"
     compiled.clear()
-    engine = Engine(small.programs)
+    engine = Engine(small.runner)
     engine.generate(request([1] * 90, seeds=(1, 2, 3, 4, 5), top_logprobs=3, top_p=0.9, max_tokens=30))
     engine.generate(request([1] * 9, seeds=(1, 2), grammar=Grammar("new", tables), max_tokens=30))
     engine.close()
@@ -143,9 +143,9 @@ def test_a_full_queue_refuses_and_goes_on(small: Small):
 
 
 def test_a_device_failure_ends_every_request_with_its_reason(small: Small, monkeypatch):
-    engine = Engine(small.programs)
+    engine = Engine(small.runner)
     monkeypatch.setattr(
-        type(small.programs), "decode", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of luck"))
+        type(small.runner), "decode", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of luck"))
     )
     with pytest.raises(EngineFailed, match="out of luck"):
         engine.generate(request([1]))
@@ -155,7 +155,7 @@ def test_a_device_failure_ends_every_request_with_its_reason(small: Small, monke
 
 
 def test_closing_ends_open_requests(small: Small):
-    engine = Engine(small.programs)
+    engine = Engine(small.runner)
 
     async def run() -> None:
         generation = engine.submit(request([1], max_tokens=190))

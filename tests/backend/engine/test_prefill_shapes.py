@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.engine.config import EngineConfig
-from backend.engine.job import Job
 from backend.engine.prefill_shapes import Shape, cheapest, cost
+from backend.engine.request_state import RequestState
 from backend.engine.scheduler import Scheduler
 from tests.backend.engine.conftest import VOCAB, request
-from tests.backend.engine.visits import FREE, LENGTH, recorded, varied
+from tests.backend.engine.scenarios import FREE, LENGTH, recorded, varied
 
 SERVED = EngineConfig(4096, pages=256).prefill_shapes
 SHAPES = st.sampled_from((SERVED, FREE.prefill_shapes, ((1, 16), (2, 48), (1, 128)), ((1, 32),)))
@@ -42,11 +42,11 @@ def test_a_prompt_as_long_as_any_context_is_planned() -> None:
 @settings(max_examples=20)
 @given(lengths=st.lists(st.integers(2, LENGTH - 1), min_size=1, max_size=4))
 def test_prompts_cost_no_more_together_than_one_by_one(small, lengths: list[int]) -> None:
-    programs, calls = recorded(varied(small))
-    scheduler = Scheduler(programs)
+    runner, calls = recorded(varied(small))
+    scheduler = Scheduler(runner)
     for start, length in enumerate(lengths):
         prompt = [(start + i * i) % VOCAB for i in range(length)]
-        scheduler.add(Job(request(prompt, max_tokens=1), emit=lambda _: None, fail=_raise))
+        scheduler.add(RequestState(request(prompt, max_tokens=1), emit=lambda _: None, fail=_raise))
     while scheduler.step():
         pass
     paid = sum(cost(call.shape) for call in calls if call.shape is not None)
@@ -56,12 +56,12 @@ def test_prompts_cost_no_more_together_than_one_by_one(small, lengths: list[int]
 
 
 def test_short_prompts_share_what_a_running_stream_may_be_delayed_by(small) -> None:
-    programs, calls = recorded(varied(small, prefill_shapes=((1, 8), (1, 32)), max_steps=2))
-    scheduler = Scheduler(programs)
-    scheduler.add(Job(request([5], max_tokens=50), emit=lambda _: None, fail=_raise))
+    runner, calls = recorded(varied(small, prefill_shapes=((1, 8), (1, 32)), max_steps=2))
+    scheduler = Scheduler(runner)
+    scheduler.add(RequestState(request([5], max_tokens=50), emit=lambda _: None, fail=_raise))
     scheduler.step()
     for first in range(3):
-        scheduler.add(Job(request([first] * 9, max_tokens=2), emit=lambda _: None, fail=_raise))
+        scheduler.add(RequestState(request([first] * 9, max_tokens=2), emit=lambda _: None, fail=_raise))
     calls.clear()
     scheduler.step()
     assert [call.shape for call in calls] == [(1, 8)] * 3 + [None]

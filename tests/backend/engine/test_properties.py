@@ -11,9 +11,7 @@ from scipy.special import log_softmax
 from backend.engine.stats import EngineStats
 from backend.request import Request, TokenEvent
 from tests.backend.engine.conftest import VOCAB, request, tokens
-from tests.backend.engine.test_grammars import CONSTRAINTS, check, grammar
-from tests.backend.engine.test_invariants import sampling
-from tests.backend.engine.visits import (
+from tests.backend.engine.scenarios import (
     FREE,
     LARGEST,
     LENGTH,
@@ -28,6 +26,8 @@ from tests.backend.engine.visits import (
     visit_all,
     watched,
 )
+from tests.backend.engine.test_grammars import CONSTRAINTS, check, grammar
+from tests.backend.engine.test_invariants import sampling
 
 SHAPES = (FREE.prefill_shapes, ((1, 8), (1, 32)), ((1, 8),), ((1, 32),))
 STEM = random.Random(0).choices(range(VOCAB), k=64)
@@ -61,7 +61,7 @@ def assert_logprobs_are_the_models(asked: Request, events: list[TokenEvent], who
     for choice in range(len(asked.seeds)):
         own = of_choice(events, choice)
         if own:
-            logits = whole_logits([*asked.prompt, *tokens(own)])[len(asked.prompt) - 1 : -1].astype(np.float64)
+            logits = whole_logits([*asked.prompt.tokens, *tokens(own)])[len(asked.prompt) - 1 : -1].astype(np.float64)
             expected = np.take_along_axis(log_softmax(logits, -1), np.array(tokens(own))[:, None], -1)[:, 0]
             assert np.abs(expected - [event.logprob for event in own]).max() < TOLERANCE
 

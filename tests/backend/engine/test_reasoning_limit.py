@@ -25,7 +25,7 @@ from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.request import ReasoningLimit
 from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
-from tests.backend.engine.visits import SMALLEST, Visit, alone, running, settled, varied, visit_all
+from tests.backend.engine.scenarios import SMALLEST, Visit, alone, running, settled, varied, visit_all
 
 CLOSE = VOCAB - 1
 """A control token: it has no text."""

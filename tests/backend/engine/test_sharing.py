@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.backend.engine.conftest import VOCAB, request, tokens
-from tests.backend.engine.visits import FREE, Visit, alone, exact, running, settled, varied, visit_all, watched
+from tests.backend.engine.scenarios import FREE, Visit, alone, exact, running, settled, varied, visit_all, watched
 
 STEM = random.Random(0).choices(range(VOCAB), k=64)
 

@@ -12,34 +12,42 @@ from flax import nnx
 from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
+from backend.engine.prefill_shapes import Shape
 from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
+from backend.engine.steps import PrefillInput
 from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary, missing_bytes
 from backend.models.decoder import Decoder
-from backend.request import Request, SamplingParams
+from backend.request import Prompt, Request, SamplingParams, Span
 
 Name = tuple[str, int, int]
 """A program and its shape, rows and tokens; 0, 0 where there is but one."""
-Jobs = dict[Name, Callable[[], jax.stages.Lowered]]
+Lowerings = dict[Name, Callable[[], jax.stages.Lowered]]
 Progress = Callable[[int, int], None]
 COMPILE_THREADS = 4
 NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
 
 
-class Piece(NamedTuple):
-    """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least."""
+class PrefillChunk(NamedTuple):
+    """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least.
+
+    spans: those of the prompt. chosen: places within `tokens` whose hidden states are wanted, the last by default.
+    """
 
     tokens: Sequence[int]
     start: int
     pages: Sequence[int]
+    spans: Sequence[Span] = ()
+    chosen: Sequence[int] = (-1,)
 
 
-class Programs:
+class ModelRunner:
     """Owns the weights, the grammars and the compiled programs; every method takes the state and gives the next one.
 
+    backend: how keys and values are kept, in pages of as many tokens as `config` says.
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
     ones by their spelling as control tokens. arena: the grammars.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
@@ -54,7 +62,7 @@ class Programs:
         progress: Progress = lambda done, total: None,
     ) -> None:
         assert config.page_tokens == backend.page_tokens
-        self.config, self.vocab = config, decoder.config.vocab
+        self.config, self.vocab, self._embed = config, decoder.config.vocab, decoder.config.embed
         self.missing_bytes = missing_bytes(tokens)
         known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
         known += [b""] * (self.vocab - len(known))
@@ -62,8 +70,8 @@ class Programs:
         self.arena = Arena(config.grammar_cells)
         self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known))
-        self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
         self._backend = backend
+        self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
@@ -74,33 +82,34 @@ class Programs:
         return self._compiled["init", 0, 0]()
 
     def decode(
-        self, state: DecodeState, tables: np.ndarray, live: np.ndarray, steps: int, leave: bool
+        self, state: DecodeState, page_table: np.ndarray, active: np.ndarray, steps: int, stop_on_finish: bool
     ) -> tuple[DecodeState, Block]:
-        """`steps.decode` for live bool [B] and tables int32 [B, W], B one of the batch sizes."""
-        program, grammars = self._compiled["decode", live.size, 1], (self.arena.cells, self._vocabulary)
-        return program(self._leaves, state, *grammars, tables, live, np.int32(steps), np.bool_(leave))
+        """`steps.decode` for active bool [B] and page_table int32 [B, M], B one of the batch sizes."""
+        program, grammars = self._compiled["decode", active.size, 1], (self.arena.cells, self._vocabulary)
+        last = (np.int32(steps), np.bool_(stop_on_finish))
+        return program(self._leaves, state, *grammars, page_table, active, *last)
 
-    def prefill(self, state: DecodeState, shape: tuple[int, int], pieces: Sequence[Piece]) -> DecodeState:
-        """`steps.prefill` of pieces that fit `shape`, one of the (rows, tokens) that are compiled."""
-        tables = np.zeros((shape[0], self.config.width), np.int32)
-        tokens, starts = np.full(shape, -1, np.int32), np.zeros(shape[0], np.int32)
-        for row, piece in enumerate(pieces):
-            tables[row, : len(piece.pages)] = piece.pages
-            tokens[row, : len(piece.tokens)], starts[row] = piece.tokens, piece.start
-        return self._compiled["prefill", *shape](self._leaves, state, tables, tokens, starts)
+    def prefill(
+        self, state: DecodeState, shape: Shape, chunks: Sequence[PrefillChunk]
+    ) -> tuple[DecodeState, jax.Array]:
+        """`steps.prefill` of chunks that fit `shape`, one of the (rows, tokens) that are compiled.
+
+        Also the hidden states of each chunk's chosen positions, [rows, config.hidden_positions, D].
+        """
+        return self._compiled["prefill", *shape](self._leaves, state, self._prefill_input(shape, chunks))
 
     def row_state(
-        self, request: Request, choice: int, drawn: Sequence[int] = (), grammar: Placement | None = None
+        self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
     ) -> RowState:
-        """One row on the host: a choice that drew `drawn` before, whose grammar is at `grammar` in the arena."""
+        """One row on the host: a choice that drew `output` before, whose grammar is at `grammar` in the arena."""
         is_end = np.zeros(self.vocab, bool)
         is_end[list(request.sampling.end_tokens)] = True
         limit = request.reasoning_limit
         budget, closing = (None, ()) if limit is None else (limit.tokens, limit.closing)
         at = grammar_state.row(grammar, is_end, self._vocabulary.words, budget, closing)
-        if request.grammar is not None and drawn:
-            at = grammar_state.after(at, request.grammar.tables.result(), [self._tokens[token] for token in drawn])
-        return first_row_state(request, choice, drawn, self._vocabulary, at)
+        if request.grammar is not None and output:
+            at = grammar_state.after(at, request.grammar.tables.result(), [self._tokens[token] for token in output])
+        return first_row_state(request, choice, output, self._vocabulary, at)
 
     def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
         """`steps.admit`."""
@@ -114,13 +123,37 @@ class Programs:
         """`steps.copy_page`."""
         return self._compiled["copy_page", 0, 0](state, np.int32(source), np.int32(target))
 
-    def _lowered(self) -> Jobs:
+    def _prefill_input(self, shape: Shape, chunks: Sequence[PrefillChunk]) -> PrefillInput:
+        """The chunks as padded numpy arrays."""
+        config = self.config
+        page_table = np.zeros((shape[0], config.max_pages_per_row), np.int32)
+        tokens, starts = np.full(shape, -1, np.int32), np.zeros(shape[0], np.int32)
+        chosen = np.zeros((shape[0], config.hidden_positions), np.int32)
+        arrays: dict[str, Any] = {"page_table": page_table, "tokens": tokens, "starts": starts, "chosen": chosen}
+        if config.prompt_embeddings:
+            arrays["filled"] = np.zeros(shape, bool)
+            arrays["embeddings"] = np.zeros((*shape, self._embed), np.float32)
+        for row, chunk in enumerate(chunks):
+            size = len(chunk.tokens)
+            page_table[row, : len(chunk.pages)] = chunk.pages
+            tokens[row, :size], starts[row] = chunk.tokens, chunk.start
+            places = [place % size for place in chunk.chosen][: config.hidden_positions]
+            chosen[row, : len(places)] = places
+            for span in chunk.spans:
+                first, last = max(span.start, chunk.start), min(span.start + span.length, chunk.start + size)
+                if first < last:
+                    at = slice(first - chunk.start, last - chunk.start)
+                    arrays["filled"][row, at] = True
+                    arrays["embeddings"][row, at] = span.embeddings[first - span.start : last - span.start]
+        return PrefillInput(**arrays)
+
+    def _lowered(self) -> Lowerings:
         """How to trace each program."""
         state = jax.eval_shape(self._init_state)
-        one = self.row_state(Request((0,), SamplingParams(1, ()), (0,)), 0)
-        number, flag, width = np.int32(0), np.bool_(False), self.config.width
+        one = self.row_state(Request(Prompt((0,)), SamplingParams(1, ()), (0,)), 0)
+        number, flag, pages = np.int32(0), np.bool_(False), self.config.max_pages_per_row
         copy_page = partial(steps.copy_page, backend=self._backend)
-        jobs: Jobs = {
+        lowerings: Lowerings = {
             ("init", 0, 0): jax.jit(self._init_state).lower,
             ("admit", 0, 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
             ("move_row", 0, 0): lambda: jax.jit(steps.move_row, donate_argnums=0).lower(state, number, number),
@@ -132,26 +165,23 @@ class Programs:
             return jax.jit(lambda leaves, *args: step(self._merge(leaves), *args, **static), donate_argnums=1)
 
         for rows in self.config.batches:
-            tables, live = np.zeros((rows, width), np.int32), np.zeros(rows, bool)
-            args = (self._leaves, state, self.arena.cells, self._vocabulary, tables, live, number, flag)
+            page_table, active = np.zeros((rows, pages), np.int32), np.zeros(rows, bool)
+            args = (self._leaves, state, self.arena.cells, self._vocabulary, page_table, active, number, flag)
             decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
-            jobs["decode", rows, 1] = partial(decode.lower, *args)
-        for rows, size in self.config.prefills:
-            tables, tokens = np.zeros((rows, width), np.int32), np.zeros((rows, size), np.int32)
-            starts = np.zeros(rows, np.int32)
-            jobs["prefill", rows, size] = partial(
-                on_leaves(steps.prefill).lower, self._leaves, state, tables, tokens, starts
-            )
-        return jobs
+            lowerings["decode", rows, 1] = partial(decode.lower, *args)
+        for shape in self.config.prefills:
+            chunks = self._prefill_input(shape, [])
+            lowerings["prefill", *shape] = partial(on_leaves(steps.prefill).lower, self._leaves, state, chunks)
+        return lowerings
 
 
-def _compile_all(jobs: Jobs, progress: Progress) -> dict[Name, Any]:
+def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:
     """Trace in order, compile side by side."""
     compiled: dict[Name, Any] = {}
-    progress(0, len(jobs))
+    progress(0, len(lowerings))
     with ThreadPoolExecutor(COMPILE_THREADS) as pool:
-        pending = {pool.submit(lower().compile): name for name, lower in jobs.items()}
+        pending = {pool.submit(lower().compile): name for name, lower in lowerings.items()}
         for done, future in enumerate(as_completed(pending), 1):
             compiled[pending[future]] = future.result()
-            progress(done, len(jobs))
+            progress(done, len(lowerings))
     return compiled

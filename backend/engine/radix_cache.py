@@ -1,92 +1,83 @@
-"""What the cache still knows: a radix tree over whole pages of tokens, from which prompts take their beginnings."""
+"""What the cache still knows: a radix tree over whole pages of content, from which prompts take their beginnings."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from backend.engine.pages import PagePool
+from backend.engine.page_pool import PagePool
 
-Key = tuple[int, ...]
+PageKey = Hashable
+"""All that the keys and values of one page depend on, apart from the pages before it; see `request_state.page_key`."""
 
 
 @dataclass(eq=False)
 class _Node:
-    """One page; its tokens are the key under which its parent has it."""
+    """One page; `key` is what its parent has it under."""
 
-    key: Key
+    key: PageKey
     page: int
     parent: "_Node | None"
     used: int = 0
-    children: dict[Key, "_Node"] = field(default_factory=dict)
+    children: dict[PageKey, "_Node"] = field(default_factory=dict)
 
 
-class PrefixTree:
-    """Pages by the tokens that lead to them (Zheng et al., 2024, RadixAttention, with one page per node).
+class RadixCache:
+    """Pages by the content that leads to them (Zheng et al., 2024, RadixAttention, with one page per node).
 
-    The tree is one user of every page in it. Whoever uses a page of it is expected to use all before it as well, so
-    that below a page that only the tree uses there are only such pages.
+    Whoever references a page of the tree is expected to reference all before it as well, so that below a page that
+    nobody references there are only such pages.
     """
 
-    def __init__(self, pool: PagePool, page_tokens: int) -> None:
-        self._pool, self._page_tokens = pool, page_tokens
+    def __init__(self, pool: PagePool) -> None:
+        self._pool = pool
         self._root = _Node((), -1, None)
-        self._pages: set[int] = set()
+        self._size = 0
         self._clock = count(1)
         self._leaves: list[tuple[int, int, _Node]] = []
         self._entries = count()
 
-    @property
-    def unused(self) -> int:
-        """Pages that only the tree uses."""
-        return sum(self._pool.users(page) == 1 for page in self._pages)
-
-    def match(self, tokens: Sequence[int]) -> list[int]:
-        """The pages of the longest known prefix of `tokens`; the caller is a further user of each."""
+    def match(self, keys: Sequence[PageKey]) -> list[int]:
+        """The pages of the longest known prefix of `keys`; the caller gets a reference to each."""
         pages, node = [], self._root
-        for key in self._keys(tokens):
+        for key in keys:
             child = node.children.get(key)
             if child is None:
                 break
-            self._pool.share(child.page)
+            self._pool.retain(child.page)
             pages.append(child.page)
             node = child
         self._touch(node)
         return pages
 
-    def insert(self, tokens: Sequence[int], pages: Sequence[int]) -> None:
-        """Remember whole pages of `tokens`, in order; where the tree has a prefix already, its own pages stay."""
+    def insert(self, keys: Sequence[PageKey], pages: Sequence[int]) -> None:
+        """Keep the pages of `keys`, in order, each referenced; where the tree has a prefix already, its own stay."""
         node = self._root
-        for key, page in zip(self._keys(tokens), pages, strict=False):
+        for key, page in zip(keys, pages, strict=False):
             child = node.children.get(key)
             if child is None:
                 child = node.children[key] = _Node(key, page, node)
-                self._pool.share(page)
-                self._pages.add(page)
+                self._pool.keep(page)
+                self._size += 1
             node = child
         self._touch(node)
 
     def evict(self, wanted: int) -> int:
-        """Release up to `wanted` pages that only the tree uses, the longest unused leaves first; how many it were."""
-        evicted, kept = 0, []
+        """Free up to `wanted` pages that nobody references, the least recently used leaves first; how many it were."""
+        evicted, referenced = 0, []
         while evicted < wanted and self._leaves:
             entry = heapq.heappop(self._leaves)
             used, _, node = entry
             if not self._is_leaf(node, used):
                 continue
-            if self._pool.users(node.page) > 1:
-                kept.append(entry)
+            if self._pool.ref_count(node.page):
+                referenced.append(entry)
                 continue
             self._remove(node)
             evicted += 1
-        for entry in kept:
+        for entry in referenced:
             heapq.heappush(self._leaves, entry)
         return evicted
-
-    def _keys(self, tokens: Sequence[int]) -> Iterator[Key]:
-        size = self._page_tokens
-        for start in range(0, len(tokens) - size + 1, size):
-            yield tuple(tokens[start : start + size])
 
     def _touch(self, node: _Node) -> None:
         """Everything on the way to `node` was used now. Only leaves can be evicted, so only they are queued."""
@@ -99,7 +90,7 @@ class PrefixTree:
 
     def _queue(self, leaf: _Node) -> None:
         heapq.heappush(self._leaves, (leaf.used, next(self._entries), leaf))
-        if len(self._leaves) > 64 + 4 * len(self._pages):
+        if len(self._leaves) > 64 + 4 * self._size:
             self._leaves = [entry for entry in self._leaves if self._is_leaf(entry[2], entry[0])]
             heapq.heapify(self._leaves)
 
@@ -112,7 +103,7 @@ class PrefixTree:
         parent = leaf.parent
         assert parent is not None
         del parent.children[leaf.key]
-        self._pages.remove(leaf.page)
-        self._pool.release(leaf.page)
+        self._size -= 1
+        self._pool.evict(leaf.page)
         if parent.parent is not None and not parent.children:
             self._queue(parent)

@@ -1,4 +1,4 @@
-"""The tree of prefixes against a dictionary from whole prefixes to pages, searched by brute force."""
+"""The radix cache against a dictionary from whole prefixes to pages, searched by brute force."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from backend.engine.pages import PagePool
-from backend.engine.prefixes import PrefixTree
+from backend.engine.page_pool import PagePool
+from backend.engine.radix_cache import RadixCache
 
 Tokens = tuple[int, ...]
 prompts = st.lists(st.integers(0, 1), max_size=9).map(tuple)  # two tokens: most prompts have a beginning in common
+
+
+def keys(tokens: Tokens, page_tokens: int) -> list[Tokens]:
+    """Of the whole pages of `tokens`, by their tokens alone."""
+    return [tokens[start : start + page_tokens] for start in range(0, len(tokens) - page_tokens + 1, page_tokens)]
 
 
 @dataclass
@@ -68,12 +73,12 @@ class Tree(RuleBasedStateMachine):
     def make(self, pages: int, page_tokens: int) -> None:
         self.pages, self.page_tokens = pages, page_tokens
         self.pool = PagePool(pages)
-        self.tree = PrefixTree(self.pool, page_tokens)
+        self.tree = RadixCache(self.pool)
         self.model = Model(page_tokens)
         self.held: list[int] = []
 
     def match(self, tokens: Tokens) -> list[int]:
-        found = list(self.tree.match(tokens))
+        found = list(self.tree.match(keys(tokens, self.page_tokens)))
         assert found == self.model.match(tokens)
         self.held += found
         return found
@@ -90,13 +95,14 @@ class Tree(RuleBasedStateMachine):
         while len(pages) * self.page_tokens < len(tokens):
             if self.pool.free == 0 and not self.evict(1):
                 break
-            pages.append(self.pool.take())
+            pages.append(self.pool.allocate())
             self.held.append(pages[-1])
         return tokens[: len(pages) * self.page_tokens], pages
 
     @rule(caller=callers)
     def insert(self, caller: tuple[Tokens, list[int]]) -> None:
-        self.tree.insert(*caller)
+        tokens, pages = caller
+        self.tree.insert(keys(tokens, self.page_tokens), pages)
         self.model.insert(*caller)
 
     @rule(target=callers, caller=consumes(callers), kept=st.integers(0, 9))
@@ -116,12 +122,14 @@ class Tree(RuleBasedStateMachine):
         self.evict(count)
 
     @invariant()
-    def every_user_is_the_tree_or_a_caller(self) -> None:
-        of_tree = [known.page for known in self.model.prefixes.values()]
-        users = [of_tree.count(page) + self.held.count(page) for page in range(self.pages)]
-        assert [self.pool.users(page) for page in range(self.pages)] == users
-        assert self.pool.free == users.count(0)
-        assert self.tree.unused == len(set(of_tree) - set(self.held))
+    def every_page_is_held_or_kept_or_free(self) -> None:
+        of_tree = {known.page for known in self.model.prefixes.values()}
+        assert [self.pool.ref_count(page) for page in range(self.pages)] == list(
+            map(self.held.count, range(self.pages))
+        )
+        assert {page for page in range(self.pages) if self.pool.is_kept(page)} == of_tree
+        assert self.pool.free == self.pages - len(of_tree | set(self.held))
+        assert self.pool.evictable == len(of_tree - set(self.held))
 
 
 Tree.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
@@ -131,15 +139,15 @@ TestTree = Tree.TestCase
 @given(sequences=st.lists(prompts, max_size=6), page_tokens=st.integers(1, 3))
 def test_all_of_it_can_be_evicted_once_nobody_holds_any(sequences: list[Tokens], page_tokens: int) -> None:
     pool = PagePool(100)
-    tree = PrefixTree(pool, page_tokens)
+    tree = RadixCache(pool)
     for tokens in sequences:
-        pages = [pool.take() for _ in range(len(tokens) // page_tokens)]
-        tree.insert(tokens, pages)
+        pages = [pool.allocate() for _ in range(len(tokens) // page_tokens)]
+        tree.insert(keys(tokens, page_tokens), pages)
         for page in pages:
             pool.release(page)
-    assert tree.unused == 100 - pool.free == tree.evict(1000)
-    assert pool.free == 100 and tree.unused == 0
-    assert all(tree.match(tokens) == [] for tokens in sequences)
+    assert pool.evictable == 100 - pool.free == tree.evict(1000)
+    assert pool.free == 100 and pool.evictable == 0
+    assert all(tree.match(keys(tokens, page_tokens)) == [] for tokens in sequences)
 
 
 uses = st.lists(st.tuples(st.sampled_from(["remember", "ask", "evict"]), st.lists(st.integers(0, 2), max_size=4)))
@@ -150,38 +158,38 @@ uses = st.lists(st.tuples(st.sampled_from(["remember", "ask", "evict"]), st.list
 def test_the_longest_unused_leaf_goes_first(uses: list[tuple[str, list[int]]]) -> None:
     """Nobody holds anything for long, and all is evicted in the end, so that only the order of uses matters."""
     pool, model = PagePool(200), Model(1)
-    tree = PrefixTree(pool, 1)
+    tree = RadixCache(pool)
     for use, listed in (*uses, *[("evict", [])] * 200):
         tokens = tuple(listed)
         if use == "evict":
             assert tree.evict(1) == model.evict(1, [])
         elif use == "ask":
-            pages = tree.match(tokens)
+            pages = tree.match(keys(tokens, 1))
             assert pages == model.match(tokens)
         else:
-            pages = [pool.take() for _ in tokens]
-            tree.insert(tokens, pages)
+            pages = [pool.allocate() for _ in tokens]
+            tree.insert(keys(tokens, 1), pages)
             model.insert(tokens, pages)
         if use != "evict":
             for page in pages:
                 pool.release(page)
         known = {prefix.page for prefix in model.prefixes.values()}
-        assert {page for page in range(200) if pool.users(page)} == known
+        assert {page for page in range(200) if pool.is_kept(page)} == known
 
 
 def test_what_is_asked_for_again_and_again_stays() -> None:
     pool = PagePool(4)
-    tree = PrefixTree(pool, 2)
-    popular = pool.take()
-    tree.insert([0, 0], [popular])
+    tree = RadixCache(pool)
+    popular = pool.allocate()
+    tree.insert(keys((0, 0), 2), [popular])
     pool.release(popular)
     for i in range(1, 50):
-        (found,) = tree.match([0, 0, i])
+        (found,) = tree.match(keys((0, 0, i), 2))
         assert found == popular
-        page = pool.take()
+        page = pool.allocate()
         if page is None:
             assert tree.evict(1) == 1
-            page = pool.take()
-        tree.insert([i, i], [page])
+            page = pool.allocate()
+        tree.insert(keys((i, i), 2), [page])
         pool.release(page)
         pool.release(found)

@@ -11,8 +11,8 @@ from typing import Any
 
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine, Generation
+from backend.engine.model_runner import ModelRunner
 from backend.engine.prefill_shapes import Shape, padded
-from backend.engine.programs import Programs
 from backend.engine.stats import EngineStats
 from backend.models.decoder import Decoder
 from backend.request import Admission, Request, TokenEvent
@@ -26,12 +26,12 @@ FREE = EngineConfig(
 
 
 @cache
-def compiled(decoder: Decoder) -> Programs:
+def compiled(decoder: Decoder) -> ModelRunner:
     """Once for the session; `varied` makes many configurations of it."""
-    return Programs(decoder, FREE, paged(decoder), TOKENS)
+    return ModelRunner(decoder, FREE, paged(decoder), TOKENS)
 
 
-def varied(small: Small, **changes) -> Programs:
+def varied(small: Small, **changes) -> ModelRunner:
     """The programs of `FREE` under a configuration that needs none but these."""
     other = copy.copy(compiled(small.decoder))
     other.config = replace(FREE, **changes)
@@ -44,8 +44,8 @@ def exact(chunk: int) -> dict[str, Any]:
 
 
 @contextmanager
-def running(programs: Programs) -> Iterator[Engine]:
-    engine = Engine(programs)
+def running(runner: ModelRunner) -> Iterator[Engine]:
+    engine = Engine(runner)
     try:
         yield engine
     finally:
@@ -65,18 +65,18 @@ class Dispatch:
         return padded(self.shape) if self.shape else 0
 
 
-def recorded(programs: Programs, step_seconds: float = 0.0) -> tuple[Programs, list[Dispatch]]:
-    """The same programs, each step of decoding so much slower; the list grows with every dispatch of either kind."""
+def recorded(runner: ModelRunner, step_seconds: float = 0.0) -> tuple[ModelRunner, list[Dispatch]]:
+    """The same runner, each step of decoding so much slower; the list grows with every dispatch of either kind."""
     calls: list[Dispatch] = []
-    noting = copy.copy(programs)
+    noting = copy.copy(runner)
 
-    def prefill(state, shape, pieces):
+    def prefill(state, shape, chunks):
         calls.append(Dispatch(shape))
-        return programs.prefill(state, shape, pieces)
+        return runner.prefill(state, shape, chunks)
 
-    def decode(state, tables, live, steps, leave):
+    def decode(state, page_table, active, steps, stop_on_finish):
         calls.append(Dispatch(None, steps))
-        state, block = programs.decode(state, tables, live, steps, leave)
+        state, block = runner.decode(state, page_table, active, steps, stop_on_finish)
         time.sleep(step_seconds * int(block.steps))
         return state, block
 
@@ -103,13 +103,13 @@ class Seen:
 
 
 @contextmanager
-def watched(programs: Programs, watch: Callable[[EngineStats], None]) -> Iterator[Engine]:
+def watched(runner: ModelRunner, watch: Callable[[EngineStats], None]) -> Iterator[Engine]:
     """An engine that is looked at, in its own thread, whenever it decodes."""
-    noting = copy.copy(programs)
+    noting = copy.copy(runner)
 
     def decode(*args, **kwargs):
         watch(engine.stats())
-        return programs.decode(*args, **kwargs)
+        return runner.decode(*args, **kwargs)
 
     noting.decode = decode
     with running(noting) as engine:
@@ -151,11 +151,11 @@ def settled(engine: Engine) -> EngineStats:
     return stats
 
 
-def alone(programs: Programs, asked: Request) -> list[list[TokenEvent]]:
+def alone(runner: ModelRunner, asked: Request) -> list[list[TokenEvent]]:
     """Per choice, its events where it is all that an engine ever sees."""
     answers = []
     for seed in asked.seeds:
-        with running(programs) as engine:
+        with running(runner) as engine:
             answers.append(engine.generate(replace(asked, seeds=(seed,))))
     return answers
 

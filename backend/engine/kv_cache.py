@@ -1,0 +1,100 @@
+"""The pages of the sequences: taken from the pool, shared with whoever has the same beginning, kept for later."""
+
+from collections.abc import Sequence
+
+from backend.engine.config import EngineConfig
+from backend.engine.page_pool import PagePool
+from backend.engine.radix_cache import PageKey, RadixCache
+from backend.engine.request_state import SequenceState
+
+
+class KVCacheManager:
+    """Owns the pool and the radix cache. A sequence has one reference to each of its pages.
+
+    Only whole pages are shared; a page that a sequence still writes to is its own. In a deterministic engine only what
+    prefill programs computed is reused, in multiples of their chunk: decoding the same token may round differently.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._pool = PagePool(config.pages)
+        self._tree = RadixCache(self._pool)
+
+    @property
+    def num_evictable(self) -> int:
+        """Pages that are kept and that no sequence uses."""
+        return self._pool.evictable
+
+    @property
+    def num_used(self) -> int:
+        """Pages that sequences use."""
+        return self._pool.pages - self._pool.free - self._pool.evictable
+
+    def can_allocate(self, pages: int) -> bool:
+        """Whether so many pages could be taken now."""
+        return pages <= self._pool.free + self._pool.evictable
+
+    def missing(self, sequence: SequenceState, positions: int) -> int:
+        """Pages that the sequence lacks for so many positions."""
+        return max(0, self._config.pages_for(positions) - len(sequence.pages))
+
+    def allocate(self, sequence: SequenceState, positions: int) -> bool:
+        """Give the sequence pages for so many positions; False where there are not enough, it keeps those it got."""
+        for _ in range(self.missing(sequence, positions)):
+            page = self._pool.allocate()
+            if page is None and self._tree.evict(1):
+                page = self._pool.allocate()
+            if page is None:
+                return False
+            sequence.pages.append(page)
+        return True
+
+    def match_prefix(self, sequence: SequenceState) -> None:
+        """Let the sequence go on behind its longest known prefix, if that is further than it is."""
+        unit = self._config.chunk if self._config.deterministic else self._config.page_tokens
+        if sequence.num_computed % unit or sequence.num_uncomputed < unit:
+            return
+        pages = self._tree.match(self._keys(sequence, len(sequence.tokens) - 1))
+        known = len(pages) * self._config.page_tokens // unit * unit
+        if known > sequence.num_computed:
+            shared = self._config.pages_for(known)
+            self._release(sequence.pages[:shared])
+            sequence.pages[:shared], pages = pages[:shared], pages[shared:]
+            sequence.num_cached += known - sequence.num_computed
+            sequence.num_computed = known
+        self._release(pages)
+
+    def insert_prefix(self, sequence: SequenceState) -> None:
+        """Let others reuse what is computed of the sequence; where the cache has it twice, the sequence's own goes."""
+        filled = sequence.num_computed
+        if self._config.deterministic:
+            filled = min(filled, sequence.num_prompt - 1)
+        keys = self._keys(sequence, filled)
+        self._tree.insert(keys, sequence.pages[: len(keys)])
+        own, sequence.pages[: len(keys)] = sequence.pages[: len(keys)], self._tree.match(keys)
+        self._release(own)
+
+    def share_prompt(self, sequence: SequenceState, source: SequenceState) -> None:
+        """Let the sequence use the whole pages of its prompt that a sibling has filled."""
+        whole = (sequence.num_prompt - 1) // self._config.page_tokens
+        shared = source.pages[:whole]
+        for page in shared:
+            self._pool.retain(page)
+        own, sequence.pages[:whole] = sequence.pages[:whole], shared
+        self._release(own)
+        sequence.num_computed = whole * self._config.page_tokens
+
+    def release(self, sequence: SequenceState) -> None:
+        """Take all pages back; what is worth it is kept."""
+        self.insert_prefix(sequence)
+        self._release(sequence.pages)
+        sequence.pages, sequence.num_computed, sequence.num_cached = [], 0, 0
+
+    def _keys(self, sequence: SequenceState, positions: int) -> Sequence[PageKey]:
+        """Of the pages that are whole within the first `positions`."""
+        page_tokens = self._config.page_tokens
+        return sequence.page_keys(positions // page_tokens, page_tokens)
+
+    def _release(self, pages: Sequence[int]) -> None:
+        for page in pages:
+            self._pool.release(page)

@@ -1,0 +1,72 @@
+"""Which pages of the cache are free, which are used and by how many, and which are kept for whoever comes again."""
+
+
+class PagePool:
+    """Counts references per page. A page without references is evictable while it is kept, else free.
+
+    kept pages are those that the radix cache would find again; keeping a page is no reference to it.
+    """
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+        self._ref_counts = [0] * pages
+        self._kept = [False] * pages
+        self._free = list(range(pages - 1, -1, -1))
+        self._evictable = 0
+
+    @property
+    def free(self) -> int:
+        """Pages that nobody references and that are not kept."""
+        return len(self._free)
+
+    @property
+    def evictable(self) -> int:
+        """Pages that are kept and that nobody references."""
+        return self._evictable
+
+    def ref_count(self, page: int) -> int:
+        """How many reference a page."""
+        return self._ref_counts[page]
+
+    def is_kept(self, page: int) -> bool:
+        """Whether a page stays when its last reference goes."""
+        return self._kept[page]
+
+    def allocate(self) -> int | None:
+        """A free page with one reference; None if there is none."""
+        if not self._free:
+            return None
+        page = self._free.pop()
+        self._ref_counts[page] = 1
+        return page
+
+    def retain(self, page: int) -> None:
+        """One more reference to a page that is not free."""
+        assert self._ref_counts[page] or self._kept[page]
+        self._evictable -= self._ref_counts[page] == 0
+        self._ref_counts[page] += 1
+
+    def release(self, page: int) -> None:
+        """One reference less; with the last one the page becomes free or evictable."""
+        assert self._ref_counts[page] > 0
+        self._ref_counts[page] -= 1
+        if self._ref_counts[page] == 0:
+            self._let_go(page)
+
+    def keep(self, page: int) -> None:
+        """Have a page that is referenced stay when its last reference goes."""
+        assert self._ref_counts[page] and not self._kept[page]
+        self._kept[page] = True
+
+    def evict(self, page: int) -> None:
+        """Keep a page no longer; it must not be referenced, and is free now."""
+        assert self._kept[page] and not self._ref_counts[page]
+        self._evictable -= 1
+        self._kept[page] = False
+        self._let_go(page)
+
+    def _let_go(self, page: int) -> None:
+        if self._kept[page]:
+            self._evictable += 1
+        else:
+            self._free.append(page)
