@@ -71,21 +71,21 @@ def tests_3_13(session: nox.Session) -> None:
 def grammar(session: nox.Session) -> None:
     """Constraints, all of it: every development schema against validators and llguidance (ten minutes); for pytest."""
     install(session, "tests")
-    session.run("pytest", "tests/backend/grammar", "tests/grammar_suite", *session.posargs)
+    session.run("pytest", "-m", "", "tests/backend/grammar", "tests/grammar_suite", *session.posargs)
 
 
 @nox.session
 def tools(session: nox.Session) -> None:
     """A thousand requests that must call a tool, in every family's form, to a model of random weights (minutes)."""
     install(session, "tests")
-    session.run("pytest", "tests/tool_suite", *session.posargs)
+    session.run("pytest", "-m", "slow", "tests/tool_suite", *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """200 clients for ten minutes against a real server, every answer checked; `-- --minutes 1 --clients 50`."""
     install(session, "tests")
-    session.run("pytest", "tests/load", *session.posargs)
+    session.run("pytest", "-m", "slow", "tests/load", *session.posargs)
 
 
 @nox.session
@@ -94,7 +94,8 @@ def clients(session: nox.Session, group: str) -> None:
     """Tool calls and structured answers through the libraries that people use; arguments go to pytest."""
     wanted = nox.project.dependency_groups(PROJECT, "clients", f"clients-{group}")
     session.install("-q", "-c", client_pins(session, group), "-e", ".", *wanted)
-    session.run("pytest", *(f"tests/clients/test_{library}.py" for library in CLIENTS[group]), *session.posargs)
+    files = (f"tests/clients/test_{library}.py" for library in CLIENTS[group])
+    session.run("pytest", "-m", "clients", *files, *session.posargs)
 
 
 def client_pins(session: nox.Session, group: str) -> str:
@@ -127,7 +128,7 @@ def bench(session: nox.Session) -> None:
 def bench_quick(session: nox.Session) -> None:
     """The decoding and serving benchmarks with a tiny model, only to see that all of it runs (minutes)."""
     install(session, "tests")
-    session.run("pytest", "tests/benchmark_suite", *session.posargs)
+    session.run("pytest", "-m", "slow", "tests/benchmark_suite", *session.posargs)
 
 
 @nox.session

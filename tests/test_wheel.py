@@ -4,7 +4,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hatchling.build import build_wheel
 
 ROOT = Path(__file__).parents[1]
 
@@ -12,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def names(tmp_path_factory) -> set[str]:
     """Of the files in the wheel."""
+    from hatchling.build import build_wheel  # takes a while, and only this needs it
+
     folder = tmp_path_factory.mktemp("wheel")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)

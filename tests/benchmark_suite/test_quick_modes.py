@@ -11,6 +11,8 @@ from transformers.utils import logging as transformers_logging
 from benchmarks import decode
 from benchmarks.serving import __main__ as serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def process_settings() -> Iterator[None]:

@@ -24,6 +24,8 @@ from tests.clients.tools import (
     tells,
 )
 
+pytestmark = pytest.mark.clients
+
 agents.set_tracing_disabled(True)
 
 

@@ -19,6 +19,8 @@ from tests.clients.tools import (
     SetLight,
 )
 
+pytestmark = pytest.mark.clients
+
 ALWAYS = {"model": "tiny", "temperature": 0, "seed": 1, "max_retries": 0}
 STRUCTURED = [Mode.JSON_SCHEMA, Mode.TOOLS]
 

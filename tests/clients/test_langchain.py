@@ -22,6 +22,8 @@ from tests.clients.tools import (
     tells,
 )
 
+pytestmark = pytest.mark.clients
+
 FORMS = [SetLight, BookFlight]
 
 

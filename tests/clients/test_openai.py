@@ -20,6 +20,8 @@ from tests.clients.tools import (
     tells,
 )
 
+pytestmark = pytest.mark.clients
+
 DEFINITIONS = [
     {
         "type": "function",

@@ -19,6 +19,8 @@ from tests.backend.grammar.vocabularies import Vocabulary, vocabulary
 from tests.grammar_suite.conftest import Compiled
 from tests.grammar_suite.spelling import dumps
 
+pytestmark = pytest.mark.slow
+
 ROWS = 8
 _allowed = partial(jax.jit, donate_argnums=2)(step.allowed)
 _advance = jax.jit(step.advance)

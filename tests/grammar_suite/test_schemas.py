@@ -18,6 +18,8 @@ from tests.grammar_suite.orders import Search
 from tests.grammar_suite.peers import Judge, Refused
 from tests.grammar_suite.walks import Walker
 
+pytestmark = pytest.mark.slow
+
 LEAST_ACCEPTED = 0.84
 MOST_REJECTED = 0.01
 

@@ -1,4 +1,4 @@
-"""How long, how many and how exact: `pytest tests/load --minutes 0.5 --clients 30`."""
+"""How long, how many and how exact: `pytest -m slow tests/load --minutes 0.5 --clients 30`."""
 
 import pytest
 

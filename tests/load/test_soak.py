@@ -15,6 +15,8 @@ from tests.load.report import MEBIBYTE, Report
 from tests.load.server import Server, serving
 from tests.load.visits import Said, Visitor, check_status
 
+pytestmark = pytest.mark.slow
+
 WARM_SECONDS = 10
 QUEUE = 240  # so that 200 clients fill it at times
 

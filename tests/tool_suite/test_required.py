@@ -25,6 +25,8 @@ from handlers.service import Loaded, Service
 from handlers.tokenizer import ChatTokenizer
 from tests.tool_suite.schemas import tools
 
+pytestmark = pytest.mark.slow
+
 BUNDLED = Path(__file__).parents[2] / "backend" / "tiny" / "checkpoint"
 FAMILIES = [name for name in TOOL_SYNTAXES if name != "none"]
 EACH = 60
