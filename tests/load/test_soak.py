@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.conformance.chat import PATH, said
 from tests.load.catalogue import Body, catalogue
 from tests.load.report import MEBIBYTE, Report
+from tests.load.scenarios import Said, SimulatedClient, check_status
 from tests.load.server import Server, serving
-from tests.load.visits import Said, Visitor, check_status
 
 pytestmark = pytest.mark.slow
 
@@ -84,9 +84,9 @@ async def crowd(
 
     async def client(seed: int) -> None:
         async with httpx.AsyncClient(base_url=server.url, timeout=300) as http:
-            visitor = Visitor(http, report, known, seed)
+            simulated = SimulatedClient(http, report, known, seed)
             while time.monotonic() < end:
-                await visitor.visit()
+                await simulated.run_one()
 
     async def watch() -> None:
         while (left := end - time.monotonic()) > 0:
@@ -98,7 +98,7 @@ async def crowd(
 
 
 def test_every_answer_is_the_one_that_its_request_gets_alone(soaked: Report) -> None:
-    """Also every refusal, every status, and every stream whole: see `Visitor`."""
+    """Also every refusal, every status, and every stream whole: see `SimulatedClient`."""
     assert soaked.failures == []
     assert soaked.tipped * 10_000 <= max(soaked.compared, 10_000)
 

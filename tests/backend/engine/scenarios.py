@@ -1,4 +1,4 @@
-"""Many who ask an engine at once, engines of many configurations on one set of programs, and what each should see."""
+"""Requests that reach an engine together, engines of many configurations on one set of programs, and the outcomes."""
 
 import asyncio
 import copy
@@ -85,8 +85,12 @@ def recorded(runner: ModelRunner, step_seconds: float = 0.0) -> tuple[ModelRunne
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A request, when it comes (seconds), and after how many of its events it goes or cancels its first choice."""
+class Scenario:
+    """A request, and what its client does.
+
+    comes: seconds until it is submitted. leaves: events after which the client goes. cancels: events after which it
+    cancels the first choice.
+    """
 
     request: Request
     comes: float = 0.0
@@ -95,8 +99,8 @@ class Visit:
 
 
 @dataclass
-class Seen:
-    """What a visitor got."""
+class Outcome:
+    """What a client got."""
 
     events: list[TokenEvent]
     admission: Admission | None
@@ -116,32 +120,35 @@ def watched(runner: ModelRunner, watch: Callable[[EngineStats], None]) -> Iterat
         yield engine
 
 
-def visit_all(engine: Engine, visits: list[Visit]) -> list[Seen]:
-    """What each visitor sees."""
+def run_all(engine: Engine, scenarios: list[Scenario]) -> list[Outcome]:
+    """Runs them at once; their outcomes in the same order."""
 
-    async def one(visit: Visit) -> Seen:
-        await asyncio.sleep(visit.comes)
-        generation: Generation = engine.submit(visit.request)
+    async def one(scenario: Scenario) -> Outcome:
+        await asyncio.sleep(scenario.comes)
+        generation: Generation = engine.submit(scenario.request)
         events: list[TokenEvent] = []
-        if visit.leaves != 0:
+        if scenario.leaves != 0:
             async for event in generation:
                 assert generation.admission is not None, "set before the first event"
                 events.append(event)
-                if len(events) == visit.leaves:
+                if len(events) == scenario.leaves:
                     break
-                if len(events) == visit.cancels:
+                if len(events) == scenario.cancels:
                     generation.cancel(0)
         await generation.aclose()
-        return Seen(events, generation.admission)
+        return Outcome(events, generation.admission)
 
-    async def everybody() -> list[Seen]:
-        return await asyncio.wait_for(asyncio.gather(*map(one, visits)), 60)
+    async def everybody() -> list[Outcome]:
+        return await asyncio.wait_for(asyncio.gather(*map(one, scenarios)), 60)
 
     return asyncio.run(everybody())
 
 
 def settled(engine: Engine) -> EngineStats:
-    """The figures once everybody has gone, among them invariant 4; the engine sees it within a few dispatches."""
+    """The figures once everybody has gone: no page is left behind (docs/architecture.md).
+
+    The engine sees that they have gone within a few dispatches.
+    """
     end = time.monotonic() + 10
     while (stats := engine.stats()).running or stats.waiting or stats.pages_used:
         assert time.monotonic() < end, f"never idle: {stats}"

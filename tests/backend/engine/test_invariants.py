@@ -1,4 +1,4 @@
-"""Invariant 1 and 5: a row's tokens depend on nothing but its own request, whatever happens beside it."""
+"""A row's tokens depend on nothing but its own request, whatever happens beside it: docs/architecture.md."""
 
 import asyncio
 import threading

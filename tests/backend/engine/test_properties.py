@@ -1,4 +1,6 @@
-"""Invariants 1 and 4 under load: whatever the scheduler does with pages, rows and prompts, nobody's tokens show it."""
+"""The invariants of docs/architecture.md under load: whatever the scheduler does with pages, rows and prompts, nobody's
+tokens show it.
+"""
 
 import random
 
@@ -16,14 +18,14 @@ from tests.backend.engine.scenarios import (
     LARGEST,
     LENGTH,
     SMALLEST,
-    Visit,
+    Scenario,
     alone,
     exact,
     of_choice,
+    run_all,
     running,
     settled,
     varied,
-    visit_all,
     watched,
 )
 from tests.backend.engine.test_grammars import CONSTRAINTS, check, grammar
@@ -34,13 +36,13 @@ STEM = random.Random(0).choices(range(VOCAB), k=64)
 TOLERANCE = 1e-4
 
 
-def cut_short(visit: Visit, choice: int) -> bool:
-    return visit.leaves is not None or (visit.cancels is not None and choice == 0)
+def cut_short(scenario: Scenario, choice: int) -> bool:
+    return scenario.leaves is not None or (scenario.cancels is not None and choice == 0)
 
 
-def assert_consistent(visit: Visit, events: list[TokenEvent]) -> None:
+def assert_consistent(scenario: Scenario, events: list[TokenEvent]) -> None:
     """Every choice has one end, at its end, for a reason that its tokens show; none goes on too long."""
-    asked = visit.request
+    asked = scenario.request
     for choice in range(len(asked.seeds)):
         own = of_choice(events, choice)
         reasons = [event.finish_reason for event in own]
@@ -48,11 +50,11 @@ def assert_consistent(visit: Visit, events: list[TokenEvent]) -> None:
         assert [event.is_end for event in own] == ends
         assert not any(reasons[:-1]) and not any(ends[:-1])
         assert len(own) <= asked.sampling.max_tokens
-        if not cut_short(visit, choice):
+        if not cut_short(scenario, choice):
             assert own and reasons[-1] is not None
             assert reasons[-1] == "stop" or len(own) == asked.sampling.max_tokens
             assert reasons[-1] == "length" or ends[-1] or asked.grammar is not None
-    if asked.grammar is not None and visit.leaves is None and visit.cancels is None:
+    if asked.grammar is not None and scenario.leaves is None and scenario.cancels is None:
         check(events, asked)
 
 
@@ -66,12 +68,12 @@ def assert_logprobs_are_the_models(asked: Request, events: list[TokenEvent], who
             assert np.abs(expected - [event.logprob for event in own]).max() < TOLERANCE
 
 
-def differing(visit: Visit, events: list[TokenEvent], expected: list[list[TokenEvent]]) -> int:
+def differing(scenario: Scenario, events: list[TokenEvent], expected: list[list[TokenEvent]]) -> int:
     """Choices whose tokens are not those expected; of one that was cut short, not the first of those expected."""
     count = 0
     for choice, whole in enumerate(expected):
         got = tokens(events, choice)
-        count += got != tokens(whole)[: len(got) if cut_short(visit, choice) else None]
+        count += got != tokens(whole)[: len(got) if cut_short(scenario, choice) else None]
     return count
 
 
@@ -95,14 +97,14 @@ def requests(draw: st.DrawFn) -> Request:
     return request(prompt, tuple(seeds), draw(st.sampled_from([0, 2])), held, **params)
 
 
-visits = st.builds(
-    Visit,
+scenarios = st.builds(
+    Scenario,
     requests(),
     st.sampled_from([0.0, 0.0, 0.002, 0.01]),
     st.none() | st.none() | st.integers(0, 20),
     st.none() | st.none() | st.integers(1, 10),
 )
-crowds = st.lists(visits, min_size=1, max_size=6)
+crowds = st.lists(scenarios, min_size=1, max_size=6)
 pools = st.just(SMALLEST) | st.integers(SMALLEST, LARGEST)
 
 
@@ -112,13 +114,13 @@ def test_deterministic_choices_are_exactly_what_they_are_alone(small, crowd, pag
     """Alone, with a pool and a number of steps that are never others."""
     fixed = exact(chunk)
     with running(varied(small, **fixed, pages=pages, max_steps=steps, read_behind=behind)) as engine:
-        everybody = visit_all(engine, crowd)
+        everybody = run_all(engine, crowd)
         assert settled(engine).preemptions == 0
-    for visit, seen in zip(crowd, everybody, strict=True):
-        assert_consistent(visit, seen.events)
-        for choice, whole in enumerate(alone(varied(small, **fixed), visit.request)):
+    for scenario, seen in zip(crowd, everybody, strict=True):
+        assert_consistent(scenario, seen.events)
+        for choice, whole in enumerate(alone(varied(small, **fixed), scenario.request)):
             got = of_choice(seen.events, choice)
-            assert got == whole[: len(got) if cut_short(visit, choice) else None]
+            assert got == whole[: len(got) if cut_short(scenario, choice) else None]
 
 
 @settings(max_examples=30)
@@ -126,13 +128,13 @@ def test_deterministic_choices_are_exactly_what_they_are_alone(small, crowd, pag
 def test_otherwise_rounding_is_all_that_may_differ(small, whole_logits, crowd, pages, steps, shapes, behind):
     """Rounding may tip a draw, though seldom: not two of a crowd."""
     with running(varied(small, pages=pages, max_steps=steps, prefill_shapes=shapes, read_behind=behind)) as engine:
-        everybody = visit_all(engine, crowd)
+        everybody = run_all(engine, crowd)
         settled(engine)
     tipped = 0
-    for visit, seen in zip(crowd, everybody, strict=True):
-        assert_consistent(visit, seen.events)
-        assert_logprobs_are_the_models(visit.request, seen.events, whole_logits)
-        tipped += differing(visit, seen.events, alone(varied(small), visit.request))
+    for scenario, seen in zip(crowd, everybody, strict=True):
+        assert_consistent(scenario, seen.events)
+        assert_logprobs_are_the_models(scenario.request, seen.events, whole_logits)
+        tipped += differing(scenario, seen.events, alone(varied(small), scenario.request))
     assert tipped <= 1
 
 
@@ -147,17 +149,17 @@ def test_after_any_crowd_every_page_can_be_had(small, crowd, deterministic):
         nonlocal most
         most = max(most, stats.pages_used)
 
-    whole = [Visit(request([i], max_tokens=LENGTH - 1)) for i in range(4)]
+    whole = [Scenario(request([i], max_tokens=LENGTH - 1)) for i in range(4)]
     with watched(varied(small, **fixed), watch) as engine:
-        visit_all(engine, crowd)
+        run_all(engine, crowd)
         before = settled(engine)
         most = 0
-        visit_all(engine, whole)
+        run_all(engine, whole)
         assert settled(engine).preemptions == before.preemptions
     assert most >= 4 * (SMALLEST - 1)
 
 
-def rivals(count: int = 4) -> list[Visit]:
+def rivals(count: int = 4) -> list[Scenario]:
     """Each grows to most of the smallest pool; between them they use all that a choice's state consists of."""
     kinds = (
         {"repetition_penalty": 1.3, "frequency_penalty": 0.5, "temperature": 1.0},
@@ -165,18 +167,18 @@ def rivals(count: int = 4) -> list[Visit]:
         {"temperature": 0.0},
         {"min_tokens": 50, "end_tokens": (3, 9), "temperature": 2.0, "xtc_threshold": 0.1, "xtc_probability": 0.5},
     )
-    return [Visit(request([i, i + 1], (i,), 0, max_tokens=80, **kinds[i % 4])) for i in range(count)]
+    return [Scenario(request([i, i + 1], (i,), 0, max_tokens=80, **kinds[i % 4])) for i in range(count)]
 
 
 def test_who_gives_way_for_want_of_pages_goes_on_as_if_it_had_not(small, whole_logits):
     with running(varied(small, pages=SMALLEST)) as engine:
-        everybody = visit_all(engine, rivals())
+        everybody = run_all(engine, rivals())
         assert settled(engine).preemptions > 0
     tipped = 0
-    for visit, seen in zip(rivals(), everybody, strict=True):
-        assert_consistent(visit, seen.events)
-        assert_logprobs_are_the_models(visit.request, seen.events, whole_logits)
-        tipped += differing(visit, seen.events, alone(varied(small), visit.request))
+    for scenario, seen in zip(rivals(), everybody, strict=True):
+        assert_consistent(scenario, seen.events)
+        assert_logprobs_are_the_models(scenario.request, seen.events, whole_logits)
+        tipped += differing(scenario, seen.events, alone(varied(small), scenario.request))
     assert tipped <= 1
 
 
@@ -184,7 +186,7 @@ def test_who_gives_way_for_want_of_pages_goes_on_as_if_it_had_not(small, whole_l
 def test_many_more_than_the_pool_holds_all_get_their_answers(small, deterministic):
     fixed = exact(8) if deterministic else {}
     with running(varied(small, pages=SMALLEST, **fixed)) as engine:
-        everybody = visit_all(engine, rivals(16))
+        everybody = run_all(engine, rivals(16))
         settled(engine)
-    for visit, seen in zip(rivals(16), everybody, strict=True):
-        assert_consistent(visit, seen.events)
+    for scenario, seen in zip(rivals(16), everybody, strict=True):
+        assert_consistent(scenario, seen.events)

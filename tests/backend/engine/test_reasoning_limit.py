@@ -25,7 +25,7 @@ from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.request import ReasoningLimit
 from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
-from tests.backend.engine.scenarios import SMALLEST, Visit, alone, running, settled, varied, visit_all
+from tests.backend.engine.scenarios import SMALLEST, Scenario, alone, run_all, running, settled, varied
 
 CLOSE = VOCAB - 1
 """A control token: it has no text."""
@@ -93,12 +93,13 @@ def test_a_marker_of_several_tokens_is_forced_whole(small, budget, seed):
 
 
 def test_who_gives_way_for_want_of_pages_does_not_get_another_budget(small):
-    visits = [
-        Visit(asked(40 + i, seeds=(i,), prompt=(i, i + 1), logit_bias={CLOSE: -100.0}, max_tokens=80)) for i in range(4)
+    scenarios = [
+        Scenario(asked(40 + i, seeds=(i,), prompt=(i, i + 1), logit_bias={CLOSE: -100.0}, max_tokens=80))
+        for i in range(4)
     ]
     with running(varied(small, pages=SMALLEST)) as engine:
-        everybody = visit_all(engine, visits)
+        everybody = run_all(engine, scenarios)
         assert settled(engine).preemptions > 0
-    for i, (visit, seen) in enumerate(zip(visits, everybody, strict=True)):
+    for i, (scenario, seen) in enumerate(zip(scenarios, everybody, strict=True)):
         assert tokens(seen.events).index(CLOSE) == 40 + i
-        assert tokens(alone(varied(small), visit.request)[0]).index(CLOSE) == 40 + i
+        assert tokens(alone(varied(small), scenario.request)[0]).index(CLOSE) == 40 + i

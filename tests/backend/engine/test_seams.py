@@ -20,7 +20,7 @@ from backend.engine.state import empty_block
 from backend.models.decoder import kv_specs
 from backend.request import Prompt, Span
 from tests.backend.engine.conftest import TOKENS, VOCAB, Small, paged, request, tokens
-from tests.backend.engine.scenarios import FREE, Visit, running, settled, varied, visit_all
+from tests.backend.engine.scenarios import FREE, Scenario, run_all, running, settled, varied
 
 
 class Slots(NamedTuple):
@@ -102,7 +102,7 @@ def test_another_layout_of_keys_and_values_gives_the_same_tokens(small, other, p
     results = []
     for runner in (other, varied(small, pages=30)):
         with running(runner) as engine:
-            seen = visit_all(engine, [Visit(one) for one in asked])
+            seen = run_all(engine, [Scenario(one) for one in asked])
             settled(engine)
             results.append([tokens(one.events, choice) for one in seen for choice in range(choices)])
     assert results[0] == results[1]

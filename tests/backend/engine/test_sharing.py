@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.backend.engine.conftest import VOCAB, request, tokens
-from tests.backend.engine.scenarios import FREE, Visit, alone, exact, running, settled, varied, visit_all, watched
+from tests.backend.engine.scenarios import FREE, Scenario, alone, exact, run_all, running, settled, varied, watched
 
 STEM = random.Random(0).choices(range(VOCAB), k=64)
 
@@ -17,7 +17,7 @@ def test_a_prompt_seen_before_is_not_computed_again_and_nothing_else_changes(sma
     asked = request([*STEM, *STEM][:length], top_logprobs=2, max_tokens=10)
     grain = 32 if deterministic else FREE.page_tokens
     with running(varied(small, **fixed)) as engine:
-        first, second = (visit_all(engine, [Visit(asked)])[0] for _ in range(2))
+        first, second = (run_all(engine, [Scenario(asked)])[0] for _ in range(2))
         stats = settled(engine)
     assert first.admission.cached_tokens == 0
     assert second.admission.cached_tokens == (length - 1) // grain * grain
@@ -34,10 +34,10 @@ def test_a_prompt_seen_before_is_not_computed_again_and_nothing_else_changes(sma
 def test_a_conversation_that_goes_on_finds_its_beginning(small, deterministic):
     fixed = exact(8) if deterministic else {}
     with running(varied(small, **fixed)) as engine:
-        (first,) = visit_all(engine, [Visit(request(STEM[:41], max_tokens=20))])
+        (first,) = run_all(engine, [Scenario(request(STEM[:41], max_tokens=20))])
         settled(engine)
         told = [*STEM[:41], *tokens(first.events)]
-        (second,) = visit_all(engine, [Visit(request([*told, 1, 2, 3], max_tokens=5))])
+        (second,) = run_all(engine, [Scenario(request([*told, 1, 2, 3], max_tokens=5))])
         expected = 40 if deterministic else 60  # all but the last token, whose keys were never needed
         assert second.admission.cached_tokens == expected
     assert tokens(second.events) == tokens(alone(varied(small, **fixed), request([*told, 1, 2, 3], max_tokens=5))[0])
@@ -52,7 +52,7 @@ def test_choices_of_one_request_share_the_pages_of_its_prompt(small, determinist
         used: list[int] = []
 
         with watched(varied(small, **fixed), lambda stats, used=used: used.append(stats.pages_used)) as engine:
-            visit_all(engine, [Visit(request(prompt, tuple(range(n)), max_tokens=12))])
+            run_all(engine, [Scenario(request(prompt, tuple(range(n)), max_tokens=12))])
             settled(engine)
         most[n] = max(used[1:])  # at the first dispatch the others have not taken the prompt from the first choice yet
     assert 20 <= most[1] <= 24

@@ -60,7 +60,7 @@ def xtc(x: np.ndarray, threshold: float, spared: np.ndarray) -> np.ndarray:
 
 
 def shaped(x: np.ndarray, p: SamplingParams, in_prompt: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Bias, penalties and mask of one row, as `decisions.md` 6 orders them."""
+    """Bias, penalties and mask of one row, in the order of docs/decisions.md, Sampling."""
     x = np.asarray(x, np.float64)
     x = x + [p.logit_bias.get(token, 0.0) for token in range(x.size)]
     x = repetition(x, in_prompt | (counts > 0), p.repetition_penalty)

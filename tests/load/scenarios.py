@@ -30,7 +30,7 @@ class Wrong(Exception):
     """What the server did is not what it must do."""
 
 
-class Visitor:
+class SimulatedClient:
     """Asks one server; `report` keeps the score. known: an entry of the catalogue, and its answer when asked alone."""
 
     def __init__(self, http: httpx.AsyncClient, report: Report, known: list[tuple[Body, Said]], seed: int) -> None:
@@ -43,7 +43,7 @@ class Visitor:
             self.refused: 3, self.with_a_format_never_seen: 1, self.without_a_seed: 1,
         }  # fmt: skip
 
-    async def visit(self) -> None:
+    async def run_one(self) -> None:
         """One request in a random way, again and again while the server is busy. Notes what was wrong with it."""
         (way,) = self._rng.choices(list(self._ways), list(self._ways.values()))
         try:
