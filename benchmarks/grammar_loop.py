@@ -19,7 +19,7 @@ from backend.grammar.automaton.run import Runner
 from backend.grammar.compile import compile_constraint
 from backend.grammar.device import step
 from backend.grammar.device.arena import Arena
-from backend.grammar.device.rows import RowCache, empty_cache
+from backend.grammar.device.mask_cache import TokenMaskCache, empty_cache
 from backend.grammar.device.state import GrammarState, row
 from backend.grammar.device.vocabulary import build_vocabulary
 from benchmarks.grammar_sides import LLGuidance, Refused
@@ -47,7 +47,7 @@ BITS, ARGMAX, MASKED = "bits", "argmax", "masked argmax"
 @dataclass(frozen=True)
 class Costs:
     """Microseconds of one step of all rows, one entry per round: packed masks and states on the device, and by
-    llguidance; the device while it fills its masks; the likeliest of all tokens, and of those allowed.
+    llguidance; the device while it computes its masks; the likeliest of all tokens, and of those allowed.
     """
 
     rows: int
@@ -103,12 +103,12 @@ class Device:
         self._is_end = np.arange(len(words.tokens)) == words.end
         self._loop = jax.jit(partial(_loop, self._vocabulary), donate_argnums=1, static_argnums=5)
 
-    def cache(self) -> RowCache:
-        """Nothing filled yet."""
-        key_words = step.KEY_WORDS + self._words.closers
-        return empty_cache(MASKS, self._words.words, key_words)
+    def cache(self) -> TokenMaskCache:
+        """No mask computed yet."""
+        key_size = step.KEY_SIZE + self._words.closers
+        return empty_cache(MASKS, self._words.words, key_size)
 
-    def run(self, cache: RowCache, rows: int, work: str) -> tuple[RowCache, float]:
+    def run(self, cache: TokenMaskCache, rows: int, work: str) -> tuple[TokenMaskCache, float]:
         """The cache afterwards, and seconds per step. work: BITS, ARGMAX or MASKED."""
         logits = jnp.asarray(np.random.default_rng(0).normal(size=(rows, len(self._is_end))).astype(np.float32))
         arguments = (self._start(rows), jnp.asarray(self._ids[:rows].T), logits)
@@ -127,19 +127,19 @@ def _tables(case: Case):
     return compile_constraint(Constraint("json_schema", case.text, open_objects=True))
 
 
-def _loop(vocabulary, cells, cache: RowCache, rows: GrammarState, ids: jax.Array, logits: jax.Array, work: str):
+def _loop(vocabulary, cells, cache: TokenMaskCache, rows: GrammarState, ids: jax.Array, logits: jax.Array, work: str):
     """ids: int32 [T, B]. Of all results something goes into `used` uint32 [B], so that nothing is left out."""
     active = jnp.ones(rows.grammar.shape, bool)
 
     def body(t: jax.Array, carry):
         cache, rows, used = carry
         if work != ARGMAX:
-            cache, bits = step.allowed(cells, vocabulary, cache, rows, active)
+            cache, bits = step.allowed_tokens(cells, vocabulary, cache, rows, active)
             rows = step.advance(cells, vocabulary, rows, active, ids[t])
         if work == BITS:
             return cache, rows, used ^ jax.lax.reduce(bits, jnp.uint32(0), jax.lax.bitwise_xor, (1,))
         scores = logits + (used % 2)[:, None]  # so that it cannot be computed once for all steps
-        scores = step.mask(scores, bits) if work == MASKED else scores
+        scores = step.apply_mask(scores, bits) if work == MASKED else scores
         return cache, rows, used + jnp.argmax(scores, -1).astype(jnp.uint32)
 
     return jax.lax.fori_loop(0, ids.shape[0], body, (cache, rows, jnp.zeros(rows.grammar.shape, jnp.uint32)))[::2]
@@ -195,7 +195,7 @@ def table(costs: Sequence[Costs]) -> Table:
         "masks and states": lambda c: f"{median(c.device):.0f}",
         "llguidance": lambda c: f"{median(c.llguidance):.0f}",
         "ratio": lambda c: f"{_ratio(c.device, c.llguidance):.2f}",
-        "while masks are filled": lambda c: f"{median(c.first):.0f}",
+        "while masks are computed": lambda c: f"{median(c.first):.0f}",
         "argmax": lambda c: f"{median(c.argmax):.0f}",
         "masked argmax": lambda c: f"{median(c.masked):.0f}",
         "ratio ": lambda c: f"{_ratio(c.masked, c.argmax):.2f}",

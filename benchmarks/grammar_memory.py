@@ -14,8 +14,8 @@ from backend.grammar import Constraint, GrammarError
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.grammar.device.arena import UNIT, Arena, Placement
-from backend.grammar.device.fill import fill
 from backend.grammar.device.state import DEPTH
+from backend.grammar.device.token_mask import compute_mask
 from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
 from tests.grammar_suite.devset import Case
 
@@ -46,7 +46,7 @@ def run(cases: Sequence[Case], tokens: Sequence[bytes]) -> list[Footprint]:
     arena = Arena(CELLS)
     masks_of = jax.jit(_masks)
     found = []
-    for case in track(cases, "filling masks", console=Console(stderr=True), transient=True):
+    for case in track(cases, "computing masks", console=Console(stderr=True), transient=True):
         try:
             tables = compile_constraint(Constraint("json_schema", case.text, open_objects=True))
         except GrammarError:
@@ -74,7 +74,7 @@ def _masks(cells: jax.Array, vocabulary: Vocabulary, grammar: jax.Array, states:
     window = jnp.zeros(vocabulary.closers, jnp.int32)
 
     def one(state: jax.Array) -> jax.Array:
-        return fill(cells, vocabulary, grammar, state, jnp.int32(0), jnp.int32(DEPTH), window)[0]
+        return compute_mask(cells, vocabulary, grammar, state, jnp.int32(0), jnp.int32(DEPTH), window)[0]
 
     return jax.lax.map(one, states)
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from backend.attention import AttentionBackend, Cache
 from backend.engine.config import EngineConfig
-from backend.grammar.device import rows as grammar_rows
+from backend.grammar.device import mask_cache
 from backend.grammar.device import state as grammar_state
-from backend.grammar.device.rows import RowCache
+from backend.grammar.device.mask_cache import TokenMaskCache
 from backend.grammar.device.state import GrammarState
-from backend.grammar.device.step import KEY_WORDS
+from backend.grammar.device.step import KEY_SIZE
 from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.config import DecoderConfig
 from backend.request import Request
@@ -52,7 +52,7 @@ class DecodeState:
 
     cache: Cache
     rows: RowState
-    masks: RowCache
+    masks: TokenMaskCache
 
 
 @jax.tree_util.register_dataclass
@@ -92,7 +92,7 @@ def init_state(
             params=params.empty(rows, config.vocab),
             grammar=grammar_state.empty(rows, words),
         ),
-        masks=grammar_rows.empty_cache(sizes.grammar_masks, words, KEY_WORDS + vocabulary.closers),
+        masks=mask_cache.empty_cache(sizes.grammar_masks, words, KEY_SIZE + vocabulary.closers),
     )
 
 

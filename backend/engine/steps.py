@@ -8,13 +8,13 @@ import jax.numpy as jnp
 from backend.attention import AttentionBackend, Cache
 from backend.engine.state import Block, DecodeState, RowState, empty_block
 from backend.grammar.device import step as grammars
-from backend.grammar.device.rows import RowCache
+from backend.grammar.device.mask_cache import TokenMaskCache
 from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.decoder import Decoder
 from backend.sampling import logprobs
 from backend.sampling.chain import Drawn, sample
 
-Carry = tuple[Cache, RowState, RowCache, Block]
+Carry = tuple[Cache, RowState, TokenMaskCache, Block]
 
 
 @jax.tree_util.register_dataclass
@@ -95,8 +95,8 @@ def decode(
         positions = jnp.where(running, rows.position, -1)[:, None]
         hidden, cache = decoder(decoder.embed(rows.token[:, None]), decoder.context(positions, attend), cache)
         logits = decoder.logits(hidden[:, 0])
-        masks, bits = grammars.allowed(cells, vocabulary, masks, rows.grammar, running)
-        masked = (rows.grammar.constrained, lambda x: grammars.mask(x, bits))
+        masks, bits = grammars.allowed_tokens(cells, vocabulary, masks, rows.grammar, running)
+        masked = (rows.grammar.constrained, lambda x: grammars.apply_mask(x, bits))
         drawn = Drawn(running, rows.in_prompt, rows.output_counts, rows.num_output)
         tokens = sample(logits, rows.params, drawn, rows.position + 1, masked)
         rows, block = accept(

@@ -12,7 +12,7 @@ from backend.grammar.automaton.run import Configuration, Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device import step
 from backend.grammar.device.arena import Arena
-from backend.grammar.device.rows import empty_cache
+from backend.grammar.device.mask_cache import empty_cache
 from backend.grammar.device.state import DEPTH, row
 from backend.grammar.device.vocabulary import build_vocabulary
 from tests.backend.grammar.vocabularies import Vocabulary, vocabulary
@@ -22,7 +22,7 @@ from tests.grammar_suite.spelling import dumps
 pytestmark = pytest.mark.slow
 
 ROWS = 8
-_allowed = partial(jax.jit, donate_argnums=2)(step.allowed)
+_allowed = partial(jax.jit, donate_argnums=2)(step.allowed_tokens)
 _advance = jax.jit(step.advance)
 
 
@@ -32,7 +32,7 @@ class Device:
     def __init__(self, words: Vocabulary) -> None:
         host = build_vocabulary(words.tokens)
         self._words, self._vocabulary, self._arena = words, jax.device_put(host), Arena(1 << 24)
-        self._cache = empty_cache(512, host.words, step.KEY_WORDS + host.closers)
+        self._cache = empty_cache(512, host.words, step.KEY_SIZE + host.closers)
         self._is_end = np.arange(len(words.tokens)) == words.end
 
     def masks(self, tables: Sequence[AutomatonTables], ids: np.ndarray):
@@ -43,7 +43,7 @@ class Device:
         active = jnp.ones(len(tables), bool)
         for tokens in [*ids.T, None]:
             self._cache, bits = _allowed(self._arena.cells, self._vocabulary, self._cache, rows, active)
-            yield np.asarray(step.mask(jnp.zeros((len(tables), len(self._is_end))), bits)) == 0
+            yield np.asarray(step.apply_mask(jnp.zeros((len(tables), len(self._is_end))), bits)) == 0
             if tokens is not None:
                 rows = _advance(self._arena.cells, self._vocabulary, rows, active, jnp.asarray(tokens))
         for entry in tables:

@@ -12,9 +12,9 @@ import numpy as np
 from backend.grammar.automaton.tables import ARGUMENT, AutomatonTables
 from backend.grammar.device.machine import RESERVED, reserved_cells
 
-PIECES = (1 << 20, 1 << 16, RESERVED)
+UPLOAD_SIZES = (1 << 20, 1 << 16, RESERVED)
 """Cells per upload call: each size is compiled once. The last is the unit of allocation."""
-UNIT = PIECES[-1]
+UNIT = UPLOAD_SIZES[-1]
 
 
 class ArenaFull(Exception):
@@ -33,7 +33,7 @@ class Placement(NamedTuple):
 class _Resident:
     placement: Placement
     size: int
-    users: int = 0
+    ref_count: int = 0
 
 
 class Arena:
@@ -47,7 +47,7 @@ class Arena:
         capacity = -(-capacity // UNIT) * UNIT
         assert 2 * UNIT <= capacity <= ARGUMENT
         self.cells = jnp.zeros(capacity, jnp.int32)
-        self._put = {size: _compiled_put(capacity, size) for size in PIECES if size <= capacity}
+        self._put = {size: _compiled_put(capacity, size) for size in UPLOAD_SIZES if size <= capacity}
         self._upload(0, reserved_cells())
         self._resident: OrderedDict[Hashable, _Resident] = OrderedDict()
         self._uploads = 0
@@ -65,18 +65,18 @@ class Arena:
             self._upload(base, tables.image(base))
             self._resident[key] = _Resident(placement, size)
         resident = self._resident[key]
-        resident.users += 1
+        resident.ref_count += 1
         self._resident.move_to_end(key)
         return resident.placement
 
     def release(self, key: Hashable) -> None:
-        """One user less."""
-        assert self._resident[key].users > 0
-        self._resident[key].users -= 1
+        """One `acquire` of the grammar called `key` is over; without any, its cells may be given to another."""
+        assert self._resident[key].ref_count > 0
+        self._resident[key].ref_count -= 1
 
     def _make_room(self, size: int) -> int:
         """The start of `size` free cells; drops unused grammars until there are."""
-        unused = [key for key, resident in self._resident.items() if resident.users == 0]
+        unused = [key for key, resident in self._resident.items() if resident.ref_count == 0]
         while (base := self._first_fit(size)) is None:
             if not unused:
                 raise ArenaFull(f"the grammars in use leave no room for one of {size} cells")
@@ -96,7 +96,7 @@ class Arena:
         image = np.pad(image, (0, -image.size % UNIT))
         done = 0
         while done < image.size:
-            size = next(size for size in PIECES if size in self._put and size <= image.size - done)
+            size = next(size for size in UPLOAD_SIZES if size in self._put and size <= image.size - done)
             self.cells = self._put[size](self.cells, image[done : done + size], np.int32(base + done))
             done += size
 

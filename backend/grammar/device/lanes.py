@@ -12,7 +12,7 @@ Carry = tuple[jax.Array, ...]
 
 
 class Start(NamedTuple):
-    """Where all lanes begin. state, characters, room: int32. places: int32 [256], see `classes_of`.
+    """Where all lanes begin. state, characters, room: int32. columns: int32 [256], see `columns_of`.
 
     window: int32 [closers], the last frames of the stack, the top one last.
     """
@@ -20,15 +20,15 @@ class Start(NamedTuple):
     state: jax.Array
     characters: jax.Array
     room: jax.Array
-    places: jax.Array
+    columns: jax.Array
     window: jax.Array
 
 
 def run_lanes(
     cells: jax.Array, vocabulary: Vocabulary, start: Start, tokens: jax.Array, count: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Whether each of the first `count` of `tokens` int32 [N] is allowed, bool [N], False for the rest; and whether
-    one of them looked at the window.
+    """Whether each of the first `count` of `tokens` int32 [lanes] is allowed, bool [lanes], False for the rest; and
+    whether one of them looked at the window, bool.
     """
     closers, slots = vocabulary.closers, jnp.arange(vocabulary.closers + vocabulary.openers)
     lengths = jnp.where(jnp.arange(tokens.size) < count, vocabulary.lengths[tokens], 0)
@@ -42,7 +42,7 @@ def run_lanes(
         go = going(i, at)
         byte = read(vocabulary.spelling, jnp.where(go, offsets + i, 0)).astype(jnp.int32)
         top = jnp.take_along_axis(stack, jnp.maximum(height - 1, 0)[:, None], 1)[:, 0]
-        to = move(cells, at, counted, read(start.places, byte), top, start.room + closers - height)
+        to = move(cells, at, counted, read(start.columns, byte), top, start.room + closers - height)
         push, pop = go & to.push, go & to.pop
         stack = jnp.where(push[:, None] & (slots == height[:, None]), to.frame[:, None], stack)
         used = used | (pop & (height <= closers)).any()

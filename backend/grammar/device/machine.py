@@ -1,4 +1,4 @@
-"""One byte of a grammar on the device, for many configurations at once. The cells are laid out by `tables.image`."""
+"""One byte of a grammar on the device, for many configurations at once. `AutomatonTables.image` lays the cells out."""
 
 from typing import NamedTuple
 
@@ -55,22 +55,22 @@ def read(cells: jax.Array, at: jax.Array) -> jax.Array:
     return cells.at[at.astype(jnp.uint32)].get(mode="promise_in_bounds")
 
 
-def classes_of(cells: jax.Array, grammar: jax.Array) -> jax.Array:
-    """int32 [256], where the codes of the bytes stand in a state's row, for one grammar."""
+def columns_of(cells: jax.Array, grammar: jax.Array) -> jax.Array:
+    """int32 [256], where the codes of the bytes stand in a state's record, for one grammar."""
     return jax.lax.dynamic_slice(cells, (grammar + 1,), (256,))
 
 
-def plain_move(cells: jax.Array, state: jax.Array, place: jax.Array) -> jax.Array:
+def plain_move(cells: jax.Array, state: jax.Array, column: jax.Array) -> jax.Array:
     """The next state where neither the stack nor the count is used, TRAP where one is."""
-    code = read(cells, state + place)
+    code = read(cells, state + column)
     return jnp.where(code < 0, NOWHERE, jnp.where(code <= ARGUMENT, code, TRAP))
 
 
 def counting_move(
-    cells: jax.Array, state: jax.Array, characters: jax.Array, place: jax.Array
+    cells: jax.Array, state: jax.Array, characters: jax.Array, column: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The next state and count where the stack is not used."""
-    code = read(cells, state + place)
+    code = read(cells, state + column)
     kind, argument = code >> SHIFT, code & ARGUMENT
     characters = jnp.where(kind == RESET, 0, characters + (kind == COUNT))
     counter = jnp.where(kind == COUNT, argument, 0)
@@ -80,12 +80,12 @@ def counting_move(
 
 
 def move(
-    cells: jax.Array, state: jax.Array, characters: jax.Array, place: jax.Array, top: jax.Array, room: jax.Array
+    cells: jax.Array, state: jax.Array, characters: jax.Array, column: jax.Array, top: jax.Array, room: jax.Array
 ) -> Move:
-    """One byte. All int32 [...]; place: where the byte's code stands in a state's row; top: the last frame on the
+    """One byte. All int32 [...]; column: where the byte's code stands in a state's record; top: the last frame on the
     stack; room: frames that the stack still takes.
     """
-    code = read(cells, state + place)
+    code = read(cells, state + column)
     kind, argument = code >> SHIFT, code & ARGUMENT
     push, pop, count = kind == PUSH, kind == POP, kind == COUNT
     characters = jnp.where(kind == RESET, 0, characters + count)
@@ -99,20 +99,20 @@ def move(
 
 
 def min_closing_depth(cells: jax.Array, state: jax.Array) -> jax.Array:
-    """Frames that the stack must still take before the container that `state` is in can end."""
+    """int32 [...], frames that the stack must still take before the container that each `state` is in can end."""
     return (read(cells, state) >> CLOSING_DEPTH_SHIFT) & 255
 
 
 def in_reasoning(cells: jax.Array, state: jax.Array) -> jax.Array:
-    """bool, whether what is being written is reasoning."""
+    """bool [...], whether what is being written in `state` int32 [...] is reasoning."""
     return read(cells, state) & IN_REASONING != 0
 
 
 def accepting(cells: jax.Array, state: jax.Array, depth: jax.Array) -> jax.Array:
-    """bool, whether the output may end in `state` with `depth` frames on the stack."""
+    """bool [...], whether the output may end in `state` with `depth` frames on the stack, both int32 [...]."""
     return (depth == 0) & (read(cells, state) & ACCEPTING != 0)
 
 
 def finished(cells: jax.Array, state: jax.Array, depth: jax.Array) -> jax.Array:
-    """bool, whether it must."""
+    """bool [...], whether the output must end in `state` with `depth` frames on the stack, both int32 [...]."""
     return (depth == 0) & (read(cells, state) & FINISHED != 0)

@@ -1,4 +1,4 @@
-"""One bit per token: token t is bit t // W of word t % W, so that unpacking runs along the words."""
+"""Token masks, one bit per token: token t is bit t // W of word t % W, so that unpacking runs along the words."""
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,8 @@ def unpack(bits: jax.Array) -> jax.Array:
     return planes.reshape(bits.shape[0], -1) != 0
 
 
-def pack_some(tokens: jax.Array, flags: jax.Array, words: int) -> jax.Array:
-    """The row, uint32 [words], in which each of `tokens` (int32 [N]) has its flag (bool [N]) and all others have none.
+def pack_tokens(tokens: jax.Array, flags: jax.Array, words: int) -> jax.Array:
+    """The mask, uint32 [words], in which each of `tokens` int32 [...] has its flag, bool [...], and no other has any.
 
     A token whose flag is set must not occur twice.
     """

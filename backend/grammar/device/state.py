@@ -51,7 +51,7 @@ class GrammarState:
 
 
 def empty(rows: int, words: int) -> GrammarState:
-    """`rows` rows without a grammar; words: W."""
+    """The state of `rows` rows without a grammar. words: 32-bit words of a token mask, W."""
     one = row(None, np.zeros(0, bool), words)
     return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x), (rows, *x.shape)), one)
 
@@ -82,15 +82,15 @@ def row(
     )
 
 
-def after(start: GrammarState, tables: AutomatonTables, words: Sequence[bytes]) -> GrammarState:
-    """One row, at the start of the grammar of `tables`, after tokens of these bytes, which must begin a word of it."""
+def after(start: GrammarState, tables: AutomatonTables, strings: Sequence[bytes]) -> GrammarState:
+    """One row, from the `start` of the grammar of `tables`, after tokens of these bytes, which it must allow."""
     runner, budget, closed = Runner(tables, DEPTH), int(start.budget), 0
     at = runner.start
-    for word in words:
+    for string in strings:
         reasoning = bool(tables.in_reasoning[at.state])
         closed = closed + 1 if reasoning and budget <= 0 else 0
         budget -= reasoning and 0 < budget < UNLIMITED
-        following = runner.run(word, at)
+        following = runner.run(string, at)
         assert following is not None
         at = following
     stack = np.zeros(DEPTH, np.int32)

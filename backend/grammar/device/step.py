@@ -6,40 +6,40 @@ import jax
 import jax.numpy as jnp
 
 from backend.grammar.device import machine
-from backend.grammar.device.fill import fill
 from backend.grammar.device.machine import move, read
-from backend.grammar.device.packing import pack_some, unpack
-from backend.grammar.device.rows import RowCache, find, insert, make_room
+from backend.grammar.device.mask_cache import TokenMaskCache, find, insert, make_room
+from backend.grammar.device.packing import pack_tokens, unpack
 from backend.grammar.device.state import DEPTH, UNLIMITED, GrammarState
+from backend.grammar.device.token_mask import compute_mask
 from backend.grammar.device.vocabulary import Vocabulary
 from backend.grammar.limits import MAX_CLOSING_TOKENS
 
 Carry = tuple[jax.Array, ...]
-KEY_WORDS = 3
-"""Of a key without its frames."""
+KEY_SIZE = 3
+"""Integers of a mask's key without its frames."""
 
 
-def allowed(
-    cells: jax.Array, vocabulary: Vocabulary, cache: RowCache, rows: GrammarState, active: jax.Array
-) -> tuple[RowCache, jax.Array]:
+def allowed_tokens(
+    cells: jax.Array, vocabulary: Vocabulary, cache: TokenMaskCache, rows: GrammarState, active: jax.Array
+) -> tuple[TokenMaskCache, jax.Array]:
     """Which tokens the rows may draw, uint32 [B, W], packed as in packing.py; what an inactive row gets has no meaning.
 
-    cells: int32 [capacity] of the arena. active: bool [B]. Rows not in the cache are computed and added to it. End
+    cells: int32 [capacity] of the arena. active: bool [B]. Masks not in the cache are computed and added to it. End
     tokens are allowed exactly where the output may end. Rows without a grammar may draw everything; a row whose budget
     is used up inside reasoning only the next token that ends it.
     """
     forced = active & _forced(cells, rows)
     wanted = active & rows.constrained & ~forced
     cache = make_room(cache, wanted.size)
-    keys, places = _places(cells, vocabulary, cache, rows, wanted)
-    cache, places = _fill_missing(cells, vocabulary, cache, rows.grammar, keys, places)
-    bits = _bits(cells, cache, rows, wanted, places)
-    return cache, jax.lax.cond(forced.any(), lambda: _with_forced(rows, forced, bits), lambda: bits)
+    keys, places = _find_masks(cells, vocabulary, cache, rows, wanted)
+    cache, places = _compute_missing(cells, vocabulary, cache, rows.grammar, keys, places)
+    masks = _gather_masks(cells, cache, rows, wanted, places)
+    return cache, jax.lax.cond(forced.any(), lambda: _with_forced(rows, forced, masks), lambda: masks)
 
 
-def mask(logits: jax.Array, bits: jax.Array) -> jax.Array:
-    """The logits float [B, V] with -inf where a token's bit (uint32 [B, W], packed as in packing.py) is 0."""
-    return jnp.where(unpack(bits)[:, : logits.shape[1]], logits, -jnp.inf)
+def apply_mask(logits: jax.Array, masks: jax.Array) -> jax.Array:
+    """The logits float [B, V] with -inf where a token's bit (masks: uint32 [B, W], packed as in packing.py) is 0."""
+    return jnp.where(unpack(masks)[:, : logits.shape[1]], logits, -jnp.inf)
 
 
 def advance(
@@ -77,11 +77,11 @@ def _forced(cells: jax.Array, rows: GrammarState) -> jax.Array:
     return rows.constrained & (rows.budget <= 0) & machine.in_reasoning(cells, rows.state)
 
 
-def _with_forced(rows: GrammarState, forced: jax.Array, bits: jax.Array) -> jax.Array:
-    """`bits` uint32 [B, W], but a single token where `forced`."""
+def _with_forced(rows: GrammarState, forced: jax.Array, masks: jax.Array) -> jax.Array:
+    """`masks` uint32 [B, W], but a single token where `forced`."""
     token = jnp.take_along_axis(rows.closing, jnp.minimum(rows.closed, MAX_CLOSING_TOKENS - 1)[:, None], 1)
-    alone = jax.vmap(lambda only: pack_some(only, jnp.ones(1, bool), bits.shape[1]))(token)
-    return jnp.where(forced[:, None], alone, bits)
+    alone = jax.vmap(lambda only: pack_tokens(only, jnp.ones(1, bool), masks.shape[1]))(token)
+    return jnp.where(forced[:, None], alone, masks)
 
 
 def _count_reasoning(cells: jax.Array, rows: GrammarState, active: jax.Array) -> GrammarState:
@@ -92,10 +92,10 @@ def _count_reasoning(cells: jax.Array, rows: GrammarState, active: jax.Array) ->
     return replace(rows, budget=rows.budget - spends, closed=closed)
 
 
-def _places(
-    cells: jax.Array, vocabulary: Vocabulary, cache: RowCache, rows: GrammarState, wanted: jax.Array
+def _find_masks(
+    cells: jax.Array, vocabulary: Vocabulary, cache: TokenMaskCache, rows: GrammarState, wanted: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The keys of all rows, see `_keys`; the places int32 [B] of their packed rows, -1 if missing, 0 if unwanted."""
+    """The keys of all rows, see `_keys`; the places int32 [B] of their masks in the pool, -1 missing, 0 unwanted."""
 
     def look_up() -> tuple[jax.Array, jax.Array]:
         keys = _keys(cells, vocabulary, rows)
@@ -105,8 +105,10 @@ def _places(
     return jax.lax.cond(wanted.any(), look_up, lambda: nothing)
 
 
-def _bits(cells: jax.Array, cache: RowCache, rows: GrammarState, wanted: jax.Array, places: jax.Array) -> jax.Array:
-    """What `allowed` gives, once all rows have a place."""
+def _gather_masks(
+    cells: jax.Array, cache: TokenMaskCache, rows: GrammarState, wanted: jax.Array, places: jax.Array
+) -> jax.Array:
+    """What `allowed_tokens` gives, once the masks of all rows are in the cache."""
 
     def gather() -> jax.Array:
         ends = jnp.where(machine.accepting(cells, rows.state, rows.depth)[:, None], rows.ends, 0)
@@ -116,7 +118,7 @@ def _bits(cells: jax.Array, cache: RowCache, rows: GrammarState, wanted: jax.Arr
 
 
 def _keys(cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState) -> jax.Array:
-    """int32 [B, 2, key words]: all that the packed row may depend on, without the stack and with its last frames.
+    """int32 [B, 2, key size]: all that the mask may depend on, without the stack and with its last frames.
 
     What makes no difference within one token is levelled: characters far below the limit, and ample room.
     """
@@ -130,33 +132,33 @@ def _keys(cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState) -> jax.A
     return jnp.stack([alone, jnp.concatenate([where, window], -1)], 1)
 
 
-def _fill_missing(
+def _compute_missing(
     cells: jax.Array,
     vocabulary: Vocabulary,
-    cache: RowCache,
+    cache: TokenMaskCache,
     grammars: jax.Array,
     keys: jax.Array,
     places: jax.Array,
-) -> tuple[RowCache, jax.Array]:
-    """Compute the rows whose place int32 [B] is -1; the cache with them, and all places."""
+) -> tuple[TokenMaskCache, jax.Array]:
+    """Compute the masks whose place int32 [B] is -1; the cache with them, and all places."""
 
-    def body(carry: tuple[RowCache, jax.Array]) -> tuple[RowCache, jax.Array]:
-        # Without the barrier the fill for the only row of a batch is loop-invariant: hoisted out, done at every step.
+    def body(carry: tuple[TokenMaskCache, jax.Array]) -> tuple[TokenMaskCache, jax.Array]:
+        # Without the barrier the mask of the only row of a batch is loop-invariant: hoisted out, done at every step.
         (cache, places), key_of, grammar_of = jax.lax.optimization_barrier((carry, keys, grammars))
         missing = places < 0
         first = jnp.argmax(missing)
-        row, stack_used = _fill_key(cells, vocabulary, grammar_of[first], key_of[first, 1])
+        mask, stack_used = _compute_for_key(cells, vocabulary, grammar_of[first], key_of[first, 1])
         own = jnp.where(stack_used, keys[:, 1], keys[:, 0])
-        cache, place = insert(cache, own[first], row)
+        cache, place = insert(cache, own[first], mask)
         return cache, jnp.where(missing & (own == own[first]).all(-1), place, places)
 
     return jax.lax.while_loop(lambda c: (c[1] < 0).any(), body, (cache, places))
 
 
-def _fill_key(
+def _compute_for_key(
     cells: jax.Array, vocabulary: Vocabulary, grammar: jax.Array, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """`fill` for a key with its frames."""
+    """`compute_mask` for a key with its frames."""
     state, remaining, room = key[1], key[2] // (DEPTH + 1), key[2] % (DEPTH + 1)
     characters = jnp.where(remaining > 0, read(cells, state + 1) - remaining, 0)
-    return fill(cells, vocabulary, grammar, state, characters, room, key[KEY_WORDS:])
+    return compute_mask(cells, vocabulary, grammar, state, characters, room, key[KEY_SIZE:])

@@ -16,11 +16,12 @@ SMALLEST_BLOCK = 512
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Trie:
-    """One tree for each set, level by level; a level begins a new block of Y nodes, so parents are in earlier blocks.
+    """One tree for each set, level by level; a level begins a new block, so parents are in earlier blocks.
 
-    Node 0 is the root of all trees; block i has the nodes 1 + i * Y on. last_bytes: uint8 [blocks, Y], the last byte of
-    each node. parents: int32 [blocks, Y]. tail_parents: int32 [X], the node of a tail's first DEPTH bytes. tail_bytes:
-    uint8 [X, longest tail]. tail_lengths: int32 [X]. blocks, tails: int32 [sets + 1], where those of each set begin.
+    Node 0 is the root of all trees; block i has the nodes 1 + i * block size on.
+    last_bytes: uint8 [blocks, block size], the last byte of each node. parents: int32 [blocks, block size].
+    tail_parents: int32 [tails], the node of a tail's first DEPTH bytes. tail_bytes: uint8 [tails, longest tail].
+    tail_lengths: int32 [tails]. blocks, tails: int32 [sets + 1], where those of each set begin.
     """
 
     last_bytes: Any

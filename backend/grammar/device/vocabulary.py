@@ -25,22 +25,23 @@ class Vocabulary:
     Text tokens are whole UTF-8 characters that stand for themselves in a JSON string; plain tokens have no brackets,
     so that they never use the stack.
 
-    trie: of two sets, the plain tokens, and those of them that are not text. places: int32 [32 * W], the place of each
-    plain token in the first, the trie's size for all others. other_tokens, other_places: int32 [tokens of the second].
+    trie: of two sets, the plain tokens, and those of them that are not text. trie_places: int32 [32 * W], the place of
+    each plain token in the first set, the trie's size for all others. other_tokens, other_trie_places: int32 [tokens of
+    the second set], their ids and places.
     text_sizes: uint8 [32 * W], the characters of each text token, NO_TEXT for all others.
-    brackets, other_brackets: int32 [K], [K'], the tokens that are not plain, and those of them that are not text.
+    brackets: int32 [bracket tokens], the tokens that are not plain; other_brackets: int32, those of them not text.
     ordered: int32 [tokens with bytes], all tokens by their bytes. Those with the same first two bytes are a range of
     it: range_starts, range_sizes, range_firsts, range_seconds, int32 [ranges]; second -1 for a token of one byte.
     spelling: uint8 [total], the bytes of all tokens; token t has lengths[t] of them from offsets[t], int32 [V].
 
     size: V. longest: bytes of a token at most. closers, openers: how many `}]` and `{[` a token has at most.
-    lanes: tokens that are run one by one at most, no less than K.
+    lanes: tokens that are run one by one at most, no less than there are brackets.
     """
 
     trie: Trie
-    places: Any
+    trie_places: Any
     other_tokens: Any
-    other_places: Any
+    other_trie_places: Any
     text_sizes: Any
     brackets: Any
     other_brackets: Any
@@ -60,7 +61,7 @@ class Vocabulary:
 
     @property
     def words(self) -> int:
-        """uint32 words of a packed row: W."""
+        """32-bit words of a token mask: W = ceil(V / 32)."""
         return self.text_sizes.size // 32
 
 
@@ -79,14 +80,14 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     plain = sorted(set(ids) - set(brackets))
     other = [id for id in plain if text_sizes[id] == NO_TEXT]
     trie, (node_of, other_node_of) = build_trie([{tokens[id] for id in some} for some in (plain, other)])
-    places = np.full(32 * words, trie.size, np.int32)
-    places[plain] = [node_of[tokens[id]] for id in plain]
+    trie_places = np.full(32 * words, trie.size, np.int32)
+    trie_places[plain] = [node_of[tokens[id]] for id in plain]
     lengths = np.asarray([len(token) for token in tokens], np.int32)
     return Vocabulary(
         trie=trie,
-        places=places,
+        trie_places=trie_places,
         other_tokens=_int32(other),
-        other_places=_int32([other_node_of[tokens[id]] for id in other]),
+        other_trie_places=_int32([other_node_of[tokens[id]] for id in other]),
         text_sizes=text_sizes,
         brackets=_int32(brackets),
         other_brackets=_int32([id for id in brackets if text_sizes[id] == NO_TEXT]),

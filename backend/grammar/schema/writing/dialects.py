@@ -190,7 +190,7 @@ def _encoded(name: str, text: str) -> bytes:
 def _json(
     literal_names: LiteralNames, marker: bytes = b"", bare: Properties | None = None, any_value: bool = False
 ) -> Dialect:
-    """JSON but for `literal_names`, without `marker` in strings and names. bare: how outermost properties look."""
+    """JSON but for its `literal_names`, with no `marker` in strings and names. bare: of the outermost properties."""
     text = Text(b'"', True, marker)
     content = Content(text)
     properties = Properties(b'"', JsonName(marker), b'"', ((b":", content),), b"", b",", spaced=True, free=text)

@@ -17,7 +17,7 @@ from backend.grammar.automaton.run import Configuration, Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.device import state, step
 from backend.grammar.device.arena import Arena, ArenaFull
-from backend.grammar.device.rows import RowCache, empty_cache
+from backend.grammar.device.mask_cache import TokenMaskCache, empty_cache
 from backend.grammar.device.state import DEPTH, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
 
@@ -188,7 +188,7 @@ class Walk:
     def __init__(self, tokens: Sequence[bytes], rows: Sequence[AutomatonTables | None], pool: int = 300) -> None:
         self.tokens, self.vocabulary = tokens, jax.device_put(build_vocabulary(tokens))
         self.arena = Arena(1 << 17)
-        self.cache: RowCache = new_cache(self.vocabulary, pool)
+        self.cache: TokenMaskCache = new_cache(self.vocabulary, pool)
         self.active = jnp.ones(len(rows), bool)
         self._start(rows)
 
@@ -203,7 +203,7 @@ class Walk:
 
     def replace(self, tables: AutomatonTables) -> AutomatonTables:
         """Give all rows another grammar, in an arena from which every other one was dropped."""
-        for key in [key for key, resident in self.arena._resident.items() for _ in range(resident.users)]:
+        for key in [key for key, resident in self.arena._resident.items() for _ in range(resident.ref_count)]:
             self.arena.release(key)
         with pytest.raises(ArenaFull):
             self.arena._make_room(self.arena.cells.size)
@@ -213,7 +213,7 @@ class Walk:
     def device_mask(self) -> np.ndarray:
         """bool [B, V]."""
         self.cache, bits = _allowed(self.arena.cells, self.vocabulary, self.cache, self.rows, self.active)
-        return np.asarray(step.mask(jnp.zeros((len(self.at), len(self.tokens))), bits)) == 0
+        return np.asarray(step.apply_mask(jnp.zeros((len(self.at), len(self.tokens))), bits)) == 0
 
     def host_mask(self) -> np.ndarray:
         """bool [B, V]: each token run byte by byte."""
@@ -240,10 +240,10 @@ class Walk:
         return np.asarray(step.finished(self.arena.cells, self.rows)).tolist()
 
 
-def new_cache(vocabulary: Vocabulary, pool: int) -> RowCache:
+def new_cache(vocabulary: Vocabulary, pool: int) -> TokenMaskCache:
     """An empty cache of `pool` rows."""
-    return empty_cache(pool, vocabulary.words, step.KEY_WORDS + vocabulary.closers, buckets=64)
+    return empty_cache(pool, vocabulary.words, step.KEY_SIZE + vocabulary.closers, buckets=64)
 
 
-_allowed = partial(jax.jit, donate_argnums=2)(step.allowed)
+_allowed = partial(jax.jit, donate_argnums=2)(step.allowed_tokens)
 _advance = jax.jit(step.advance)

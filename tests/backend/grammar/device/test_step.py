@@ -74,7 +74,7 @@ def test_many_characters_below_the_limit_make_no_difference() -> None:
     for _ in range(50):
         walk.device_mask()
         walk.draw([TOKENS.index(b"a" * 8)] * ROWS)
-    assert walk.cache.fills == 1
+    assert walk.cache.computed == 1
 
 
 @pytest.mark.parametrize("tables", [nested_lists(), nested_objects()], ids=["lists", "objects"])
@@ -131,10 +131,10 @@ def test_a_configuration_seen_before_costs_no_fill() -> None:
     walk = Walk(TOKENS, [tables] * ROWS)
     start = walk.rows
     check(walk, random.Random(5), 1)
-    assert walk.cache.fills == 1
+    assert walk.cache.computed == 1
     walk.rows, walk.at = start, [runner.start for runner in walk.runners]
     check(walk, random.Random(5), 1)
-    assert walk.cache.fills == 1
+    assert walk.cache.computed == 1
 
 
 def test_where_no_token_reaches_the_end_of_the_container_the_stack_makes_no_difference() -> None:
@@ -142,7 +142,7 @@ def test_where_no_token_reaches_the_end_of_the_container_the_stack_makes_no_diff
     for _ in range(20):
         walk.device_mask()
         walk.draw([TOKENS.index(b"[")] * ROWS)
-    assert walk.cache.fills == 2
+    assert walk.cache.computed == 2
 
 
 def test_rows_without_a_grammar_cost_nothing_and_stay_as_they_are() -> None:
@@ -151,7 +151,7 @@ def test_rows_without_a_grammar_cost_nothing_and_stay_as_they_are() -> None:
     assert walk.device_mask().all()
     walk.draw([TOKENS.index(b"[[")] * ROWS)
     jax.tree.map(np.testing.assert_array_equal, walk.rows, before)
-    assert walk.cache.fills == 0 and not any(walk.finished())
+    assert walk.cache.computed == 0 and not any(walk.finished())
 
 
 def test_inactive_rows_are_neither_computed_nor_advanced() -> None:
@@ -160,7 +160,7 @@ def test_inactive_rows_are_neither_computed_nor_advanced() -> None:
     before = walk.rows
     walk.device_mask()
     walk.draw([TOKENS.index(b"["), TOKENS.index(b'"')] * 2)
-    assert walk.cache.fills == 1
+    assert walk.cache.computed == 1
     np.testing.assert_array_equal(walk.rows.depth, [1, 0, 1, 0])
     np.testing.assert_array_equal(walk.rows.state[1::2], before.state[1::2])
 
@@ -203,9 +203,9 @@ def decode_loop(walk: Walk, key: jax.Array, steps: int) -> tuple[np.ndarray, np.
 
     def body(carry):
         i, cache, rows, done, drawn = carry
-        cache, bits = step.allowed(cells, walk.vocabulary, cache, rows, ~done)
+        cache, bits = step.allowed_tokens(cells, walk.vocabulary, cache, rows, ~done)
         logits = bias + 2 * jax.random.gumbel(jax.random.fold_in(key, i), (ROWS, len(TOKENS)))
-        tokens = jnp.argmax(step.mask(logits, bits), -1).astype(jnp.int32)
+        tokens = jnp.argmax(step.apply_mask(logits, bits), -1).astype(jnp.int32)
         rows = step.advance(cells, walk.vocabulary, rows, ~done, tokens)
         drawn = drawn.at[:, i].set(jnp.where(done, END, tokens))
         return i + 1, cache, rows, done | (tokens == END) | step.finished(cells, rows), drawn
@@ -229,6 +229,6 @@ def test_masks_over_a_real_vocabulary_equal_those_of_the_host(name: str) -> None
 def test_a_step_whose_rows_are_all_known_runs_over_no_token(size: int) -> None:
     walk = Walk(TOKENS, [nested_lists()] * size)
     args = (walk.arena.cells, walk.vocabulary, walk.cache, walk.rows, walk.active)
-    program = jax.jit(step.allowed).lower(*args).compile().as_text()
+    program = jax.jit(step.allowed_tokens).lower(*args).compile().as_text()
     always = program[program.index("\nENTRY ") :]
-    assert always.count(" while(") == 1, "a fill was moved out of the loop over missing rows"
+    assert always.count(" while(") == 1, "a mask was computed outside of the loop over missing ones"

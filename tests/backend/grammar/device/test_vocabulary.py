@@ -35,8 +35,8 @@ def check(tokens: Sequence[bytes]) -> Vocabulary:
     text = {id for id in ids if is_text(tokens[id])}
     brackets = {id for id in ids if any(byte in b"{}[]" for byte in tokens[id])}
     at_node = [*spelled(made.trie), None]
-    plain = {id: at_node[place] for id, place in enumerate(made.places.tolist()) if at_node[place] is not None}
-    other = {id: at_node[p] for id, p in zip(made.other_tokens.tolist(), made.other_places.tolist(), strict=True)}
+    plain = {id: at_node[place] for id, place in enumerate(made.trie_places.tolist()) if at_node[place] is not None}
+    other = {id: at_node[p] for id, p in zip(made.other_tokens.tolist(), made.other_trie_places.tolist(), strict=True)}
     assert plain == {id: tokens[id] for id in ids if id not in brackets}
     assert other == {id: token for id, token in plain.items() if id not in text}
     assert set(made.brackets.tolist()) == brackets and set(made.other_brackets.tolist()) == brackets - text

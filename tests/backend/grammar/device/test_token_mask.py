@@ -1,4 +1,4 @@
-"""The three ways to fill a row, and when each is taken."""
+"""The three ways to compute a token mask, and when each is taken."""
 
 from functools import partial
 
@@ -14,10 +14,10 @@ from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.chars.parse import pattern
 from backend.grammar.device.arena import Arena
-from backend.grammar.device.fill import _beginnings, fill
-from backend.grammar.device.machine import classes_of
-from backend.grammar.device.packing import pack, pack_flags, pack_some, unpack
+from backend.grammar.device.machine import columns_of
+from backend.grammar.device.packing import pack, pack_flags, pack_tokens, unpack
 from backend.grammar.device.text import text_room
+from backend.grammar.device.token_mask import _beginnings, compute_mask
 from backend.grammar.device.vocabulary import build_vocabulary
 from tests.backend.grammar.device.samples import counted, small_vocabulary, tables_of
 
@@ -25,7 +25,7 @@ TOKENS = small_vocabulary()
 VOCABULARY = jax.device_put(build_vocabulary(TOKENS))
 ROOM = jnp.int32(60)
 NO_FRAMES = jnp.zeros(VOCABULARY.closers, jnp.int32)
-filled = jax.jit(fill)
+computed = jax.jit(compute_mask)
 ENOUGH = 50
 room = jax.jit(partial(text_room, enough=ENOUGH))
 
@@ -47,8 +47,8 @@ def room_for_text(tables: AutomatonTables, before: bytes = b"") -> int:
     arena, at = Arena(1 << 14), Runner(tables).run(before)
     placement = arena.acquire("it", tables)
     state = placement.state + (at.state - tables.start) * (2 + tables.transitions.shape[1])
-    places = classes_of(arena.cells, jnp.int32(placement.grammar))
-    return int(room(arena.cells, places, jnp.int32(state), jnp.int32(at.characters)))
+    columns = columns_of(arena.cells, jnp.int32(placement.grammar))
+    return int(room(arena.cells, columns, jnp.int32(state), jnp.int32(at.characters)))
 
 
 @given(st.integers(0x20, 0xD7FF) | st.integers(0xE000, 0x10FFFF) | st.integers(0x20, 0x100))
@@ -88,7 +88,7 @@ def test_each_way_gives_the_masks_of_the_host(missing: tuple[int, ...], escape: 
     tables = repeated(*missing, escape=escape)
     arena, runner = Arena(1 << 14), Runner(tables)
     placement = arena.acquire("it", tables)
-    row, used = filled(arena.cells, VOCABULARY, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES)
+    row, used = computed(arena.cells, VOCABULARY, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES)
     allowed = np.asarray(unpack(row[None]))[0]
     assert allowed[: len(TOKENS)].tolist() == [bool(token) and runner.run(token) is not None for token in TOKENS]
     assert not allowed[len(TOKENS) :].any() and not used
@@ -100,8 +100,8 @@ def test_only_beginnings_that_may_follow_are_counted() -> None:
     graph.literal(root.start, b"ab", root.end)
     tables, arena = tables_of(graph, root), Arena(1 << 14)
     placement = arena.acquire("it", tables)
-    places = classes_of(arena.cells, jnp.int32(placement.grammar))
-    alive, few = _beginnings(arena.cells, VOCABULARY, places, jnp.int32(placement.state))
+    columns = columns_of(arena.cells, jnp.int32(placement.grammar))
+    alive, few = _beginnings(arena.cells, VOCABULARY, columns, jnp.int32(placement.state))
     ids = [
         i
         for s, n in zip(*map(np.asarray, (VOCABULARY.range_starts, VOCABULARY.range_sizes * alive)), strict=True)
@@ -122,9 +122,9 @@ def test_as_many_tokens_as_there_are_lanes_are_run_one_by_one_and_no_more(more: 
     graph.literal(root.start, b"ab\x88", root.end)
     tables, arena = tables_of(graph, root), Arena(1 << 14)
     placement = arena.acquire("it", tables)
-    places = classes_of(arena.cells, jnp.int32(placement.grammar))
-    _, few = _beginnings(arena.cells, vocabulary, places, jnp.int32(placement.state))
-    row, _ = jax.jit(fill)(
+    columns = columns_of(arena.cells, jnp.int32(placement.grammar))
+    _, few = _beginnings(arena.cells, vocabulary, columns, jnp.int32(placement.state))
+    row, _ = jax.jit(compute_mask)(
         arena.cells, vocabulary, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES[: vocabulary.closers]
     )
     allowed = np.flatnonzero(np.asarray(unpack(row[None]))[0])
@@ -141,4 +141,4 @@ def test_packings_agree(size: int) -> None:
     np.testing.assert_array_equal(row, pack(whole))
     np.testing.assert_array_equal(np.asarray(unpack(row[None]))[0], whole)
     order = rng.permutation(size).astype(np.int32)
-    np.testing.assert_array_equal(row, pack_some(jnp.asarray(order), jnp.asarray(whole[order]), words))
+    np.testing.assert_array_equal(row, pack_tokens(jnp.asarray(order), jnp.asarray(whole[order]), words))

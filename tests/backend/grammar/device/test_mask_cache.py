@@ -1,4 +1,4 @@
-"""The row cache: it may forget, but never gives a row that belongs to another key."""
+"""The cache of token masks: it may forget, but never gives a mask that belongs to another key."""
 
 from functools import partial
 
@@ -8,26 +8,26 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar.device import rows
-from backend.grammar.device.rows import WAYS, RowCache, empty_cache
+from backend.grammar.device import mask_cache
+from backend.grammar.device.mask_cache import WAYS, TokenMaskCache, empty_cache
 
-POOL, WORDS, KEY_WORDS, BUCKETS = 6, 5, 3, 2
-find = jax.jit(rows.find)
-insert = jax.jit(rows.insert)
-make_room = jax.jit(partial(rows.make_room, rows=2))
+POOL, WORDS, KEY_SIZE, BUCKETS = 6, 5, 3, 2
+find = jax.jit(mask_cache.find)
+insert = jax.jit(mask_cache.insert)
+make_room = jax.jit(partial(mask_cache.make_room, masks=2))
 contents = st.integers(1, 9)
-keys = st.tuples(*[st.integers(0, 2)] * KEY_WORDS)
+keys = st.tuples(*[st.integers(0, 2)] * KEY_SIZE)
 
 
-def cache() -> RowCache:
-    return empty_cache(POOL, WORDS, KEY_WORDS, BUCKETS)
+def cache() -> TokenMaskCache:
+    return empty_cache(POOL, WORDS, KEY_SIZE, BUCKETS)
 
 
 def content(value: int) -> jax.Array:
     return jnp.arange(WORDS, dtype=jnp.uint32) * value
 
 
-def held(cache: RowCache, key: tuple[int, ...]) -> np.ndarray | None:
+def held(cache: TokenMaskCache, key: tuple[int, ...]) -> np.ndarray | None:
     place = int(find(cache, jnp.asarray(key, jnp.int32)))
     return None if place < 0 else np.asarray(cache.pool[place])
 
@@ -54,14 +54,14 @@ def test_equal_rows_are_kept_once() -> None:
     for i, value in enumerate((4, 5, 4, 5, 4)):
         here, place = insert(here, jnp.asarray([i, 0, 0], jnp.int32), content(value))
         places.append(int(place))
-    assert places == [1, 2, 1, 2, 1] and int(here.used) == 3 and int(here.fills) == 5
+    assert places == [1, 2, 1, 2, 1] and int(here.used) == 3 and int(here.computed) == 5
 
 
 def test_rows_of_equal_hashes_and_other_contents_are_kept_apart() -> None:
     here, _ = insert(cache(), jnp.zeros(3, jnp.int32), content(4))
     _, hashed_like = insert(cache(), jnp.zeros(3, jnp.int32), content(5))
     forged = here.hashes.at[1].set(insert(cache(), jnp.zeros(3, jnp.int32), content(5))[0].hashes[hashed_like])
-    here, place = insert(rows.replace(here, hashes=forged), jnp.ones(3, jnp.int32), content(5))
+    here, place = insert(mask_cache.replace(here, hashes=forged), jnp.ones(3, jnp.int32), content(5))
     assert int(place) == 2 and (here.pool[1] == content(4)).all()
 
 

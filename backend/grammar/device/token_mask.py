@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from backend.grammar.device.lanes import Start, run_lanes
-from backend.grammar.device.machine import NOWHERE, classes_of, min_closing_depth, plain_move, read
-from backend.grammar.device.packing import pack, pack_some
+from backend.grammar.device.machine import NOWHERE, columns_of, min_closing_depth, plain_move, read
+from backend.grammar.device.packing import pack, pack_tokens
 from backend.grammar.device.text import MIXED, text_room
 from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary
 from backend.grammar.device.walk import walk
@@ -15,7 +15,7 @@ TEXT, FEW, MANY = range(3)
 beginnings, which are run one by one; or else anything, so that the trie is walked."""
 
 
-def fill(
+def compute_mask(
     cells: jax.Array,
     vocabulary: Vocabulary,
     grammar: jax.Array,
@@ -24,15 +24,15 @@ def fill(
     room: jax.Array,
     window: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """The packed row of a configuration, uint32 [W], and whether it depended on `window` (bool).
+    """The packed mask of a configuration, uint32 [W], and whether it depended on `window` (bool).
 
     grammar, state, characters, room: int32; `window`: int32 [closers], the last frames of the stack, the top one last.
     """
-    places = classes_of(cells, grammar)
-    start = Start(state, characters, room, places, window)
-    beginnings, few = _beginnings(cells, vocabulary, places, state)
+    columns = columns_of(cells, grammar)
+    start = Start(state, characters, room, columns, window)
+    beginnings, few = _beginnings(cells, vocabulary, columns, state)
     ample = room >= read(cells, grammar) + vocabulary.openers
-    text = jnp.where(ample, text_room(cells, places, state, characters, NO_TEXT - 1), MIXED)
+    text = jnp.where(ample, text_room(cells, columns, state, characters, NO_TEXT - 1), MIXED)
     way = jnp.where(text > 0, TEXT, jnp.where(few, FEW, MANY))
     tokens, count = jax.lax.switch(
         way,
@@ -43,28 +43,30 @@ def fill(
         ],
     )
     lanes, used = run_lanes(cells, vocabulary, start, tokens, count)
-    row = jax.lax.cond(
+    mask = jax.lax.cond(
         way == FEW,
         lambda: jnp.zeros(vocabulary.words, jnp.uint32),
-        lambda: _walked_row(cells, vocabulary, start, ample, text),
+        lambda: _walked_mask(cells, vocabulary, start, ample, text),
     )
-    return row | pack_some(tokens, lanes, vocabulary.words), used
+    return mask | pack_tokens(tokens, lanes, vocabulary.words), used
 
 
-def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array, text: jax.Array) -> jax.Array:
+def _walked_mask(
+    cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: jax.Array, text: jax.Array
+) -> jax.Array:
     """What is allowed without brackets, uint32 [W]: text of at most so many characters and what else is found, or, if
     `text` is not positive, all that is found. ample: bool, the stack takes all that any state needs.
     """
     which = jnp.int32(text > 0)
-    states = walk(cells, vocabulary.trie, which, start.places, start.state, start.characters)
+    states = walk(cells, vocabulary.trie, which, start.columns, start.state, start.characters)
 
     def text_and_others() -> jax.Array:
         short = vocabulary.text_sizes < jnp.minimum(text + 1, NO_TEXT).astype(jnp.uint8)
-        others = read(states, vocabulary.other_places) != NOWHERE
-        return pack(short) | pack_some(vocabulary.other_tokens, others, vocabulary.words)
+        others = read(states, vocabulary.other_trie_places) != NOWHERE
+        return pack(short) | pack_tokens(vocabulary.other_tokens, others, vocabulary.words)
 
     def all_found() -> jax.Array:
-        found = read(states, vocabulary.places)
+        found = read(states, vocabulary.trie_places)
         fits = jax.lax.cond(
             ample, lambda: jnp.ones(found.shape, bool), lambda: min_closing_depth(cells, found) <= start.room
         )
@@ -74,14 +76,14 @@ def _walked_row(cells: jax.Array, vocabulary: Vocabulary, start: Start, ample: j
 
 
 def _beginnings(
-    cells: jax.Array, vocabulary: Vocabulary, places: jax.Array, state: jax.Array
+    cells: jax.Array, vocabulary: Vocabulary, columns: jax.Array, state: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Which ranges of tokens may be allowed by their first two bytes, bool [ranges]; and whether they are few tokens.
 
     The stack and the limit are not looked at: a range too many is no harm.
     """
-    first = plain_move(cells, state, places)[vocabulary.range_firsts]
-    second = plain_move(cells, first, places[jnp.maximum(vocabulary.range_seconds, 0)])
+    first = plain_move(cells, state, columns)[vocabulary.range_firsts]
+    second = plain_move(cells, first, columns[jnp.maximum(vocabulary.range_seconds, 0)])
     alive = jnp.where(vocabulary.range_seconds < 0, first, second) != NOWHERE
     return alive, (vocabulary.range_sizes * alive).sum() <= vocabulary.lanes
 
