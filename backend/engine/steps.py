@@ -12,7 +12,7 @@ from backend.grammar.device.mask_cache import TokenMaskCache
 from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.decoder import Decoder
 from backend.sampling import logprobs
-from backend.sampling.chain import Drawn, sample
+from backend.sampling.chain import TokenHistory, sample
 
 Carry = tuple[Cache, RowState, TokenMaskCache, Block]
 
@@ -97,8 +97,8 @@ def decode(
         logits = decoder.logits(hidden[:, 0])
         masks, bits = grammars.allowed_tokens(cells, vocabulary, masks, rows.grammar, running)
         masked = (rows.grammar.constrained, lambda x: grammars.apply_mask(x, bits))
-        drawn = Drawn(running, rows.in_prompt, rows.output_counts, rows.num_output)
-        tokens = sample(logits, rows.params, drawn, rows.position + 1, masked)
+        history = TokenHistory(running, rows.in_prompt, rows.output_counts, rows.num_output)
+        tokens = sample(logits, rows.params, history, rows.position + 1, masked)
         rows, block = accept(
             cells, vocabulary, rows, block, tokens[:, None], running.astype(jnp.int32), logits[:, None]
         )

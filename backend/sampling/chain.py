@@ -15,20 +15,21 @@ Stage = tuple[jax.Array, Callable[[jax.Array], jax.Array]]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What the rows drew before. active: bool [B], rows that draw now; what the others get has no meaning.
+class TokenHistory:
+    """The tokens that each row has seen. active: bool [B], rows that draw now; what the others get has no meaning.
 
-    in_prompt: bool [B, V]. counts: int32 [B, V], how often each token was drawn. length: int32 [B], how many were.
+    in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
+    num_output_tokens: int32 [B], how many tokens were drawn.
     """
 
     active: jax.Array
     in_prompt: jax.Array
-    counts: jax.Array
-    length: jax.Array
+    output_counts: jax.Array
+    num_output_tokens: jax.Array
 
 
 def sample(
-    logits: jax.Array, params: SamplingArrays, drawn: Drawn, position: jax.Array, token_mask: Stage
+    logits: jax.Array, params: SamplingArrays, history: TokenHistory, position: jax.Array, token_mask: Stage
 ) -> jax.Array:
     """The next token of each row, int32 [B], from logits float32 [B, V].
 
@@ -37,51 +38,60 @@ def sample(
     min_tokens, then greedy where temperature is 0, else temperature, top-k, top-p, min-p, XTC, Gumbel-max. A stage that
     no active row needs is skipped.
     """
-    shaping = _shaping(params, drawn, token_mask)
-    warm = drawn.active & (params.temperature > 0)
+    shaping = _shaping(params, history, token_mask)
+    stochastic = history.active & (params.temperature > 0)
     # What a branch hands on is copied: rows that want nothing but the likeliest token must not pass through the stages.
     masked, mask = token_mask
-    others = warm | (drawn.active & jnp.stack([needed for needed, _ in shaping if needed is not masked]).any(0))
+    others = stochastic | (history.active & jnp.stack([needed for needed, _ in shaping if needed is not masked]).any(0))
     branches = (
-        _likeliest,
-        lambda x: _likeliest(mask(x)),
-        lambda x: _shape_and_draw(x, shaping, params, drawn, warm, position),
+        _greedy,
+        lambda x: _greedy(mask(x)),
+        lambda x: _shape_and_draw(x, shaping, params, history, stochastic, position),
     )
-    return jax.lax.switch(jnp.where(others.any(), 2, (drawn.active & masked).any().astype(jnp.int32)), branches, logits)
+    return jax.lax.switch(
+        jnp.where(others.any(), 2, (history.active & masked).any().astype(jnp.int32)), branches, logits
+    )
 
 
-def _likeliest(logits: jax.Array) -> jax.Array:
+def _greedy(logits: jax.Array) -> jax.Array:
     return jnp.argmax(logits, axis=-1).astype(jnp.int32)
 
 
 def _shape_and_draw(
-    logits: jax.Array, shaping: list[Stage], p: SamplingArrays, drawn: Drawn, warm: jax.Array, position: jax.Array
+    logits: jax.Array,
+    shaping: list[Stage],
+    p: SamplingArrays,
+    history: TokenHistory,
+    stochastic: jax.Array,
+    position: jax.Array,
 ) -> jax.Array:
-    logits = _run(shaping, drawn.active, logits)
-    tokens = jax.lax.cond(warm.any(), lambda x: _draw(x, p, warm, position), _likeliest, logits)
-    return jnp.where(warm, tokens, _likeliest(logits))
+    logits = _run(shaping, history.active, logits)
+    tokens = jax.lax.cond(stochastic.any(), lambda x: _draw(x, p, stochastic, position), _greedy, logits)
+    return jnp.where(stochastic, tokens, _greedy(logits))
 
 
-def _shaping(p: SamplingArrays, drawn: Drawn, token_mask: Stage) -> list[Stage]:
+def _shaping(p: SamplingArrays, history: TokenHistory, token_mask: Stage) -> list[Stage]:
     """Bias, penalties and mask: what holds for greedy rows as well."""
-    early = drawn.length < p.min_tokens
+    early = history.num_output_tokens < p.min_tokens
     return [
         (p.bias.any(-1), lambda x: x + p.bias),
         (
             p.repetition_penalty != 1,
-            lambda x: penalties.repetition(x, drawn.in_prompt | (drawn.counts > 0), p.repetition_penalty),
+            lambda x: penalties.repetition(x, history.in_prompt | (history.output_counts > 0), p.repetition_penalty),
         ),
         (
             (p.presence_penalty != 0) | (p.frequency_penalty != 0),
-            lambda x: penalties.presence_and_frequency(x, drawn.counts, p.presence_penalty, p.frequency_penalty),
+            lambda x: penalties.presence_and_frequency(
+                x, history.output_counts, p.presence_penalty, p.frequency_penalty
+            ),
         ),
         token_mask,
         (early, lambda x: jnp.where(early[:, None] & p.is_end, -jnp.inf, x)),
     ]
 
 
-def _draw(logits: jax.Array, p: SamplingArrays, warm: jax.Array, position: jax.Array) -> jax.Array:
-    """Temperature, truncation and the draw itself, for the rows that are `warm`."""
+def _draw(logits: jax.Array, p: SamplingArrays, stochastic: jax.Array, position: jax.Array) -> jax.Array:
+    """Temperature, truncation and the draw itself: int32 [B], for the rows that are `stochastic`, bool [B]."""
     coin_keys, draw_keys = step_keys(p.key, position)
     stages: list[Stage] = [
         (p.top_k > 0, lambda x: truncation.top_k(x, p.top_k)),
@@ -93,8 +103,8 @@ def _draw(logits: jax.Array, p: SamplingArrays, warm: jax.Array, position: jax.A
         ),
     ]
     # From the largest down, so that a small temperature neither overflows nor rounds the noise of the draw away.
-    logits = (logits - logits.max(-1, keepdims=True)) / jnp.where(warm, p.temperature, 1.0)[:, None]
-    return gumbel_max(draw_keys, _run(stages, warm, logits))
+    logits = (logits - logits.max(-1, keepdims=True)) / jnp.where(stochastic, p.temperature, 1.0)[:, None]
+    return gumbel_max(draw_keys, _run(stages, stochastic, logits))
 
 
 def _run(stages: list[Stage], rows: jax.Array, logits: jax.Array) -> jax.Array:

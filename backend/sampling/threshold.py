@@ -14,7 +14,7 @@ def _ordered(values: jax.Array) -> jax.Array:
     return jnp.where(bits < 0, ~bits ^ _SIGN, bits)
 
 
-def reached(values: jax.Array, weights: jax.Array, target: jax.Array) -> jax.Array:
+def upper_set_mask(values: jax.Array, weights: jax.Array, target: jax.Array) -> jax.Array:
     """Which values belong to the smallest upper set whose weights sum to `target`: bool [B, V].
 
     values, weights: float32 [B, V], weights not negative; target: float32 [B]. Values equal to the last one taken are

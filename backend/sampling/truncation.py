@@ -7,19 +7,19 @@ Parameters are float32 [B] (top_k: int32); each filter leaves a row alone where 
 import jax
 import jax.numpy as jnp
 
-from backend.sampling.threshold import reached
+from backend.sampling.threshold import upper_set_mask
 
 
 def top_k(logits: jax.Array, k: jax.Array) -> jax.Array:
     """Keep the k likeliest tokens, and all that tie with the last of them (Fan et al., 2018). 0 is off."""
-    keep = reached(logits, jnp.ones_like(logits), k.astype(jnp.float32))
+    keep = upper_set_mask(logits, jnp.ones_like(logits), k.astype(jnp.float32))
     return jnp.where(keep | (k == 0)[:, None], logits, -jnp.inf)
 
 
 def top_p(logits: jax.Array, p: jax.Array) -> jax.Array:
     """Keep the likeliest tokens until their probabilities reach p, ties included (Holtzman et al., 2020). 1 is off."""
     probabilities = jax.nn.softmax(logits, axis=-1)
-    keep = reached(probabilities, probabilities, p)
+    keep = upper_set_mask(probabilities, probabilities, p)
     return jnp.where(keep | (p >= 1)[:, None], logits, -jnp.inf)
 
 
@@ -30,15 +30,15 @@ def min_p(logits: jax.Array, p: jax.Array) -> jax.Array:
     return jnp.where(below >= jnp.log(p)[:, None], logits, -jnp.inf)
 
 
-def xtc(logits: jax.Array, threshold: jax.Array, chosen: jax.Array, spared: jax.Array) -> jax.Array:
+def xtc(logits: jax.Array, threshold: jax.Array, chosen: jax.Array, protected: jax.Array) -> jax.Array:
     """Exclude top choices: of the tokens at or above `threshold`, keep only the least likely, ties included.
 
-    chosen: bool [B], the outcome of the row's coin for this token. spared: bool [B, V], never taken out (end tokens).
-    A threshold of 0 is off. Where fewer than two tokens qualify, nothing goes. Source: the sampler's definition in the
-    API document; first described by p-e-w, 2024 ("Exclude Top Choices").
+    chosen: bool [B], the outcome of the row's coin for this token. protected: bool [B, V], tokens never taken out, such
+    as end tokens. A threshold of 0 is off. Where fewer than two tokens qualify, nothing goes. Source: the sampler's
+    definition in the API document; first described by p-e-w, 2024 ("Exclude Top Choices").
     """
     probabilities = jax.nn.softmax(logits, axis=-1)
     qualifies = (probabilities >= threshold[:, None]) & jnp.isfinite(logits)
     least = jnp.where(qualifies, probabilities, jnp.inf).min(-1, keepdims=True)
     on = chosen & (threshold > 0)
-    return jnp.where(qualifies & (probabilities > least) & ~spared & on[:, None], -jnp.inf, logits)
+    return jnp.where(qualifies & (probabilities > least) & ~protected & on[:, None], -jnp.inf, logits)

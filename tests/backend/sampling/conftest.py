@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from backend.request import SamplingParams
 from backend.sampling import params
-from backend.sampling.chain import Drawn, sample
+from backend.sampling.chain import TokenHistory, sample
 from backend.sampling.params import SamplingArrays
 
 INF = np.inf
@@ -50,13 +50,13 @@ def min_p(x: np.ndarray, p: float) -> np.ndarray:
     return softmax(x) >= p * softmax(x).max()
 
 
-def xtc(x: np.ndarray, threshold: float, spared: np.ndarray) -> np.ndarray:
+def xtc(x: np.ndarray, threshold: float, protected: np.ndarray) -> np.ndarray:
     """What stays where the coin says yes."""
     p = softmax(x)
     viable = (p >= threshold) & (p > 0)
     if threshold == 0 or viable.sum() < 2:
         return np.ones(x.size, bool)
-    return ~viable | spared | (p == p[viable].min())
+    return ~viable | protected | (p == p[viable].min())
 
 
 def shaped(x: np.ndarray, p: SamplingParams, in_prompt: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def draw() -> Callable[..., np.ndarray]:
     @jax.jit
     def compiled(logits, rows, active, in_prompt, counts, position, allowed):
         mask = (~allowed.all(-1), lambda x: jnp.where(allowed, x, -INF))
-        return sample(logits, rows, Drawn(active, in_prompt, counts, counts.sum(-1)), position, mask)
+        return sample(logits, rows, TokenHistory(active, in_prompt, counts, counts.sum(-1)), position, mask)
 
     def drawn(logits, *arrays, allowed=None):
         return np.asarray(compiled(logits, *arrays, np.ones(logits.shape, bool) if allowed is None else allowed))

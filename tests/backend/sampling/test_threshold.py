@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backend.sampling.threshold import reached
+from backend.sampling.threshold import upper_set_mask
 
 ROWS = 4
 TINY = np.finfo(np.float32).smallest_normal
-compiled = jax.jit(reached)
+compiled = jax.jit(upper_set_mask)
 edges = np.array(
     [-np.inf, np.inf, -0.0, 0.0, TINY, -TINY, 1.0, np.nextafter(np.float32(1), 2), -1.0, 3.4e38, -3.4e38], np.float32
 )
@@ -27,7 +27,7 @@ def brute_force(values: np.ndarray, weights: np.ndarray, target: float) -> np.nd
 
 @pytest.mark.parametrize("size", [1, 2, 9, 50])
 @given(data=st.data())
-def test_reached_is_the_smallest_upper_set_that_reaches_the_target(size: int, data: st.DataObject) -> None:
+def test_it_is_the_smallest_upper_set_that_reaches_the_target(size: int, data: st.DataObject) -> None:
     x = data.draw(arrays(np.float32, (ROWS, size), elements=values))
     # Eighths add up exactly in float32, so there is one right answer.
     weights = data.draw(arrays(np.float32, (ROWS, size), elements=st.integers(0, 64).map(lambda n: n / 8)))
@@ -37,7 +37,7 @@ def test_reached_is_the_smallest_upper_set_that_reaches_the_target(size: int, da
 
 
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1.1))
-def test_reached_agrees_with_brute_force_on_a_large_row(seed: int, share: float) -> None:
+def test_the_upper_set_agrees_with_brute_force_on_a_large_row(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(ROWS, 1000)).astype(np.float32)
     x[0] = np.round(x[0])
@@ -48,7 +48,7 @@ def test_reached_agrees_with_brute_force_on_a_large_row(seed: int, share: float)
 
 
 @pytest.mark.parametrize("start", [1.0, -1.0, 3.0e38, -3.0e38, 1e-30, -1e-30])
-def test_reached_tells_neighbouring_floats_apart(start: float) -> None:
+def test_the_upper_set_tells_neighbouring_floats_apart(start: float) -> None:
     bits = np.float32(start).view(np.int32) + np.arange(50, dtype=np.int32)
     x = np.tile(bits.view(np.float32), (ROWS, 1))
     for target in range(1, 51):
@@ -56,7 +56,7 @@ def test_reached_tells_neighbouring_floats_apart(start: float) -> None:
         np.testing.assert_array_equal(taken, x >= np.sort(x)[:, [50 - target]])
 
 
-def test_reached_never_separates_equal_values_nor_skips_a_larger_one_among_subnormals() -> None:
+def test_the_upper_set_never_separates_equal_values_nor_skips_a_larger_one_among_subnormals() -> None:
     """A device may take subnormal numbers for 0; whichever it does, the set is an upper set."""
     x = np.array([[0.0, 1e-45, -0.0, 1e-40, -1e-40, TINY, -TINY, 1e-45]] * ROWS, np.float32)
     for target in range(1, 9):

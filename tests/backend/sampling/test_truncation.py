@@ -103,14 +103,14 @@ def test_xtc_takes_out_the_top_choices_but_the_least_likely(
     thresholds = st.floats(2**-12, 1, width=32) | st.sampled_from([0.0, 0.1, 0.25, 0.5])
     threshold = aimed_parameters(data, thresholds, probabilities)
     chosen = some_parameters(data, st.sampled_from([True, True, False]), bool)
-    spared = np.random.default_rng(data.draw(st.integers(0, 99))).random(x.shape) < 0.2
-    stays = kept(xtc(x, threshold, chosen, spared), x)
-    for row in zip(x, stays, np.float64(threshold), chosen, spared, strict=True):
+    protected = np.random.default_rng(data.draw(st.integers(0, 99))).random(x.shape) < 0.2
+    stays = kept(xtc(x, threshold, chosen, protected), x)
+    for row in zip(x, stays, np.float64(threshold), chosen, protected, strict=True):
         _check_xtc(*row, oracle)
 
 
 def _check_xtc(
-    x: np.ndarray, stays: np.ndarray, threshold: float, chosen: bool, spared: np.ndarray, oracle: SimpleNamespace
+    x: np.ndarray, stays: np.ndarray, threshold: float, chosen: bool, protected: np.ndarray, oracle: SimpleNamespace
 ) -> None:
     """A probability that rounding moves across the threshold, or into a tie with the least, may fall either way."""
     gone = ~stays & np.isfinite(x)
@@ -120,7 +120,7 @@ def _check_xtc(
     p, near = oracle.softmax(x), 1 + RELATIVE
     allowed = []
     for limit in (threshold / near, threshold, threshold * near):
-        may_go = ~oracle.xtc(x, limit, spared)
+        may_go = ~oracle.xtc(x, limit, protected)
         must_go = may_go & (p > near * p[p >= limit].min(initial=1))
         allowed.append(not (gone & ~may_go).any() and not (must_go & stays).any())
     assert any(allowed)
@@ -134,6 +134,6 @@ def test_xtc_needs_two_tokens_at_or_above_the_threshold() -> None:
 
 def test_xtc_keeps_end_tokens_and_counts_them_as_top_choices() -> None:
     x = np.log(np.array([[0.5, 0.3, 0.2], [0.5, 0.2, 0.3]], np.float32))
-    spared = np.array([[True, False, False], [False, True, False]])
-    got = xtc(x, np.full(2, 0.15, np.float32), np.ones(2, bool), spared)
+    protected = np.array([[True, False, False], [False, True, False]])
+    got = xtc(x, np.full(2, 0.15, np.float32), np.ones(2, bool), protected)
     np.testing.assert_array_equal(np.isfinite(got), [[True, False, True], [False, True, False]])
