@@ -43,7 +43,7 @@ class Runner:
         return here
 
     def complete(self, at: Configuration) -> bool:
-        """Whether a string of the language may end here."""
+        """Whether the string that led to `at` belongs to the language."""
         return not at.stack and bool(self._t.accepting[at.state])
 
     def accepts(self, string: bytes) -> bool:

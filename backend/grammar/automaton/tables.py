@@ -53,21 +53,21 @@ class AutomatonTables:
 
     @property
     def nbytes(self) -> int:
-        """Size of all arrays."""
+        """Bytes of all arrays."""
         return sum(getattr(self, name).nbytes for name in _ARRAYS)
 
     @property
     def image_size(self) -> int:
-        """Cells of the image."""
+        """int32 cells that the image takes on the device."""
         (states, classes), (frames, reasons) = self.transitions.shape, self.returns.shape
         return HEADER + states * (2 + classes) + frames * (2 + reasons) + 3 * len(self.counters)
 
     def state_at(self, base: int, state: int) -> int:
-        """Where a state is in an image at `base`."""
+        """The cell at which the record of `state` begins in an image that begins at cell `base`."""
         return self._state_pointers(base, np.asarray([state])).item()
 
     def frames_at(self, base: int, frames: Sequence[int] | np.ndarray) -> np.ndarray:
-        """int32 [...], where frames are in an image at `base`."""
+        """int32 [...], the cells at which the records of `frames` begin in an image that begins at cell `base`."""
         first = base + HEADER + self.transitions.shape[0] * (2 + self.transitions.shape[1])
         return first + np.asarray(frames, np.int32) * (2 + self.returns.shape[1])
 
@@ -108,7 +108,7 @@ class AutomatonTables:
 
     @staticmethod
     def from_bytes(data: bytes) -> "AutomatonTables":
-        """What `to_bytes` gave. Raises ValueError for anything else."""
+        """The tables of which `to_bytes` made `data`. Raises ValueError for anything else."""
         _ensure(zlib.crc32(data[4:]).to_bytes(4, "little") == data[:4], "checksum")
         try:
             arrays = safetensors.numpy.load(data[4:])

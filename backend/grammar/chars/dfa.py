@@ -9,7 +9,7 @@ from typing import Literal
 from backend.grammar.chars.explore import explore
 from backend.grammar.chars.literals import finite_automaton
 from backend.grammar.chars.memory import remembered
-from backend.grammar.chars.minimise import Arc, Row, Rows, minimise
+from backend.grammar.chars.minimise import Arc, Arcs, Transitions, minimise
 from backend.grammar.chars.ranges import SCALARS, Ranges
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS
@@ -27,7 +27,7 @@ class CharDfa:
     accept: by state.
     """
 
-    next: Rows
+    next: Transitions
     accept: tuple[bool, ...]
 
     @cached_property
@@ -73,9 +73,9 @@ class CharDfa:
         if last >= DEFAULT_LIMITS.product_states:
             limit = DEFAULT_LIMITS.product_states - 1
             raise GrammarError(f"a length of more than {limit} cannot be combined with a pattern, format or other set")
-        rows = [_over_scalars(state + 1) for state in range(last)]
-        rows.append(_over_scalars(last) if high is None else ())
-        return CharDfa(tuple(rows), tuple(state >= low for state in range(last + 1)))
+        transitions = [_over_scalars(state + 1) for state in range(last)]
+        transitions.append(_over_scalars(last) if high is None else ())
+        return CharDfa(tuple(transitions), tuple(state >= low for state in range(last + 1)))
 
     @property
     def is_empty(self) -> bool:
@@ -105,11 +105,11 @@ class CharDfa:
         state = 0
         for char in text:
             code = ord(char)
-            row = self.next[state]
-            at = bisect_right(row, (code, _END, 0)) - 1
-            if at < 0 or row[at][1] < code:
+            arcs = self.next[state]
+            at = bisect_right(arcs, (code, _END, 0)) - 1
+            if at < 0 or arcs[at][1] < code:
                 return False
-            state = row[at][2]
+            state = arcs[at][2]
         return self.accept[state]
 
     def edges(self, state: int) -> list[tuple[Ranges, int]]:
@@ -144,27 +144,27 @@ class CharDfa:
         return CharDfa.any_string() - self
 
 
-def _longest_path(rows: Rows) -> int | None:
+def _longest_path(transitions: Transitions) -> int | None:
     """Arcs of the longest path from state 0; None where there is a cycle (every state is live and reachable)."""
-    incoming = [0] * len(rows)
-    for row in rows:
-        for _, _, target in row:
+    incoming = [0] * len(transitions)
+    for arcs in transitions:
+        for _, _, target in arcs:
             incoming[target] += 1
-    depth = [0] * len(rows)
+    depth = [0] * len(transitions)
     pending = [0] if not incoming[0] else []
     done = 0
     while pending:
         state = pending.pop()
         done += 1
-        for _, _, target in rows[state]:
+        for _, _, target in transitions[state]:
             depth[target] = max(depth[target], depth[state] + 1)
             incoming[target] -= 1
             if not incoming[target]:
                 pending.append(target)
-    return max(depth) if done == len(rows) else None
+    return max(depth) if done == len(transitions) else None
 
 
-def _overlay(left: Row, right: Row) -> list[tuple[int, int, int, int]]:
+def _overlay(left: Arcs, right: Arcs) -> list[tuple[int, int, int, int]]:
     """(low, high, target by left, target by right) over the pieces where neither changes; -1 where there is no arc."""
     lefts, rights = iter((*left, _SENTINEL)), iter((*right, _SENTINEL))
     (low, high, p), (start, end, q) = next(lefts), next(rights)

@@ -1,4 +1,4 @@
-"""From a function that names the successors of a state to the rows of all states that can be reached."""
+"""From a function that names the successors of a state to the arcs of all states that can be reached."""
 
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
@@ -17,16 +17,16 @@ def explore(
     limit: int,
     subject: str,
 ) -> tuple[list[list[Arc]], list[Outcome]]:
-    """Rows of arcs and outcomes (such as acceptance) by state, `start` first; not minimal.
+    """Arcs and outcomes (such as acceptance) by state, `start` first; not minimal.
 
     moves: the arcs (low, high, state) of a state, sorted and disjoint. Raises GrammarError, which says that `subject`
     is too large, beyond `limit` states.
     """
     number = {start: 0}
     order = [start]
-    rows = []
+    transitions = []
     for state in order:
-        row = []
+        arcs = []
         for low, high, target in moves(state):
             at = number.get(target)
             if at is None:
@@ -34,6 +34,6 @@ def explore(
                 order.append(target)
                 if at >= limit:
                     raise GrammarError(f"{subject} needs more than {limit} states")
-            row.append((low, high, at))
-        rows.append(row)
-    return rows, [outcome(state) for state in order]
+            arcs.append((low, high, at))
+        transitions.append(arcs)
+    return transitions, [outcome(state) for state in order]

@@ -36,13 +36,13 @@ def email() -> CharDfa:
 def _around_at(local: CharDfa, domain: CharDfa) -> CharDfa:
     """Strings of `local`, which has no "@" in it, then "@" and strings of `domain`."""
     shift = len(local)
-    rows = [list(row) for row in local.next]
-    for row, accepting in zip(rows, local.accept, strict=True):
+    transitions = [list(arcs) for arcs in local.next]
+    for arcs, accepting in zip(transitions, local.accept, strict=True):
         if accepting:
-            row.append((_AT, _AT, shift))
-            row.sort()
-    rows += [[(low, high, target + shift) for low, high, target in row] for row in domain.next]
-    return CharDfa(*minimise(rows, [False] * shift + list(domain.accept)))
+            arcs.append((_AT, _AT, shift))
+            arcs.sort()
+    transitions += [[(low, high, target + shift) for low, high, target in arcs] for arcs in domain.next]
+    return CharDfa(*minimise(transitions, [False] * shift + list(domain.accept)))
 
 
 def _moves(state: Progress) -> Iterator[tuple[int, int, Progress]]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import cast
 
-from backend.grammar.chars.minimise import Arc, Row, Rows, breadth_first
+from backend.grammar.chars.minimise import Arc, Arcs, Transitions, breadth_first
 
 
-def finite_automaton(strings: Iterable[str]) -> tuple[Rows, tuple[bool, ...]]:
-    """Canonical rows and acceptance of exactly these strings; one with a surrogate is left out: no text can hold it."""
+def finite_automaton(strings: Iterable[str]) -> tuple[Transitions, tuple[bool, ...]]:
+    """Canonical transitions and acceptance of exactly these strings; one with a surrogate is left out: no text can hold it."""
     ordered = sorted({string for string in strings if _is_text(string)})
     if not ordered:
         return ((),), (False,)
@@ -56,12 +56,14 @@ class _WordGraph:
             else:
                 arcs.append((code, code, target))
 
-    def finish(self) -> tuple[Rows, tuple[bool, ...]]:
+    def finish(self) -> tuple[Transitions, tuple[bool, ...]]:
         self.close(0)
         states = [*self.finished, tuple(self.path[0])]
         accept = [None in state for state in states]
-        rows = [[arc for arc in state if arc] if final else state for state, final in zip(states, accept, strict=True)]
-        return breadth_first(cast(list[Row], rows), accept, len(states) - 1)
+        transitions = [
+            [arc for arc in state if arc] if final else state for state, final in zip(states, accept, strict=True)
+        ]
+        return breadth_first(cast(list[Arcs], transitions), accept, len(states) - 1)
 
 
 def _common_prefix(a: str, b: str) -> int:

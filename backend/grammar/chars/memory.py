@@ -16,17 +16,17 @@ class Language(Protocol):
     def size(self) -> int: ...
 
 
-P = ParamSpec("P")
-L = TypeVar("L", bound=Language)
+Parameters = ParamSpec("Parameters")
+Kept = TypeVar("Kept", bound=Language)
 
 
-def remembered(build: Callable[P, L], capacity: int = CAPACITY) -> Callable[P, L]:
+def remembered(build: Callable[Parameters, Kept], capacity: int = CAPACITY) -> Callable[Parameters, Kept]:
     """`build`, a function of hashable arguments, that answers again what it built; the oldest results are dropped."""
-    kept: dict[Hashable, L] = {}
+    kept: dict[Hashable, Kept] = {}
     total, lock = 0, Lock()
 
     @wraps(build)
-    def recall(*args: P.args, **kwargs: P.kwargs) -> L:
+    def recall(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Kept:
         nonlocal total
         key = (args, tuple(sorted(kwargs.items())))
         found = kept.get(key)

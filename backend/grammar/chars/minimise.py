@@ -3,32 +3,32 @@
 from collections.abc import Sequence
 
 Arc = tuple[int, int, int]
-Row = Sequence[Arc]
-Rows = tuple[tuple[Arc, ...], ...]
+Arcs = Sequence[Arc]
+Transitions = tuple[tuple[Arc, ...], ...]
 
 _DEAD = -1
 
 
-def minimise(rows: Sequence[Row], accept: Sequence[bool]) -> tuple[Rows, tuple[bool, ...]]:
+def minimise(transitions: Sequence[Arcs], accept: Sequence[bool]) -> tuple[Transitions, tuple[bool, ...]]:
     """Trims, merges equivalent states and renumbers breadth first from state 0.
 
-    rows: by state its arcs (low, high, target), sorted and disjoint. accept: by state.
+    transitions: by state its arcs (low, high, target), sorted and disjoint. accept: by state.
     Returns the same pair, canonical; the empty language is one state without arcs.
     """
-    sources = _sources(rows)
+    sources = _sources(transitions)
     block = _live_blocks(accept, sources)
     if block[0] == _DEAD:
         return ((),), (False,)
-    _refine(rows, sources, block)
+    _refine(transitions, sources, block)
     representative = {number: state for state, number in enumerate(block) if number != _DEAD}
-    merged = [_merged(rows[representative[number]], block) for number in range(len(representative))]
+    merged = [_merged(transitions[representative[number]], block) for number in range(len(representative))]
     return breadth_first(merged, [accept[representative[number]] for number in range(len(merged))], block[0])
 
 
-def _sources(rows: Sequence[Row]) -> list[list[int]]:
-    sources: list[list[int]] = [[] for _ in rows]
-    for state, row in enumerate(rows):
-        for _, _, target in row:
+def _sources(transitions: Sequence[Arcs]) -> list[list[int]]:
+    sources: list[list[int]] = [[] for _ in transitions]
+    for state, arcs in enumerate(transitions):
+        for _, _, target in arcs:
             sources[target].append(state)
     return sources
 
@@ -45,11 +45,11 @@ def _live_blocks(accept: Sequence[bool], sources: list[list[int]]) -> list[int]:
     return block
 
 
-def _merged(row: Row, block: Sequence[int]) -> tuple[Arc, ...]:
-    """The row's arcs to live blocks; neighbours that lead to one block are one."""
+def _merged(arcs: Arcs, block: Sequence[int]) -> tuple[Arc, ...]:
+    """Arcs to live blocks; neighbours that lead to one block are one."""
     out: list[Arc] = []
     low = high = target = _DEAD
-    for start, end, state in row:
+    for start, end, state in arcs:
         reached = block[state]
         if reached == target and start == high + 1:
             high = end
@@ -62,7 +62,7 @@ def _merged(row: Row, block: Sequence[int]) -> tuple[Arc, ...]:
     return tuple(out)
 
 
-def _refine(rows: Sequence[Row], sources: list[list[int]], block: list[int]) -> None:
+def _refine(transitions: Sequence[Arcs], sources: list[list[int]], block: list[int]) -> None:
     """Splits `block` in place until the states of a block agree on every arc; blocks come out numbered from 0.
 
     Only states whose targets changed block are looked at again, and the largest part keeps the block's number, so
@@ -74,7 +74,7 @@ def _refine(rows: Sequence[Row], sources: list[list[int]], block: list[int]) -> 
             members[number].add(state)
     stale = set().union(*members)
     while stale:
-        splits = _splits(rows, block, members, stale)
+        splits = _splits(transitions, block, members, stale)
         stale = set()
         for number, part in splits:
             members[number] = members[number].difference(part)
@@ -86,12 +86,12 @@ def _refine(rows: Sequence[Row], sources: list[list[int]], block: list[int]) -> 
 
 
 def _splits(
-    rows: Sequence[Row], block: list[int], members: list[set[int]], stale: set[int]
+    transitions: Sequence[Arcs], block: list[int], members: list[set[int]], stale: set[int]
 ) -> list[tuple[int, list[int]]]:
     """(block, part to split off) for every block whose states disagree, all judged by the present numbering."""
     groups: dict[tuple[int, tuple[Arc, ...]], list[int]] = {}
     for state in stale:
-        groups.setdefault((block[state], _merged(rows[state], block)), []).append(state)
+        groups.setdefault((block[state], _merged(transitions[state], block)), []).append(state)
     by_block: dict[int, list[list[int]]] = {}
     for (number, _), part in groups.items():
         by_block.setdefault(number, []).append(part)
@@ -105,19 +105,21 @@ def _splits(
     return splits
 
 
-def breadth_first(rows: Sequence[Row], accept: Sequence[bool], start: int) -> tuple[Rows, tuple[bool, ...]]:
+def breadth_first(
+    transitions: Sequence[Arcs], accept: Sequence[bool], start: int
+) -> tuple[Transitions, tuple[bool, ...]]:
     """The states that `start` reaches, renumbered breadth first in the order of arcs; nothing else is changed."""
-    number = [-1] * len(rows)
+    number = [-1] * len(transitions)
     number[start] = 0
     order = [start]
     out = []
     for state in order:
-        row = []
-        for low, high, target in rows[state]:
+        arcs = []
+        for low, high, target in transitions[state]:
             at = number[target]
             if at < 0:
                 at = number[target] = len(order)
                 order.append(target)
-            row.append((low, high, at))
-        out.append(tuple(row))
+            arcs.append((low, high, at))
+        out.append(tuple(arcs))
     return tuple(out), tuple(bool(accept[state]) for state in order)

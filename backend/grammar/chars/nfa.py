@@ -1,7 +1,7 @@
 """Nondeterministic automata of syntax trees, with silent moves that anchors may guard."""
 
 from backend.grammar.chars.ranges import SCALARS, Ranges
-from backend.grammar.chars.syntax import Anchor, Chars, Choice, Node, Repeat, Sequence
+from backend.grammar.chars.syntax import Alternation, Anchor, Chars, Node, Repeat, Sequence
 
 
 class Nfa:
@@ -34,7 +34,7 @@ class Nfa:
                     self.reads[a].append((ranges, b))
             case Anchor(start):
                 self.silent[a].append((b, start))
-            case Choice(parts):
+            case Alternation(parts):
                 for part in parts:
                     self.add(part, a, b)
             case Sequence(parts):

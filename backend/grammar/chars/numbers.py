@@ -87,18 +87,18 @@ def _unsigned(low: Decimal | None, low_exclusive: bool, high: Decimal | None, hi
 def _signed(positive: CharDfa, negative: CharDfa) -> CharDfa:
     """The strings of `positive`, and those of `negative` after a minus sign, which neither has."""
     shift = len(positive)
-    rows = [list(row) for row in positive.next]
-    rows += [[(low, high, target + shift) for low, high, target in row] for row in negative.next]
-    rows[0].insert(0, (_MINUS, _MINUS, shift))
-    return CharDfa(*minimise(rows, [*positive.accept, *negative.accept]))
+    transitions = [list(arcs) for arcs in positive.next]
+    transitions += [[(low, high, target + shift) for low, high, target in arcs] for arcs in negative.next]
+    transitions[0].insert(0, (_MINUS, _MINUS, shift))
+    return CharDfa(*minimise(transitions, [*positive.accept, *negative.accept]))
 
 
 @remembered
 def _compared(bound: Decimal, outcomes: frozenset[int]) -> CharDfa:
     """Unsigned plain decimals whose comparison with a bound >= 0 (-1 less, 0 equal, 1 more) is among `outcomes`."""
     comparison = _Comparison(bound)
-    rows, results = explore(_START, comparison.moves, comparison.outcome, _LIMIT, "a bound of a number")
-    return CharDfa(*minimise(rows, [result in outcomes for result in results]))
+    transitions, results = explore(_START, comparison.moves, comparison.outcome, _LIMIT, "a bound of a number")
+    return CharDfa(*minimise(transitions, [result in outcomes for result in results]))
 
 
 Progress = tuple[Literal["start", "zero", "whole", "point", "fraction"], int, int]

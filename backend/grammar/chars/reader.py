@@ -9,7 +9,7 @@ from functools import partial
 
 from backend.grammar.chars import ranges
 from backend.grammar.chars.ranges import Ranges
-from backend.grammar.chars.syntax import EMPTY_WORD, Anchor, Chars, Choice, Node, Sequence, repeat
+from backend.grammar.chars.syntax import EMPTY_STRING, Alternation, Anchor, Chars, Node, Sequence, repeat
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
@@ -82,13 +82,13 @@ class _Reader:
         parts = [self.sequence()]
         while self.skip("|"):
             parts.append(self.sequence())
-        return parts[0] if len(parts) == 1 else Choice(tuple(parts))
+        return parts[0] if len(parts) == 1 else Alternation(tuple(parts))
 
     def sequence(self) -> Node:
         parts = []
         while self.rest() not in ("", "|", ")"):
             parts.append(self.quantified())
-        return parts[0] if len(parts) == 1 else Sequence(tuple(parts)) if parts else EMPTY_WORD
+        return parts[0] if len(parts) == 1 else Sequence(tuple(parts)) if parts else EMPTY_STRING
 
     def quantified(self) -> Node:
         anchor = self.rest() in ("^", "$")

@@ -29,7 +29,7 @@ class Determinisation:
         self.work = 0
 
     def run(self) -> tuple[list[list[Arc]], list[bool]]:
-        """Rows of arcs and acceptance by state, start first; not minimal. Raises GrammarError over a limit."""
+        """Arcs and acceptance by state, start first; not minimal. Raises GrammarError over a limit."""
         start = self.closure(self.nfa.start, True)
         return explore(start, self.arcs, _accepts, self.limits.pattern_dfa_states, "the pattern")
 

@@ -20,7 +20,7 @@ class Sequence:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Alternation:
     """Any one of the parts."""
 
     parts: tuple["Node", ...]
@@ -42,8 +42,8 @@ class Anchor:
     start: bool
 
 
-Node = Chars | Sequence | Choice | Repeat | Anchor
-EMPTY_WORD = Sequence(())
+Node = Chars | Sequence | Alternation | Repeat | Anchor
+EMPTY_STRING = Sequence(())
 
 
 def repeat(part: Node, low: int, high: int | None) -> Node:
@@ -63,7 +63,7 @@ def _times(a: int | None, b: int | None) -> int | None:
 def nfa_size(node: Node) -> int:
     """States that an NFA for `node` needs, counted without building it."""
     match node:
-        case Sequence(parts) | Choice(parts):
+        case Sequence(parts) | Alternation(parts):
             return 1 + sum(map(nfa_size, parts))
         case Repeat(part, low, high):
             return 1 + nfa_size(part) * (low + 1 if high is None else high)

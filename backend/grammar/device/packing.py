@@ -6,13 +6,13 @@ import numpy as np
 
 
 def pack(flags: jax.Array) -> jax.Array:
-    """bool [..., 32 * W] to uint32 [..., W]."""
+    """Masks of one bool per token, bool [..., 32 * W], to packed ones, uint32 [..., W]."""
     planes = flags.reshape(*flags.shape[:-1], 32, -1).astype(jnp.uint32)
     return (planes << jnp.arange(32, dtype=jnp.uint32)[:, None]).sum(-2, dtype=jnp.uint32)
 
 
 def unpack(bits: jax.Array) -> jax.Array:
-    """uint32 [B, W] to bool [B, 32 * W]."""
+    """Packed masks, uint32 [B, W], to one bool per token, bool [B, 32 * W]; what is beyond the vocabulary is padding."""
     planes = (bits[:, None, :] >> jnp.arange(32, dtype=jnp.uint32)[:, None]) & 1
     return planes.reshape(bits.shape[0], -1) != 0
 

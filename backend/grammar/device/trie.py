@@ -34,12 +34,12 @@ class Trie:
 
     @property
     def nodes(self) -> int:
-        """Nodes, the root and the padding of the blocks included."""
+        """How many nodes there are, the root and the padding of the blocks included."""
         return 1 + self.parents.size
 
     @property
     def size(self) -> int:
-        """Nodes and tails."""
+        """How many nodes (padding included) and tails there are."""
         return self.nodes + self.tail_lengths.size
 
 

@@ -10,7 +10,7 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Subschema
 from backend.grammar.schema.keywords import TYPES, UNSUPPORTED, decimal, mapping, names, natural, sequence, text
-from backend.grammar.schema.shapes.alternatives import Refusal, S, located
+from backend.grammar.schema.shapes.alternatives import Refusal, ShapeT, located
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
 from backend.grammar.schema.shapes.form import BOOLEANS, Form
 from backend.grammar.schema.shapes.numbers import ANY_NUMBER, Bound, NumberShape
@@ -82,7 +82,7 @@ def constants(values: list, pointer: str) -> Form:
     )
 
 
-def _one(shape: S | None) -> tuple[S, ...]:
+def _one(shape: ShapeT | None) -> tuple[ShapeT, ...]:
     return () if shape is None else (shape,)
 
 

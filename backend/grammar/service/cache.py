@@ -22,6 +22,7 @@ class MemoryCache:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> AutomatonTables | None:
+        """The tables under `key`, None where they are not kept or not any more."""
         with self._lock:
             if key in self._tables:
                 self._tables.move_to_end(key)

@@ -25,10 +25,10 @@ MOST_PENDING = 64
 
 @dataclass(frozen=True)
 class Grammar:
-    """What every choice of a request must be a string of.
+    """A compiled constraint, or one that is being compiled: every choice of a request must be a string of its language.
 
     key: equal keys mean equal tables. tables: may still be under way; the choices are prefilled meanwhile and wait.
-    Whoever submits the request cancels it if `tables` fails.
+    They fail with GrammarError for what cannot be compiled; whoever submitted the request then cancels it.
     """
 
     key: Hashable

@@ -16,24 +16,24 @@ READY, TABLES, REFUSED, MEMORY, FAULT = b"R", b"T", b"G", b"M", b"F"
 
 
 def encode(constraint: Constraint) -> bytes:
-    """A request."""
+    """The frame that asks for the compilation of `constraint`."""
     return json.dumps(asdict(constraint)).encode()
 
 
 def decode(request: bytes) -> Constraint:
-    """The constraint of a request."""
+    """The constraint that a frame of `encode` asks for."""
     return Constraint(**json.loads(request))
 
 
 def write_frame(stream: IO[bytes], data: bytes) -> None:
-    """Raises OSError where the other side has gone."""
+    """Send one frame. Raises OSError where the other side has gone."""
     stream.write(struct.pack("<Q", len(data)))
     stream.write(data)
     stream.flush()
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """None where the stream ends, also in the middle of a frame."""
+    """Wait for one frame, and return what it holds; None where the stream ends, also in the middle of a frame."""
     head = stream.read(8)
     if len(head) < 8:
         return None

@@ -63,7 +63,7 @@ class WorkerPool:
 
     @property
     def processes(self) -> list[int]:
-        """Their ids."""
+        """The process ids of the workers that run."""
         return [each.process.pid for each in self._workers]
 
     def _start(self) -> "Worker":
@@ -141,10 +141,11 @@ class Worker:
 
     @property
     def alive(self) -> bool:
+        """Whether the process still runs."""
         return self.process.poll() is None
 
     def wait_until_ready(self) -> None:
-        """Raises RuntimeError where the process does not start."""
+        """Returns once the process takes requests; raises RuntimeError where it does not start."""
         with self._starting:
             if not self._ready and protocol.read_frame(self._stdout) != protocol.READY:
                 raise RuntimeError(f"a grammar compiler did not start; it ended with status {self.process.wait()}")

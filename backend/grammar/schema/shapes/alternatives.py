@@ -25,7 +25,7 @@ class Shape(Protocol):
         """The values outside, as alternatives. Raises GrammarError where that cannot be said."""
 
 
-S = TypeVar("S", bound=Shape)
+ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -45,7 +45,7 @@ def located(pointer: str) -> Iterator[None]:
         raise error.at(pointer) from error
 
 
-def meet(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...]:
+def meet(left: tuple[ShapeT, ...], right: tuple[ShapeT, ...], anything: ShapeT) -> tuple[ShapeT, ...]:
     """The values in both unions. anything: the shape of every value. Raises GrammarError for too many alternatives."""
     if left == (anything,):
         return right
@@ -64,16 +64,16 @@ def meet(left: tuple[S, ...], right: tuple[S, ...], anything: S) -> tuple[S, ...
     return tuple(met)
 
 
-def join(unions: list[tuple[S, ...]], anything: S) -> tuple[S, ...]:
+def join(unions: list[tuple[ShapeT, ...]], anything: ShapeT) -> tuple[ShapeT, ...]:
     """The values in any of the unions."""
     if any(union == (anything,) for union in unions):
         return (anything,)
     return tuple(dict.fromkeys(shape for union in unions for shape in union))
 
 
-def complement(union: tuple[S, ...], anything: S) -> tuple[S, ...]:
+def complement(union: tuple[ShapeT, ...], anything: ShapeT) -> tuple[ShapeT, ...]:
     """The values outside the union. Raises GrammarError where that cannot be said or needs too many alternatives."""
-    outside: tuple[S, ...] = (anything,)
+    outside: tuple[ShapeT, ...] = (anything,)
     for shape in union:
         if shape is anything:
             return ()

@@ -10,7 +10,7 @@ from backend.grammar.chars import numbers as spellings
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.parse import pattern
 
-T = TypeVar("T", frozenset[Decimal], CharDfa)
+NumberSet = TypeVar("NumberSet", frozenset[Decimal], CharDfa)
 Bound = tuple[Decimal, bool]
 """A limit and whether it is excluded."""
 
@@ -137,7 +137,7 @@ def _crossed(low: Bound | None, high: Bound | None) -> bool:
     return low is not None and high is not None and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1])))
 
 
-def _both(a: T | None, b: T | None) -> T | None:
+def _both(a: NumberSet | None, b: NumberSet | None) -> NumberSet | None:
     if a is None or b is None:
         return b if a is None else a
     return a & b

@@ -43,12 +43,12 @@ def test_what_is_found_is_what_was_put_last(puts: list[tuple[tuple[int, ...], in
             known[key] = value
             assert int(place) == int(find(here, jnp.asarray(key, jnp.int32)))
         for other, put in known.items():
-            row = held(here, other)
-            assert row is None or (row == content(put)).all()
+            mask = held(here, other)
+            assert mask is None or (mask == content(put)).all()
         assert int(here.used) <= POOL and (here.pool[0] == ~np.uint32(0)).all()
 
 
-def test_equal_rows_are_kept_once() -> None:
+def test_equal_masks_are_kept_once() -> None:
     here = cache()
     places = []
     for i, value in enumerate((4, 5, 4, 5, 4)):
@@ -57,7 +57,7 @@ def test_equal_rows_are_kept_once() -> None:
     assert places == [1, 2, 1, 2, 1] and int(here.used) == 3 and int(here.computed) == 5
 
 
-def test_rows_of_equal_hashes_and_other_contents_are_kept_apart() -> None:
+def test_masks_of_equal_hashes_and_other_contents_are_kept_apart() -> None:
     here, _ = insert(cache(), jnp.zeros(3, jnp.int32), content(4))
     _, hashed_like = insert(cache(), jnp.zeros(3, jnp.int32), content(5))
     forged = here.hashes.at[1].set(insert(cache(), jnp.zeros(3, jnp.int32), content(5))[0].hashes[hashed_like])
@@ -65,7 +65,7 @@ def test_rows_of_equal_hashes_and_other_contents_are_kept_apart() -> None:
     assert int(place) == 2 and (here.pool[1] == content(4)).all()
 
 
-def test_a_row_of_a_full_bucket_gives_way() -> None:
+def test_a_mask_of_a_full_bucket_gives_way() -> None:
     here = cache()
     many = [(i, j, 0) for i in range(WAYS) for j in range(4)]
     for key in many:
