@@ -7,7 +7,7 @@ from backend.grammar.chars.minimise import Arc, Arcs, Transitions, breadth_first
 
 
 def finite_automaton(strings: Iterable[str]) -> tuple[Transitions, tuple[bool, ...]]:
-    """Canonical transitions and acceptance of exactly these strings; one with a surrogate is left out: no text can hold it."""
+    """Canonical transitions and acceptance of these strings, but for those with a surrogate: no text holds one."""
     ordered = sorted({string for string in strings if _is_text(string)})
     if not ordered:
         return ((),), (False,)

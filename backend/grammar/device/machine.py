@@ -61,7 +61,10 @@ def columns_of(cells: jax.Array, grammar: jax.Array) -> jax.Array:
 
 
 def plain_move(cells: jax.Array, state: jax.Array, column: jax.Array) -> jax.Array:
-    """The next state, int32 [...], where neither the stack nor the count is used, TRAP where one is. column: of the byte."""
+    """The next state, int32 [...], where neither the stack nor the count is used, TRAP where one is.
+
+    column: int32 [...], where the byte's code stands in a state's record.
+    """
     code = read(cells, state + column)
     return jnp.where(code < 0, NOWHERE, jnp.where(code <= ARGUMENT, code, TRAP))
 
@@ -69,7 +72,10 @@ def plain_move(cells: jax.Array, state: jax.Array, column: jax.Array) -> jax.Arr
 def counting_move(
     cells: jax.Array, state: jax.Array, characters: jax.Array, column: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The next state and count of characters, int32 [...] each, where the stack is not used. column: of the byte."""
+    """The next state and count of characters, int32 [...] each, where the stack is not used.
+
+    column: int32 [...], where the byte's code stands in a state's record.
+    """
     code = read(cells, state + column)
     kind, argument = code >> SHIFT, code & ARGUMENT
     characters = jnp.where(kind == RESET, 0, characters + (kind == COUNT))

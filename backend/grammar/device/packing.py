@@ -12,7 +12,7 @@ def pack(flags: jax.Array) -> jax.Array:
 
 
 def unpack(bits: jax.Array) -> jax.Array:
-    """Packed masks, uint32 [B, W], to one bool per token, bool [B, 32 * W]; what is beyond the vocabulary is padding."""
+    """Packed masks, uint32 [B, W], to one bool per token, bool [B, 32 * W]; those beyond the vocabulary are padding."""
     planes = (bits[:, None, :] >> jnp.arange(32, dtype=jnp.uint32)[:, None]) & 1
     return planes.reshape(bits.shape[0], -1) != 0
 
