@@ -14,16 +14,17 @@ from connexion.middleware.security import SecurityMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from connexion.resolver import Resolver
 
-from handlers import chat, health, models
-from handlers.errors import ErrorMiddleware
-from handlers.lifecycle import LifecycleMiddleware
+from handlers import health, models
+from handlers.chat.endpoint import complete_chat
+from handlers.http.errors import ErrorMiddleware
+from handlers.http.lifecycle import LifecycleMiddleware
+from handlers.http.spec import load_document, use_openapi_31
+from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware
+from handlers.metrics.status import log_status
 from handlers.service import Service
-from handlers.spec import load_document, use_openapi_31
-from handlers.status import log_status
-from handlers.validation import JSON, JSONBodies, MediaTypeMiddleware
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "containerChatComplete": chat.complete_chat,
+    "containerChatComplete": complete_chat,
     "getHealth": health.get_health,
     "listModels": models.list_models,
     "retrieveModel": models.retrieve_model,

@@ -106,7 +106,7 @@ def load(settings: ServeSettings) -> Loaded:
     # Importing these takes seconds, during which the port already answers.
     from backend.grammar import Compiler
     from backend.load import LoadOptions, load_engine, resolve_folder
-    from handlers.tokenizer import ChatTokenizer
+    from handlers.text.tokenizer import ChatTokenizer
 
     options = LoadOptions(
         model=settings.model,

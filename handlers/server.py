@@ -12,7 +12,7 @@ import uvicorn
 from connexion import AsyncApp
 from rich.console import Console
 
-from handlers.errors import APIError
+from handlers.http.errors import APIError
 from handlers.service import RETRY_AFTER, Service
 
 logger = logging.getLogger(__name__)

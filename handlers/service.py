@@ -12,9 +12,9 @@ from connexion.context import scope as current_scope
 from backend.engine.stats import EngineStats
 from backend.grammar import Constraint, Grammar, Marker
 from backend.request import Admission, Request, TokenEvent
-from handlers.errors import APIError, engine_failed
 from handlers.formats.syntax import Format
-from handlers.lifecycle import Requests
+from handlers.http.errors import APIError, engine_failed
+from handlers.http.lifecycle import Requests
 from handlers.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class ChatTokenizer(Protocol):
         template_kwargs: dict[str, Any],
         reasoning_effort: str | None,
     ) -> list[int]:
-        """The prompt; raises handlers.template.PromptError where the model's template refuses the messages."""
+        """The prompt; raises handlers.text.template.PromptError where the model's template refuses the messages."""
         ...
 
     def template_uses(self, name: str) -> bool: ...

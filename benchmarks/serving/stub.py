@@ -24,7 +24,7 @@ from benchmarks.serving.models import BUNDLED
 from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.service import Loaded, Service
-from handlers.tokenizer import ChatTokenizer
+from handlers.text.tokenizer import ChatTokenizer
 
 LETTER = 97
 

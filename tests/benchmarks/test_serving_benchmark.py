@@ -18,7 +18,7 @@ from benchmarks.serving import client, load, models, report, servers
 from benchmarks.serving.client import Exchange, Refused, read_stream
 from benchmarks.serving.models import BUNDLED
 from benchmarks.serving.prompts import Prompts
-from handlers.tokenizer import ChatTokenizer
+from handlers.text.tokenizer import ChatTokenizer
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from handlers.spec import load_document
+from handlers.http.spec import load_document
 
 PATH = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "Hello!"}]

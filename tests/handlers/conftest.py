@@ -22,7 +22,7 @@ from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.server import Server, listen
 from handlers.service import Loaded, Service
-from handlers.template import PromptError
+from handlers.text.template import PromptError
 
 FORMAT = Format()
 END, PAD = 256, 257  # every other token is a byte

@@ -97,7 +97,7 @@ def test_every_setting_of_the_model_reaches_the_engine(monkeypatch, fakes):
     monkeypatch.setattr("backend.load.load_engine", lambda options, folder, tokens: seen.append(options) or engine)
     monkeypatch.setattr("backend.load.resolve_folder", lambda options: Path("nowhere"))
     tokenizer = SimpleNamespace(vocabulary=list, format=Format())
-    monkeypatch.setattr("handlers.tokenizer.ChatTokenizer", lambda folder: tokenizer)
+    monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda folder: tokenizer)
     monkeypatch.setattr("backend.grammar.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
     settings = {"memory_fraction": 0.25, "kv_cache_tokens": 512, "deterministic": True, "max_queue": 7, "revision": "r"}
     formats = {"tool_format": "hermes", "reasoning_format": "think", "parse_reasoning": True}

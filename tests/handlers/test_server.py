@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from backend.request import TokenEvent
-from handlers import sse
+from handlers.http import sse
 
 PATH = "/v1/chat/completions"
 USER = {"role": "user", "content": "Hi"}

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from handlers.errors import APIError
+from handlers.http.errors import APIError
 from handlers.service import Loaded, Service
 
 PATH = "/v1/chat/completions"

@@ -22,7 +22,7 @@ from handlers.app import create_app
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.syntax import Format
 from handlers.service import Loaded, Service
-from handlers.tokenizer import ChatTokenizer
+from handlers.text.tokenizer import ChatTokenizer
 from tests.tool_suite.schemas import tools
 
 pytestmark = pytest.mark.slow

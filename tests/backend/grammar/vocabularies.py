@@ -13,7 +13,7 @@ import sentencepiece
 import tiktoken
 from transformers import AutoTokenizer
 
-from handlers.text import TokenBytes
+from handlers.text.detokenizer import TokenBytes
 
 DATA = Path(mistral_common.__file__).parent / "data"
 SENTENCEPIECE = DATA / "mistral_instruct_tokenizer_240323.model.v3"

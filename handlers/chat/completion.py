@@ -1,0 +1,159 @@
+"""One completion's answers: a message folded from deltas, or the chunks of a stream made of the same deltas."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from handlers.chat.deltas import CallDelta, Delta
+
+
+@dataclass
+class Counts:
+    """What the usage is made of."""
+
+    tokens: int = 0
+    reasoning: int = 0
+    cached: int = 0
+
+    def add(self, delta: Delta) -> None:
+        self.tokens += delta.tokens
+        self.reasoning += delta.reasoning_tokens
+        self.cached += delta.cached_tokens
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What every answer to one request repeats. seeds: one per choice. logprobs, include_usage: as asked for.
+
+    reasoning: it is told apart, and its tokens are counted apart.
+    """
+
+    model: str
+    prompt_tokens: int
+    seeds: tuple[int, ...]
+    logprobs: bool
+    include_usage: bool
+    reasoning: bool = False
+    id: str = field(default_factory=lambda: f"chatcmpl-{uuid4().hex}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    async def result(self, deltas: AsyncIterator[Delta]) -> dict[str, Any]:
+        """The whole answer (ChatResult)."""
+        choices: list[list[Delta]] = [[] for _ in self.seeds]
+        counts = Counts()
+        async for delta in deltas:
+            counts.add(delta)
+            choices[delta.choice].append(delta)
+        return {
+            **self._head("chat.completion"),
+            "created": int(time.time()),
+            "choices": [self._choice(index, parts) for index, parts in enumerate(choices)],
+            "usage": self._usage(counts),
+        }
+
+    async def chunks(self, deltas: AsyncIterator[Delta]) -> AsyncGenerator[dict[str, Any], None]:
+        """The stream (ChatCompletionChunk): role with a choice's first chunk, its finish in a chunk of its own."""
+        started: set[int] = set()
+        counts = Counts()
+        async for delta in deltas:
+            counts.add(delta)
+            if delta.choice not in started:
+                started.add(delta.choice)
+                head = {"role": "assistant", **_first_message(delta)}
+                if not _needs_a_head(delta):
+                    yield self._chunk(delta, head)
+                    continue
+                yield self._chunk(Delta(delta.choice), head)
+            yield self._chunk(delta, _message(delta))
+        if self.include_usage:
+            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(counts)}
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+    def _choice(self, index: int, parts: list[Delta]) -> dict[str, Any]:
+        entries = [entry for delta in parts for entry in delta.logprobs]
+        return {
+            "index": index,
+            "message": {"role": "assistant", **_whole_message(parts)},
+            "finish_reason": parts[-1].finish_reason,
+            "logprobs": {"content": entries} if self.logprobs else None,
+            "seed": self.seeds[index],
+        }
+
+    def _chunk(self, delta: Delta, message: dict[str, Any]) -> dict[str, Any]:
+        choice = {
+            "index": delta.choice,
+            "delta": message,
+            "finish_reason": delta.finish_reason,
+            "logprobs": {"content": list(delta.logprobs)} if delta.logprobs else None,
+            "seed": self.seeds[delta.choice],
+        }
+        return {**self._head("chat.completion.chunk"), "choices": [choice], "usage": None}
+
+    def _usage(self, counts: Counts) -> dict[str, Any]:
+        usage: dict[str, Any] = {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": counts.tokens,
+            "total_tokens": self.prompt_tokens + counts.tokens,
+            "prompt_tokens_details": {"cached_tokens": counts.cached},
+        }
+        if self.reasoning:
+            usage["completion_tokens_details"] = {"reasoning_tokens": counts.reasoning}
+        return usage
+
+
+def _message(delta: Delta) -> dict[str, Any]:
+    """What a chunk adds to the message; nothing at the end."""
+    if delta.call is not None:
+        return {"tool_calls": [_call_delta(delta.call)]}
+    if delta.reasoning:
+        return {"reasoning_content": delta.reasoning}
+    return {} if delta.finish_reason is not None else {"content": delta.content}
+
+
+def _needs_a_head(delta: Delta) -> bool:
+    """Whether a chunk goes before a choice's first delta to say whose the answer is: it is the last, or a call."""
+    return delta.finish_reason is not None or delta.call is not None
+
+
+def _first_message(delta: Delta) -> dict[str, Any]:
+    """What the first chunk says beside the role."""
+    if delta.call is not None:
+        return {"content": None}
+    if delta.finish_reason is not None:
+        return {"content": ""}
+    return _message(delta)
+
+
+def _call_delta(call: CallDelta) -> dict[str, Any]:
+    """As both Friendli's and OpenAI's clients take it: the type with every delta, id and name with the first."""
+    if call.id is None:
+        return {"index": call.index, "type": "function", "function": {"arguments": call.arguments}}
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"index": call.index, "id": call.id, "type": "function", "function": function}
+
+
+def _whole_message(parts: list[Delta]) -> dict[str, Any]:
+    """The message without its role; content is null where the model only called tools."""
+    content = "".join(delta.content for delta in parts)
+    reasoning = "".join(delta.reasoning for delta in parts)
+    calls = list(_whole_calls(parts))
+    message: dict[str, Any] = {"content": content or None if calls else content}
+    if reasoning:
+        message["reasoning_content"] = reasoning
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def _whole_calls(parts: list[Delta]) -> Iterator[dict[str, Any]]:
+    arguments: dict[int, str] = {}
+    heads: dict[int, CallDelta] = {}
+    for call in (delta.call for delta in parts if delta.call is not None):
+        heads.setdefault(call.index, call)
+        arguments[call.index] = arguments.get(call.index, "") + call.arguments
+    for index, head in heads.items():
+        yield {"id": head.id, "type": "function", "function": {"name": head.name, "arguments": arguments[index]}}

@@ -1,0 +1,150 @@
+"""From token events to typed deltas: the one thing that the streamed and the whole answer are both made of."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from backend.request import TokenEvent
+from handlers.chat.logprobs import logprob_entry
+from handlers.formats.pieces import CallArguments, CallStart, Content, Piece, Reasoning
+from handlers.formats.reader import Reader
+from handlers.service import ChatTokenizer, Generation, TextStream
+
+FinishReason = Literal["stop", "length", "tool_calls"]
+
+
+@dataclass(frozen=True)
+class CallDelta:
+    """More of one tool call. index: of the call within its message. id, name: with the first delta of a call only."""
+
+    index: int
+    arguments: str = ""
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What is added to one choice: at most one of content, reasoning and call.
+
+    content, reasoning: text, "" for none. logprobs: entries of the tokens that were drawn since the previous delta with
+    any of the three, none where not asked for; on the last delta, those of tokens behind all text. tokens: how many
+    tokens were drawn since this choice's previous delta. finish_reason: set on the choice's last delta only, which has
+    none of the three. reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many
+    were in the cache; on the request's first delta only.
+    """
+
+    choice: int
+    content: str = ""
+    reasoning: str = ""
+    call: CallDelta | None = None
+    logprobs: tuple[dict[str, Any], ...] = ()
+    tokens: int = 0
+    finish_reason: FinishReason | None = None
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class ChoiceDecoder:
+    """The state of one choice: text not certain yet, log-probabilities not sent yet, tokens not counted yet.
+
+    reader: tells what in the text is reasoning and what are calls. include_reasoning: reasoning is sent.
+    """
+
+    def __init__(
+        self,
+        choice: int,
+        text: TextStream,
+        tokenizer: ChatTokenizer,
+        reader: Reader,
+        *,
+        logprobs: bool,
+        include_reasoning: bool = True,
+    ) -> None:
+        self._choice, self._text, self._tokenizer, self._logprobs = choice, text, tokenizer, logprobs
+        self._reader, self._include_reasoning = reader, include_reasoning
+        self._held: list[dict[str, Any]] = []
+        self._tokens = 0
+        self._offsets: list[int] = []
+        self._called = False
+        self.finished = False
+
+    def feed(self, event: TokenEvent) -> Iterator[Delta]:
+        """The deltas that this token makes certain; none after the last."""
+        self._tokens += 1
+        text = "" if event.is_end else self._read(event)
+        reason: FinishReason | None = "stop" if self._text.stopped else event.finish_reason
+        if reason is not None and not self._text.stopped:
+            text += self._text.finish()
+        yield from self._split(self._reader.feed(text) if text else [])
+        if reason is not None:
+            yield from self._split(self._reader.finish())
+            self.finished = True
+            called = self._called and reason == "stop"
+            yield self._take(
+                finish_reason="tool_calls" if called else reason,
+                reasoning_tokens=self._count_reasoning(),
+                logprobs=() if self._text.stopped else tuple(self._held),
+            )
+
+    def _read(self, event: TokenEvent) -> str:
+        """The text that is certain with this token. The end token never comes here: it has no text."""
+        if self._logprobs and self._tokenizer.token_bytes(event.token) is not None:
+            self._held.append(logprob_entry(event, self._tokenizer))
+        self._offsets.append(self._text.read)
+        return self._text.feed(event.token)
+
+    def _split(self, pieces: Sequence[Piece]) -> Iterator[Delta]:
+        for piece in pieces:
+            match piece:
+                case Content(text=text) if text:
+                    yield self._take_held(content=text)
+                case Reasoning(text=text) if text and self._include_reasoning:
+                    yield self._take_held(reasoning=text)
+                case CallStart(index=index, id=call_id, name=name):
+                    self._called = True
+                    yield self._take_held(call=CallDelta(index, id=call_id, name=name))
+                case CallArguments(index=index, fragment=fragment) if fragment:
+                    yield self._take_held(call=CallDelta(index, fragment))
+
+    def _take_held(self, **fields: Any) -> Delta:
+        held, self._held = self._held, []
+        return self._take(logprobs=tuple(held), **fields)
+
+    def _take(self, **fields: Any) -> Delta:
+        tokens, self._tokens = self._tokens, 0
+        return Delta(self._choice, tokens=tokens, **fields)
+
+    def _count_reasoning(self) -> int:
+        """Tokens whose first character is reasoning."""
+        spans = self._reader.reasoning_spans
+        return sum(any(start <= offset < end for start, end in spans) for offset in self._offsets)
+
+
+async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> AsyncIterator[Delta]:
+    """The deltas of all choices, interleaved as they come. A choice that found its stop string is cancelled.
+
+    The caller closes the generation. Raises RuntimeError where it ends before its choices.
+    """
+    running, started = set(range(len(choices))), False
+    async for event in generation:
+        if event.choice not in running:
+            continue  # drawn before the engine saw the cancellation
+        deltas = list(choices[event.choice].feed(event))
+        if choices[event.choice].finished:
+            running.discard(event.choice)
+            if event.finish_reason is None:
+                generation.cancel(event.choice)
+        if deltas and not started:
+            started, deltas[0] = True, replace(deltas[0], cached_tokens=_cached_tokens(generation))
+        for delta in deltas:
+            yield delta
+        if not running:
+            return
+    raise RuntimeError(f"the engine ended while the choices {sorted(running)} were unfinished")
+
+
+def _cached_tokens(generation: Generation) -> int:
+    """Of a generation that has given its first event."""
+    assert generation.admission is not None, "an event came before its request was admitted"
+    return generation.admission.cached_tokens

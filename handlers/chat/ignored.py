@@ -1,0 +1,74 @@
+"""What a request says without effect: fields that the document does not know, parameters that this model cannot use."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from generated.models import ContainerChatCompletionBody, ResponseFormatJsonSchema
+from handlers.chat.answering import Answering
+from handlers.service import Loaded
+
+HEADER = "x-ignored-parameters"
+LONGEST_HEADER = 1024
+MORE = "..."
+
+
+def ignored_header(
+    value: dict[str, Any],
+    body: ContainerChatCompletionBody,
+    loaded: Loaded,
+    answering: Answering,
+    relaxed: Iterable[str] = (),
+) -> dict[str, str]:
+    """The header that names what was ignored, or nothing. value: the body as it came, body: the same as a model.
+
+    relaxed: paths of schemas by which arguments need not be valid.
+    """
+    names = list(dict.fromkeys([*unknown_fields(value, body), *unused_parameters(body, loaded, answering), *relaxed]))
+    return {HEADER: encode(names)} if names else {}
+
+
+def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
+    """Paths of the fields of `value` that `model`, made from it, has no place for. Free-form objects have no such."""
+    if isinstance(model, list):
+        for i, (item, part) in enumerate(zip(value, model, strict=True)):
+            yield from unknown_fields(item, part, f"{path}{i}.")
+    if not isinstance(model, BaseModel):
+        return
+    fields = {field.alias or name: name for name, field in type(model).model_fields.items()}
+    for key, item in value.items():
+        if key not in fields:
+            yield f"{path}{key}"
+        else:
+            yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
+
+
+def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, answering: Answering) -> Iterator[str]:
+    """Known parameters that would change the answer, and do not."""
+    if body.parse_reasoning is not None and body.parse_reasoning != answering.split:
+        yield "parse_reasoning"
+    if body.include_reasoning is False and body.parse_reasoning and not answering.split:
+        yield "include_reasoning"
+    if body.reasoning_budget is not None and body.reasoning_budget >= 0 and answering.budget is None:
+        yield "reasoning_budget"
+    match body.response_format:
+        case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
+            yield "response_format.json_schema.description"
+    if body.reasoning_effort is not None and not loaded.tokenizer.template_uses("reasoning_effort"):
+        yield "reasoning_effort"
+    callable_ = body.tools and body.tool_choice != "none"
+    if body.parallel_tool_calls is False and callable_ and not answering.enforces_calls:
+        yield "parallel_tool_calls"
+
+
+def encode(names: Iterable[str]) -> str:
+    """A header value: comma-separated, percent-encoded, cut at whole names with "..." at the end when too long."""
+    encoded = ""
+    for name in names:
+        longer = f"{encoded},{quote(name, safe='')}" if encoded else quote(name, safe="")
+        if len(longer) > LONGEST_HEADER:
+            return f"{encoded},{MORE}" if encoded else MORE
+        encoded = longer
+    return encoded

@@ -1,0 +1,167 @@
+"""What a chat request may not say although its schema allows it. Each check raises APIError 422 naming the field."""
+
+from collections.abc import Iterator
+
+from generated.models import (
+    AssistantMessage,
+    AudioContent,
+    ChatCompleteBodyToolChoice,
+    ContainerChatCompletionBody,
+    ImageContent,
+    UserMessage,
+    VideoContent,
+)
+from handlers.chat.answering import must_call, reasoning_budget, wants_format
+from handlers.chat.turns import check_turns
+from handlers.http.errors import invalid
+from handlers.service import Engine, Loaded
+
+MOST_TOOLS = 128
+
+
+def check_request(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
+    """Everything that can be said before the prompt is known."""
+    engine = loaded.engine
+    _check_messages(body)
+    check_turns(body.messages)
+    _check_exclusions(body)
+    _check_tools(body)
+    _check_tool_choice(body, loaded)
+    _check_reasoning_budget(body, loaded)
+    _check_response_format(body, engine)
+    _check_lengths(body)
+    _check_choices(body, engine)
+    _check_vocabulary(body, engine)
+
+
+def token_budget(body: ContainerChatCompletionBody, prompt_tokens: int, context_length: int) -> int:
+    """The tokens that a choice may have: `max_tokens`, or all that fit the context. Raises APIError 422."""
+    room = context_length - prompt_tokens
+    if room < 1:
+        raise invalid(
+            f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's maximum context "
+            f"length of {context_length} tokens; shorten the messages",
+            "messages",
+        )
+    wanted = requested_tokens(body) or room
+    if wanted > room:
+        raise invalid(
+            f"the prompt has {prompt_tokens} tokens and max_tokens is {wanted}, together {prompt_tokens + wanted}, but "
+            f"the model's maximum context length is {context_length} tokens; use max_tokens of at most {room}",
+            "max_tokens",
+        )
+    if body.min_tokens is not None and body.min_tokens > wanted:
+        raise invalid(f"min_tokens is {body.min_tokens}, but only {wanted} tokens fit the context", "min_tokens")
+    return wanted
+
+
+def requested_tokens(body: ContainerChatCompletionBody) -> int | None:
+    """`max_tokens` under either of its names."""
+    return body.max_tokens if body.max_tokens is not None else body.max_completion_tokens
+
+
+def _check_messages(body: ContainerChatCompletionBody) -> None:
+    for i, message in enumerate(body.messages):
+        if isinstance(message, AssistantMessage) and message.content is None and not message.tool_calls:
+            raise invalid(
+                f"messages.{i}.content is required, because messages.{i} has no tool_calls", f"messages.{i}.content"
+            )
+        if isinstance(message, UserMessage):
+            for path, kind in _media_parts(message, f"messages.{i}.content"):
+                raise invalid(f"{path}: this model does not support {kind} inputs; send text parts only", path)
+
+
+def _media_parts(message: UserMessage, path: str) -> Iterator[tuple[str, str]]:
+    """The path and the kind ("image") of each part that is not text."""
+    if isinstance(message.content, list):
+        for j, part in enumerate(message.content):
+            if isinstance(part, ImageContent | AudioContent | VideoContent):
+                yield f"{path}.{j}", part.type.removesuffix("_url")
+
+
+def _check_exclusions(body: ContainerChatCompletionBody) -> None:
+    if body.tools and wants_format(body):
+        raise invalid("response_format cannot be used together with tools; leave one of them out", "response_format")
+    if body.min_tokens is not None and body.tools:
+        raise invalid("min_tokens cannot be used together with tools; leave one of them out", "min_tokens")
+    if body.min_tokens is not None and body.response_format is not None:
+        raise invalid("min_tokens cannot be used together with response_format; leave one of them out", "min_tokens")
+    if body.top_logprobs is not None and not body.logprobs:
+        raise invalid("top_logprobs needs logprobs; set logprobs to true", "top_logprobs")
+    if body.stream_options is not None and not body.stream:
+        raise invalid("stream_options needs a stream; set stream to true", "stream_options")
+
+
+def _check_tools(body: ContainerChatCompletionBody) -> None:
+    tools = body.tools or []
+    if len(tools) > MOST_TOOLS:
+        raise invalid(f"tools has {len(tools)} members, but may have {MOST_TOOLS}", "tools")
+    first: dict[str, int] = {}
+    for i, tool in enumerate(tools):
+        name = tool.function.name
+        if first.setdefault(name, i) != i:
+            message = f"tools.{i}.function.name is {name!r}, as that of tools.{first[name]}; names must differ"
+            raise invalid(message, f"tools.{i}.function.name")
+
+
+def _check_tool_choice(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
+    choice, names = body.tool_choice, [tool.function.name for tool in body.tools or []]
+    if not must_call(body):
+        return
+    if not names:
+        raise invalid("tool_choice asks for a tool call, but there are no tools; give tools", "tool_choice")
+    if isinstance(choice, ChatCompleteBodyToolChoice) and choice.function.name not in names:
+        raise invalid(
+            f"tool_choice names the function {choice.function.name!r}, but tools has {', '.join(names)}",
+            "tool_choice.function.name",
+        )
+    reason = loaded.engine.unconstrainable
+    if reason is None and not loaded.format.tools:
+        reason = "its chat template shows no form of tool calls that is known; --tool-format can name one"
+    if reason is not None:
+        raise invalid(f'a tool call cannot be enforced with this model: {reason}; use "auto" or "none"', "tool_choice")
+
+
+def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
+    reason = loaded.engine.unconstrainable
+    if reasoning_budget(body, loaded.format) is not None and reason is not None:
+        raise invalid(f"reasoning_budget cannot be enforced with this model: {reason}", "reasoning_budget")
+
+
+def _check_response_format(body: ContainerChatCompletionBody, engine: Engine) -> None:
+    if wants_format(body) and engine.unconstrainable is not None:
+        message = f"response_format cannot be enforced with this model: {engine.unconstrainable}; use 'text'"
+        raise invalid(message, "response_format.type")
+
+
+def _check_lengths(body: ContainerChatCompletionBody) -> None:
+    both = body.max_tokens is not None and body.max_completion_tokens is not None
+    if both and body.max_tokens != body.max_completion_tokens:
+        raise invalid(
+            f"max_tokens is {body.max_tokens} and max_completion_tokens is {body.max_completion_tokens}; give one of "
+            "them, or the same number in both",
+            "max_completion_tokens",
+        )
+    most = requested_tokens(body)
+    if body.min_tokens is not None and most is not None and body.min_tokens > most:
+        raise invalid(f"min_tokens is {body.min_tokens}, more than max_tokens, which is {most}", "min_tokens")
+
+
+def _check_choices(body: ContainerChatCompletionBody, engine: Engine) -> None:
+    n = body.n or 1
+    if n > engine.max_choices:
+        raise invalid(f"n is {n}, but this server answers at most {engine.max_choices} choices per request", "n")
+    if isinstance(body.seed, list) and len(body.seed) != n:
+        raise invalid(f"seed has {len(body.seed)} members, but n is {n}; give one seed per choice", "seed")
+
+
+def _check_vocabulary(body: ContainerChatCompletionBody, engine: Engine) -> None:
+    size = engine.vocab_size
+    if body.top_k is not None and body.top_k > size:
+        raise invalid(f"top_k is {body.top_k}, but the vocabulary has {size} tokens", "top_k")
+    for i, token in enumerate(body.eos_token or []):
+        if token >= size:
+            raise invalid(f"eos_token.{i} is {token}, but the vocabulary has {size} tokens", f"eos_token.{i}")
+    for key in body.logit_bias or {}:
+        if int(key) >= size:
+            raise invalid(f"logit_bias names token {key}, but the vocabulary has {size} tokens", f"logit_bias.{key}")

@@ -1,0 +1,49 @@
+"""A request in the engine, watched until it ends: it is counted, held to its deadline, and closed once."""
+
+from collections.abc import AsyncIterator
+
+from backend.request import Request
+from handlers.chat.deltas import Delta
+from handlers.http.deadline import Deadline
+from handlers.metrics.tally import Tally, failure_of
+from handlers.service import Generation
+
+
+class Watch:
+    """Of one generation. The deadline ends it also while nobody reads its deltas, as with a client that stalls."""
+
+    def __init__(self, request: Request, generation: Generation, tally: Tally, deadline: Deadline) -> None:
+        self._request, self._generation = request, generation
+        self._tally, self._deadline = tally, deadline
+        self._stop_clock = deadline.call(self._expire)
+
+    async def deltas(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
+        """The same deltas, made of this generation; raises APIError 504 at the deadline."""
+        tokens, started = [0] * len(self._request.seeds), False
+        try:
+            async for delta in self._deadline.each(deltas):
+                if not started:
+                    started = True
+                    self._start()
+                tokens[delta.choice] += delta.tokens
+                yield delta
+        except Exception as error:
+            self._tally.failed(failure_of(error))
+            raise
+        self._tally.answered(tokens)
+
+    async def aclose(self) -> None:
+        """Frees what the request holds; one whose answer is not complete was left by its client."""
+        self._stop_clock()
+        self._tally.failed("cancel")
+        await self._generation.aclose()
+
+    def _start(self) -> None:
+        admission = self._generation.admission
+        assert admission is not None, "a delta came before its request was admitted"
+        self._tally.started(admission, len(self._request.prompt))
+
+    def _expire(self) -> None:
+        self._tally.failed("timeout")
+        for choice in range(len(self._request.seeds)):
+            self._generation.cancel(choice)

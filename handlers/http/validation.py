@@ -1,0 +1,124 @@
+"""JSON bodies: read once under a size limit, parsed once, checked against the document's own schema."""
+
+from typing import Any
+
+import jsonschema_rs
+import orjson
+from connexion.context import scope as current_scope
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handlers.http.errors import APIError, invalid
+from handlers.http.explain import explain
+
+JSON = "application/json"
+
+
+class JSONBodies:
+    """Connexion's validator of `application/json` bodies for every operation of a document.
+
+    Connexion calls the validator's class for each request; an instance of this one stands in for the class, so that
+    each schema is compiled once. The checked value goes to the handler through `request_body()`.
+    """
+
+    def __init__(self, document: dict[str, Any], max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._validators = {
+            operation["operationId"]: _compile(operation["requestBody"]["content"][JSON]["schema"], document)
+            for path in document["paths"].values()
+            for operation in path.values()
+            if JSON in operation.get("requestBody", {}).get("content", {})
+        }
+
+    def __call__(self, **_options: object) -> "JSONBodies":
+        return self
+
+    async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
+        """Reads and checks the body; raises APIError 413 or 422."""
+        raw = await self._read(receive, Headers(scope=scope))
+        value = parse(raw)
+        check(value, self._validators[scope["extensions"]["connexion_routing"]["operation_id"]])
+        return receive, {**scope, "state": {**scope.get("state", {}), "body": value, "raw_body": raw}}
+
+    async def _read(self, receive: Receive, headers: Headers) -> bytes:
+        self._limit(int(headers.get("content-length", 0)))
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect()
+            body += message.get("body", b"")
+            self._limit(len(body))
+            more = message.get("more_body", False)
+        return bytes(body)
+
+    def _limit(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise APIError(413, f"the body is longer than the {self._max_bytes} bytes that this server reads")
+
+
+class MediaTypeMiddleware:
+    """Writes the media type of a request in lower case, and takes it away from requests whose body means nothing.
+
+    Connexion takes `Application/JSON` for JSON when it compares types, yet finds no schema for it and checks nothing.
+    And it parses any form that is sent, of any size, also with a GET: 400 where the form is broken.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            bodyless = scope["method"] in ("GET", "HEAD")
+            headers = [
+                (name, _lower_media_type(name, value))
+                for name, value in scope["headers"]
+                if not (bodyless and name == b"content-type")
+            ]
+            scope = {**scope, "headers": headers}
+        await self._app(scope, receive, send)
+
+
+def _lower_media_type(name: bytes, value: bytes) -> bytes:
+    if name != b"content-type":
+        return value
+    media_type, separator, parameters = value.partition(b";")
+    return media_type.strip().lower() + separator + parameters
+
+
+def request_body() -> dict[str, Any]:
+    """The body of the request that is being handled: parsed and valid."""
+    body: dict[str, Any] = current_scope["state"]["body"]
+    return body
+
+
+def take_raw_body() -> bytes:
+    """The text of that body, which is then forgotten: it may be large, and an answer may take long."""
+    raw: bytes = current_scope["state"].pop("raw_body")
+    return raw
+
+
+def parse(raw: bytes) -> Any:
+    """JSON text to values; raises APIError 422. Refuses NaN, infinities, lone surrogates and excessive depth."""
+    if not raw:
+        raise invalid("the body is empty; send a JSON object")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise invalid(f"the body is not valid JSON: {error}") from error
+
+
+def check(value: Any, validator: jsonschema_rs.Draft202012Validator) -> None:
+    """Raises APIError 422 that names the first field at fault."""
+    try:
+        error = next(iter(validator.iter_errors(value)), None)
+    except (ValueError, RecursionError) as failure:
+        raise invalid(f"the body cannot be checked: {failure}") from failure
+    if error is not None:
+        path, message = explain(error)
+        raise invalid(message, path)
+
+
+def _compile(schema: dict[str, Any], document: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})

@@ -1,0 +1,273 @@
+"""The model's tokenizer and chat template, read from a local folder: chats to token ids, token ids to text."""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from backend.grammar import ConstText, ControlToken, Marker
+from handlers.formats.detect import detect
+from handlers.formats.syntax import Format
+from handlers.text.detokenizer import TextStream, TokenBytes
+from handlers.text.template import (
+    Message,
+    PromptError,
+    TemplateTraits,
+    probe_template,
+    shape_messages,
+    shape_tools,
+    variable_matters,
+)
+
+__all__ = ["ChatTokenizer", "PromptError", "TemplateTraits", "TextStream"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Names of the template's own variables and of the library's options: a request may not set them.
+_RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_template).parameters) | {
+    "add_special_tokens",
+    "conversations",
+    "messages",
+    "raise_exception",
+}
+
+
+class ChatTokenizer:
+    """One model's tokenizer with its chat template.
+
+    folder: holds the tokenizer's files as transformers writes them; nothing is downloaded, no code in it is run.
+    end_tokens: ids that end an answer, from generation_config.json, config.json and the tokenizer, without repeats.
+    vocab_size: number of ids that the tokenizer knows; the model may have more.
+    traits: what the chat template takes. format: how the model writes tool calls and reasoning.
+    Raises ValueError when the folder has no tokenizer, or no chat template, that this server can use.
+    """
+
+    def __init__(self, folder: Path):
+        self._tokenizer = _load(folder)
+        self._bytes = TokenBytes(self._tokenizer)
+        self.end_tokens = _end_tokens(folder, self._tokenizer)
+        self.vocab_size = len(self._tokenizer)
+        self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
+        self._control_tokens = _control_tokens(self._tokenizer)
+        self._added = _any_of([token.content for token in self._tokenizer.added_tokens_decoder.values()])
+        self.traits = probe_template(self._render)
+        self.format = _format(folder, self._tokenizer)
+        self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
+
+    def encode_chat(
+        self,
+        messages: list[Message],
+        *,
+        tools: list[Message] | None,
+        template_kwargs: dict[str, Any],
+        reasoning_effort: str | None,
+    ) -> list[int]:
+        """The prompt's token ids, the beginning of the assistant's answer included.
+
+        messages, tools: as the API has them, already valid by its schema. Control tokens of the model that stand in
+        any of the arguments are encoded as the text they are. Raises PromptError for what the template cannot take.
+        """
+        variables = self._variables(template_kwargs, reasoning_effort)
+        if tools and not self.traits.tools:
+            raise PromptError("this model's chat template does not take tools", "tools")
+        shaped, tools = shape_messages(messages, self.traits), shape_tools(tools)
+        has_control_tokens = self._check_strings(
+            {"messages": shaped, "tools": tools, "chat_template_kwargs": variables}
+        )
+        ids = self._encode(shaped, tools, variables)
+        if has_control_tokens:
+            self._refuse_leaks(ids)
+        self._refuse_ignored_system(messages)
+        return ids
+
+    def template_uses(self, name: str) -> bool:
+        """Whether the template variable `name` changes the prompt, found by rendering sentinel chats."""
+        return name not in self._reserved and self._variable_matters(name)
+
+    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
+        """The text of one choice that continues `prompt`, up to the first of the stop strings.
+
+        markers: special tokens that stand in any of these texts are shown.
+        """
+        ids = [part.token for marker in markers for part in self.spell(marker) if isinstance(part, ControlToken)]
+        shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
+        return TextStream(self._bytes, prompt, stop, shown)
+
+    def spell(self, text: str) -> Marker:
+        """A text as the model writes it: control tokens by their ids, and what is between as text."""
+        parts: list[ConstText | ControlToken] = []
+        at = 0
+        for match in self._added.finditer(text):
+            parts += [ConstText(text[at : match.start()])] if match.start() > at else []
+            parts.append(ControlToken(self._tokenizer.convert_tokens_to_ids(match[0])))
+            at = match.end()
+        return (*parts, ConstText(text[at:])) if at < len(text) else tuple(parts)
+
+    def marker_tokens(self, marker: str) -> tuple[int, ...]:
+        """Tokens that write this very text. Raises ValueError where the tokenizer has none."""
+        ids = self._tokenizer.encode(marker, add_special_tokens=False)
+        written = b"".join(self._bytes[id] or self.token_text(id).encode() for id in ids)
+        if written != marker.encode():
+            raise ValueError(f"the tokenizer cannot write {marker!r} by itself")
+        return tuple(ids)
+
+    def tail(self, prompt: Sequence[int], tokens: int = 64) -> str:
+        """The text of the prompt's last tokens, special ones included."""
+        ids = list(prompt[-tokens:])
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    def token_bytes(self, token: int) -> bytes | None:
+        """The bytes a token adds to the text, not always whole characters; None if it adds none (special, unknown)."""
+        return self._bytes[token] or None
+
+    def vocabulary(self) -> list[bytes]:
+        """The bytes of every token by its id, b"" where it adds none or is a control token such as <tool_call>.
+
+        A constrained answer has such a token only where its grammar asks for it as one, see `spell`.
+        """
+        control = self._tokenizer.added_tokens_decoder
+        return [b"" if token in control else self.token_bytes(token) or b"" for token in range(self.vocab_size)]
+
+    def token_text(self, token: int) -> str:
+        """A token as text to show: incomplete characters as U+FFFD, special tokens by their name, "" if unknown."""
+        if self._bytes.is_special(token):
+            return str(self._tokenizer.convert_ids_to_tokens(token))
+        return self._bytes[token].decode(errors=self._bytes.errors)
+
+    def _render(self, messages: list[Message], tools: list[Message] | None = None, **variables: Any) -> str:
+        return self._tokenizer.apply_chat_template(
+            messages, tools=tools, add_generation_prompt=True, tokenize=False, **variables
+        )
+
+    def _encode(self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any]) -> list[int]:
+        try:
+            ids = self._tokenizer.apply_chat_template(
+                messages,
+                tools=tools,
+                add_generation_prompt=True,
+                sanitize_control_tokens=True,
+                return_dict=False,
+                **variables,
+            )
+        except Exception as error:
+            # Template and data are both foreign here, so whatever they raise together is the request's error.
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise PromptError(f"the model's chat template refused this chat: {reason}", "messages") from error
+        if not ids:
+            raise PromptError("the model's chat template made an empty prompt of this chat", "messages")
+        return ids
+
+    def _variables(self, template_kwargs: dict[str, Any], reasoning_effort: str | None) -> dict[str, Any]:
+        for name in template_kwargs:
+            if name in self._reserved:
+                raise PromptError(f"chat_template_kwargs may not set {name!r}", f"chat_template_kwargs.{name}")
+        own_effort = template_kwargs.get("reasoning_effort", reasoning_effort)
+        if reasoning_effort not in (None, own_effort):
+            message = f"reasoning_effort is {reasoning_effort!r}, but chat_template_kwargs sets it to {own_effort!r}"
+            raise PromptError(message, "chat_template_kwargs.reasoning_effort")
+        return template_kwargs if own_effort is None else {**template_kwargs, "reasoning_effort": own_effort}
+
+    def _check_strings(self, fields: dict[str, Any]) -> bool:
+        """Refuse what cannot be encoded as text; return whether any value contains a control token."""
+        found = False
+        for path, text, is_key in _walk(fields):
+            if _SURROGATE.search(text):
+                raise PromptError(f"{path} contains a lone surrogate, which is not a character", path)
+            if self._control_tokens.search(text):
+                # The library encodes control tokens as text in values only; in a key they would become the token.
+                if is_key:
+                    raise PromptError(f"the key {text!r} contains a control token of this model; rename it", path)
+                found = True
+        return found
+
+    def _refuse_leaks(self, ids: list[int]) -> None:
+        # The library marks control tokens with private characters. A template that prints a list as Python does
+        # escapes these: "\U000f0000<|im_end|>". Then the mark is lost and the token would be a real one.
+        text = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        if re.search(rf"\\[uU][0-9a-f]{{4,8}}\s*(?:{self._control_tokens.pattern})", text):
+            raise PromptError("this model's chat template cannot show a control token in a list as text", "messages")
+
+    def _refuse_ignored_system(self, messages: list[Message]) -> None:
+        # After rendering, so that a template which refuses system messages can say so in its own words.
+        for index, message in enumerate(messages):
+            if message["role"] == "system" and not self.traits.system:
+                raise PromptError("this model's chat template leaves out system messages", f"messages.{index}.role")
+
+
+def _load(folder: Path) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, mistral_format=False
+        )
+    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder} has no tokenizer that can be read; it needs tokenizer.json or a SentencePiece tokenizer.model, "
+            f"with tokenizer_config.json: {error}"
+        ) from error
+    if tokenizer.chat_template is None:
+        raise ValueError(
+            f"{folder} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which has one"
+        )
+    return tokenizer
+
+
+def _end_tokens(folder: Path, tokenizer: Any) -> tuple[int, ...]:
+    generation, config = (_read_json(folder / name) for name in ("generation_config.json", "config.json"))
+    texts = config.get("text_config") or {}
+    found = [source.get("eos_token_id") for source in (generation, config, texts)] + [tokenizer.eos_token_id]
+    flat = [id for ids in found for id in (ids if isinstance(ids, list) else [ids])]
+    return tuple(dict.fromkeys(id for id in flat if id is not None and id >= 0))
+
+
+def _format(folder: Path, tokenizer: Any) -> Format:
+    """What the chat template and the tokenizer's own description of answers, if it has one, say."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    described = _read_json(folder / "tokenizer_config.json").get("response_template")
+    return detect(_template_text(tokenizer), added, described if isinstance(described, dict) else None)
+
+
+def _template_text(tokenizer: Any) -> str:
+    """Of all templates, where there are several."""
+    templates = tokenizer.chat_template
+    return "\0".join(templates.values()) if isinstance(templates, dict) else str(templates)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
+    """Matches special tokens, and the other added tokens that the template writes: the library's own rule."""
+    source = _template_text(tokenizer)
+    tokens = tokenizer.added_tokens_decoder.values()
+    written = [token.content for token in tokens if token.content in source and not token.content.isspace()]
+    special = [token.content for token in tokens if token.special]
+    return _any_of([*special, *written])
+
+
+def _any_of(texts: list[str]) -> re.Pattern[str]:
+    """Matches any of the texts, the longest that begins at a place."""
+    return re.compile("|".join(map(re.escape, sorted(filter(None, texts), key=len, reverse=True))) or "(?!)")
+
+
+def _walk(fields: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """Every string inside, with the path of its field or, for a key, of the key's object, and whether it is a key."""
+    stack: list[tuple[str, Any]] = list(fields.items())
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, str):
+            yield path, value, False
+        elif isinstance(value, dict):
+            yield from ((path, key, True) for key in value)
+            stack.extend((f"{path}.{key}", item) for key, item in value.items())
+        elif isinstance(value, list):
+            stack.extend((f"{path}.{index}", item) for index, item in enumerate(value))

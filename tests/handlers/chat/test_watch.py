@@ -1,0 +1,99 @@
+"""A watched generation is closed once, counted once, and ended at its deadline even if nobody reads it."""
+
+import asyncio
+
+import pytest
+
+from backend.request import Admission, Prompt, Request, SamplingParams
+from handlers.chat.deltas import Delta
+from handlers.chat.watch import Watch
+from handlers.http.deadline import Deadline
+from handlers.metrics import Metrics
+
+REQUEST = Request(Prompt((1, 2, 3, 4)), SamplingParams(max_tokens=9, end_tokens=()), seeds=(0, 1))
+DELTAS = [Delta(0, "a", tokens=1), Delta(1, "b", tokens=2), Delta(0, tokens=1, finish_reason="stop"),
+          Delta(1, tokens=3, finish_reason="length")]  # fmt: skip
+
+
+class Recorder:
+    """A generation that notes what is done to it."""
+
+    def __init__(self):
+        self.admission, self.cancelled, self.closes = Admission(0.5, 3), [], 0
+
+    def cancel(self, choice):
+        self.cancelled.append(choice)
+
+    async def aclose(self):
+        self.closes += 1
+
+
+async def replay(deltas, error=None):
+    for delta in deltas:
+        await asyncio.sleep(0)
+        yield delta
+    if error is not None:
+        raise error
+
+
+def watched(seconds=None):
+    metrics, generation = Metrics(lambda: None), Recorder()
+    tally = metrics.tally(2)
+    tally.accepted(4)
+    return metrics, generation, Watch(REQUEST, generation, tally, Deadline(seconds))
+
+
+def value(metrics, name, **labels):
+    return metrics.registry.get_sample_value(name, labels)
+
+
+async def test_a_complete_answer_is_counted_with_the_tokens_of_each_choice():
+    metrics, generation, watch = watched()
+    assert [delta async for delta in watch.deltas(replay(DELTAS))] == DELTAS
+    await watch.aclose()
+    assert generation.closes == 1 and generation.cancelled == []
+    assert value(metrics, "friendli_responses_total") == 1 and value(metrics, "friendli_current_requests") == 0
+    assert value(metrics, "friendli_failure_by_cancel_total") == 0
+    assert (value(metrics, "friendli_output_lengths_count"), value(metrics, "friendli_output_lengths_sum")) == (2, 7)
+    assert value(metrics, "friendli_output_lengths_bucket", le="2.0") == 1
+    assert value(metrics, "friendli_tcache_hit_ratio_sum") == 0.75
+    assert value(metrics, "friendli_requests_queueing_delays_sum") == 5e8
+
+
+@pytest.mark.parametrize("read", [0, 1, 3])
+async def test_an_answer_that_is_left_is_counted_as_cancelled(read):
+    metrics, generation, watch = watched()
+    deltas = watch.deltas(replay(DELTAS))
+    for _ in range(read):
+        await anext(deltas)
+    await deltas.aclose()
+    await watch.aclose()
+    assert generation.closes == 1 and value(metrics, "friendli_failure_by_cancel_total") == 1
+    assert value(metrics, "friendli_responses_total") == 0 and value(metrics, "friendli_current_requests") == 0
+    assert value(metrics, "friendli_requests_ttft_count") == (read > 0)
+
+
+async def test_a_failure_passes_through_and_is_counted_once():
+    metrics, _, watch = watched()
+    with pytest.raises(RuntimeError, match="broken"):
+        [delta async for delta in watch.deltas(replay(DELTAS[:1], RuntimeError("broken")))]
+    await watch.aclose()
+    assert value(metrics, "jaxchat_failure_by_error_total") == 1
+    assert value(metrics, "friendli_failure_by_cancel_total") == 0
+
+
+async def test_the_deadline_ends_all_choices_though_nobody_reads():
+    metrics, generation, watch = watched(seconds=0.05)
+    await anext(watch.deltas(replay(DELTAS)))
+    await asyncio.sleep(0.15)
+    assert generation.cancelled == [0, 1] and value(metrics, "friendli_failure_by_timeout_total") == 1
+    await watch.aclose()
+    assert generation.closes == 1 and value(metrics, "friendli_failure_by_cancel_total") == 0
+
+
+async def test_after_its_end_nothing_of_it_happens_at_the_deadline():
+    metrics, generation, watch = watched(seconds=0.05)
+    assert len([delta async for delta in watch.deltas(replay(DELTAS))]) == 4
+    await watch.aclose()
+    await asyncio.sleep(0.15)
+    assert generation.cancelled == [] and value(metrics, "friendli_failure_by_timeout_total") == 0

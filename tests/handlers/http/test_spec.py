@@ -1,0 +1,68 @@
+"""Connexion takes the merged 3.1 document as it is."""
+
+import copy
+
+import jsonschema_rs
+import pytest
+from connexion.exceptions import InvalidSpecification, ResolverError
+from connexion.spec import Specification
+from starlette.testclient import TestClient
+
+from handlers.app import OPERATIONS, create_app
+from handlers.http.spec import OpenAPI31Specification, load_document, use_openapi_31
+from handlers.service import Service
+
+
+@pytest.fixture(scope="module")
+def document():
+    return load_document()
+
+
+def test_connexion_reads_the_document_as_3_1(document):
+    use_openapi_31()
+    assert isinstance(Specification.load(copy.deepcopy(document)), OpenAPI31Specification)
+
+
+def test_a_document_that_breaks_the_3_1_meta_schema_is_refused(document):
+    broken = copy.deepcopy(document)
+    broken["components"]["schemas"]["Message"]["discriminator"]["mapping"]["user"] = {"$ref": "#/x"}
+    with pytest.raises(InvalidSpecification):
+        OpenAPI31Specification(broken)
+
+
+def test_every_operation_has_a_handler_and_every_handler_an_operation(document):
+    operations = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert sorted(operations) == sorted(OPERATIONS)
+
+
+def test_an_operation_without_a_handler_fails_at_the_start(monkeypatch):
+    monkeypatch.delitem(OPERATIONS, "getHealth")
+    with pytest.raises(ResolverError, match="getHealth"), TestClient(create_app(Service(lambda: None, ["tiny"]))):
+        pass
+
+
+def test_every_error_status_has_a_json_body(document):
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if "$ref" in response:
+                    response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+                assert "application/json" in response["content"], (operation["operationId"], status)
+
+
+def test_the_documents_own_examples_are_valid(document):
+    schemas = document["components"]["schemas"]
+    post = document["paths"]["/v1/chat/completions"]["post"]
+    answer = post["responses"]["200"]["content"]["application/json"]["examples"]["Example"]["value"]
+    for name, value in {
+        "ContainerChatCompletionBody": schemas["ContainerChatCompletionBody"]["example"],
+        "ContainerChatCompleteSuccess": answer,
+    }.items():
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema_rs.Draft202012Validator(schema).validate(value)
+
+
+def test_the_interactive_documentation_is_served(app):
+    page = app.client.get("/ui/")
+    assert page.status_code == 200 and "Swagger UI" in page.text
+    assert app.client.get("/openapi.json").json()["openapi"].startswith("3.1")

@@ -1,0 +1,134 @@
+"""Bodies: read under a limit, parsed strictly, checked against the document; what fails is 4xx with a JSON error."""
+
+import json
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.http.errors import APIError
+from handlers.http.spec import load_document
+from handlers.http.validation import JSONBodies, check, parse
+
+PATH = "/v1/chat/completions"
+JSON = {"content-type": "application/json"}
+MESSAGES = [{"role": "user", "content": "Hi"}]
+NAMES = ["messages", "role", "content", "user", "assistant", "type", "text", "n", "seed", "stop", "tools", "top_p"]
+KEYS = st.sampled_from(NAMES) | st.text(max_size=3)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture(scope="module")
+def validator():
+    return JSONBodies(load_document(), 100)._validators["containerChatComplete"]
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    """The same schema in another implementation."""
+    schema = {"$ref": "#/components/schemas/ContainerChatCompletionBody", "components": load_document()["components"]}
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"null", b"3", b'"x"', b"[]", b"{}", b"9" * 9999, b'{"messages": NaN}', b'{"a": 1e999}',
+     b'{"a": "\xff"}', b"\xef\xbb\xbf{}", b'{"a": "\\ud800"}', b"{" * 100_000,
+     b'{"a":' * 300 + b"1" + b"}" * 300, b"[" * 300 + b"]" * 300],
+)  # fmt: skip
+def test_a_body_that_is_not_a_json_object_of_the_schema_is_422(app, raw):
+    response = app.client.post(PATH, content=raw, headers=JSON)
+    assert response.status_code == 422
+    assert response.json()["error"]["message"] == response.json()["message"] != ""
+
+
+@given(raw=st.binary(max_size=80))
+def test_arbitrary_bytes_are_422(app, raw):
+    assert app.client.post(PATH, content=raw, headers=JSON).status_code == 422
+
+
+@given(value=VALUES)
+def test_arbitrary_json_gets_an_error_that_says_something(app, value):
+    response = app.client.post(PATH, content=json.dumps(value), headers=JSON)
+    assert response.status_code == 200 or (400 <= response.status_code < 500 and response.json()["error"]["message"])
+
+
+@given(value=st.dictionaries(st.sampled_from(NAMES), VALUES) | VALUES)
+def test_validity_agrees_with_another_validator(validator, oracle, value):
+    # The two differ on nothing else: integers beyond 64 bits are floats to the parser, here as in production.
+    try:
+        value = parse(json.dumps(value).encode())
+        check(value, validator)
+    except APIError:
+        assert not oracle.is_valid(value)
+    else:
+        assert oracle.is_valid(value)
+
+
+@given(key=st.sampled_from(["a", "messages"]), values=st.lists(st.integers(), min_size=2, max_size=2))
+def test_of_duplicate_keys_the_last_counts_for_the_check_and_for_the_handler(key, values):
+    assert parse(f'{{"{key}": {values[0]}, "{key}": 7}}'.encode()) == {key: 7}
+
+
+def test_integral_floats_are_integers(post):
+    response = post(n=2.0, max_tokens=3.0, seed=[1.0, 2.0], stop=[])
+    assert response.status_code == 200
+    choices = response.json()["choices"]
+    assert [choice["seed"] for choice in choices] == [1, 2]
+    assert all(isinstance(choice["seed"], int) for choice in choices)
+
+
+@pytest.mark.parametrize("parameter", ["max_tokens", "min_tokens", "top_k", "max_completion_tokens"])
+def test_absurdly_large_integers_are_422_that_name_the_field(post, parameter):
+    response = post(**{parameter: 10**300})
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] == parameter
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [("application/json", 200), ("application/json; charset=utf-8", 200), ("Application/JSON ; a=b", 200), (None, 200),
+     ("text/plain", 415), ("multipart/form-data", 415), ("application/x-www-form-urlencoded", 415), (";;", 415)],
+)  # fmt: skip
+def test_the_content_type_is_json_or_missing(app, content_type, status):
+    headers = {"content-type": content_type} if content_type else {}
+    response = app.client.post(PATH, content=json.dumps({"messages": MESSAGES}), headers=headers)
+    assert response.status_code == status
+    assert status == 200 or response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "APPLICATION/JSON", None])
+def test_no_spelling_of_the_content_type_escapes_the_check(app, content_type):
+    headers = {"content-type": content_type} if content_type else {}
+    assert app.client.post(PATH, content=b'{"messages": 3}', headers=headers).status_code == 422
+
+
+def test_chunked_bodies_are_read(app):
+    raw = json.dumps({"messages": MESSAGES}).encode()
+    response = app.client.post(PATH, content=(raw[i : i + 7] for i in range(0, len(raw), 7)), headers=JSON)
+    assert "content-length" not in response.request.headers and response.status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_413_and_one_at_the_limit_is_not(fakes, chunked):
+    raw = json.dumps({"messages": MESSAGES}).encode()
+    with fakes.connected(max_body_bytes=len(raw)) as app:
+        for extra, status in ((0, 200), (1, 413)):
+            whole = raw + b" " * extra
+            content = iter([whole[:9], whole[9:]]) if chunked else whole
+            response = app.client.post(PATH, content=content, headers=JSON)
+            assert response.status_code == status, response.text
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x", "text/plain", ";;"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/tiny"])
+def test_the_content_type_of_a_request_without_a_body_means_nothing(app, method, path, content_type):
+    response = app.client.request(method, path, headers={"content-type": content_type}, content=b"--x")
+    assert response.status_code == 200
