@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from handlers.chat.deltas import CallDelta, Delta
+from handlers.chat.logprobs import logprob_entry
+from handlers.generation.deltas import CallDelta, Delta
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Completion:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
     def _choice(self, index: int, parts: list[Delta]) -> dict[str, Any]:
-        entries = [entry for delta in parts for entry in delta.logprobs]
+        entries = [logprob_entry(token) for delta in parts for token in delta.logprobs]
         return {
             "index": index,
             "message": {"role": "assistant", **_whole_message(parts)},
@@ -88,7 +89,7 @@ class Completion:
             "index": delta.choice,
             "delta": message,
             "finish_reason": delta.finish_reason,
-            "logprobs": {"content": list(delta.logprobs)} if delta.logprobs else None,
+            "logprobs": {"content": [logprob_entry(token) for token in delta.logprobs]} if delta.logprobs else None,
             "seed": self.seeds[delta.choice],
         }
         return {**self._head("chat.completion.chunk"), "choices": [choice], "usage": None}

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from generated.models import ContainerChatCompletionBody, ResponseFormatJsonSchema
-from handlers.chat.answering import Answering
+from handlers.chat.output import may_call
+from handlers.generation.output import OutputPlan
 from handlers.service import Loaded
 
 HEADER = "x-ignored-parameters"
@@ -19,14 +20,14 @@ def ignored_header(
     value: dict[str, Any],
     body: ContainerChatCompletionBody,
     loaded: Loaded,
-    answering: Answering,
+    output: OutputPlan,
     relaxed: Iterable[str] = (),
 ) -> dict[str, str]:
     """The header that names what was ignored, or nothing. value: the body as it came, body: the same as a model.
 
     relaxed: paths of schemas by which arguments need not be valid.
     """
-    names = list(dict.fromkeys([*unknown_fields(value, body), *unused_parameters(body, loaded, answering), *relaxed]))
+    names = list(dict.fromkeys([*unknown_fields(value, body), *unused_parameters(body, loaded, output), *relaxed]))
     return {HEADER: encode(names)} if names else {}
 
 
@@ -45,21 +46,20 @@ def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
             yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
 
 
-def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, answering: Answering) -> Iterator[str]:
+def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, output: OutputPlan) -> Iterator[str]:
     """Known parameters that would change the answer, and do not."""
-    if body.parse_reasoning is not None and body.parse_reasoning != answering.split:
+    if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"
-    if body.include_reasoning is False and body.parse_reasoning and not answering.split:
+    if body.include_reasoning is False and body.parse_reasoning and not output.split:
         yield "include_reasoning"
-    if body.reasoning_budget is not None and body.reasoning_budget >= 0 and answering.budget is None:
+    if body.reasoning_budget is not None and body.reasoning_budget >= 0 and output.budget is None:
         yield "reasoning_budget"
     match body.response_format:
         case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
             yield "response_format.json_schema.description"
     if body.reasoning_effort is not None and not loaded.tokenizer.template_uses("reasoning_effort"):
         yield "reasoning_effort"
-    callable_ = body.tools and body.tool_choice != "none"
-    if body.parallel_tool_calls is False and callable_ and not answering.enforces_calls:
+    if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
         yield "parallel_tool_calls"
 
 

@@ -11,7 +11,7 @@ from generated.models import (
     UserMessage,
     VideoContent,
 )
-from handlers.chat.answering import must_call, reasoning_budget, wants_format
+from handlers.chat.output import must_call, reasoning_budget, wants_form
 from handlers.chat.turns import check_turns
 from handlers.http.errors import invalid
 from handlers.service import Engine, Loaded
@@ -80,7 +80,7 @@ def _media_parts(message: UserMessage, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _check_exclusions(body: ContainerChatCompletionBody) -> None:
-    if body.tools and wants_format(body):
+    if body.tools and wants_form(body):
         raise invalid("response_format cannot be used together with tools; leave one of them out", "response_format")
     if body.min_tokens is not None and body.tools:
         raise invalid("min_tokens cannot be used together with tools; leave one of them out", "min_tokens")
@@ -123,13 +123,13 @@ def _check_tool_choice(body: ContainerChatCompletionBody, loaded: Loaded) -> Non
 
 
 def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
-    reason = loaded.engine.unconstrainable
-    if reasoning_budget(body, loaded.format) is not None and reason is not None:
+    reason, reasons = loaded.engine.unconstrainable, loaded.format.reasoning is not None
+    if reasons and reasoning_budget(body) is not None and reason is not None:
         raise invalid(f"reasoning_budget cannot be enforced with this model: {reason}", "reasoning_budget")
 
 
 def _check_response_format(body: ContainerChatCompletionBody, engine: Engine) -> None:
-    if wants_format(body) and engine.unconstrainable is not None:
+    if wants_form(body) and engine.unconstrainable is not None:
         message = f"response_format cannot be enforced with this model: {engine.unconstrainable}; use 'text'"
         raise invalid(message, "response_format.type")
 

@@ -1,24 +1,20 @@
-"""Log-probabilities of tokens as the API shows them."""
+"""Log-probabilities as the chat API shows them."""
 
 from typing import Any
 
-from backend.request import TokenEvent
-from handlers.service import ChatTokenizer
+from handlers.generation.logprobs import TokenLogprob
 
 FLOOR = -9999.0  # stands for minus infinity, which JSON cannot write
 
 
-def logprob_entry(event: TokenEvent, tokenizer: ChatTokenizer) -> dict[str, Any]:
-    """One member of `logprobs.content` (ChatLogprobsContent). The event must have its `logprob`."""
-    assert event.logprob is not None
-    alternatives = [_token(token, logprob, tokenizer) for token, logprob in event.top_logprobs]
-    return {**_token(event.token, event.logprob, tokenizer), "top_logprobs": alternatives}
+def logprob_entry(token: TokenLogprob) -> dict[str, Any]:
+    """One member of `logprobs.content` (ChatLogprobsContent)."""
+    return {**_token(token), "top_logprobs": [_token(other) for other in token.top]}
 
 
-def _token(token: int, logprob: float, tokenizer: ChatTokenizer) -> dict[str, Any]:
-    raw = tokenizer.token_bytes(token)
+def _token(token: TokenLogprob) -> dict[str, Any]:
     return {
-        "token": tokenizer.token_text(token),
-        "logprob": logprob if logprob > FLOOR else FLOOR,
-        "bytes": None if raw is None else list(raw),
+        "token": token.text,
+        "logprob": token.logprob if token.logprob > FLOOR else FLOOR,
+        "bytes": None if token.bytes is None else list(token.bytes),
     }

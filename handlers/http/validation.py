@@ -1,10 +1,10 @@
 """JSON bodies: read once under a size limit, parsed once, checked against the document's own schema."""
 
+import json
 from typing import Any
 
 import jsonschema_rs
 import orjson
-from connexion.context import scope as current_scope
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,11 +15,28 @@ from handlers.http.explain import explain
 JSON = "application/json"
 
 
+class JSONBody:
+    """The body of a request, valid by its schema.
+
+    value: what its JSON says. A number that is no integer of 64 bits is the nearest double.
+    """
+
+    def __init__(self, value: dict[str, Any], text: bytes) -> None:
+        self.value = value
+        self._text: bytes | None = text
+
+    def take_text(self) -> bytes:
+        """The JSON itself, which is not kept: it may be large, and an answer may take long. Once only."""
+        text, self._text = self._text, None
+        assert text is not None, "the text of a body can be taken once"
+        return text
+
+
 class JSONBodies:
     """Connexion's validator of `application/json` bodies for every operation of a document.
 
     Connexion calls the validator's class for each request; an instance of this one stands in for the class, so that
-    each schema is compiled once. The checked value goes to the handler through `request_body()`.
+    each schema is compiled once. The checked body is the handler's argument `json_body`, a JSONBody.
     """
 
     def __init__(self, document: dict[str, Any], max_bytes: int) -> None:
@@ -39,7 +56,7 @@ class JSONBodies:
         raw = await self._read(receive, Headers(scope=scope))
         value = parse(raw)
         check(value, self._validators[scope["extensions"]["connexion_routing"]["operation_id"]])
-        return receive, {**scope, "state": {**scope.get("state", {}), "body": value, "raw_body": raw}}
+        return receive, _with_argument(scope, "json_body", JSONBody(value, raw))
 
     async def _read(self, receive: Receive, headers: Headers) -> bytes:
         self._limit(int(headers.get("content-length", 0)))
@@ -87,16 +104,14 @@ def _lower_media_type(name: bytes, value: bytes) -> bytes:
     return media_type.strip().lower() + separator + parameters
 
 
-def request_body() -> dict[str, Any]:
-    """The body of the request that is being handled: parsed and valid."""
-    body: dict[str, Any] = current_scope["state"]["body"]
-    return body
+def _with_argument(scope: Scope, name: str, value: object) -> Scope:
+    """The scope of a request whose handler gets a further argument: what is in Connexion's context under its name.
 
-
-def take_raw_body() -> bytes:
-    """The text of that body, which is then forgotten: it may be large, and an answer may take long."""
-    raw: bytes = current_scope["state"].pop("raw_body")
-    return raw
+    Not `body`: for an argument of that name Connexion would read and parse the body itself.
+    """
+    extensions = scope.get("extensions", {})
+    context = {**extensions.get("connexion_context", {}), name: value}
+    return {**scope, "extensions": {**extensions, "connexion_context": context}}
 
 
 def parse(raw: bytes) -> Any:
@@ -107,6 +122,14 @@ def parse(raw: bytes) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise invalid(f"the body is not valid JSON: {error}") from error
+
+
+def parse_exact(text: bytes) -> Any:
+    """Valid JSON to values in which no digit is lost: a number is an `orjson.Fragment`, which orjson writes as it came.
+
+    Raises RecursionError.
+    """
+    return json.loads(text, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
 
 
 def check(value: Any, validator: jsonschema_rs.Draft202012Validator) -> None:

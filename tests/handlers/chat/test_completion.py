@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.chat.completion import Completion
-from handlers.chat.deltas import CallDelta, Delta
+from handlers.generation.deltas import CallDelta, Delta
+from handlers.generation.logprobs import TokenLogprob
 from handlers.http.spec import load_document
 
 KEYS = {"content", "reasoning_content", "tool_calls", ""}
-ENTRY = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+TOKEN = TokenLogprob("a", b"a", -0.5)
 
 
 TEXT = st.text(min_size=1, max_size=3)
-PARTS = st.builds(lambda text: Delta(0, content=text, logprobs=(ENTRY,)), TEXT) | st.builds(
+PARTS = st.builds(lambda text: Delta(0, content=text, logprobs=(TOKEN,)), TEXT) | st.builds(
     lambda text: Delta(0, reasoning=text), TEXT
 )
 
@@ -42,7 +43,7 @@ def answers(draw):
         ]
         calls = draw(st.lists(st.lists(TEXT, max_size=3), max_size=2))
         for index, fragments in enumerate(calls):
-            own.append(Delta(choice, call=CallDelta(index, id=f"call_{choice}{index}", name="f"), logprobs=(ENTRY,)))
+            own.append(Delta(choice, call=CallDelta(index, id=f"call_{choice}{index}", name="f"), logprobs=(TOKEN,)))
             own += [Delta(choice, call=CallDelta(index, fragment), tokens=1) for fragment in fragments]
         reason = "tool_calls" if calls else draw(st.sampled_from(["stop", "length"]))
         queues.append([*own, Delta(choice, tokens=1, finish_reason=reason, reasoning_tokens=draw(st.integers(0, 5)))])

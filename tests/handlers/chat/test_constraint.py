@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from backend.grammar import ConstText
 from generated.models import ContainerChatCompletionBody
-from handlers.chat.answering import Answering
-from handlers.chat.constraint import Constraints
+from handlers.chat.output import output_request
 from handlers.formats.syntax import Format
+from handlers.generation.constraint import ConstraintBuilder
+from handlers.generation.output import OutputPlan
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0}
@@ -96,9 +97,9 @@ def test_the_schema_is_taken_as_it_is_with_its_order_and_every_digit(schema):
     text = to_json(schema)
     body = f'{{"messages": [], "response_format": {{"type": "json_schema", "json_schema": {{"schema": {text}}}}}}}'
     parsed = ContainerChatCompletionBody(messages=BODY["messages"], response_format=json_schema({}))
-    wanted = Answering(Format(), spell=lambda text: (ConstText(text),), enforceable=True)
-    wish = Constraints(parsed, body.encode(), wanted, compiler=None).wish()
-    assert exact(wish.constraint.text) == exact(text)
+    form = output_request(parsed, body.encode()).form
+    output = OutputPlan(Format(), spell=lambda text: (ConstText(text),), enforceable=True, form=form)
+    assert exact(ConstraintBuilder(output, compiler=None).spec().constraint.text) == exact(text)
 
 
 def test_numbers_that_no_double_holds_are_not_rounded(app):

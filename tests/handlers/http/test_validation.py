@@ -1,15 +1,17 @@
 """Bodies: read under a limit, parsed strictly, checked against the document; what fails is 4xx with a JSON error."""
 
+import gc
 import json
 
 import jsonschema
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.http.errors import APIError
 from handlers.http.spec import load_document
-from handlers.http.validation import JSONBodies, check, parse
+from handlers.http.validation import JSONBodies, JSONBody, check, parse, parse_exact
 
 PATH = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
@@ -132,3 +134,17 @@ def test_a_body_over_the_limit_is_413_and_one_at_the_limit_is_not(fakes, chunked
 def test_the_content_type_of_a_request_without_a_body_means_nothing(app, method, path, content_type):
     response = app.client.request(method, path, headers={"content-type": content_type}, content=b"--x")
     assert response.status_code == 200
+
+
+def test_the_text_of_a_body_is_not_kept_once_it_is_taken():
+    text = json.dumps({"n": 9007199254740993}).encode()
+    body = JSONBody({"n": 1}, text)
+    assert any(kept is text for kept in gc.get_referents(vars(body)))
+    assert body.take_text() is text
+    assert not any(kept is text for kept in gc.get_referents(vars(body)))
+
+
+@given(numbers=st.lists(st.integers() | st.decimals(allow_nan=False, allow_infinity=False), min_size=1))
+def test_exact_values_are_written_with_the_digits_that_came(numbers):
+    text = f"[{','.join(map(str, numbers))}]".encode()
+    assert orjson.dumps(parse_exact(text)) == text

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.request import Admission, TokenEvent
-from handlers.chat.deltas import ChoiceDecoder, decode
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.reader import Reader
 from handlers.formats.syntax import Format
+from handlers.generation.deltas import ChoiceDecoder, decode
 
 END, CACHED = 256, 3
 TOKENS = st.lists(st.sampled_from([*b"abSTOP \n", *"é🙂".encode(), 257]), max_size=30)
@@ -77,7 +77,7 @@ def test_a_choice_that_stops_without_an_end_token_keeps_its_last_token(fakes):
     complete = [TokenEvent(0, ord("{"), -1.0), TokenEvent(0, ord("}"), -2.0, finish_reason="stop")]
     deltas = play(fakes, Script(complete))
     assert "".join(delta.content for delta in deltas) == "{}" and deltas[-1].finish_reason == "stop"
-    assert [entry["logprob"] for delta in deltas for entry in delta.logprobs] == [-1.0, -2.0]
+    assert [entry.logprob for delta in deltas for entry in delta.logprobs] == [-1.0, -2.0]
     assert sum(delta.tokens for delta in deltas) == 2
 
 
@@ -86,7 +86,7 @@ def test_each_token_with_text_has_one_entry_in_order_in_the_delta_that_completes
     deltas = play(fakes, Script(events(tokens or [97], "stop")))
     entries = [entry for delta in deltas for entry in delta.logprobs]
     shown = [i for i, token in enumerate(tokens or [97]) if token < 256]
-    assert [entry["logprob"] for entry in entries] == [-float(i) for i in shown]
+    assert [entry.logprob for entry in entries] == [-float(i) for i in shown]
     emitted = seen = 0
     for delta in deltas:
         emitted += len(delta.content.encode(errors="replace")) if "\ufffd" not in delta.content else 0
@@ -111,7 +111,7 @@ def test_the_text_ends_before_the_first_stop_string_and_the_choice_is_cancelled(
 
 def test_a_token_that_is_only_stop_text_has_no_entry(fakes):
     deltas = play(fakes, Script(events(b"abSTOP and more", "stop")), stop=["STOP"])
-    assert [entry["token"] for delta in deltas for entry in delta.logprobs] == ["a", "b"]
+    assert [entry.text for delta in deltas for entry in delta.logprobs] == ["a", "b"]
 
 
 def test_a_stop_string_completed_by_the_last_token_finishes_with_stop_and_needs_no_cancelling(fakes):
@@ -173,7 +173,7 @@ def test_reasoning_and_calls_are_told_apart_and_counted(fakes):
 
 def test_every_token_has_its_log_probability_also_where_it_is_structure(fakes):
     deltas = told(fakes, f"{THOUGHT}{CALL}")
-    entries = [entry["logprob"] for delta in deltas for entry in delta.logprobs]
+    entries = [entry.logprob for delta in deltas for entry in delta.logprobs]
     assert entries == [-float(i) for i in range(len(f"{THOUGHT}{CALL}".encode()))]
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from backend.request import TokenEvent
-from handlers.chat.logprobs import logprob_entry
 from handlers.formats.pieces import CallArguments, CallStart, Content, Piece, Reasoning
 from handlers.formats.reader import Reader
+from handlers.generation.logprobs import TokenLogprob, token_logprob
 from handlers.service import ChatTokenizer, Generation, TextStream
 
 FinishReason = Literal["stop", "length", "tool_calls"]
@@ -27,7 +27,7 @@ class CallDelta:
 class Delta:
     """What is added to one choice: at most one of content, reasoning and call.
 
-    content, reasoning: text, "" for none. logprobs: entries of the tokens that were drawn since the previous delta with
+    content, reasoning: text, "" for none. logprobs: of the tokens that were drawn since the previous delta with
     any of the three, none where not asked for; on the last delta, those of tokens behind all text. tokens: how many
     tokens were drawn since this choice's previous delta. finish_reason: set on the choice's last delta only, which has
     none of the three. reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many
@@ -38,7 +38,7 @@ class Delta:
     content: str = ""
     reasoning: str = ""
     call: CallDelta | None = None
-    logprobs: tuple[dict[str, Any], ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
     tokens: int = 0
     finish_reason: FinishReason | None = None
     reasoning_tokens: int = 0
@@ -63,7 +63,7 @@ class ChoiceDecoder:
     ) -> None:
         self._choice, self._text, self._tokenizer, self._logprobs = choice, text, tokenizer, logprobs
         self._reader, self._include_reasoning = reader, include_reasoning
-        self._held: list[dict[str, Any]] = []
+        self._held: list[TokenLogprob] = []
         self._tokens = 0
         self._offsets: list[int] = []
         self._called = False
@@ -90,7 +90,7 @@ class ChoiceDecoder:
     def _read(self, event: TokenEvent) -> str:
         """The text that is certain with this token. The end token never comes here: it has no text."""
         if self._logprobs and self._tokenizer.token_bytes(event.token) is not None:
-            self._held.append(logprob_entry(event, self._tokenizer))
+            self._held.append(token_logprob(event, self._tokenizer))
         self._offsets.append(self._text.read)
         return self._text.feed(event.token)
 

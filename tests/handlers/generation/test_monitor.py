@@ -1,16 +1,25 @@
 """A watched generation is closed once, counted once, and ended at its deadline even if nobody reads it."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from backend.request import Admission, Prompt, Request, SamplingParams
-from handlers.chat.deltas import Delta
-from handlers.chat.watch import Watch
+from backend.request import Admission, Prompt, SamplingParams
+from handlers.formats.reader import Reader
+from handlers.formats.syntax import Format
+from handlers.generation.deltas import Delta
+from handlers.generation.monitor import Monitor
+from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.metrics import Metrics
 
-REQUEST = Request(Prompt((1, 2, 3, 4)), SamplingParams(max_tokens=9, end_tokens=()), seeds=(0, 1))
+PLAN = GenerationPlan(
+    Prompt((1, 2, 3, 4)),
+    SamplingParams(max_tokens=9, end_tokens=()),
+    (0, 1),
+    parser=partial(Reader, Format(), {}, new_id=str),
+)
 DELTAS = [Delta(0, "a", tokens=1), Delta(1, "b", tokens=2), Delta(0, tokens=1, finish_reason="stop"),
           Delta(1, tokens=3, finish_reason="length")]  # fmt: skip
 
@@ -40,7 +49,7 @@ def watched(seconds=None):
     metrics, generation = Metrics(lambda: None), Recorder()
     tally = metrics.tally(2)
     tally.accepted(4)
-    return metrics, generation, Watch(REQUEST, generation, tally, Deadline(seconds))
+    return metrics, generation, Monitor(PLAN, generation, tally, Deadline(seconds))
 
 
 def value(metrics, name, **labels):

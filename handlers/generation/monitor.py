@@ -2,24 +2,27 @@
 
 from collections.abc import AsyncIterator
 
-from backend.request import Request
-from handlers.chat.deltas import Delta
+from handlers.generation.deltas import Delta
+from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.metrics.tally import Tally, failure_of
 from handlers.service import Generation
 
 
-class Watch:
-    """Of one generation. The deadline ends it also while nobody reads its deltas, as with a client that stalls."""
+class Monitor:
+    """Of one generation.
 
-    def __init__(self, request: Request, generation: Generation, tally: Tally, deadline: Deadline) -> None:
-        self._request, self._generation = request, generation
+    The deadline ends it also while nobody reads its deltas, as with a client that stalls.
+    """
+
+    def __init__(self, plan: GenerationPlan, generation: Generation, tally: Tally, deadline: Deadline) -> None:
+        self._plan, self._generation = plan, generation
         self._tally, self._deadline = tally, deadline
         self._stop_clock = deadline.call(self._expire)
 
     async def deltas(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
         """The same deltas, made of this generation; raises APIError 504 at the deadline."""
-        tokens, started = [0] * len(self._request.seeds), False
+        tokens, started = [0] * len(self._plan.seeds), False
         try:
             async for delta in self._deadline.each(deltas):
                 if not started:
@@ -41,9 +44,9 @@ class Watch:
     def _start(self) -> None:
         admission = self._generation.admission
         assert admission is not None, "a delta came before its request was admitted"
-        self._tally.started(admission, len(self._request.prompt))
+        self._tally.started(admission, len(self._plan.prompt))
 
     def _expire(self) -> None:
         self._tally.failed("timeout")
-        for choice in range(len(self._request.seeds)):
+        for choice in range(len(self._plan.seeds)):
             self._generation.cancel(choice)

@@ -1,0 +1,102 @@
+"""What a chat request asks of the form of its answers, taken out of its body."""
+
+from typing import Any
+
+from generated.models import (
+    ChatCompleteBodyToolChoice,
+    ContainerChatCompletionBody,
+    ResponseFormatJsonObject,
+    ResponseFormatJsonSchema,
+    ResponseFormatRegex,
+    ResponseFormatText,
+)
+from handlers.formats.enforce import Tool
+from handlers.generation.output import (
+    AnswerForm,
+    JSONObjectForm,
+    JSONSchemaForm,
+    OutputRequest,
+    ReasoningBudget,
+    RegexForm,
+    ToolUse,
+)
+from handlers.http.errors import invalid
+from handlers.http.validation import parse_exact
+
+SCHEMA, PATTERN, TOOLS = "response_format.json_schema.schema", "response_format.schema", "tools"
+
+
+def output_request(body: ContainerChatCompletionBody, text: bytes) -> OutputRequest:
+    """Of a valid body. text: the JSON that it was made of, from which schemas are taken with every digit.
+
+    Raises APIError 422 where a schema is nested too deeply.
+    """
+    exact = _Exact(text)
+    return OutputRequest(_tool_use(body, exact), _form(body, exact), body.parse_reasoning, reasoning_budget(body))
+
+
+def wants_form(body: ContainerChatCompletionBody) -> bool:
+    """Whether response_format restricts the answer."""
+    return body.response_format is not None and not isinstance(body.response_format, ResponseFormatText)
+
+
+def may_call(body: ContainerChatCompletionBody) -> bool:
+    """Whether an answer may call a tool."""
+    return bool(body.tools) and body.tool_choice != "none"
+
+
+def must_call(body: ContainerChatCompletionBody) -> bool:
+    """Whether an answer must call a tool."""
+    return body.tool_choice == "required" or isinstance(body.tool_choice, ChatCompleteBodyToolChoice)
+
+
+def reasoning_budget(body: ContainerChatCompletionBody) -> ReasoningBudget | None:
+    """Most tokens of reasoning; None where the request does not limit them, which a negative budget says too."""
+    limited = body.reasoning_budget is not None and body.reasoning_budget >= 0
+    return ReasoningBudget(body.reasoning_budget, "reasoning_budget") if limited else None  # type: ignore[arg-type]
+
+
+class _Exact:
+    """The body's JSON with every digit of its numbers, parsed where a schema is asked for, and once."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._parsed: Any = None
+
+    def document(self, param: str) -> Any:
+        """param: the schema that is asked for. Raises APIError 422 that names it."""
+        if self._parsed is None:
+            try:
+                self._parsed = parse_exact(self._text)
+            except RecursionError as error:
+                raise invalid(f"{param} is nested too deeply", param) from error
+        return self._parsed
+
+
+def _tool_use(body: ContainerChatCompletionBody, exact: _Exact) -> ToolUse:
+    if not may_call(body):
+        return ToolUse()
+    tools = tuple(
+        Tool(
+            name=tool["function"]["name"],
+            parameters=tool["function"]["parameters"],
+            place=f"tools.{i}.function.parameters",
+            strict=tool["function"].get("strict") is True,
+        )
+        for i, tool in enumerate(exact.document(TOOLS)["tools"])
+    )
+    choice = body.tool_choice
+    only = choice.function.name if isinstance(choice, ChatCompleteBodyToolChoice) else None
+    return ToolUse(tools, must_call(body), only, parallel=body.parallel_tool_calls is not False)
+
+
+def _form(body: ContainerChatCompletionBody, exact: _Exact) -> AnswerForm | None:
+    match body.response_format:
+        case ResponseFormatJsonSchema():
+            return JSONSchemaForm(exact.document(SCHEMA)["response_format"]["json_schema"]["schema"], SCHEMA)
+        case ResponseFormatJsonObject():
+            return JSONObjectForm("response_format")
+        case ResponseFormatRegex(schema_=regex):
+            return RegexForm(regex, PATTERN)
+        case _:
+            return None

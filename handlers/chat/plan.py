@@ -1,0 +1,70 @@
+"""A chat request as a plan for the engine."""
+
+import asyncio
+import secrets
+import string
+from functools import partial
+
+from backend.request import Prompt
+from generated.models import ContainerChatCompletionBody
+from handlers.chat.limits import token_budget
+from handlers.chat.output import output_request
+from handlers.chat.sampling import choice_seeds, sampling_params
+from handlers.formats.reader import Reader
+from handlers.generation.constraint import ConstraintBuilder
+from handlers.generation.output import OutputPlan, plan_output
+from handlers.generation.plan import GenerationPlan, reasoning_limit
+from handlers.http.errors import invalid
+from handlers.service import ChatTokenizer, Loaded
+from handlers.text.template import PromptError
+
+ALPHANUMERICS = string.ascii_letters + string.digits
+
+
+async def plan_chat(
+    body: ContainerChatCompletionBody, text: bytes, loaded: Loaded
+) -> tuple[GenerationPlan, OutputPlan]:
+    """The plan of a valid body, and what could be done of what it asks of the answers' form.
+
+    text: the JSON that the body was made of. Raises APIError 422, and 429 where too many grammars are being compiled.
+    """
+    prompt = await asyncio.to_thread(encode_prompt, body, loaded.tokenizer)
+    asked = await asyncio.to_thread(output_request, body, text)
+    del text  # it may be large, and compiling may take long
+    output = plan_output(asked, loaded, prompt)
+    constraint = await ConstraintBuilder(output, loaded.compiler).build()
+    tools = {tool.function.name: tool.function.parameters for tool in body.tools or []} if output.calls else {}
+    parser = partial(Reader, output.format, tools, opened=output.opened, split=output.split, new_id=call_id)
+    max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
+    plan = GenerationPlan(
+        prompt=Prompt(tuple(prompt)),
+        sampling=sampling_params(body, max_tokens=max_tokens, end_tokens=loaded.tokenizer.end_tokens),
+        seeds=choice_seeds(body),
+        parser=parser,
+        constraint=constraint,
+        reasoning_limit=reasoning_limit(output, loaded.tokenizer),
+        top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+        stop=tuple(body.stop or ()),
+        markers=output.format.markers(calls=output.calls),
+        include_reasoning=body.include_reasoning is not False,
+    )
+    return plan, output
+
+
+def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> list[int]:
+    """The prompt's token ids; raises APIError 422 where the model's template refuses the messages."""
+    hidden = body.tool_choice == "none" or not body.tools
+    try:
+        return tokenizer.encode_chat(
+            [{"content": None, **message.model_dump(exclude_none=True)} for message in body.messages],
+            tools=None if hidden else [tool.model_dump(exclude_none=True) for tool in body.tools or []],
+            template_kwargs=body.chat_template_kwargs or {},
+            reasoning_effort=body.reasoning_effort,
+        )
+    except PromptError as error:
+        raise invalid(error.message, error.param) from error
+
+
+def call_id(_: int) -> str:
+    """A random one, as Friendli's own are: 24 letters and digits."""
+    return "call_" + "".join(secrets.choice(ALPHANUMERICS) for _ in range(24))

@@ -1,0 +1,210 @@
+"""The grammar that enforces the form of a request's answers, and what is said where there can be none."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from backend.grammar import (
+    DEFAULT_LIMITS,
+    CompilerBusy,
+    Constraint,
+    Grammar,
+    GrammarError,
+    JsonSchema,
+    Regex,
+    Term,
+    structural_constraint,
+)
+from handlers.formats.enforce import Grammarian, Tool
+from handlers.generation.output import JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
+from handlers.http.errors import APIError, invalid
+from handlers.service import Compiler
+
+
+@dataclass(frozen=True)
+class OutputConstraint:
+    """A grammar, compiled or under way.
+
+    param: what an error names that is not about the schema of one tool. tools: those whose schemas are in it.
+    relaxed: paths of what the request asks and the grammar leaves out: schemas of tools that need not be called, and
+    other parameters that have no effect for that.
+    """
+
+    grammar: Grammar
+    param: str
+    tools: tuple[Tool, ...] = ()
+    relaxed: tuple[str, ...] = ()
+
+    async def ready(self) -> None:
+        """Waits until it is compiled; raises APIError 422 where it cannot be."""
+        try:
+            await asyncio.wrap_future(self.grammar.tables)
+        except GrammarError as error:
+            raise invalid(str(error), _place(error, self.tools) or self.param) from error
+
+
+@dataclass(frozen=True)
+class ConstraintSpec:
+    """What the compiler is asked for.
+
+    optional: the tools whose schemas may be left out if they cannot be enforced, because nothing must be called.
+    relaxed: paths of what is left out already.
+    """
+
+    constraint: Constraint
+    optional: tuple[Tool, ...] = ()
+    relaxed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConstraintBuilder:
+    """Makes the constraint of one request. Schemas are written as JSON here, once, for the process that compiles."""
+
+    output: OutputPlan
+    compiler: Compiler
+
+    async def build(self) -> OutputConstraint | None:
+        """The constraint, being compiled; None where any text will do.
+
+        Raises APIError 422 where a schema is too large or what must be called cannot be enforced, 429 where too many
+        are being compiled.
+        """
+        spec = await asyncio.to_thread(self.spec)
+        while spec is not None:
+            grammar = self._compile(spec.constraint)
+            found = OutputConstraint(grammar, self._param, self.output.tool_use.tools, spec.relaxed)
+            if not spec.optional:
+                return found
+            try:
+                await asyncio.wrap_future(grammar.tables)
+                return found
+            except GrammarError as error:
+                spec = await asyncio.to_thread(self._relax, spec, error)
+        return None
+
+    def spec(self) -> ConstraintSpec | None:
+        """What enforces all that is asked, None where any text will do; raises APIError 422 where it is too large."""
+        if self.output.calls:
+            return self._of_calls(self.output.tool_use)
+        return self._of_form() or self._of_budget()
+
+    def _of_budget(self) -> ConstraintSpec | None:
+        """Any text, of which it must be known what is reasoning if that is limited."""
+        budget = self.output.budget
+        return None if budget is None else self._structural(self._grammarian.any_text(), budget.param)
+
+    # Calls
+
+    def _of_calls(self, use: ToolUse, relaxed: tuple[str, ...] = ()) -> ConstraintSpec | None:
+        if use.required:
+            asked = [tool for tool in use.tools if use.only in (None, tool.name)]
+            term = self._grammarian.calls_only(asked, use.parallel and use.only is None)
+            return self._structural(term, use.param)
+        if not self.output.enforces_calls:
+            return self._of_budget()
+        spec = self._structural(self._grammarian.text_with_calls(use.tools, use.parallel), use.param)
+        return replace(spec, optional=use.tools, relaxed=relaxed)
+
+    def _relax(self, spec: ConstraintSpec, error: GrammarError) -> ConstraintSpec | None:
+        """The same without the schema that the error is about, or without all where it is about them together.
+
+        Where that was tried already, calls are left to the model. Raises APIError 422 for what must be enforced.
+        """
+        use, place = self.output.tool_use, _place(error, spec.optional)
+        concerned = [tool for tool in spec.optional if place in (None, tool.place)]
+        if any(tool.strict for tool in concerned):
+            raise invalid(str(error), place or use.param) from error
+        relaxed = tuple(dict.fromkeys([*spec.relaxed, *(tool.place for tool in concerned)]))
+        if relaxed == spec.relaxed:
+            text = self._structural(self._grammarian.any_text(), use.param)
+            unused = [] if use.parallel else [use.parallel_param]
+            return replace(text, relaxed=(*(tool.place for tool in spec.optional), *unused))
+        tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in spec.optional]
+        return self._of_calls(replace(use, tools=tuple(tools)), relaxed)
+
+    # Forms
+
+    def _of_form(self) -> ConstraintSpec | None:
+        """What the form of the answer asks for, behind the reasoning where the model may reason."""
+        if self.output.form is None:
+            return None
+        if self.output.may_reason:
+            return self._structural(self._grammarian.after_reasoning(self._answer()), self._param)
+        match self.output.form:
+            case JSONSchemaForm(schema=schema):
+                with _encoding(self._param):
+                    constraint = Constraint("json_schema", orjson.dumps(schema).decode())
+            case JSONObjectForm():
+                constraint = Constraint("json_object")
+            case RegexForm(pattern=regex):
+                constraint = Constraint("regex", regex)
+        return ConstraintSpec(_checked(constraint, self._param))
+
+    def _answer(self) -> Term:
+        """The form of the answer, where it is a part of a whole."""
+        match self.output.form:
+            case JSONSchemaForm(schema=schema):
+                return JsonSchema(schema, "")
+            case RegexForm(pattern=regex):
+                return Regex(regex)
+            case _:
+                return JsonSchema({"type": "object"}, "")
+
+    @property
+    def _grammarian(self) -> Grammarian:
+        output = self.output
+        return Grammarian(output.format, output.spell, output.opened, output.closed)
+
+    @property
+    def _param(self) -> str:
+        """What errors name that are not about the schema of one tool."""
+        if self.output.calls:
+            return self.output.tool_use.param
+        asked = self.output.form or self.output.budget
+        return self.output.tool_use.param if asked is None else asked.param
+
+    def _structural(self, term: Term, param: str) -> ConstraintSpec:
+        """param: what errors name."""
+        with _encoding(param):
+            constraint = structural_constraint(term)
+        return ConstraintSpec(_checked(constraint, param))
+
+    def _compile(self, constraint: Constraint) -> Grammar:
+        try:
+            return self.compiler.compile(constraint)
+        except CompilerBusy as error:
+            message = "the server is compiling as many schemas as it can; try again in a second"
+            raise APIError(429, message, code="compiler_busy", headers={"Retry-After": "1"}) from error
+
+
+def any_arguments(tool: Tool) -> dict[str, Any]:
+    """A schema of the same names, which satisfies every form of calls, with any values."""
+    known = tool.parameters.get("properties") if isinstance(tool.parameters, dict) else None
+    names = known if isinstance(known, dict) else {}
+    return {"type": "object", "properties": {name: {} for name in names}, "additionalProperties": True}
+
+
+def _place(error: GrammarError, tools: tuple[Tool, ...]) -> str | None:
+    """The path of the tool's schema that the error is about, None where it is about no one's."""
+    place = error.pointer.partition("#")[0]
+    return place if any(tool.place == place for tool in tools) else None
+
+
+@contextmanager
+def _encoding(param: str) -> Iterator[None]:
+    """Raises APIError 422 where what `param` holds is nested too deeply to be written as JSON."""
+    try:
+        yield
+    except (RecursionError, orjson.JSONEncodeError) as error:
+        raise invalid(f"{param} is nested too deeply", param) from error
+
+
+def _checked(constraint: Constraint, param: str) -> Constraint:
+    size, most = len(constraint.text.encode()), DEFAULT_LIMITS.schema_bytes
+    if size > most:
+        raise invalid(f"{param} has {size} bytes, but may have {most}", param)
+    return constraint

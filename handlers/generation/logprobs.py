@@ -1,0 +1,32 @@
+"""Log-probabilities of tokens, with the tokens as text and as bytes."""
+
+from dataclasses import dataclass
+
+from backend.request import TokenEvent
+from handlers.service import ChatTokenizer
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token that was drawn, or might have been.
+
+    text: as it is shown, incomplete characters as U+FFFD. bytes: what it adds to the text, None for a special token.
+    logprob: natural logarithm of its probability under the model itself; may be minus infinity.
+    top: the likeliest tokens in its place, likeliest first; theirs are empty.
+    """
+
+    text: str
+    bytes: bytes | None
+    logprob: float
+    top: tuple["TokenLogprob", ...] = ()
+
+
+def token_logprob(event: TokenEvent, tokenizer: ChatTokenizer) -> TokenLogprob:
+    """Of the token of an event, which must have its `logprob`."""
+    assert event.logprob is not None
+    top = tuple(_of(token, logprob, tokenizer) for token, logprob in event.top_logprobs)
+    return _of(event.token, event.logprob, tokenizer, top)
+
+
+def _of(token: int, logprob: float, tokenizer: ChatTokenizer, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    return TokenLogprob(tokenizer.token_text(token), tokenizer.token_bytes(token), logprob, top)

@@ -1,0 +1,150 @@
+"""How the answers to one request are to be written and read: calls, form, reasoning apart, a limit on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from handlers.formats.enforce import Spell, Tool
+from handlers.formats.syntax import Format
+from handlers.service import Loaded
+
+TAIL_TOKENS = 64
+"""Of a prompt: they show whether it ends inside reasoning."""
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """The functions that answers may call.
+
+    tools: none where nothing may be called. required: every answer is calls and nothing else. only: name of the one
+    that must be called, None for any of them. parallel: an answer may have several calls.
+    param, parallel_param: what the endpoint calls the tools, and what it calls `parallel`; errors name these.
+    """
+
+    tools: tuple[Tool, ...] = ()
+    required: bool = False
+    only: str | None = None
+    parallel: bool = True
+    param: str = "tools"
+    parallel_param: str = "parallel_tool_calls"
+
+
+@dataclass(frozen=True)
+class JSONSchemaForm:
+    """Answers are JSON that is valid by a schema.
+
+    schema: its numbers may be `orjson.Fragment`s of their digits. param: what the endpoint calls it; errors name it.
+    """
+
+    schema: Any
+    param: str
+
+
+@dataclass(frozen=True)
+class JSONObjectForm:
+    """Answers are JSON objects. param: what the endpoint calls it; errors name it."""
+
+    param: str
+
+
+@dataclass(frozen=True)
+class RegexForm:
+    """Answers match the whole of a regular expression. param: what the endpoint calls it; errors name it."""
+
+    pattern: str
+    param: str
+
+
+AnswerForm = JSONSchemaForm | JSONObjectForm | RegexForm
+
+
+@dataclass(frozen=True)
+class ReasoningBudget:
+    """Most tokens of reasoning that an answer may have. param: what the endpoint calls it; errors name it."""
+
+    tokens: int
+    param: str
+
+
+@dataclass(frozen=True)
+class OutputRequest:
+    """What a request asks of the form of its answers, taken out of an endpoint's own body.
+
+    form: None where any text will do. parse_reasoning: whether reasoning is told apart, None to leave it to the server.
+    reasoning_budget: None for any number of tokens.
+    """
+
+    tool_use: ToolUse = field(default_factory=ToolUse)
+    form: AnswerForm | None = None
+    parse_reasoning: bool | None = None
+    reasoning_budget: ReasoningBudget | None = None
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """What a request asks of its answers, as far as this model can do it with this prompt.
+
+    format: how the model writes calls and reasoning. spell: markers as the model's tokens. enforceable: grammars can be
+    enforced with the model. tool_use: no tools where the model's format has no calls. form: None for any text.
+    opened, closed: the prompt ends inside reasoning, or right behind it. split: reasoning is told apart from content.
+    budget: most tokens of reasoning; None for any number, and where the model does not reason.
+    """
+
+    format: Format
+    spell: Spell
+    enforceable: bool
+    tool_use: ToolUse = field(default_factory=ToolUse)
+    form: AnswerForm | None = None
+    opened: bool = False
+    closed: bool = False
+    split: bool = False
+    budget: ReasoningBudget | None = None
+
+    @property
+    def calls(self) -> bool:
+        """Whether tools may be called."""
+        return bool(self.tool_use.tools)
+
+    @property
+    def enforces_calls(self) -> bool:
+        """Whether calls are written by a grammar: all that must come, others where a marker tells that one begins."""
+        marked = self.calls and self.format.tools[0].marker is not None
+        return self.enforceable and (self.tool_use.required or marked)
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether reasoning may come before an answer."""
+        return self.format.reasoning is not None and not self.closed
+
+
+def plan_output(asked: OutputRequest, loaded: Loaded, prompt: Sequence[int]) -> OutputPlan:
+    """What can be done of what is asked. prompt: token ids, whose end shows whether reasoning has begun or ended."""
+    format = loaded.format
+    opened, closed = _prompt_ends(loaded, prompt)
+    formatted = asked.form is not None and not closed
+    return OutputPlan(
+        format=format,
+        spell=loaded.tokenizer.spell,
+        enforceable=loaded.engine.unconstrainable is None,
+        tool_use=asked.tool_use if format.tools else ToolUse(),
+        form=asked.form,
+        opened=opened,
+        closed=closed,
+        split=format.reasoning is not None and (_splits_reasoning(asked, loaded) or formatted),
+        budget=asked.reasoning_budget if format.reasoning is not None else None,
+    )
+
+
+def _splits_reasoning(asked: OutputRequest, loaded: Loaded) -> bool:
+    """Whether reasoning is told apart as far as the request and the server's default say; always so in channels."""
+    wanted = loaded.parse_reasoning if asked.parse_reasoning is None else asked.parse_reasoning
+    return wanted or loaded.format.flow == "channels"
+
+
+def _prompt_ends(loaded: Loaded, prompt: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the prompt ends inside reasoning, or right behind it."""
+    reasoning = loaded.format.reasoning
+    if reasoning is None:
+        return False, False
+    tail = loaded.tokenizer.tail(prompt, TAIL_TOKENS).rstrip()
+    return tail.endswith(reasoning.open.rstrip()), tail.endswith(reasoning.close.rstrip())

@@ -1,0 +1,61 @@
+"""What an endpoint makes of a request: all that the engine is asked for, and how what it draws is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.grammar import MAX_CLOSING_TOKENS
+from backend.request import Prompt, ReasoningLimit, Request, SamplingParams
+from handlers.formats.reader import Reader
+from handlers.generation.constraint import OutputConstraint
+from handlers.generation.output import OutputPlan
+from handlers.http.errors import invalid
+from handlers.service import ChatTokenizer
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """One prompt and the choices that continue it. Holds nothing of the body that it was made of.
+
+    prompt: with `sampling.max_tokens` tokens more it fits the engine's context.
+    seeds: one per choice. parser: makes the parser of one choice's text. constraint: None where any text will do.
+    reasoning_limit: needs a constraint. top_logprobs: None for no log-probabilities, else how many of the likeliest
+    tokens go with each token. stop: texts that end a choice and are no part of it. markers: texts in which special
+    tokens are shown to the parser. include_reasoning: deltas of reasoning are given, not only counted.
+    """
+
+    prompt: Prompt
+    sampling: SamplingParams
+    seeds: tuple[int, ...]
+    parser: Callable[[], Reader]
+    constraint: OutputConstraint | None = None
+    reasoning_limit: ReasoningLimit | None = None
+    top_logprobs: int | None = None
+    stop: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    include_reasoning: bool = True
+
+    def request(self) -> Request:
+        """The engine's part of it."""
+        return Request(
+            prompt=self.prompt,
+            sampling=self.sampling,
+            seeds=self.seeds,
+            top_logprobs=self.top_logprobs,
+            grammar=None if self.constraint is None else self.constraint.grammar,
+            reasoning_limit=self.reasoning_limit,
+        )
+
+
+def reasoning_limit(output: OutputPlan, tokenizer: ChatTokenizer) -> ReasoningLimit | None:
+    """The budget, and the tokens that end reasoning; raises APIError 422 where it cannot be enforced."""
+    reasoning, budget = output.format.reasoning, output.budget
+    if budget is None or reasoning is None:
+        return None
+    try:
+        closing = tokenizer.marker_tokens(reasoning.close)
+        if len(closing) > MAX_CLOSING_TOKENS:
+            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS}")
+        return ReasoningLimit(budget.tokens, closing)
+    except ValueError as error:
+        message = f"{budget.param} cannot be enforced with this model: {error}; leave it out"
+        raise invalid(message, budget.param) from error

@@ -1,0 +1,71 @@
+"""A plan in the engine: submitted, held to its deadline, counted, and read as deltas."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from backend.request import QueueFull
+from handlers.generation.deltas import ChoiceDecoder, Delta, decode
+from handlers.generation.monitor import Monitor
+from handlers.generation.plan import GenerationPlan
+from handlers.http.deadline import Deadline
+from handlers.http.errors import APIError
+from handlers.metrics.tally import Tally
+from handlers.service import ChatTokenizer, Engine, Generation, Loaded
+
+
+@dataclass(frozen=True)
+class RunningGeneration:
+    """A plan that the engine has taken.
+
+    deltas: of all choices, as they come; they raise APIError 504 at the deadline. aclose: frees what the request holds,
+    and must be awaited however the deltas end, also where none were read.
+    """
+
+    deltas: AsyncIterator[Delta]
+    aclose: Callable[[], Awaitable[None]]
+
+
+async def start(plan: GenerationPlan, loaded: Loaded, tally: Tally, deadline: Deadline) -> RunningGeneration:
+    """Gives the plan to the engine. Returns once its constraint is compiled, which raises what `submit` does.
+
+    Raises APIError 504 at the deadline.
+    """
+    async with deadline.enforced():
+        generation = await submit(plan, loaded.engine)
+    tally.accepted(len(plan.prompt))
+    monitor = Monitor(plan, generation, tally, deadline)
+    return RunningGeneration(monitor.deltas(decode(generation, decoders(plan, loaded.tokenizer))), monitor.aclose)
+
+
+async def submit(plan: GenerationPlan, engine: Engine) -> Generation:
+    """Queues the request, then waits for its grammar: compiling takes the time in which the prompt is read.
+
+    Raises APIError 429 where the queue is full, 422 where there is no grammar for what is asked.
+    """
+    try:
+        generation = engine.submit(plan.request())
+    except QueueFull as error:
+        message = "the server has as many requests as it can queue; try again in a second"
+        raise APIError(429, message, code="queue_full", headers={"Retry-After": "1"}) from error
+    if plan.constraint is not None:
+        try:
+            await plan.constraint.ready()
+        except BaseException:
+            await generation.aclose()
+            raise
+    return generation
+
+
+def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer) -> list[ChoiceDecoder]:
+    """One per choice."""
+    return [
+        ChoiceDecoder(
+            i,
+            tokenizer.text_stream(plan.prompt.tokens, plan.stop, plan.markers),
+            tokenizer,
+            plan.parser(),
+            logprobs=plan.top_logprobs is not None,
+            include_reasoning=plan.include_reasoning,
+        )
+        for i in range(len(plan.seeds))
+    ]
