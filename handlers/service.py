@@ -16,6 +16,7 @@ from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
 from handlers.http.lifecycle import Requests
 from handlers.metrics import Metrics
+from handlers.text.template import FieldPlace
 
 logger = logging.getLogger(__name__)
 Status = Literal["loading", "ready", "failed", "draining"]
@@ -115,7 +116,16 @@ class ChatTokenizer(Protocol):
         """The prompt; raises handlers.text.template.PromptError where the model's template refuses the messages."""
         ...
 
-    def template_uses(self, name: str) -> bool: ...
+    def template_uses(self, name: str) -> bool:
+        """Whether the variable `name` of the model's template changes the prompt."""
+        ...
+
+    def template_shows(self, place: FieldPlace, name: str) -> bool:
+        """Whether a text in a field changes the prompt.
+
+        place: the role of the messages that have the field, or "function" for the definitions of tools.
+        """
+        ...
 
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
         """markers: texts in which special tokens are shown."""

@@ -76,6 +76,9 @@ class StubTokenizer:
     def template_uses(self, name: str) -> bool:
         return False
 
+    def template_shows(self, place: str, name: str) -> bool:
+        return False
+
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
         return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from generated.models import ContainerChatCompletionBody, ResponseFormatJsonSchema
+from generated.models import AssistantMessage, ContainerChatCompletionBody, ResponseFormatJsonSchema
 from handlers.chat.output import may_call
 from handlers.generation.output import OutputPlan
-from handlers.service import Loaded
+from handlers.service import ChatTokenizer, Loaded
 
 HEADER = "x-ignored-parameters"
 LONGEST_HEADER = 1024
@@ -61,6 +61,24 @@ def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, output:
         yield "reasoning_effort"
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
         yield "parallel_tool_calls"
+    yield from _unshown_fields(body, loaded.tokenizer)
+
+
+def _unshown_fields(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:
+    """Texts of messages and of tools that the model's template has no place for."""
+    for i, message in enumerate(body.messages):
+        if message.name and not tokenizer.template_shows(message.role, "name"):
+            yield f"messages.{i}.name"
+        if isinstance(message, AssistantMessage):
+            shows = tokenizer.template_shows("assistant", "reasoning_content")
+            if message.reasoning_content and not shows:
+                yield f"messages.{i}.reasoning_content"
+            outdone = message.reasoning_content and message.reasoning_content != message.reasoning
+            if message.reasoning and (outdone or not shows):
+                yield f"messages.{i}.reasoning"
+    for i, tool in enumerate((body.tools or []) if may_call(body) else []):
+        if tool.function.description and not tokenizer.template_shows("function", "description"):
+            yield f"tools.{i}.function.description"
 
 
 def encode(names: Iterable[str]) -> str:

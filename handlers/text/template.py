@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, Literal
 
 Message = dict[str, Any]
+FieldPlace = Literal["system", "user", "assistant", "tool", "function"]
 Render = Callable[..., str]
 """`render(messages, tools=None, **variables)` gives the whole prompt, or raises what the template raises."""
 
@@ -166,6 +167,7 @@ _TWO_TURNS: list[Message] = [
     {"role": "assistant", "content": _ANSWER, "reasoning_content": _RESULT},
     _USER_MESSAGE,
 ]
+_FIELD = "kookaburra"
 _VARIABLE_VALUES = (True, False, "low", "high")
 
 
@@ -190,12 +192,42 @@ def probe_template(render: Render) -> TemplateTraits:
 def variable_matters(render: Render, traits: TemplateTraits, name: str) -> bool:
     """Whether any of a few values of one template variable changes the rendering of a sentinel chat."""
     probe = _Probe(render)
-    chats = [[_USER_MESSAGE], _TWO_TURNS, *([_TOOL_CHAT] if traits.arguments and traits.tool_results else [])]
     tools = [_TOOL] if traits.tools else None
     return any(
         probe.attempt(chat, traits, tools=tools, **{name: value}) != probe.attempt(chat, traits, tools=tools)
-        for chat, value in product(chats, _VARIABLE_VALUES)
+        for chat, value in product(_sentinel_chats(traits), _VARIABLE_VALUES)
     )
+
+
+def field_matters(render: Render, traits: TemplateTraits, place: FieldPlace, name: str) -> bool:
+    """Whether a text in one field changes the rendering of a sentinel chat.
+
+    place: the role of the messages that have the field, or "function" for the definitions of tools.
+    """
+    probe = _Probe(render)
+
+    def shown(chat: list[Message], **field: str) -> str | None:
+        function = {key: value for key, value in _TOOL["function"].items() if key != name}
+        tool = {**_TOOL, "function": function | field} if place == "function" else _TOOL
+        messages = [
+            {key: value for key, value in message.items() if key != name} | field
+            if message["role"] == place
+            else message
+            for message in chat
+        ]
+        return probe.attempt(messages, traits, tools=[tool] if traits.tools else None)
+
+    return any(shown(chat, **{name: _FIELD}) != shown(chat) for chat in _sentinel_chats(traits))
+
+
+def _sentinel_chats(traits: TemplateTraits) -> list[list[Message]]:
+    """Those that the template has a place for."""
+    chats = [[_USER_MESSAGE], _TWO_TURNS]
+    if traits.system:
+        chats.append([{"role": "system", "content": _SYSTEM}, _USER_MESSAGE])
+    if traits.arguments and traits.tool_results:
+        chats.append(_TOOL_CHAT)
+    return chats
 
 
 class _Probe:

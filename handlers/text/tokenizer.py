@@ -4,7 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from handlers.formats.detect import detect
 from handlers.formats.syntax import Format
 from handlers.text.detokenizer import TextStream, TokenBytes
 from handlers.text.template import (
+    FieldPlace,
     Message,
     PromptError,
     TemplateTraits,
+    field_matters,
     probe_template,
     shape_messages,
     shape_tools,
@@ -57,6 +59,7 @@ class ChatTokenizer:
         self.traits = probe_template(self._render)
         self.format = _format(folder, self._tokenizer)
         self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
+        self._field_matters = cache(partial(field_matters, self._render, self.traits))
 
     def encode_chat(
         self,
@@ -87,6 +90,13 @@ class ChatTokenizer:
     def template_uses(self, name: str) -> bool:
         """Whether the template variable `name` changes the prompt, found by rendering sentinel chats."""
         return name not in self._reserved and self._variable_matters(name)
+
+    def template_shows(self, place: FieldPlace, name: str) -> bool:
+        """Whether a text in a field changes the prompt, found by rendering sentinel chats.
+
+        place: the role of the messages that have the field, or "function" for the definitions of tools.
+        """
+        return self._field_matters(place, name)
 
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
         """The text of one choice that continues `prompt`, up to the first of the stop strings.

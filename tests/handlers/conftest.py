@@ -82,6 +82,9 @@ class FakeTokenizer:
     def template_uses(self, name: str) -> bool:
         return name in self.uses
 
+    def template_shows(self, place: str, name: str) -> bool:
+        return f"{place}.{name}" in self.uses
+
     def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> FakeText:
         return FakeText(stop)
 
@@ -127,7 +130,7 @@ class FakeGeneration:
 
     def _event(self, choice: int) -> TokenEvent:
         n, sampling = self.running[choice], self.request.sampling
-        reply = [*REPLIES[self.request.seeds[choice] % len(REPLIES)].encode(), END]
+        reply = self._reply(choice)
         token = reply[n] if n < len(reply) else PAD
         reason = "stop" if token in sampling.end_tokens else "length" if n + 1 == sampling.max_tokens else None
         self.running[choice] = n + 1
@@ -136,6 +139,9 @@ class FakeGeneration:
         top = tuple((other, -1.0 - other) for other in range(self.request.top_logprobs or 0))
         logprob = None if self.request.top_logprobs is None else float("-inf") if token == ord("H") else -0.5
         return TokenEvent(choice, token, logprob, top, reason, is_end=token in sampling.end_tokens)
+
+    def _reply(self, choice: int) -> list[int]:
+        return [*REPLIES[self.request.seeds[choice] % len(REPLIES)].encode(), END]
 
     def cancel(self, choice: int) -> None:
         self.running.pop(choice, None)
@@ -153,6 +159,7 @@ class FakeEngine:
     """
 
     context_length, vocab_size, max_choices, unconstrainable = CONTEXT, VOCAB, 16, None
+    generation = FakeGeneration
 
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
         self.delay, self.fail_after, self.full = delay, fail_after, full
@@ -166,7 +173,7 @@ class FakeEngine:
             raise QueueFull
         if self.failure is not None:
             raise EngineFailed(self.failure)
-        self.generations.append(FakeGeneration(request, self))
+        self.generations.append(self.generation(request, self))
         return self.generations[-1]
 
     def stats(self) -> EngineStats:

@@ -72,6 +72,40 @@ def test_reasoning_effort_is_honoured_by_a_template_that_uses_it(fakes):
     assert named(response) is None and tokenizer.calls[-1].effort == "high"
 
 
+TALK = [
+    {"role": "system", "content": "Hi", "name": "s"},
+    {**USER, "name": "u"},
+    {"role": "assistant", "content": "Hi", "name": "a", "reasoning_content": "r", "reasoning": "r"},
+    {**USER, "name": ""},
+]
+SHOWN = {
+    "system.name": ["messages.0.name"],
+    "user.name": ["messages.1.name"],
+    "assistant.name": ["messages.2.name"],
+    "assistant.reasoning_content": ["messages.2.reasoning_content", "messages.2.reasoning"],
+    "function.description": ["tools.0.function.description"],
+}
+
+
+@pytest.mark.parametrize("shown", [[], *([field] for field in SHOWN), [*SHOWN]])
+def test_texts_that_the_template_has_no_place_for_are_named(fakes, shown):
+    tools = [{"type": "function", "function": {**TOOL["function"], "description": "d"}}]
+    with fakes.connected(tokenizer=fakes.Tokenizer(uses=shown)) as app:
+        response, untold = (
+            app.client.post("/v1/chat/completions", json={"tools": tools, **more})
+            for more in ({"messages": TALK}, {"messages": [USER], "tool_choice": "none"})
+        )
+    expected = [path for field, paths in SHOWN.items() if field not in shown for path in paths]
+    assert sorted(named(response) or []) == sorted(expected) and named(untold) is None
+
+
+def test_of_two_reasonings_the_one_that_does_not_count_is_named(fakes):
+    with fakes.connected(tokenizer=fakes.Tokenizer(uses=["assistant.reasoning_content"])) as app:
+        messages = [{"role": "assistant", "content": "Hi", "reasoning_content": "a", "reasoning": "b"}, USER]
+        response = app.client.post("/v1/chat/completions", json={"messages": messages})
+    assert named(response) == ["messages.0.reasoning"]
+
+
 @given(names=st.lists(st.text(min_size=1, max_size=300).filter(lambda name: name != MORE), min_size=1, max_size=40))
 def test_the_header_is_short_plain_and_can_be_read_back(names):
     encoded = encode(names)

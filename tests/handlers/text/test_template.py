@@ -14,6 +14,7 @@ from transformers import TokenizersBackend
 from handlers.text.template import (
     PromptError,
     TemplateTraits,
+    field_matters,
     probe_template,
     shape_messages,
     shape_tools,
@@ -176,6 +177,31 @@ def test_a_variable_matters_only_if_it_changes_the_prompt():
     assert not variable_matters(render, traits, "never")
     assert not variable_matters(render, traits, "unheard_of")
     assert not variable_matters(render, traits, "traits")
+
+
+ARGUMENTS = "{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}", []),
+        ("{% for m in messages %}{{ m.name }}: {{ m.content }}{% endfor %}",
+         ["system.name", "user.name", "assistant.name"]),
+        ("{% for m in messages if m.role != 'system' %}{{ m.content }}{{ m.reasoning_content }}{% endfor %}",
+         ["assistant.reasoning_content"]),
+        ("{{ messages[0].content }}{% for t in tools or [] %}{{ t.function.name, t.function.description }}{% endfor %}",
+         ["function.description"]),
+        ("{{ tools }}{% for m in messages %}{{ m.content }}" + ARGUMENTS + "{{ m.name }}{% endfor %}",
+         ["system.name", "user.name", "assistant.name", "tool.name", "function.description"]),
+    ],
+)  # fmt: skip
+def test_a_field_matters_only_where_it_changes_the_prompt(template, shown):
+    render = renderer(template)
+    traits = probe_template(render)
+    fields = [(place, "name") for place in ("system", "user", "assistant", "tool")]
+    fields += [("assistant", "reasoning_content"), ("function", "description")]
+    assert [f"{place}.{name}" for place, name in fields if field_matters(render, traits, place, name)] == shown
 
 
 TAKES_ALL = TemplateTraits(arguments="object", tool_results=True, system=True, tools=True)

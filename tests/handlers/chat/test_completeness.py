@@ -1,0 +1,270 @@
+"""No field of a request is silently dropped: each is acted on, refused by name, or named as ignored.
+
+A field that the document gains fails the first test until it has an entry here.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import unquote
+
+import pytest
+from pydantic import BaseModel
+from typing_extensions import TypeAliasType
+
+from generated.models import ContainerChatCompletionBody
+from handlers.text.tokenizer import ChatTokenizer
+
+TINY = Path(__file__).parents[3] / "backend/tiny/checkpoint"
+REPLY = "<think>\nHm.\n</think>\n\nHello there."
+
+USER = {"role": "user", "content": "Hi"}
+CALL = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+CALLS = [USER, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "content": "rain", "tool_call_id": "c"}]
+FUNCTION = {"name": "weather", "description": "Says it.", "parameters": {"type": "object", "properties": {"city": {}}}}
+TOOLS = [{"type": "function", "function": FUNCTION}, {"type": "function", "function": {**FUNCTION, "name": "time"}}]
+SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+PART = {"type": "text", "text": "Hi"}
+
+
+def messages(message, **fields):
+    return {"messages": [{**message, **fields}]}
+
+
+def parts(part, **fields):
+    return {"messages": [{**USER, "content": [{**part, **fields}]}]}
+
+
+def media(kind):
+    return parts({"type": f"{kind}_url", f"{kind}_url": {"url": "data:,"}})
+
+
+def calls(index, **fields):
+    return {"messages": [{**message, **fields} if i == index else message for i, message in enumerate(CALLS)]}
+
+
+def call(**fields):
+    return calls(1, tool_calls=[{**CALL, **fields}])
+
+
+def tools(**fields):
+    return {"tools": [{"type": "function", "function": {**FUNCTION, **fields}}, TOOLS[1]]}
+
+
+def tool_choice(name, kind="function"):
+    return {"tools": TOOLS, "tool_choice": {"type": kind, "function": {"name": name}}}
+
+
+def response_format(kind, **fields):
+    return {"response_format": {"type": kind, **fields}}
+
+
+def json_schema(**fields):
+    return response_format("json_schema", json_schema={"schema": {"type": "object"}, **fields})
+
+
+SYSTEM, ANSWER = {"role": "system", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+
+
+def acts(given: dict[str, Any], without: dict[str, Any] | None = None) -> tuple[str, ...]:
+    """Something differs from the same request `without` it."""
+    return ("acts", given, without or {})
+
+
+def refused(path: str, given: dict[str, Any]) -> tuple[str, ...]:
+    return ("refused", given, path)
+
+
+def ignored(path: str, given: dict[str, Any]) -> tuple[str, ...]:
+    return ("ignored", given, path)
+
+
+def documented(given: dict[str, Any], without: dict[str, Any]) -> tuple[str, ...]:
+    """Nothing differs, and the document says so."""
+    return ("documented", given, without)
+
+
+BODY, CHOICE = "ContainerChatCompletionBody", "ChatCompleteBodyToolChoice"
+CASES = {
+    f"{BODY}.model": refused("model", {"model": "another"}),
+    f"{BODY}.messages": acts(messages(USER, content="Bye")),
+    f"{BODY}.chat_template_kwargs": acts({"chat_template_kwargs": {"enable_thinking": True}}),
+    f"{BODY}.eos_token": acts({"eos_token": [5]}),
+    f"{BODY}.frequency_penalty": acts({"frequency_penalty": 1.0}),
+    f"{BODY}.logit_bias": acts({"logit_bias": {"5": 1.0}}),
+    f"{BODY}.logprobs": acts({"logprobs": True}),
+    f"{BODY}.max_tokens": acts({"max_tokens": 5}),
+    f"{BODY}.max_completion_tokens": acts({"max_completion_tokens": 5}),
+    f"{BODY}.min_p": acts({"min_p": 0.5}),
+    f"{BODY}.n": acts({"n": 2}),
+    f"{BODY}.parallel_tool_calls": acts({"tools": TOOLS, "parallel_tool_calls": False}, {"tools": TOOLS}),
+    f"{BODY}.presence_penalty": acts({"presence_penalty": 1.0}),
+    f"{BODY}.repetition_penalty": acts({"repetition_penalty": 1.5}),
+    f"{BODY}.reasoning_effort": ignored("reasoning_effort", {"reasoning_effort": "low"}),
+    f"{BODY}.reasoning_budget": acts({"reasoning_budget": 5}),
+    f"{BODY}.seed": acts({"seed": 1}),
+    f"{BODY}.stop": acts({"stop": ["there"]}),
+    f"{BODY}.stream": acts({"stream": True}),
+    f"{BODY}.stream_options": refused("stream_options", {"stream_options": {}}),
+    "StreamOptions.include_usage": acts({"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}),
+    f"{BODY}.parse_reasoning": acts({"parse_reasoning": True}),
+    f"{BODY}.include_reasoning": acts({"parse_reasoning": True, "include_reasoning": False}, {"parse_reasoning": True}),
+    f"{BODY}.temperature": acts({"temperature": 0.5}),
+    f"{BODY}.tool_choice": acts({"tools": TOOLS, "tool_choice": "required"}, {"tools": TOOLS}),
+    f"{BODY}.top_k": acts({"top_k": 5}),
+    f"{BODY}.top_logprobs": acts({"logprobs": True, "top_logprobs": 3}, {"logprobs": True}),
+    f"{BODY}.top_p": acts({"top_p": 0.5}),
+    f"{BODY}.xtc_threshold": acts({"xtc_threshold": 0.1}),
+    f"{BODY}.xtc_probability": acts({"xtc_probability": 0.5}),
+    f"{BODY}.tools": acts({"tools": TOOLS}),
+    f"{BODY}.min_tokens": acts({"min_tokens": 3}),
+    f"{BODY}.response_format": acts(response_format("json_object")),
+    # Messages
+    "SystemMessage.role": acts(messages(SYSTEM), messages(SYSTEM, role="user")),
+    "SystemMessage.content": acts(messages(SYSTEM, content="Bye"), messages(SYSTEM)),
+    "SystemMessage.name": ignored("messages.0.name", messages(SYSTEM, name="n")),
+    "UserMessage.role": acts(messages(USER), messages(USER, role="system")),
+    "UserMessage.content": acts(messages(USER, content="Bye"), messages(USER)),
+    "UserMessage.name": ignored("messages.0.name", messages(USER, name="n")),
+    "AssistantMessage.role": acts(messages(ANSWER), messages(ANSWER, role="user")),
+    "AssistantMessage.content": acts(messages(ANSWER, content="Bye"), messages(ANSWER)),
+    "AssistantMessage.reasoning_content": acts(messages(ANSWER, reasoning_content="r"), messages(ANSWER)),
+    "AssistantMessage.reasoning": acts(messages(ANSWER, reasoning="r"), messages(ANSWER)),
+    "AssistantMessage.name": ignored("messages.0.name", messages(ANSWER, name="n")),
+    "AssistantMessage.tool_calls": acts(messages(ANSWER, tool_calls=[CALL]), messages(ANSWER)),
+    "AssistantMessageToolCall.id": refused("messages.2.tool_call_id", call(id="other")),
+    "AssistantMessageToolCall.type": refused("messages.1.tool_calls.0.type", call(type="other")),
+    "AssistantMessageToolCall.function": acts(call(function={**CALL["function"], "name": "time"}), calls(1)),
+    "AssistantMessageToolCallFunction.name": acts(call(function={**CALL["function"], "name": "time"}), calls(1)),
+    "AssistantMessageToolCallFunction.arguments": acts(call(function={**CALL["function"], "arguments": ""}), calls(1)),
+    "ToolMessage.role": acts(calls(2), calls(2, role="user")),
+    "ToolMessage.content": acts(calls(2, content="sun"), calls(2)),
+    "ToolMessage.tool_call_id": refused("messages.2.tool_call_id", calls(2, tool_call_id="other")),
+    "ToolMessage.name": ignored("messages.2.name", calls(2, name="n")),
+    "TextContent.type": refused("messages.0.content.0.type", parts(PART, type="other")),
+    "TextContent.text": acts(parts(PART, text="Bye"), parts(PART)),
+    **{
+        f"{kind.title()}{field}": refused("messages.0.content.0", media(kind))
+        for kind in ("audio", "image", "video")
+        for field in ("Content.type", f"Content.{kind}_url", "Data.url")
+    },
+    # Tools
+    "Tool.type": refused("tools.0.type", {"tools": [{**TOOLS[0], "type": "other"}]}),
+    "Tool.function": acts(tools(name="forecast"), tools()),
+    "Function.name": acts(tools(name="forecast"), tools()),
+    "Function.description": acts(tools(description="Shows it."), tools()),
+    "Function.parameters": acts(tools(parameters={"type": "object"}), tools()),
+    "Function.strict": acts(tools(strict=True), tools()),
+    f"{CHOICE}.type": refused("tool_choice.type", tool_choice("weather", kind="other")),
+    f"{CHOICE}.function": acts(tool_choice("weather"), {"tools": TOOLS, "tool_choice": "required"}),
+    f"{CHOICE}Function.name": acts(tool_choice("weather"), tool_choice("time")),
+    # Forms
+    "ResponseFormatText.type": acts(response_format("text"), response_format("json_object")),
+    "ResponseFormatJsonObject.type": acts(response_format("json_object"), response_format("text")),
+    "ResponseFormatRegex.type": acts(response_format("regex", schema="a"), response_format("json_object", schema="a")),
+    "ResponseFormatRegex.schema": acts(response_format("regex", schema="a"), response_format("regex", schema="b")),
+    "ResponseFormatJsonSchema.type": acts(json_schema(), response_format("json_object", **SCHEMA["json_schema"])),
+    "ResponseFormatJsonSchema.json_schema": acts(json_schema(schema={"type": "array"}), json_schema()),
+    "ResponseFormatJsonSchemaSchema.schema": acts(json_schema(schema={"type": "array"}), json_schema()),
+    "ResponseFormatJsonSchemaSchema.name": documented(json_schema(name="n"), json_schema()),
+    "ResponseFormatJsonSchemaSchema.description": ignored(
+        "response_format.json_schema.description", json_schema(description="d")
+    ),
+    "ResponseFormatJsonSchemaSchema.strict": documented(json_schema(strict=False), json_schema()),
+}
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, TypeAliasType):
+        yield from models_in(annotation.__value__)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    else:
+        for part in get_args(annotation):
+            yield from models_in(part)
+
+
+def fields_of(model: type[BaseModel], seen: dict[str, str]) -> dict[str, str]:
+    """ "Model.field" to the field's description, of a model and all that it is made of."""
+    for name, field in model.model_fields.items():
+        key = f"{model.__name__}.{field.alias or name}"
+        if key not in seen:
+            seen[key] = field.description or ""
+            for inner in models_in(field.annotation):
+                fields_of(inner, seen)
+    return seen
+
+
+FIELDS = fields_of(ContainerChatCompletionBody, {})
+
+
+@pytest.fixture(scope="module")
+def app(fakes):
+    """The bundled model's own tokenizer and template; the engine gives a reply with reasoning in it."""
+    tokenizer = ChatTokenizer(TINY)
+    reply = [*tokenizer.marker_tokens(REPLY), *tokenizer.end_tokens[:1]]
+
+    class Generation(fakes.Generation):
+        def _reply(self, choice):
+            return reply
+
+    class Engine(fakes.Engine):
+        context_length, vocab_size, generation = 4096, tokenizer.vocab_size, Generation
+
+    with fakes.connected(Engine(), tokenizer, format=tokenizer.format) as app:
+        yield app
+
+
+def send(app, parameters):
+    return app.client.post("/v1/chat/completions", json={"messages": [USER], "seed": 0, **parameters})
+
+
+def effect(app, parameters):
+    """All that a request brings about: what the engine is asked for, and the answer without what is new in each."""
+    response = send(app, parameters)
+    assert response.status_code == 200, response.text
+    answers = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line.startswith(("{", "data: {"))]
+    said = [
+        {name: value for name, value in json.loads(answer).items() if name not in ("id", "created")}
+        for answer in answers
+    ]
+    return app.engine.generations[-1].request, said, named(response)
+
+
+def named(response):
+    header = response.headers.get("x-ignored-parameters", "")
+    return [unquote(name) for name in header.split(",") if name]
+
+
+def constraint(request):
+    return None if request.grammar is None else request.grammar.key
+
+
+def same(a, b):
+    """Grammars are the same where their constraints are."""
+    plain = [(r.prompt, r.sampling, r.seeds, r.top_logprobs, r.reasoning_limit, constraint(r)) for r in (a[0], b[0])]
+    return plain[0] == plain[1] and a[1] == b[1]
+
+
+def test_every_field_of_the_body_has_a_case():
+    assert set(CASES) == set(FIELDS)
+
+
+@pytest.mark.parametrize("field", CASES)
+def test_a_field_is_acted_on_or_refused_or_named(app, field):
+    outcome, given, other = CASES[field]
+    if outcome == "refused":
+        response = send(app, given)
+        assert response.status_code in (404, 422) and response.json()["error"]["param"] == other, response.text
+        return
+    found = effect(app, given)
+    if outcome == "ignored":
+        assert other in found[2]
+        return
+    without = effect(app, other)
+    assert same(found, without) == (outcome == "documented")
+    if outcome == "documented":
+        assert any(words in FIELDS[field] for words in ("changes nothing", "whatever this says"))
+    else:
+        assert field.rpartition(".")[2] not in [name.rpartition(".")[2] for name in found[2]]
