@@ -10,7 +10,7 @@ from generated.models import ContainerChatCompletionBody
 from handlers.chat.limits import token_budget
 from handlers.chat.output import output_request
 from handlers.chat.sampling import choice_seeds, sampling_params
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
 from handlers.generation.constraint import ConstraintBuilder
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
@@ -34,7 +34,7 @@ async def plan_chat(
     output = plan_output(asked, loaded, prompt)
     constraint = await ConstraintBuilder(output, loaded.compiler).build()
     tools = {tool.function.name: tool.function.parameters for tool in body.tools or []} if output.calls else {}
-    parser = partial(Reader, output.format, tools, opened=output.opened, split=output.split, new_id=call_id)
+    parser = partial(OutputParser, output.format, tools, opened=output.opened, split=output.split, new_id=call_id)
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
     plan = GenerationPlan(
         prompt=Prompt(tuple(prompt)),

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from handlers.formats.pieces import CallArguments, CallStart, Content, Piece
-from handlers.formats.source import Malformed
-from handlers.formats.writer import PieceWriter
+from handlers.formats.scanner import Malformed
+from handlers.formats.segments import CallArguments, CallStart, Content, Segment
+from handlers.formats.writer import SegmentWriter
 
 
 @dataclass
@@ -25,9 +25,9 @@ class Call:
 
 
 class CallWriter:
-    """Calls as pieces. tools: the names that a call may have. count: calls begun."""
+    """Calls as segments. tools: the names that a call may have. count: calls begun."""
 
-    def __init__(self, writer: PieceWriter, tools: list[str], new_id: Callable[[int], str]) -> None:
+    def __init__(self, writer: SegmentWriter, tools: list[str], new_id: Callable[[int], str]) -> None:
         self.count = 0
         self.tools = frozenset(tools)
         self._writer, self._new_id = writer, new_id
@@ -64,11 +64,11 @@ class CallWriter:
 
     def _start(self, call: Call) -> None:
         start, end = call.name_at
-        if call.arguments_at[0] < end:  # the arguments stood before the name, and pieces keep the order of the text
+        if call.arguments_at[0] < end:  # the arguments stood before the name, and segments keep the order of the text
             start = end = call.arguments_at[0]
         self._writer.add(CallStart(start, end, self.count, self._new_id(self.count), call.name))
         self.count, call.begun = self.count + 1, True
 
 
-def _fragment(index: int, start: int, end: int, text: str) -> Piece:
+def _fragment(index: int, start: int, end: int, text: str) -> Segment:
     return CallArguments(start, end, index, text)

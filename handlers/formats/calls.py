@@ -9,7 +9,7 @@ from typing import Any
 from handlers.formats.call_writer import Call, CallWriter
 from handlers.formats.json_calls import json_arguments, json_call
 from handlers.formats.literals import python_arguments, quoted_arguments
-from handlers.formats.source import Malformed, Reading, Source
+from handlers.formats.scanner import Malformed, Reading, TextScanner
 from handlers.formats.syntax import (
     Arguments,
     CallSyntax,
@@ -27,22 +27,22 @@ from handlers.formats.syntax import (
 )
 from handlers.formats.tagged import tagged_arguments
 from handlers.formats.values import ArgumentValues
-from handlers.formats.writer import PieceWriter
+from handlers.formats.writer import SegmentWriter
 
 _DIGITS, _LETTERS = re.compile("[0-9]+"), re.compile("[A-Za-z0-9]+")
 
 
-class CallReader:
-    """Passes calls on from a source to a writer. tools: name to the JSON schema of the parameters.
+class CallParser:
+    """Passes calls on from a scanner to a writer. tools: name to the JSON schema of the parameters.
 
     What raises Malformed without adding to `count` has given nothing; after that it has given a call that is broken,
-    and the source stands where it broke.
+    and the scanner stands where it broke.
     """
 
     def __init__(
-        self, source: Source, writer: PieceWriter, tools: Mapping[str, Any], new_id: Callable[[int], str]
+        self, scanner: TextScanner, writer: SegmentWriter, tools: Mapping[str, Any], new_id: Callable[[int], str]
     ) -> None:
-        self._source, self._names = source, sorted(tools)
+        self._scanner, self._names = scanner, sorted(tools)
         self._out = CallWriter(writer, self._names, new_id)
         self._values = {name: ArgumentValues(parameters) for name, parameters in tools.items()}
 
@@ -62,89 +62,89 @@ class CallReader:
 
     def named(self) -> Reading[Call]:
         """Reads the name of a tool. Raises Malformed."""
-        call, start = Call(), self._source.pos
+        call, start = Call(), self._scanner.pos
         name = yield from self._name()
-        self._out.name(call, name, start, self._source.pos)
+        self._out.name(call, name, start, self._scanner.pos)
         return call
 
     def arguments_of(self, call: Call) -> Reading[None]:
         """Reads JSON arguments, with which the call is complete. Raises Malformed."""
-        yield from json_arguments(self._source, self._out, call)
-        self._out.finish(call, self._source.pos)
+        yield from json_arguments(self._scanner, self._out, call)
+        self._out.finish(call, self._scanner.pos)
 
     def _call(self, parts: tuple[Part, ...]) -> Reading[None]:
         call = Call()
         end = yield from self._parts(parts, call)
-        self._source.seek(end)
+        self._scanner.seek(end)
         self._out.finish(call, end)
 
     def _another(self, syntax: CallSyntax) -> Reading[bool]:
-        end, count = self._source.pos, self.count
+        end, count = self._scanner.pos, self.count
         try:
             yield from self._parts(syntax.between, Call())
             yield from self._call(syntax.call)
         except Malformed:
             if self.count > count:
                 raise
-            self._source.retry(end)
+            self._scanner.retry(end)
             return False
         return True
 
     def _end(self, syntax: CallSyntax) -> Reading[None]:
         with suppress(Malformed):  # as much of it as is there
             yield from self._parts(syntax.end, Call())
-        self._out.structure(self._source.pos)
+        self._out.structure(self._scanner.pos)
 
     def _parts(self, parts: tuple[Part, ...], call: Call) -> Reading[int]:
         """Reads these parts; gives the end of the last that is there and not white space. Raises Malformed."""
-        end = self._source.pos
+        end = self._scanner.pos
         for part in parts:
             if isinstance(part, Space):
-                yield from self._source.space()
+                yield from self._scanner.space()
             elif isinstance(part, Optional):
-                end = self._source.pos if (yield from self._source.literal(part.text)) else end
-            elif isinstance(part, str) and not (yield from self._source.literal(part)):
-                self._source.seek(end)
+                end = self._scanner.pos if (yield from self._scanner.literal(part.text)) else end
+            elif isinstance(part, str) and not (yield from self._scanner.literal(part)):
+                self._scanner.seek(end)
                 raise Malformed
             else:
                 yield from self._part(part, call)
-                end = self._source.pos
+                end = self._scanner.pos
         return end
 
     def _part(self, part: Part, call: Call) -> Reading[None]:
         match part:
             case Name():
-                start = self._source.pos
+                start = self._scanner.pos
                 name = yield from self._name()
-                self._out.name(call, name, start, self._source.pos)
+                self._out.name(call, name, start, self._scanner.pos)
             case Number() | Identifier():
-                if not (yield from self._source.run(_DIGITS if isinstance(part, Number) else _LETTERS)):
+                if not (yield from self._scanner.run(_DIGITS if isinstance(part, Number) else _LETTERS)):
                     raise Malformed
             case JsonArguments():
-                yield from self._source.space()
-                yield from json_arguments(self._source, self._out, call)
+                yield from self._scanner.space()
+                yield from json_arguments(self._scanner, self._out, call)
             case JsonCall():
-                yield from json_call(self._source, self._out, call, part)
+                yield from json_call(self._scanner, self._out, call, part)
             case TaggedArguments() | PythonArguments() | QuotedArguments():
-                start = self._source.pos
+                start = self._scanner.pos
                 call.arguments = yield from self._translated(part, call.name)
-                call.arguments_at = (start, self._source.pos)
+                call.arguments_at = (start, self._scanner.pos)
 
     def _translated(self, part: Arguments, name: str) -> Reading[str]:
         match part:
             case TaggedArguments():
-                return (yield from tagged_arguments(self._source, part, self._values[name]))
+                return (yield from tagged_arguments(self._scanner, part, self._values[name]))
             case QuotedArguments():
-                return (yield from quoted_arguments(self._source, part.quote))
-        return (yield from python_arguments(self._source))
+                return (yield from quoted_arguments(self._scanner, part.quote))
+        return (yield from python_arguments(self._scanner))
 
     def _name(self) -> Reading[str]:
         """Reads on while it may become the name of a tool."""
         name = ""
-        while char := (yield from self._source.next()):
+        while char := (yield from self._scanner.next()):
             following = bisect_left(self._names, name + char)
             if following == len(self._names) or not self._names[following].startswith(name + char):
                 break
             name += char
-            self._source.skip()
+            self._scanner.skip()
         return name

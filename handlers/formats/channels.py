@@ -2,30 +2,30 @@
 
 import re
 
-from handlers.formats.answer import Answer
 from handlers.formats.call_writer import Call
-from handlers.formats.calls import CallReader
-from handlers.formats.pieces import Content
-from handlers.formats.source import Malformed, Reading, Source
+from handlers.formats.calls import CallParser
+from handlers.formats.flow import FlowParser
+from handlers.formats.scanner import Malformed, Reading, TextScanner
+from handlers.formats.segments import Content
 from handlers.formats.syntax import Format
-from handlers.formats.writer import PieceWriter
+from handlers.formats.writer import SegmentWriter
 
 ENDS = ("<|end|>", "<|call|>", "<|return|>")
 _WORD = re.compile(r"\w+")
 
 
-class ChannelAnswer(Answer):
+class ChannelParser(FlowParser):
     """Text that belongs to no message which is understood is content as it stands."""
 
-    def __init__(self, format: Format, source: Source, writer: PieceWriter, calls: CallReader) -> None:
+    def __init__(self, format: Format, scanner: TextScanner, writer: SegmentWriter, calls: CallParser) -> None:
         self._reasons = format.reasoning is not None
-        super().__init__(source, writer, calls, first="<", hold_space=bool(format.tools), opening=True)
+        super().__init__(scanner, writer, calls, first="<", hold_space=bool(format.tools), opening=True)
 
     def item(self) -> Reading[bool]:
         return (yield from self.attempt(self._message))
 
     def _message(self) -> Reading[None]:
-        start = self._source.pos
+        start = self._scanner.pos
         channel, call = yield from self._header()
         if call:
             yield from self._call(call)
@@ -41,34 +41,34 @@ class ChannelAnswer(Answer):
         """The channel, and the call if it is addressed to a function. Raises Malformed if there is no such one."""
         call = None
         # The prompt ended with what begins the first message.
-        if (yield from self._source.literal("<|start|>assistant")) or self._opening:
+        if (yield from self._scanner.literal("<|start|>assistant")) or self._opening:
             call = yield from self._recipient()
-        yield from self._source.expect("<|channel|>")
-        channel = yield from self._source.run(_WORD)
+        yield from self._scanner.expect("<|channel|>")
+        channel = yield from self._scanner.run(_WORD)
         call = (yield from self._recipient()) or call
-        yield from self._source.space()
-        yield from self._source.literal("<|constrain|>")
-        yield from self._source.run(_WORD)
-        yield from self._source.space()
-        yield from self._source.expect("<|message|>")
+        yield from self._scanner.space()
+        yield from self._scanner.literal("<|constrain|>")
+        yield from self._scanner.run(_WORD)
+        yield from self._scanner.space()
+        yield from self._scanner.expect("<|message|>")
         known = ("final", "commentary", "analysis") if self._reasons else ("final", "commentary")
         if not call and channel not in known:
             raise Malformed
         return channel, call
 
     def _recipient(self) -> Reading[Call | None]:
-        yield from self._source.space()
-        if not (yield from self._source.literal("to=")):
+        yield from self._scanner.space()
+        if not (yield from self._scanner.literal("to=")):
             return None
-        yield from self._source.literal("functions.")
+        yield from self._scanner.literal("functions.")
         return (yield from self._calls.named())
 
     def _call(self, call: Call) -> Reading[None]:
-        yield from self._source.space()
+        yield from self._scanner.space()
         yield from self._calls.arguments_of(call)
-        end, self._last = self._source.pos, "other"
-        yield from self._source.space()
-        if (yield from self._source.next()) and not (yield from self._source.first(ENDS)):
-            self._source.seek(end)
+        end, self._last = self._scanner.pos, "other"
+        yield from self._scanner.space()
+        if (yield from self._scanner.next()) and not (yield from self._scanner.first(ENDS)):
+            self._scanner.seek(end)
             raise Malformed
-        self._writer.skip(self._source.pos)
+        self._writer.skip(self._scanner.pos)

@@ -58,7 +58,7 @@ class Tool:
 
 
 @dataclass(frozen=True)
-class Grammarian:
+class OutputGrammar:
     """Writes the terms of one format.
 
     opened, closed: the prompt ends inside the reasoning block, or behind it.

@@ -1,30 +1,30 @@
-"""JSON in an answer: values read from a source, and text made into JSON."""
+"""JSON in an answer: values read from a scanner, and text made into JSON."""
 
 import json
 import re
 from typing import Any
 
 from handlers.formats.json_text import JsonText
-from handlers.formats.source import Malformed, Reading, Source
+from handlers.formats.scanner import Malformed, Reading, TextScanner
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def json_value(source: Source) -> Reading[str]:
+def json_value(scanner: TextScanner) -> Reading[str]:
     """Reads one JSON value and gives its text. Raises Malformed."""
     grammar, parts = JsonText(), []
     while not grammar.done:
-        parts.append(source.through(grammar.feed))
-        if grammar.failed or not (grammar.done or (yield from source.more())):
+        parts.append(scanner.through(grammar.feed))
+        if grammar.failed or not (grammar.done or (yield from scanner.more())):
             raise Malformed
     return "".join(parts)
 
 
-def json_string(source: Source) -> Reading[str]:
+def json_string(scanner: TextScanner) -> Reading[str]:
     """Reads one JSON string and gives what it says. Raises Malformed."""
-    if (yield from source.next()) != '"':
+    if (yield from scanner.next()) != '"':
         raise Malformed
-    return json.loads((yield from json_value(source)), strict=False)
+    return json.loads((yield from json_value(scanner)), strict=False)
 
 
 def object_text(text: str) -> str:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from handlers.formats.json_reading import json_string, to_json
 from handlers.formats.json_text import JsonText
 from handlers.formats.python_text import unescape
-from handlers.formats.source import Malformed, Reading, Source
+from handlers.formats.scanner import Malformed, Reading, TextScanner
 
 Brackets = Mapping[str, tuple[str, str]]
 """What opens something: what closes it, and both in JSON."""
@@ -23,14 +23,14 @@ _BARE_KEY = re.compile(r"[^:,{}\[\]\"\n]+")
 _JSON_SCALAR = re.compile(r"[\w.+-]+")
 
 
-def python_arguments(source: Source) -> Reading[str]:
+def python_arguments(scanner: TextScanner) -> Reading[str]:
     """Reads keyword arguments up to and with the closing parenthesis; gives a JSON object. Raises Malformed."""
-    return (yield from _PythonArguments(source).read())
+    return (yield from _PythonArguments(scanner).read())
 
 
-def quoted_arguments(source: Source, quote: str) -> Reading[str]:
+def quoted_arguments(scanner: TextScanner, quote: str) -> Reading[str]:
     """Reads an object whose keys are bare and whose strings stand between `quote`; gives JSON. Raises Malformed."""
-    return (yield from _QuotedArguments(source, quote).read())
+    return (yield from _QuotedArguments(scanner, quote).read())
 
 
 @dataclass
@@ -45,8 +45,8 @@ class _Literal(ABC):
 
     brackets: Brackets = MappingProxyType({"{": ("}", "{}"), "[": ("]", "[]")})
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, scanner: TextScanner) -> None:
+        self._scanner = scanner
         self._grammar = JsonText()
         self._written: list[str] = []
         self._open: list[_Bracket] = []
@@ -62,15 +62,15 @@ class _Literal(ABC):
 
     def read(self) -> Reading[str]:
         while not self._grammar.done:
-            yield from self._source.space()
-            char = yield from self._source.next()
+            yield from self._scanner.space()
+            char = yield from self._scanner.next()
             if not char:
                 raise Malformed
             if self._open and char == self._open[-1].close:
                 self._close()
             elif char == "," and self._grammar.expects_comma and not self._comma:
                 self._comma = self._open[-1].has_comma = True
-                self._source.skip()
+                self._scanner.skip()
             else:
                 yield from self._token(char)
         return "".join(self._written)
@@ -81,11 +81,11 @@ class _Literal(ABC):
             self._write(", ")
         if self._grammar.expects_key:
             self._write(to_json((yield from self.key())))
-            yield from self._source.space()
-            yield from self._source.expect("=" if self._open[-1].close == ")" else ":")
+            yield from self._scanner.space()
+            yield from self._scanner.expect("=" if self._open[-1].close == ")" else ":")
             self._write(": ")
         elif char in self.brackets:
-            self._source.skip()
+            self._scanner.skip()
             self.enter(*self.brackets[char])
         else:
             self._write((yield from self.scalar(char)))
@@ -99,7 +99,7 @@ class _Literal(ABC):
         bracket = self._open.pop()
         if bracket.close == ")" and self._open and self._grammar.expects_comma:
             self._refuse_unless(bracket.has_comma)  # (1) is a number, not a tuple
-        self._source.skip()
+        self._scanner.skip()
         self._comma = False
         self._write(bracket.json_close)
 
@@ -116,15 +116,15 @@ class _Literal(ABC):
 class _PythonArguments(_Literal):
     brackets: Brackets = MappingProxyType({**_Literal.brackets, "(": (")", "[]")})
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(source)
+    def __init__(self, scanner: TextScanner) -> None:
+        super().__init__(scanner)
         self._names: set[str] = set()
         self.enter(")", "{}")
 
     def key(self) -> Reading[str]:
         if len(self._open) > 1:
             return (yield from self._strings())
-        name = yield from self._source.run(_NAME)
+        name = yield from self._scanner.run(_NAME)
         self._refuse_unless(name != "" and name not in self._names)
         self._names.add(name)
         return name
@@ -132,46 +132,46 @@ class _PythonArguments(_Literal):
     def scalar(self, char: str) -> Reading[str]:
         if char in _IN_STRING:
             return to_json((yield from self._strings()))
-        text = yield from self._source.run(_PYTHON_SCALAR)
+        text = yield from self._scanner.run(_PYTHON_SCALAR)
         return _WORDS.get(text) or _number(text)
 
     def _strings(self) -> Reading[str]:
         """One string, or several in a row, which Python joins."""
         texts: list[str] = []
-        while (quote := (yield from self._source.next())) in _IN_STRING:
+        while (quote := (yield from self._scanner.next())) in _IN_STRING:
             texts.append((yield from self._string(quote)))
-            yield from self._source.space()
+            yield from self._scanner.space()
         self._refuse_unless(bool(texts))
         return "".join(texts)
 
     def _string(self, quote: str) -> Reading[str]:
-        close = quote * 3 if (yield from self._source.literal(quote * 3)) else quote
+        close = quote * 3 if (yield from self._scanner.literal(quote * 3)) else quote
         if close == quote:
-            yield from self._source.expect(quote)
+            yield from self._scanner.expect(quote)
         parts: list[str] = []
-        while not (yield from self._source.literal(close)):
-            plain = yield from self._source.run(_IN_STRING[quote])
+        while not (yield from self._scanner.literal(close)):
+            plain = yield from self._scanner.run(_IN_STRING[quote])
             parts.append(plain or (yield from self._escape_or_quote()))
         return unescape("".join(parts))
 
     def _escape_or_quote(self) -> Reading[str]:
         """A backslash with what follows it, or a quote that does not close the string."""
-        char = yield from self._source.next()
-        self._source.skip(len(char))
-        following = (yield from self._source.next()) if char == "\\" else ""
-        self._source.skip(len(following))
+        char = yield from self._scanner.next()
+        self._scanner.skip(len(char))
+        following = (yield from self._scanner.next()) if char == "\\" else ""
+        self._scanner.skip(len(following))
         self._refuse_unless(char != "" and (char != "\\" or following != ""))
         return char + following
 
 
 class _QuotedArguments(_Literal):
-    def __init__(self, source: Source, quote: str) -> None:
-        super().__init__(source)
+    def __init__(self, scanner: TextScanner, quote: str) -> None:
+        super().__init__(scanner)
         self._quote = quote
 
     def read(self) -> Reading[str]:
-        yield from self._source.space()
-        self._refuse_unless((yield from self._source.next()) == "{")
+        yield from self._scanner.space()
+        self._refuse_unless((yield from self._scanner.next()) == "{")
         return (yield from super().read())
 
     def key(self) -> Reading[str]:
@@ -183,14 +183,14 @@ class _QuotedArguments(_Literal):
         return (yield from self._bare(_JSON_SCALAR)) if text is None else to_json(text)
 
     def _bare(self, pattern: re.Pattern[str]) -> Reading[str]:
-        text = yield from self._source.run(pattern)
+        text = yield from self._scanner.run(pattern)
         self._refuse_unless(text != "")
         return text
 
     def _string(self) -> Reading[str | None]:
-        if (yield from self._source.literal(self._quote)):
-            return (yield from self._source.until(self._quote))
-        return (yield from json_string(self._source)) if (yield from self._source.next()) == '"' else None
+        if (yield from self._scanner.literal(self._quote)):
+            return (yield from self._scanner.until(self._quote))
+        return (yield from json_string(self._scanner)) if (yield from self._scanner.next()) == '"' else None
 
 
 def _number(text: str) -> str:

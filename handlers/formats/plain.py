@@ -2,18 +2,18 @@
 
 from functools import partial
 
-from handlers.formats.answer import Answer
-from handlers.formats.calls import CallReader
-from handlers.formats.source import Reading, Source
+from handlers.formats.calls import CallParser
+from handlers.formats.flow import FlowParser
+from handlers.formats.scanner import Reading, TextScanner
 from handlers.formats.syntax import CallSyntax, Format, Part
-from handlers.formats.writer import PieceWriter
+from handlers.formats.writer import SegmentWriter
 
 Entry = tuple[CallSyntax, bool]
 """A syntax, and whether it is entered at its beginning or at a call."""
 
 
-class PlainAnswer(Answer):
-    def __init__(self, format: Format, source: Source, writer: PieceWriter, calls: CallReader) -> None:
+class PlainParser(FlowParser):
+    def __init__(self, format: Format, scanner: TextScanner, writer: SegmentWriter, calls: CallParser) -> None:
         marked = [(syntax, begin) for syntax in format.tools for begin in _marked_entries(syntax)]
         bare = [(syntax, bool(syntax.begin)) for syntax in format.tools if syntax.bare]
         self._anywhere, self._at_opening = marked, bare + marked
@@ -22,14 +22,14 @@ class PlainAnswer(Answer):
         if format.reasoning and format.reasoning.anywhere:
             first.add(format.reasoning.open[0])
         super().__init__(
-            source, writer, calls,
+            scanner, writer, calls,
             first="".join(sorted(first)), hold_space=bool(marked), opening=bool(bare or format.reasoning),
         )  # fmt: skip
 
     def item(self) -> Reading[bool]:
-        start, reasoning = self._source.pos, self._reasoning
+        start, reasoning = self._scanner.pos, self._reasoning
         may_reason = reasoning and (reasoning.anywhere or (self._opening and not self._spans))
-        if reasoning and may_reason and (yield from self._source.literal(reasoning.open)):
+        if reasoning and may_reason and (yield from self._scanner.literal(reasoning.open)):
             self.keep_space(start)
             yield from self.reasoning((reasoning.close,))
             return True

@@ -19,7 +19,7 @@ from backend.grammar import (
     Term,
     structural_constraint,
 )
-from handlers.formats.enforce import Grammarian, Tool
+from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.generation.output import JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid
 from handlers.service import Compiler
@@ -95,18 +95,18 @@ class ConstraintBuilder:
     def _of_budget(self) -> ConstraintSpec | None:
         """Any text, of which it must be known what is reasoning if that is limited."""
         budget = self.output.budget
-        return None if budget is None else self._structural(self._grammarian.any_text(), budget.param)
+        return None if budget is None else self._structural(self._output_grammar.any_text(), budget.param)
 
     # Calls
 
     def _of_calls(self, use: ToolUse, relaxed: tuple[str, ...] = ()) -> ConstraintSpec | None:
         if use.required:
             asked = [tool for tool in use.tools if use.only in (None, tool.name)]
-            term = self._grammarian.calls_only(asked, use.parallel and use.only is None)
+            term = self._output_grammar.calls_only(asked, use.parallel and use.only is None)
             return self._structural(term, use.param)
         if not self.output.enforces_calls:
             return self._of_budget()
-        spec = self._structural(self._grammarian.text_with_calls(use.tools, use.parallel), use.param)
+        spec = self._structural(self._output_grammar.text_with_calls(use.tools, use.parallel), use.param)
         return replace(spec, optional=use.tools, relaxed=relaxed)
 
     def _relax(self, spec: ConstraintSpec, error: GrammarError) -> ConstraintSpec | None:
@@ -120,7 +120,7 @@ class ConstraintBuilder:
             raise invalid(str(error), place or use.param) from error
         relaxed = tuple(dict.fromkeys([*spec.relaxed, *(tool.place for tool in concerned)]))
         if relaxed == spec.relaxed:
-            text = self._structural(self._grammarian.any_text(), use.param)
+            text = self._structural(self._output_grammar.any_text(), use.param)
             unused = [] if use.parallel else [use.parallel_param]
             return replace(text, relaxed=(*(tool.place for tool in spec.optional), *unused))
         tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in spec.optional]
@@ -133,7 +133,7 @@ class ConstraintBuilder:
         if self.output.form is None:
             return None
         if self.output.may_reason:
-            return self._structural(self._grammarian.after_reasoning(self._answer()), self._param)
+            return self._structural(self._output_grammar.after_reasoning(self._answer()), self._param)
         match self.output.form:
             case JSONSchemaForm(schema=schema):
                 with _encoding(self._param):
@@ -155,9 +155,9 @@ class ConstraintBuilder:
                 return JsonSchema({"type": "object"}, "")
 
     @property
-    def _grammarian(self) -> Grammarian:
+    def _output_grammar(self) -> OutputGrammar:
         output = self.output
-        return Grammarian(output.format, output.spell, output.opened, output.closed)
+        return OutputGrammar(output.format, output.spell, output.opened, output.closed)
 
     @property
     def _param(self) -> str:

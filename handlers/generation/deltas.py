@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from backend.request import TokenEvent
-from handlers.formats.pieces import CallArguments, CallStart, Content, Piece, Reasoning
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
+from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning, Segment
 from handlers.generation.logprobs import TokenLogprob, token_logprob
 from handlers.service import ChatTokenizer, Generation, TextStream
 
@@ -48,7 +48,7 @@ class Delta:
 class ChoiceDecoder:
     """The state of one choice: text not certain yet, log-probabilities not sent yet, tokens not counted yet.
 
-    reader: tells what in the text is reasoning and what are calls. include_reasoning: reasoning is sent.
+    parser: tells what in the text is reasoning and what are calls. include_reasoning: reasoning is sent.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class ChoiceDecoder:
         choice: int,
         text: TextStream,
         tokenizer: ChatTokenizer,
-        reader: Reader,
+        parser: OutputParser,
         *,
         logprobs: bool,
         include_reasoning: bool = True,
     ) -> None:
         self._choice, self._text, self._tokenizer, self._logprobs = choice, text, tokenizer, logprobs
-        self._reader, self._include_reasoning = reader, include_reasoning
+        self._parser, self._include_reasoning = parser, include_reasoning
         self._held: list[TokenLogprob] = []
         self._tokens = 0
         self._offsets: list[int] = []
@@ -76,9 +76,9 @@ class ChoiceDecoder:
         reason: FinishReason | None = "stop" if self._text.stopped else event.finish_reason
         if reason is not None and not self._text.stopped:
             text += self._text.finish()
-        yield from self._split(self._reader.feed(text) if text else [])
+        yield from self._split(self._parser.feed(text) if text else [])
         if reason is not None:
-            yield from self._split(self._reader.finish())
+            yield from self._split(self._parser.finish())
             self.finished = True
             called = self._called and reason == "stop"
             yield self._take(
@@ -94,9 +94,9 @@ class ChoiceDecoder:
         self._offsets.append(self._text.read)
         return self._text.feed(event.token)
 
-    def _split(self, pieces: Sequence[Piece]) -> Iterator[Delta]:
-        for piece in pieces:
-            match piece:
+    def _split(self, segments: Sequence[Segment]) -> Iterator[Delta]:
+        for segment in segments:
+            match segment:
                 case Content(text=text) if text:
                     yield self._take_held(content=text)
                 case Reasoning(text=text) if text and self._include_reasoning:
@@ -117,7 +117,7 @@ class ChoiceDecoder:
 
     def _count_reasoning(self) -> int:
         """Tokens whose first character is reasoning."""
-        spans = self._reader.reasoning_spans
+        spans = self._parser.reasoning_spans
         return sum(any(start <= offset < end for start, end in spans) for offset in self._offsets)
 
 

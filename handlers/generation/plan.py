@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from backend.grammar import MAX_CLOSING_TOKENS
 from backend.request import Prompt, ReasoningLimit, Request, SamplingParams
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
 from handlers.generation.constraint import OutputConstraint
 from handlers.generation.output import OutputPlan
 from handlers.http.errors import invalid
@@ -26,7 +26,7 @@ class GenerationPlan:
     prompt: Prompt
     sampling: SamplingParams
     seeds: tuple[int, ...]
-    parser: Callable[[], Reader]
+    parser: Callable[[], OutputParser]
     constraint: OutputConstraint | None = None
     reasoning_limit: ReasoningLimit | None = None
     top_logprobs: int | None = None

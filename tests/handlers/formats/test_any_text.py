@@ -55,10 +55,8 @@ def fragments_of(format):
 
 def texts(format):
     """Of two kinds, so that shrinking leaves what matters."""
-    pieces = st.one_of(
-        fragments_of(format), fragments_of(format), st.sampled_from(PLAIN), st.sampled_from(JSON + CALLS)
-    )
-    return st.lists(pieces, max_size=14).map("".join)
+    parts = st.one_of(fragments_of(format), fragments_of(format), st.sampled_from(PLAIN), st.sampled_from(JSON + CALLS))
+    return st.lists(parts, max_size=14).map("".join)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -109,8 +107,8 @@ def test_plain_text_comes_at_once(family, text):
     """Except for white space, behind which a call may come."""
     fed, _ = pieces_of(format_of(family), text, range(1, len(text)))
     content = ""
-    for index, pieces in enumerate(fed[:-1]):
-        content += "".join(piece.text for piece in pieces)
+    for index, segments in enumerate(fed[:-1]):
+        content += "".join(segment.text for segment in segments)
         assert content == text[: index + 1].rstrip() or content == text[: index + 1]
 
 
@@ -129,7 +127,7 @@ def test_only_what_may_become_a_marker_is_held(family, data):
         return
     fed, _ = pieces_of(format, text, range(1, len(text)))
     given_so_far = 0
-    for index, pieces in enumerate(fed[:-1]):
-        given_so_far += sum(len(piece.text) for piece in pieces)
+    for index, segments in enumerate(fed[:-1]):
+        given_so_far += sum(len(segment.text) for segment in segments)
         held = text[given_so_far : index + 1].lstrip()
         assert held == "" or any(marker.startswith(held) for marker in markers)

@@ -1,4 +1,4 @@
-"""What the grammar of an answer allows is what the reader takes for calls, with valid arguments, in every family."""
+"""What the grammar of an answer allows is what the parser takes for calls, with valid arguments, in every family."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from backend.grammar import ConstText, ControlToken, JsonSchema, Marker, structu
 from backend.grammar.automaton.run import Runner
 from backend.grammar.compile import compile_constraint
 from backend.grammar.structural.control import marker_bytes, spelling
-from handlers.formats.enforce import Grammarian, Tool
+from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.formats.families import TOOL_SYNTAXES
 from tests.grammar_suite.walks import Walker
 from tests.handlers.formats.writing import FAMILIES, format_of, read
@@ -82,8 +82,8 @@ class Speller:
 def words(family, controls, kind, parallel, opened):
     """How markers are spelled, and what draws words of the grammar."""
     speller = Speller(controls)
-    grammarian = Grammarian(format_of(family), speller, opened)
-    term = getattr(grammarian, kind)(TOOLS, parallel)
+    grammar = OutputGrammar(format_of(family), speller, opened)
+    term = getattr(grammar, kind)(TOOLS, parallel)
     return speller, Walker(compile_constraint(structural_constraint(term)), 0, budget=60)
 
 
@@ -166,7 +166,9 @@ def test_any_other_text_is_free(family, said):
 
 @cache
 def boolean(family, opened):
-    answer = Grammarian(format_of(family), Speller(False), opened).after_reasoning(JsonSchema({"type": "boolean"}, ""))
+    answer = OutputGrammar(format_of(family), Speller(False), opened).after_reasoning(
+        JsonSchema({"type": "boolean"}, "")
+    )
     return compile_constraint(structural_constraint(answer))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.formats.literals import python_arguments, quoted_arguments
-from handlers.formats.source import Malformed, Source
+from handlers.formats.scanner import Malformed, TextScanner
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,4}", fullmatch=True)
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -25,19 +25,19 @@ VALUES = st.recursive(SCALARS, containers, max_leaves=6)
 
 
 def complete(reading, *pieces):
-    """(what `reading(source)` gives for a text in these pieces, what it left), None for what is malformed."""
-    source = Source()
-    running = reading(source)
+    """(what `reading(scanner)` gives for a text in these pieces, what it left), None for what is malformed."""
+    scanner = TextScanner()
+    running = reading(scanner)
     try:
         for piece in pieces:
-            source.feed(piece)
+            scanner.feed(piece)
             next(running)
-        source.ended = True
+        scanner.ended = True
         next(running)
     except Malformed:
         return None
     except StopIteration as stop:
-        return stop.value, "".join(pieces)[source.pos :]
+        return stop.value, "".join(pieces)[scanner.pos :]
     raise AssertionError("it waits for text after the end")
 
 
@@ -162,8 +162,8 @@ def test_python_by_example(text, expected):
     ],
 )
 def test_quoted_by_example(text, expected):
-    found = complete(lambda source: quoted_arguments(source, "<q>"), text)
-    assert found == complete(lambda source: quoted_arguments(source, "<q>"), *text)
+    found = complete(lambda scanner: quoted_arguments(scanner, "<q>"), text)
+    assert found == complete(lambda scanner: quoted_arguments(scanner, "<q>"), *text)
     assert (found and json.loads(found[0])) == expected
 
 

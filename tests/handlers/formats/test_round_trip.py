@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.formats.pieces import CallArguments
+from handlers.formats.segments import CallArguments
 from handlers.formats.syntax import JsonArguments, JsonCall, QuotedArguments, TaggedArguments
 from tests.handlers.formats.writing import FAMILIES, TOOLS, Hand, format_of, merged, pieces_of, read, write_answer
 
@@ -86,10 +86,12 @@ def test_what_was_written_is_read(family, number, data):
     assert found.content == expected_content(format, reasoning, content, behind, calls)
     assert read(format, text, data.draw(CUTS)) == found
     letters = pieces_of(format, text, range(1, len(text)))[0]
-    assert merged([piece for pieces in letters for piece in pieces]) == found.pieces
+    assert merged([segment for segments in letters for segment in segments]) == found.segments
     if any(isinstance(part, JsonArguments | JsonCall) for part in format.tools[number].call):
-        fragments = [(i, piece) for i, some in enumerate(letters) for piece in some if isinstance(piece, CallArguments)]
-        assert all(piece.start == i == piece.end - 1 for i, piece in fragments)
+        fragments = [
+            (i, segment) for i, some in enumerate(letters) for segment in some if isinstance(segment, CallArguments)
+        ]
+        assert all(segment.start == i == segment.end - 1 for i, segment in fragments)
     assert not read(format, text, tools={}).calls
 
 
@@ -108,9 +110,9 @@ def test_cut_off_anywhere(family, number, data):
         assert name == whole_name and arguments.startswith(part)
     assert [(name, json.loads(part)) for name, part in found.calls[:-1]] == calls[: max(0, len(found.calls) - 1)]
     given_before = merged(pieces_of(format, text[:end])[0][0])
-    for (kind, part, *rest), (whole_kind, piece, *whole_rest) in zip(given_before, whole.pieces, strict=False):
-        assert (kind, rest) == (whole_kind, whole_rest) and piece.startswith(part)
-    assert given_before[:-1] == whole.pieces[: max(0, len(given_before) - 1)]
+    for (kind, part, *rest), (whole_kind, segment, *whole_rest) in zip(given_before, whole.segments, strict=False):
+        assert (kind, rest) == (whole_kind, whole_rest) and segment.startswith(part)
+    assert given_before[:-1] == whole.segments[: max(0, len(given_before) - 1)]
 
 
 @pytest.mark.parametrize("family", ["hermes", "mistral", "gemma4", "harmony"])

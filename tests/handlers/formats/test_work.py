@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from handlers.formats.source import Source
+from handlers.formats.scanner import TextScanner
 from tests.handlers.formats.writing import format_of, pieces_of
 
 SIZE = 500
@@ -45,15 +45,15 @@ class Count:
     def __init__(self, monkeypatch):
         self.calls = self.copied = 0
         for name in ("feed", "seek", "slice", "through"):
-            monkeypatch.setattr(Source, name, self.counted(getattr(Source, name)))
+            monkeypatch.setattr(TextScanner, name, self.counted(getattr(TextScanner, name)))
 
     def counted(self, method):
         """Each of these copies the window at most, or what it returns."""
 
-        def call(source, *arguments):
-            before = source._window
-            result = method(source, *arguments)
-            self.copied += len(source._window) if source._window is not before else 0
+        def call(scanner, *arguments):
+            before = scanner._window
+            result = method(scanner, *arguments)
+            self.copied += len(scanner._window) if scanner._window is not before else 0
             self.copied += len(result or "")
             return result
 

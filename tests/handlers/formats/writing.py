@@ -1,4 +1,4 @@
-"""Answers written as models write them, from the terms in which the reader knows them; and what is read of a text."""
+"""Answers written as models write them, from the terms in which the parser knows them; and what is read of a text."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from functools import cache
 from itertools import groupby, pairwise
 
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
-from handlers.formats.pieces import CallArguments, CallStart, Content, Reasoning
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
+from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning
 from handlers.formats.syntax import (
     Format,
     Identifier,
@@ -147,13 +147,13 @@ def _quoted(value, quote, bare=False):
 
 @dataclass
 class Read:
-    """pieces: neighbours of one kind are merged; each is its kind, its text and, of a call, its number and name."""
+    """segments: neighbours of one kind are merged; each is its kind, its text and, of a call, its number and name."""
 
-    pieces: list[tuple]
+    segments: list[tuple]
     spans: list[tuple[int, int]]
 
     def joined(self, kind):
-        return "".join(text for its_kind, text, *_ in self.pieces if its_kind is kind)
+        return "".join(text for its_kind, text, *_ in self.segments if its_kind is kind)
 
     @property
     def content(self):
@@ -167,7 +167,7 @@ class Read:
     def calls(self):
         """Name and text of the arguments of each."""
         texts = {}
-        for kind, text, index, name in self.pieces:
+        for kind, text, index, name in self.segments:
             if kind is CallStart:
                 assert index == len(texts)
                 texts[index] = (name, "")
@@ -181,49 +181,49 @@ class Read:
 
 
 def pieces_of(format, text, cuts=(), tools=TOOLS, opened=False):
-    """(the pieces of each feed and, last, of the end; the reader)."""
-    reader = Reader(format, tools, opened=opened, new_id=lambda index: f"call_{index}")
+    """(the segments of each feed and, last, of the end; the parser)."""
+    parser = OutputParser(format, tools, opened=opened, new_id=lambda index: f"call_{index}")
     bounds = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
-    fed = [reader.feed(text[start:end]) for start, end in pairwise(bounds)]
-    return [*fed, reader.finish()], reader
+    fed = [parser.feed(text[start:end]) for start, end in pairwise(bounds)]
+    return [*fed, parser.finish()], parser
 
 
 def read(format, text, cuts=(), tools=TOOLS, opened=False):
-    fed, reader = pieces_of(format, text, cuts, tools, opened)
-    pieces = [piece for some in fed for piece in some]
-    check_conserved(format, text, pieces, tools, opened)
-    return Read(merged(pieces), reader.reasoning_spans)
+    fed, parser = pieces_of(format, text, cuts, tools, opened)
+    segments = [segment for some in fed for segment in some]
+    check_conserved(format, text, segments, tools, opened)
+    return Read(merged(segments), parser.reasoning_spans)
 
 
-def merged(pieces):
-    described = [_described(piece) for piece in pieces]
+def merged(segments):
+    described = [_described(segment) for segment in segments]
     groups = [(key, list(group)) for key, group in groupby(described, key=lambda of: (of[0], *of[2:]))]
     return [(key[0], "".join(of[1] for of in group), *key[1:]) for key, group in groups]
 
 
-def _described(piece):
-    match piece:
+def _described(segment):
+    match segment:
         case CallStart(index=index, name=name, id=id):
             assert id == f"call_{index}"
             return CallStart, "", index, name
         case CallArguments(index=index, fragment=fragment):
             return CallArguments, fragment, index, None
-    return type(piece), piece.text, None, None
+    return type(segment), segment.text, None, None
 
 
 # Nothing is lost
 
 
-def check_conserved(format, text, pieces, tools, opened):
-    """Pieces are in order, text stands where it says, and between them is nothing but structure."""
+def check_conserved(format, text, segments, tools, opened):
+    """Segments are in order, text stands where it says, and between them is nothing but structure."""
     behind = 0
-    for piece in pieces:
-        assert behind <= piece.start <= piece.end
-        assert _is_structure(format, text[behind : piece.start], tools, at_end=False), text[behind : piece.start]
-        if isinstance(piece, Content | Reasoning):
-            assert text[piece.start : piece.end] == piece.text != ""
-        behind = piece.end
-    broken = bool(pieces) and isinstance(pieces[-1], CallStart | CallArguments)
+    for segment in segments:
+        assert behind <= segment.start <= segment.end
+        assert _is_structure(format, text[behind : segment.start], tools, at_end=False), text[behind : segment.start]
+        if isinstance(segment, Content | Reasoning):
+            assert text[segment.start : segment.end] == segment.text != ""
+        behind = segment.end
+    broken = bool(segments) and isinstance(segments[-1], CallStart | CallArguments)
     assert _is_structure(format, text[behind:], tools, at_end=broken), text[behind:]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backend.request import Admission, TokenEvent
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
 from handlers.formats.syntax import Format
 from handlers.generation.deltas import ChoiceDecoder, decode
 
@@ -45,12 +45,14 @@ HERMES = Format(TOOL_SYNTAXES["hermes"], REASONING_SYNTAXES["think"])
 
 
 def play(fakes, script, choices=1, stop=(), format=PLAIN, tools=(), split=True, **options):
-    def reader():
-        return Reader(format, {name: {"type": "object"} for name in tools}, split=split, new_id=lambda i: f"call_{i}")
+    def parser():
+        return OutputParser(
+            format, {name: {"type": "object"} for name in tools}, split=split, new_id=lambda i: f"call_{i}"
+        )
 
     tokenizer = fakes.Tokenizer()
     decoders = [
-        ChoiceDecoder(i, fakes.Text(stop), tokenizer, reader(), logprobs=True, **options) for i in range(choices)
+        ChoiceDecoder(i, fakes.Text(stop), tokenizer, parser(), logprobs=True, **options) for i in range(choices)
     ]
 
     async def collect():

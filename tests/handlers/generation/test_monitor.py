@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from backend.request import Admission, Prompt, SamplingParams
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
 from handlers.formats.syntax import Format
 from handlers.generation.deltas import Delta
 from handlers.generation.monitor import Monitor
@@ -18,7 +18,7 @@ PLAN = GenerationPlan(
     Prompt((1, 2, 3, 4)),
     SamplingParams(max_tokens=9, end_tokens=()),
     (0, 1),
-    parser=partial(Reader, Format(), {}, new_id=str),
+    parser=partial(OutputParser, Format(), {}, new_id=str),
 )
 DELTAS = [Delta(0, "a", tokens=1), Delta(1, "b", tokens=2), Delta(0, tokens=1, finish_reason="stop"),
           Delta(1, tokens=3, finish_reason="length")]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from backend.grammar import Constraint
 from backend.request import Prompt, SamplingParams
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
 from handlers.formats.syntax import Format
 from handlers.generation.constraint import ConstraintBuilder
 from handlers.generation.output import JSONSchemaForm, OutputRequest, RegexForm, plan_output
@@ -24,7 +24,7 @@ PROMPT = Prompt((72, 105))
 
 
 def plan(seeds=(0,), **fields):
-    return GenerationPlan(PROMPT, SAMPLING, seeds, partial(Reader, Format(), {}, new_id=str), **fields)
+    return GenerationPlan(PROMPT, SAMPLING, seeds, partial(OutputParser, Format(), {}, new_id=str), **fields)
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ async def test_the_deadline_of_whoever_asks_ends_it(fakes):
 
 async def test_reasoning_that_is_not_included_is_still_counted(loaded):
     format = Format(TOOL_SYNTAXES["none"], REASONING_SYNTAXES["think"])
-    parser = partial(Reader, format, {}, opened=True, new_id=str)
+    parser = partial(OutputParser, format, {}, opened=True, new_id=str)
     async with running(GenerationPlan(PROMPT, SAMPLING, (0,), parser, include_reasoning=False), loaded) as deltas:
         found = [delta async for delta in deltas]
     assert [delta.reasoning for delta in found] == [""]

@@ -1,4 +1,4 @@
-"""Text that arrives piece by piece, read as if it were all there: a read that needs more suspends its reader."""
+"""Text that arrives piece by piece, scanned as if it were all there: a read that needs more suspends its parser."""
 
 import re
 from collections.abc import Callable, Generator
@@ -6,17 +6,17 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 Reading = Generator[None, None, _T]
-"""A reader: suspended while it waits for text; its value is what it read."""
+"""A parser as a generator: suspended while it waits for text; its value is what it read."""
 
 _SPACE = re.compile(r"\s*")
 
 
 class Malformed(Exception):
-    """What must come next is not there. The source stands at the fault."""
+    """What must come next is not there. The scanner stands at the fault."""
 
 
-class Source:
-    """Positions are offsets in all the text that was fed.
+class TextScanner:
+    """A position in text of which more may come. Positions are offsets in all the text that was fed.
 
     pos: what is read next. size: how much was fed. ended: nothing more will arrive. starved: a read wanted more then,
     since the last `retry`.

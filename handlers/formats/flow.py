@@ -1,18 +1,20 @@
-"""The reading of one answer: what all flows have in common."""
+"""The parsing of one answer: what all flows have in common."""
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
-from handlers.formats.calls import CallReader
-from handlers.formats.pieces import Content, Reasoning
-from handlers.formats.source import Malformed, Reading, Source
-from handlers.formats.writer import Make, PieceWriter
+from handlers.formats.calls import CallParser
+from handlers.formats.scanner import Malformed, Reading, TextScanner
+from handlers.formats.segments import Content, Reasoning
+from handlers.formats.writer import SegmentFactory, SegmentWriter
 
 
-class Answer(ABC):
-    """Gives a source's text to a writer. A subclass knows what there may be in it besides content: its items.
+class FlowParser(ABC):
+    """Parses answers of one flow, see `Format`: gives a scanner's text to a writer.
+
+    A subclass knows what there may be in it besides content: its items.
 
     first: the characters with which an item may begin anywhere. hold_space: white space before one is structure.
     opening: other items, or white space that is structure, may open the answer. split: reasoning is told apart, else it
@@ -22,9 +24,16 @@ class Answer(ABC):
     split = True
 
     def __init__(
-        self, source: Source, writer: PieceWriter, calls: CallReader, *, first: str, hold_space: bool, opening: bool
+        self,
+        scanner: TextScanner,
+        writer: SegmentWriter,
+        calls: CallParser,
+        *,
+        first: str,
+        hold_space: bool,
+        opening: bool,
     ) -> None:
-        self._source, self._writer, self._calls = source, writer, calls
+        self._scanner, self._writer, self._calls = scanner, writer, calls
         self._plain = _run_without(first, space=hold_space)
         self._opening = opening  # still: nothing but white space and reasoning so far
         self._last: Literal["content", "reasoning", "other"] = "content"
@@ -33,7 +42,7 @@ class Answer(ABC):
 
     @property
     def reasoning_spans(self) -> list[tuple[int, int]]:
-        now = [] if self._reasoning_from is None else [(self._reasoning_from, self._source.size)]
+        now = [] if self._reasoning_from is None else [(self._reasoning_from, self._scanner.size)]
         return [*self._spans, *now]
 
     @abstractmethod
@@ -44,19 +53,19 @@ class Answer(ABC):
         """Reads the answer to its end. closes: what ends the reasoning in which it begins, nothing if it does not."""
         if closes:
             yield from self.reasoning(closes)
-        while (yield from self._source.next()):
-            if self._last == "content" and not self._opening and self._source.skim(self._plain):
-                self._writer.text(self._source.pos)
+        while (yield from self._scanner.next()):
+            if self._last == "content" and not self._opening and self._scanner.skim(self._plain):
+                self._writer.text(self._scanner.pos)
                 continue
-            yield from self._source.space()
-            if (yield from self._source.next()) and not (yield from self.item()):
-                self._content(self._source.pos + 1)
+            yield from self._scanner.space()
+            if (yield from self._scanner.next()) and not (yield from self.item()):
+                self._content(self._scanner.pos + 1)
         if self._last == "content":
-            self._writer.text(self._source.size)
+            self._writer.text(self._scanner.size)
 
     def reasoning(self, closes: tuple[str, ...]) -> Reading[None]:
         """Reads reasoning, from behind what opens it to behind what closes it."""
-        self._reasoning_from = start = self._source.pos
+        self._reasoning_from = start = self._scanner.pos
         if self.split:
             end = yield from self.marked(Reasoning, closes, strip=True)
         else:
@@ -64,7 +73,7 @@ class Answer(ABC):
         self._spans.append((start, end))
         self._reasoning_from, self._last = None, "reasoning" if self.split else "content"
 
-    def marked(self, make: Make, closes: tuple[str, ...], *, strip: bool, keep: bool = False) -> Reading[int]:
+    def marked(self, make: SegmentFactory, closes: tuple[str, ...], *, strip: bool, keep: bool = False) -> Reading[int]:
         """Reads text of one kind, to behind what closes it or to the end of all; gives where the text ended.
 
         What was read before is structure, and so are the markers, unless `keep`. strip: so is white space next to them.
@@ -73,39 +82,39 @@ class Answer(ABC):
         plain = _run_without("".join(close[0] for close in closes), space=strip)
         self._writer.become(make)
         if strip:
-            yield from self._source.space()
-        settle(self._source.pos)
-        end = self._source.pos
-        while (yield from self._source.next()):
-            if not self._source.skim(plain):
+            yield from self._scanner.space()
+        settle(self._scanner.pos)
+        end = self._scanner.pos
+        while (yield from self._scanner.next()):
+            if not self._scanner.skim(plain):
                 if strip:
-                    yield from self._source.space()
-                end = self._source.pos
-                if (yield from self._source.first(closes)):
+                    yield from self._scanner.space()
+                end = self._scanner.pos
+                if (yield from self._scanner.first(closes)):
                     break
-                self._source.skip(min(1, self._source.size - end))
-            end = self._source.pos
+                self._scanner.skip(min(1, self._scanner.size - end))
+            end = self._scanner.pos
             self._writer.text(end)
         self._writer.become(Content)
-        settle(self._source.pos)
+        settle(self._scanner.pos)
         return end
 
     def attempt(self, *readings: Callable[[], Reading[None]]) -> Reading[bool]:
         """Does the first of these that is not malformed. If all are, the text that they read is content."""
-        start = fault = self._source.pos
+        start = fault = self._scanner.pos
         for reading in readings:
             count = self._calls.count
             try:
                 yield from reading()
             except Malformed:
                 if self._calls.count == count:
-                    fault = max(fault, self._source.pos)
-                    self._source.retry(start)
+                    fault = max(fault, self._scanner.pos)
+                    self._scanner.retry(start)
                     continue
                 self._drop_rest_of_call()
             self._opening = False
             return True
-        read = self._source.slice(start, fault).rstrip()  # the space is before whatever comes now
+        read = self._scanner.slice(start, fault).rstrip()  # the space is before whatever comes now
         if read:
             self._content(start + len(read))
         return read != ""
@@ -117,14 +126,14 @@ class Answer(ABC):
 
     def _drop_rest_of_call(self) -> None:
         """Of a call that was given and is broken: what could be read of it, all if the text ended inside it."""
-        self._source.seek(self._source.size if self._source.starved else self._source.pos)
-        self._writer.skip(self._source.pos)
+        self._scanner.seek(self._scanner.size if self._scanner.starved else self._scanner.pos)
+        self._writer.skip(self._scanner.pos)
         self._last = "other"
 
     def _content(self, until: int) -> None:
         if self._last == "reasoning":
-            self._writer.skip(self._source.pos)
-        self._source.seek(until)
+            self._writer.skip(self._scanner.pos)
+        self._scanner.seek(until)
         self._writer.text(until)
         self._opening, self._last = False, "content"
 

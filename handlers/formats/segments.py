@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A piece and where in the text that was fed it comes from: characters `start` to `end`, in ascending order.
+class Segment:
+    """A segment and where in the text that was fed it comes from: characters `start` to `end`, in ascending order.
 
-    What is part of no piece was structure: markers, the white space around them, the names of fields.
+    What is part of no segment was structure: markers, the white space around them, the names of fields.
     """
 
     start: int
@@ -15,17 +15,17 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Content(Piece):
+class Content(Segment):
     text: str
 
 
 @dataclass(frozen=True)
-class Reasoning(Piece):
+class Reasoning(Segment):
     text: str
 
 
 @dataclass(frozen=True)
-class CallStart(Piece):
+class CallStart(Segment):
     """A call begins: `index` counts the calls of this answer from 0."""
 
     index: int
@@ -34,7 +34,7 @@ class CallStart(Piece):
 
 
 @dataclass(frozen=True)
-class CallArguments(Piece):
+class CallArguments(Segment):
     """More of the arguments' JSON text of call `index`."""
 
     index: int

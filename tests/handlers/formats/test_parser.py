@@ -1,12 +1,12 @@
-"""The reader by example: white space, what is no call, faults, and the order of things."""
+"""The parser by example: white space, what is no call, faults, and the order of things."""
 
 import json
 
 import pytest
 
 from handlers.formats.families import TOOL_SYNTAXES
-from handlers.formats.pieces import CallArguments, CallStart, Content, Reasoning
-from handlers.formats.reader import Reader
+from handlers.formats.parser import OutputParser
+from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning
 from handlers.formats.syntax import Format
 from tests.handlers.formats.writing import format_of, pieces_of, read
 
@@ -149,10 +149,10 @@ def test_a_fault_that_was_first_read_as_part_of_something_unfinished():
 )
 def test_forms_of_a_json_call(text, arguments):
     fed, _ = pieces_of(format_of("hermes"), f"<tool_call>{text}</tool_call>")
-    start, *rest = [piece for pieces in fed for piece in pieces]
+    start, *rest = [segment for segments in fed for segment in segments]
     assert isinstance(start, CallStart) and start.name == "get"
-    assert "".join(piece.fragment for piece in rest) == arguments
-    "".join(piece.fragment for piece in rest).encode()
+    assert "".join(segment.fragment for segment in rest) == arguments
+    "".join(segment.fragment for segment in rest).encode()
 
 
 @pytest.mark.parametrize(
@@ -236,15 +236,15 @@ def test_channels_without_reasoning_leave_it_in_the_text():
 
 
 def test_pieces_say_where_they_stood_and_calls_are_numbered():
-    reader = Reader(format_of("hermes"), {"get": {}}, new_id="call_{}".format)
-    assert reader.feed("<think> a") == [Reasoning(8, 9, "a")]
-    assert reader.reasoning_spans == [(7, 9)]
-    assert reader.feed("b\n</think>c") == [Reasoning(9, 10, "b"), Content(19, 20, "c")]
-    assert reader.reasoning_spans == [(7, 11)]
-    assert reader.feed('<tool_call>{"name": "get", "arguments"') == []
-    assert reader.feed(': {"a') == [CallStart(40, 45, 0, "call_0", "get"), CallArguments(60, 63, 0, '{"a')]
-    assert reader.feed('": 1}}</tool_call><') == [CallArguments(63, 68, 0, '": 1}')]
-    assert reader.finish() == [Content(81, 82, "<")]
+    parser = OutputParser(format_of("hermes"), {"get": {}}, new_id="call_{}".format)
+    assert parser.feed("<think> a") == [Reasoning(8, 9, "a")]
+    assert parser.reasoning_spans == [(7, 9)]
+    assert parser.feed("b\n</think>c") == [Reasoning(9, 10, "b"), Content(19, 20, "c")]
+    assert parser.reasoning_spans == [(7, 11)]
+    assert parser.feed('<tool_call>{"name": "get", "arguments"') == []
+    assert parser.feed(': {"a') == [CallStart(40, 45, 0, "call_0", "get"), CallArguments(60, 63, 0, '{"a')]
+    assert parser.feed('": 1}}</tool_call><') == [CallArguments(63, 68, 0, '": 1}')]
+    assert parser.finish() == [Content(81, 82, "<")]
 
 
 def test_an_exotic_name_is_read_to_its_end():
@@ -256,9 +256,9 @@ def test_an_exotic_name_is_read_to_its_end():
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_nothing_at_all(opened):
-    reader = Reader(format_of("hermes"), {}, opened=opened, new_id=str)
-    assert reader.feed("") == reader.finish() == []
-    assert reader.reasoning_spans == ([(0, 0)] if opened else [])
+    parser = OutputParser(format_of("hermes"), {}, opened=opened, new_id=str)
+    assert parser.feed("") == parser.finish() == []
+    assert parser.reasoning_spans == ([(0, 0)] if opened else [])
 
 
 def test_a_deep_answer_is_no_danger():

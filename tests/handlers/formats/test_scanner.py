@@ -1,4 +1,4 @@
-"""A source reads pieces as if they were one text, and can go back to what is still needed."""
+"""A scanner reads pieces as if they were one text, and can go back to what is still needed."""
 
 import re
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.formats.source import Malformed, Source
+from handlers.formats.scanner import Malformed, TextScanner
 
 CLASS = re.compile("[ab]+")
 TEXT = st.text(alphabet="ab<|>", max_size=20)
@@ -18,28 +18,28 @@ READS = st.lists(
 
 def perform(reads, pieces):
     """(what each read gave and where it stopped; all of the text from where the last step back went)"""
-    source, found = Source(), []
+    scanner, found = TextScanner(), []
 
     def reading():
         start = 0
         for name, *arguments in reads:
             if name == "back":
-                found.append(source.slice(start, source.pos))
-                source.seek(start)
+                found.append(scanner.slice(start, scanner.pos))
+                scanner.seek(start)
                 continue
-            start = source.pos
-            source.forget(start)
+            start = scanner.pos
+            scanner.forget(start)
             try:
-                found.append(((yield from getattr(source, name)(*arguments)), source.pos))
+                found.append(((yield from getattr(scanner, name)(*arguments)), scanner.pos))
             except Malformed:
-                found.append(source.pos)
+                found.append(scanner.pos)
 
     running = reading()
     next(running, None)
     for piece in pieces:
-        source.feed(piece)
+        scanner.feed(piece)
         next(running, None)
-    source.ended = True
+    scanner.ended = True
     next(running, None)
     assert next(running, "done") == "done"
     return found
