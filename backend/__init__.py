@@ -1,1 +1,62 @@
-"""The engine: loads a model, decodes batches of rows on the device. Knows nothing of HTTP or OpenAPI."""
+"""The engine: prompts with their parameters in, tokens out. Nothing here knows of HTTP.
+
+What a server needs of it is exported here, constraints by `backend.grammar`. A name is loaded when it is first asked
+for, so that the processes that compile grammars, and `jaxchat --help`, do without JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backend.engine.engine import Engine, Generation
+    from backend.engine.stats import EngineStats
+    from backend.load import LoadOptions, load_engine, resolve_folder
+    from backend.request import (
+        Admission,
+        EngineFailed,
+        FinishReason,
+        Prompt,
+        QueueFull,
+        ReasoningLimit,
+        Request,
+        RequestFailed,
+        SamplingParams,
+        Span,
+        TokenEvent,
+    )
+
+__all__ = [
+    "Admission",
+    "Engine",
+    "EngineFailed",
+    "EngineStats",
+    "FinishReason",
+    "Generation",
+    "LoadOptions",
+    "Prompt",
+    "QueueFull",
+    "ReasoningLimit",
+    "Request",
+    "RequestFailed",
+    "SamplingParams",
+    "Span",
+    "TokenEvent",
+    "load_engine",
+    "resolve_folder",
+]
+
+_MODULES = {
+    "Engine": "backend.engine.engine",
+    "Generation": "backend.engine.engine",
+    "EngineStats": "backend.engine.stats",
+    "LoadOptions": "backend.load",
+    "load_engine": "backend.load",
+    "resolve_folder": "backend.load",
+}
+"""Where a name is defined, if not in backend.request."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, "backend.request")), name)

@@ -77,7 +77,7 @@ class SequenceState:
         return len(self.request.prompt)
 
     @property
-    def num_output(self) -> int:
+    def num_output_tokens(self) -> int:
         """Tokens drawn so far."""
         return len(self.tokens) - self.num_prompt
 

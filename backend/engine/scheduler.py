@@ -137,7 +137,7 @@ class Scheduler:
             return self.cache.can_allocate(self._config.pages_for(sequence.max_positions))
         holders = self._holders()
         decoding = sum(holder.decoding for holder in holders)
-        if any(holder.parent is sequence.parent for holder in holders) and not sequence.num_output:
+        if any(holder.parent is sequence.parent for holder in holders) and not sequence.num_output_tokens:
             return self.cache.can_allocate(2 + decoding)
         self.cache.match_prefix(sequence)
         if self.cache.can_allocate(self.cache.missing(sequence, len(sequence.tokens)) + decoding):
@@ -231,7 +231,12 @@ class Scheduler:
 
     def _sibling_with_prompt(self, sequence: SequenceState) -> SequenceState | None:
         """One that holds the whole prompt, where the sequence is still without it."""
-        if sequence not in self._rows or sequence.num_uncomputed == 0 or sequence.decoding or sequence.num_output:
+        if (
+            sequence not in self._rows
+            or sequence.num_uncomputed == 0
+            or sequence.decoding
+            or sequence.num_output_tokens
+        ):
             return None
         filled = sequence.num_prompt - 1
         siblings = (holder for holder in self._rows if holder is not None and holder.parent is sequence.parent)
@@ -270,8 +275,8 @@ class Scheduler:
         waiting: set[RequestState] = set()
         work = []
         for sequence in self._holders():
-            first = bool(sequence.num_output) or sequence.parent not in waiting
-            if not sequence.num_output:
+            first = bool(sequence.num_output_tokens) or sequence.parent not in waiting
+            if not sequence.num_output_tokens:
                 waiting.add(sequence.parent)
             if first and sequence.num_uncomputed:
                 work.append(sequence)

@@ -29,14 +29,14 @@ class RowState:
     """The rows apart from their keys and values. On the host: one row, without the leading axis.
 
     token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
-    num_output: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
+    num_output_tokens: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
     logprobs: bool [B], wants log-probabilities.
     in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
     """
 
     token: jax.Array
     position: jax.Array
-    num_output: jax.Array
+    num_output_tokens: jax.Array
     done: jax.Array
     logprobs: jax.Array
     in_prompt: jax.Array
@@ -80,7 +80,7 @@ def init_state(
 ) -> DecodeState:
     """An empty state: every row is done."""
     rows, words = sizes.rows, vocabulary.words
-    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output")}
+    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output_tokens")}
     return DecodeState(
         cache=backend.init_cache(sizes.pages),
         rows=RowState(
@@ -109,7 +109,7 @@ def first_row_state(
     values: dict[str, Any] = {
         "token": np.asarray(output[-1] if output else prompt[-1], np.int32),
         "position": np.asarray(len(prompt) + len(output) - 1, np.int32),
-        "num_output": np.asarray(len(output), np.int32),
+        "num_output_tokens": np.asarray(len(output), np.int32),
         "done": np.asarray(False),
         "logprobs": np.asarray(request.top_logprobs is not None),
         "in_prompt": in_prompt,

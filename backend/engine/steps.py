@@ -97,7 +97,7 @@ def decode(
         logits = decoder.logits(hidden[:, 0])
         masks, bits = grammars.allowed_tokens(cells, vocabulary, masks, rows.grammar, running)
         masked = (rows.grammar.constrained, lambda x: grammars.apply_mask(x, bits))
-        history = TokenHistory(running, rows.in_prompt, rows.output_counts, rows.num_output)
+        history = TokenHistory(running, rows.in_prompt, rows.output_counts, rows.num_output_tokens)
         tokens = sample(logits, rows.params, history, rows.position + 1, masked)
         rows, block = accept(
             cells, vocabulary, rows, block, tokens[:, None], running.astype(jnp.int32), logits[:, None]
@@ -137,15 +137,15 @@ def _advance(
 ) -> RowState:
     """The rows after tokens int32 [B] where `accepted`."""
     index = jnp.arange(tokens.size)
-    num_output = rows.num_output + accepted
+    num_output_tokens = rows.num_output_tokens + accepted
     is_end = rows.params.is_end[index, tokens]
     grammar = grammars.advance(cells, vocabulary, rows.grammar, accepted & ~is_end, tokens)
-    ended = is_end | (num_output >= rows.params.max_tokens) | grammars.finished(cells, grammar)
+    ended = is_end | (num_output_tokens >= rows.params.max_tokens) | grammars.finished(cells, grammar)
     return replace(
         rows,
         token=jnp.where(accepted, tokens, rows.token),
         position=rows.position + accepted,
-        num_output=num_output,
+        num_output_tokens=num_output_tokens,
         done=rows.done | (accepted & ended),
         output_counts=rows.output_counts.at[index, tokens].add(accepted.astype(jnp.int32)),
         grammar=grammar,

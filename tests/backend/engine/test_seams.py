@@ -184,7 +184,7 @@ def test_a_step_may_give_a_row_none_one_or_several_tokens(small, limits, counts,
         whole, count = [token for token, _ in given_], int(block.count[row])
         assert block.tokens[row, :count].tolist() == whole
         assert not block.tokens[row, count:].any()
-        assert int(state.num_output[row]) == count == int(state.position[row])
+        assert int(state.num_output_tokens[row]) == count == int(state.position[row])
         assert bool(state.done[row]) == (count == limits[row] or 0 in whole)
         np.testing.assert_array_equal(state.output_counts[row], np.bincount(whole, minlength=VOCAB))
         for i, (token, scores_) in enumerate(given_):
