@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfi
 from handlers.app import create_app
 from handlers.formats.detect import named
 from handlers.metrics import serve_metrics
-from handlers.server import Server, leave, listen, url
-from handlers.service import Loaded, Service
+from handlers.server import Server, exit_at_once, listen, url
+from handlers.service import LoadedModel, Service
 from handlers.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Serve(ServeSettings):
             server.run(sockets=[listener])
         status = 0 if service.reason is None else 1
         if service.loading:
-            leave(status)
+            exit_at_once(status)
         sys.exit(status)
 
 
@@ -92,7 +92,7 @@ def usage_error(message: str) -> int:
     return 2
 
 
-def load_or_stop(settings: ServeSettings, server: Server) -> Loaded:
+def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
     """`load`; a server that cannot load its model stops."""
     try:
         return load(settings)
@@ -101,7 +101,7 @@ def load_or_stop(settings: ServeSettings, server: Server) -> Loaded:
         raise
 
 
-def load(settings: ServeSettings) -> Loaded:
+def load(settings: ServeSettings) -> LoadedModel:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
     # Importing these takes seconds, during which the port already answers.
     from backend.grammar import Compiler
@@ -131,7 +131,7 @@ def load(settings: ServeSettings) -> Loaded:
     except BaseException:
         compiler.close()
         raise
-    return Loaded(engine, tokenizer, compiler, format, settings.parse_reasoning)
+    return LoadedModel(engine, tokenizer, compiler, format, settings.parse_reasoning)
 
 
 def allow_many_connections() -> None:

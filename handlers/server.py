@@ -117,10 +117,10 @@ class Server(uvicorn.Server):
     async def _end(self, name: str) -> None:
         await self._interrupt(f"{name} again")
         await asyncio.sleep(0.1)  # what was written last is sent by the loop's next turns
-        leave(1)
+        exit_at_once(1)
 
 
-def leave(status: int) -> None:
+def exit_at_once(status: int) -> None:
     """Ends the process without waiting for its threads: one that computes cannot be interrupted.
 
     The interpreter's own end would wait for some of them, and abort on others that run in compiled code.

@@ -14,7 +14,7 @@ from backend.grammar import Constraint, Grammar, Marker
 from backend.request import Admission, Request, TokenEvent
 from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
-from handlers.http.lifecycle import Requests
+from handlers.http.lifecycle import ActiveRequests
 from handlers.metrics import Metrics
 from handlers.text.template import FieldPlace
 
@@ -49,15 +49,15 @@ class Engine(Protocol):
     """Draws tokens.
 
     context_length: positions, prompt included. max_choices: largest `n` of one request.
-    failure: why it can never draw again, None while it can. unconstrainable: why no grammar can be enforced with this
-    model, None where it can.
+    failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
+    enforced with this model, None where it can.
     """
 
     context_length: int
     vocab_size: int
     max_choices: int
     failure: str | None
-    unconstrainable: str | None
+    constraint_unsupported_reason: str | None
 
     def submit(self, request: Request) -> Generation:
         """Queues a request; raises backend.request.QueueFull or EngineFailed."""
@@ -80,7 +80,7 @@ class Compiler(Protocol):
     def close(self) -> None: ...
 
 
-class TextStream(Protocol):
+class IncrementalDetokenizer(Protocol):
     """The text of one choice, token by token. read: characters so far, those held back included."""
 
     read: int
@@ -127,7 +127,9 @@ class ChatTokenizer(Protocol):
         """
         ...
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
+    def detokenizer(
+        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()
+    ) -> IncrementalDetokenizer:
         """markers: texts in which special tokens are shown."""
         ...
 
@@ -139,7 +141,7 @@ class ChatTokenizer(Protocol):
         """Tokens that write this very text; raises ValueError where there are none."""
         ...
 
-    def tail(self, prompt: Sequence[int], tokens: int) -> str:
+    def decode_tail(self, prompt: Sequence[int], tokens: int) -> str:
         """The text of the last tokens of a prompt, special ones included."""
         ...
 
@@ -151,7 +153,7 @@ class ChatTokenizer(Protocol):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model that can answer. format: how it writes calls and reasoning. parse_reasoning: unless a request says it."""
 
     engine: Engine
@@ -176,19 +178,19 @@ class Service:
     """
 
     def __init__(
-        self, load: Callable[[], Loaded], model_names: Sequence[str], request_timeout: float | None = None
+        self, load: Callable[[], LoadedModel], model_names: Sequence[str], request_timeout: float | None = None
     ) -> None:
         if not model_names:
             raise ValueError("a service needs at least one model name")
         self.model_names = tuple(model_names)
         self.request_timeout = request_timeout
-        self.requests = Requests()
+        self.requests = ActiveRequests()
         self.metrics = Metrics(self.engine_stats)
         self.created = int(time.time())
         self._status: Status = "loading"
         self._reason: str | None = None
         self._load = load
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedModel | None = None
         self._lock = threading.Lock()
         # A daemon: a server that is stopped while loading need not wait for it.
         self._loader = threading.Thread(target=self._run_load, name="load", daemon=True)
@@ -209,7 +211,7 @@ class Service:
         return self._reason if self._loaded is None else self._loaded.engine.failure
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """The model; raises APIError 503 unless the status is "ready"."""
         if self.status != "ready" or self._loaded is None:
             raise self.unavailable()
@@ -265,7 +267,7 @@ class Service:
         else:
             self._finish("ready", loaded)
 
-    def _finish(self, status: Status, loaded: Loaded | None = None, reason: str | None = None) -> None:
+    def _finish(self, status: Status, loaded: LoadedModel | None = None, reason: str | None = None) -> None:
         with self._lock:
             draining = self._status == "draining"
             if not draining:

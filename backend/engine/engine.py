@@ -25,14 +25,15 @@ Sink = Callable[[list[TokenEvent] | End], None]
 class Engine:
     """Decodes requests in one thread of its own. `submit` and `generate` may be called from any thread.
 
-    failure: why it can never draw again. unconstrainable: why no grammar can be enforced; None where one can.
+    failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
+    enforced with this model, None where one can.
     """
 
     def __init__(self, runner: ModelRunner) -> None:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.rows
         self.failure: str | None = None
-        self.unconstrainable = _why_unconstrainable(runner.missing_bytes)
+        self.constraint_unsupported_reason = _why_unconstrainable(runner.missing_bytes)
         self._config = runner.config
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[RequestState, Sink] = {}

@@ -23,7 +23,7 @@ from backend.request import Admission, Request, TokenEvent
 from benchmarks.serving.models import BUNDLED
 from handlers.app import create_app
 from handlers.formats.syntax import Format
-from handlers.service import Loaded, Service
+from handlers.service import LoadedModel, Service
 from handlers.text.tokenizer import ChatTokenizer
 
 LETTER = 97
@@ -52,7 +52,7 @@ class StubEngine:
     """Draws without a model."""
 
     context_length, vocab_size, max_choices = 4096, 1536, 16
-    failure, unconstrainable = None, "it has no model"
+    failure, constraint_unsupported_reason = None, "it has no model"
 
     def submit(self, request: Request) -> StubGeneration:
         return StubGeneration(request)
@@ -79,7 +79,7 @@ class StubTokenizer:
     def template_shows(self, place: str, name: str) -> bool:
         return False
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
+    def detokenizer(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
         return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 
     def spell(self, text: str) -> Marker:
@@ -95,7 +95,7 @@ class StubTokenizer:
 def ours(tokenizer: Any) -> Any:
     """Our application over the stub engine."""
     compiler = SimpleNamespace(close=lambda: None)
-    return create_app(Service(lambda: Loaded(StubEngine(), tokenizer, compiler, tokenizer.format), ["stub"]))
+    return create_app(Service(lambda: LoadedModel(StubEngine(), tokenizer, compiler, tokenizer.format), ["stub"]))
 
 
 def bare(file: Path) -> Starlette:

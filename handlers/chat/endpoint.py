@@ -20,8 +20,8 @@ from handlers.http.deadline import Deadline
 from handlers.http.errors import invalid
 from handlers.http.sse import EventStream
 from handlers.http.validation import JSONBody
-from handlers.metrics.tally import Tally
-from handlers.service import Loaded, current_service
+from handlers.metrics.request import RequestMetrics
+from handlers.service import LoadedModel, current_service
 
 
 async def complete_chat(json_body: JSONBody) -> Response:
@@ -34,9 +34,9 @@ async def complete_chat(json_body: JSONBody) -> Response:
     model = service.resolve_model(body.model)
     check_request(body, loaded)
     deadline = Deadline(service.request_timeout)
-    with service.metrics.tally(body.n or 1) as tally:
+    with service.metrics.request(body.n or 1) as request_metrics:
         chat = Chat(json_body, body, model, loaded)
-        return await while_connected(answer(chat, tally, deadline))
+        return await while_connected(answer(chat, request_metrics, deadline))
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Chat:
     json_body: JSONBody
     body: ContainerChatCompletionBody
     model: str
-    loaded: Loaded
+    loaded: LoadedModel
 
 
-async def answer(chat: Chat, tally: Tally, deadline: Deadline) -> Response:
+async def answer(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline) -> Response:
     """The whole answer, or the stream of it that is about to begin. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
         plan, output = await plan_chat(chat.body, chat.json_body.take_text(), chat.loaded)
-    running = await start(plan, chat.loaded, tally, deadline)
+    running = await start(plan, chat.loaded, request_metrics, deadline)
     completion = describe(chat, plan, output)
     relaxed = () if plan.constraint is None else plan.constraint.relaxed
     headers = ignored_header(chat.json_body.value, chat.body, chat.loaded, output, relaxed)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from generated.models import AssistantMessage, ContainerChatCompletionBody, ResponseFormatJsonSchema
 from handlers.chat.output import may_call
 from handlers.generation.output import OutputPlan
-from handlers.service import ChatTokenizer, Loaded
+from handlers.service import ChatTokenizer, LoadedModel
 
 HEADER = "x-ignored-parameters"
 LONGEST_HEADER = 1024
@@ -19,7 +19,7 @@ MORE = "..."
 def ignored_header(
     value: dict[str, Any],
     body: ContainerChatCompletionBody,
-    loaded: Loaded,
+    loaded: LoadedModel,
     output: OutputPlan,
     relaxed: Iterable[str] = (),
 ) -> dict[str, str]:
@@ -46,7 +46,7 @@ def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
             yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
 
 
-def unused_parameters(body: ContainerChatCompletionBody, loaded: Loaded, output: OutputPlan) -> Iterator[str]:
+def unused_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
     """Known parameters that would change the answer, and do not."""
     if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"

@@ -14,12 +14,12 @@ from generated.models import (
 from handlers.chat.output import must_call, reasoning_budget, wants_form
 from handlers.chat.turns import check_turns
 from handlers.http.errors import invalid
-from handlers.service import Engine, Loaded
+from handlers.service import Engine, LoadedModel
 
 MOST_TOOLS = 128
 
 
-def check_request(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
+def check_request(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
     """Everything that can be said before the prompt is known."""
     engine = loaded.engine
     _check_messages(body)
@@ -104,7 +104,7 @@ def _check_tools(body: ContainerChatCompletionBody) -> None:
             raise invalid(message, f"tools.{i}.function.name")
 
 
-def _check_tool_choice(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
+def _check_tool_choice(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
     choice, names = body.tool_choice, [tool.function.name for tool in body.tools or []]
     if not must_call(body):
         return
@@ -115,22 +115,24 @@ def _check_tool_choice(body: ContainerChatCompletionBody, loaded: Loaded) -> Non
             f"tool_choice names the function {choice.function.name!r}, but tools has {', '.join(names)}",
             "tool_choice.function.name",
         )
-    reason = loaded.engine.unconstrainable
+    reason = loaded.engine.constraint_unsupported_reason
     if reason is None and not loaded.format.tools:
         reason = "its chat template shows no form of tool calls that is known; --tool-format can name one"
     if reason is not None:
         raise invalid(f'a tool call cannot be enforced with this model: {reason}; use "auto" or "none"', "tool_choice")
 
 
-def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: Loaded) -> None:
-    reason, reasons = loaded.engine.unconstrainable, loaded.format.reasoning is not None
+def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
+    reason, reasons = loaded.engine.constraint_unsupported_reason, loaded.format.reasoning is not None
     if reasons and reasoning_budget(body) is not None and reason is not None:
         raise invalid(f"reasoning_budget cannot be enforced with this model: {reason}", "reasoning_budget")
 
 
 def _check_response_format(body: ContainerChatCompletionBody, engine: Engine) -> None:
-    if wants_form(body) and engine.unconstrainable is not None:
-        message = f"response_format cannot be enforced with this model: {engine.unconstrainable}; use 'text'"
+    if wants_form(body) and engine.constraint_unsupported_reason is not None:
+        message = (
+            f"response_format cannot be enforced with this model: {engine.constraint_unsupported_reason}; use 'text'"
+        )
         raise invalid(message, "response_format.type")
 
 

@@ -15,14 +15,14 @@ from handlers.generation.constraint import ConstraintBuilder
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
 from handlers.http.errors import invalid
-from handlers.service import ChatTokenizer, Loaded
+from handlers.service import ChatTokenizer, LoadedModel
 from handlers.text.template import PromptError
 
 ALPHANUMERICS = string.ascii_letters + string.digits
 
 
 async def plan_chat(
-    body: ContainerChatCompletionBody, text: bytes, loaded: Loaded
+    body: ContainerChatCompletionBody, text: bytes, loaded: LoadedModel
 ) -> tuple[GenerationPlan, OutputPlan]:
     """The plan of a valid body, and what could be done of what it asks of the answers' form.
 

@@ -4,7 +4,7 @@ import re
 
 _STRING = re.compile(r'[^"\\]*')
 _SPACE = re.compile(r"[ \t\n\r]*")
-_WORDS = {"t": "true", "f": "false", "n": "null"}
+_LITERALS = {"t": "true", "f": "false", "n": "null"}
 _DIGITS = "0123456789"
 # Number states: the characters that lead from each to the next. A number may end in the upper-case ones.
 _NUMBER: dict[str, dict[str, str]] = {
@@ -29,7 +29,7 @@ class JsonText:
         self.done = self.failed = False
         self._stack: list[str] = []
         self._expect = "value"
-        self._rest = ""  # of a word or an escape; the state of a number
+        self._rest = ""  # of a literal or an escape; the state of a number
 
     @property
     def expects_key(self) -> bool:
@@ -57,8 +57,8 @@ class JsonText:
             self._expect = "first_key" if char == "{" else "first_item"
         elif char == '"':
             self._expect = "string"
-        elif char in _WORDS:
-            self._expect, self._rest = "word", _WORDS[char][1:]
+        elif char in _LITERALS:
+            self._expect, self._rest = "literal", _LITERALS[char][1:]
         elif char == "-" or char in _DIGITS:
             self._expect, self._rest = "number", "sign" if char == "-" else _NUMBER["sign"][char]
         else:
@@ -128,7 +128,7 @@ class JsonText:
 
     _in_key_string_escape = _in_string_escape
 
-    def _in_word(self, text: str, pos: int) -> int:
+    def _in_literal(self, text: str, pos: int) -> int:
         if text[pos] != self._rest[0]:
             return self._fail(pos)
         self._rest = self._rest[1:]

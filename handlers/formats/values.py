@@ -12,7 +12,7 @@ _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", type(No
 _ANY = frozenset([*_TYPES.values(), "number"])
 _TEXT = frozenset({"string"})
 # Templates that write booleans with Jinja's `string` filter teach models these.
-_PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
+_PYTHON_LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
 class ArgumentValues:
@@ -36,8 +36,8 @@ class ArgumentValues:
         try:
             value = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
-            word = _PYTHON_WORDS.get(text) if "string" not in types else None
-            return word or to_json(text)
+            literal = _PYTHON_LITERALS.get(text) if "string" not in types else None
+            return literal or to_json(text)
         if is_text is None and "string" in types and not self._admits(key, value):
             return to_json(text)
         return text.strip()

@@ -8,7 +8,7 @@ from backend.request import TokenEvent
 from handlers.formats.parser import OutputParser
 from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning, Segment
 from handlers.generation.logprobs import TokenLogprob, token_logprob
-from handlers.service import ChatTokenizer, Generation, TextStream
+from handlers.service import ChatTokenizer, Generation, IncrementalDetokenizer
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 
@@ -54,7 +54,7 @@ class ChoiceDecoder:
     def __init__(
         self,
         choice: int,
-        text: TextStream,
+        text: IncrementalDetokenizer,
         tokenizer: ChatTokenizer,
         parser: OutputParser,
         *,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from handlers.generation.deltas import Delta
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
-from handlers.metrics.tally import Tally, failure_of
+from handlers.metrics.request import RequestMetrics, failure_of
 from handlers.service import Generation
 
 
@@ -15,9 +15,11 @@ class Monitor:
     The deadline ends it also while nobody reads its deltas, as with a client that stalls.
     """
 
-    def __init__(self, plan: GenerationPlan, generation: Generation, tally: Tally, deadline: Deadline) -> None:
+    def __init__(
+        self, plan: GenerationPlan, generation: Generation, request_metrics: RequestMetrics, deadline: Deadline
+    ) -> None:
         self._plan, self._generation = plan, generation
-        self._tally, self._deadline = tally, deadline
+        self._metrics, self._deadline = request_metrics, deadline
         self._stop_clock = deadline.call(self._expire)
 
     async def deltas(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
@@ -31,22 +33,22 @@ class Monitor:
                 tokens[delta.choice] += delta.tokens
                 yield delta
         except Exception as error:
-            self._tally.failed(failure_of(error))
+            self._metrics.failed(failure_of(error))
             raise
-        self._tally.answered(tokens)
+        self._metrics.answered(tokens)
 
     async def aclose(self) -> None:
         """Frees what the request holds; one whose answer is not complete was left by its client."""
         self._stop_clock()
-        self._tally.failed("cancel")
+        self._metrics.failed("cancel")
         await self._generation.aclose()
 
     def _start(self) -> None:
         admission = self._generation.admission
         assert admission is not None, "a delta came before its request was admitted"
-        self._tally.started(admission, len(self._plan.prompt))
+        self._metrics.started(admission, len(self._plan.prompt))
 
     def _expire(self) -> None:
-        self._tally.failed("timeout")
+        self._metrics.failed("timeout")
         for choice in range(len(self._plan.seeds)):
             self._generation.cancel(choice)

@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers.formats.enforce import Spell, Tool
 from handlers.formats.syntax import Format
-from handlers.service import Loaded
+from handlers.service import LoadedModel
 
 TAIL_TOKENS = 64
 """Of a prompt: they show whether it ends inside reasoning."""
@@ -117,7 +117,7 @@ class OutputPlan:
         return self.format.reasoning is not None and not self.closed
 
 
-def plan_output(asked: OutputRequest, loaded: Loaded, prompt: Sequence[int]) -> OutputPlan:
+def plan_output(asked: OutputRequest, loaded: LoadedModel, prompt: Sequence[int]) -> OutputPlan:
     """What can be done of what is asked. prompt: token ids, whose end shows whether reasoning has begun or ended."""
     format = loaded.format
     opened, closed = _prompt_ends(loaded, prompt)
@@ -125,7 +125,7 @@ def plan_output(asked: OutputRequest, loaded: Loaded, prompt: Sequence[int]) -> 
     return OutputPlan(
         format=format,
         spell=loaded.tokenizer.spell,
-        enforceable=loaded.engine.unconstrainable is None,
+        enforceable=loaded.engine.constraint_unsupported_reason is None,
         tool_use=asked.tool_use if format.tools else ToolUse(),
         form=asked.form,
         opened=opened,
@@ -135,16 +135,16 @@ def plan_output(asked: OutputRequest, loaded: Loaded, prompt: Sequence[int]) -> 
     )
 
 
-def _splits_reasoning(asked: OutputRequest, loaded: Loaded) -> bool:
+def _splits_reasoning(asked: OutputRequest, loaded: LoadedModel) -> bool:
     """Whether reasoning is told apart as far as the request and the server's default say; always so in channels."""
     wanted = loaded.parse_reasoning if asked.parse_reasoning is None else asked.parse_reasoning
     return wanted or loaded.format.flow == "channels"
 
 
-def _prompt_ends(loaded: Loaded, prompt: Sequence[int]) -> tuple[bool, bool]:
+def _prompt_ends(loaded: LoadedModel, prompt: Sequence[int]) -> tuple[bool, bool]:
     """Whether the prompt ends inside reasoning, or right behind it."""
     reasoning = loaded.format.reasoning
     if reasoning is None:
         return False, False
-    tail = loaded.tokenizer.tail(prompt, TAIL_TOKENS).rstrip()
+    tail = loaded.tokenizer.decode_tail(prompt, TAIL_TOKENS).rstrip()
     return tail.endswith(reasoning.open.rstrip()), tail.endswith(reasoning.close.rstrip())

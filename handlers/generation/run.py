@@ -9,8 +9,8 @@ from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.http.errors import APIError
-from handlers.metrics.tally import Tally
-from handlers.service import ChatTokenizer, Engine, Generation, Loaded
+from handlers.metrics.request import RequestMetrics
+from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class RunningGeneration:
     aclose: Callable[[], Awaitable[None]]
 
 
-async def start(plan: GenerationPlan, loaded: Loaded, tally: Tally, deadline: Deadline) -> RunningGeneration:
+async def start(
+    plan: GenerationPlan, loaded: LoadedModel, request_metrics: RequestMetrics, deadline: Deadline
+) -> RunningGeneration:
     """Gives the plan to the engine. Returns once its constraint is compiled, which raises what `submit` does.
 
     Raises APIError 504 at the deadline.
     """
     async with deadline.enforced():
         generation = await submit(plan, loaded.engine)
-    tally.accepted(len(plan.prompt))
-    monitor = Monitor(plan, generation, tally, deadline)
+    request_metrics.accepted(len(plan.prompt))
+    monitor = Monitor(plan, generation, request_metrics, deadline)
     return RunningGeneration(monitor.deltas(decode(generation, decoders(plan, loaded.tokenizer))), monitor.aclose)
 
 
@@ -61,7 +63,7 @@ def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer) -> list[ChoiceDecod
     return [
         ChoiceDecoder(
             i,
-            tokenizer.text_stream(plan.prompt.tokens, plan.stop, plan.markers),
+            tokenizer.detokenizer(plan.prompt.tokens, plan.stop, plan.markers),
             tokenizer,
             plan.parser(),
             logprobs=plan.top_logprobs is not None,

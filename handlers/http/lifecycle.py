@@ -11,7 +11,7 @@ from handlers.http.errors import APIError
 ALWAYS_ANSWERED = "/health"
 
 
-class Requests:
+class ActiveRequests:
     """The requests that are being answered now; `len` counts them. For the thread of the event loop only."""
 
     def __init__(self) -> None:

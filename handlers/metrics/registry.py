@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from backend.engine.stats import EngineStats
 from handlers.metrics.engine import EngineCollector
 from handlers.metrics.instruments import RequestInstruments
-from handlers.metrics.tally import Tally
+from handlers.metrics.request import RequestMetrics
 
 BARE = re.compile(rb"(friendli_failure_by_[a-z_]+?)_total\b")
 
@@ -19,7 +19,8 @@ BARE = re.compile(rb"(friendli_failure_by_[a-z_]+?)_total\b")
 class Metrics:
     """What is counted of requests, beside the engine's figures.
 
-    stats: gives the engine's figures, None while there is no engine. Each request is counted through its own tally.
+    stats: gives the engine's figures, None while there is no engine. Each request is counted through
+    its own `RequestMetrics`.
     """
 
     def __init__(self, stats: Callable[[], EngineStats | None]) -> None:
@@ -39,9 +40,9 @@ class Metrics:
         EngineCollector(stats, registry)
         ProcessCollector(registry=registry)
 
-    def tally(self, items: int) -> Tally:
+    def request(self, items: int) -> RequestMetrics:
         """For a request of so many choices that arrives now."""
-        return Tally(self.requests, items)
+        return RequestMetrics(self.requests, items)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format 0.0.4.

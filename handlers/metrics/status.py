@@ -28,10 +28,10 @@ async def log_status(
 
     Also sets the gauges of tokens per second. Runs until it is cancelled. clock: monotonic, in seconds.
     """
-    metrics, status = service.metrics, Status(clock())
+    metrics, meter = service.metrics, ThroughputMeter(clock())
     while True:
         await asyncio.sleep(seconds)
-        interval = status.update(metrics.stats() or NOTHING, clock())
+        interval = meter.update(metrics.stats() or NOTHING, clock())
         metrics.prompt_rate.set(interval.prompt_rate)
         metrics.output_rate.set(interval.output_rate)
         if interval.worth_telling:
@@ -61,7 +61,7 @@ class Interval:
         )
 
 
-class Status:
+class ThroughputMeter:
     """Remembers the engine's figures from one look to the next. now: seconds, of a monotonic clock."""
 
     def __init__(self, now: float) -> None:

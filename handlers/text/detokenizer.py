@@ -159,7 +159,7 @@ class StopStrings:
         return held
 
 
-class TextStream:
+class IncrementalDetokenizer:
     """The text of one choice as its tokens arrive, as a continuation of the prompt.
 
     prompt: token ids; a character that its last tokens left unfinished is finished by the first ones fed.

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect
 from handlers.formats.syntax import Format
-from handlers.text.detokenizer import TextStream, TokenBytes
+from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.template import (
     FieldPlace,
     Message,
@@ -26,7 +26,7 @@ from handlers.text.template import (
     variable_matters,
 )
 
-__all__ = ["ChatTokenizer", "PromptError", "TemplateTraits", "TextStream"]
+__all__ = ["ChatTokenizer", "IncrementalDetokenizer", "PromptError", "TemplateTraits"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Names of the template's own variables and of the library's options: a request may not set them.
@@ -98,14 +98,16 @@ class ChatTokenizer:
         """
         return self._field_matters(place, name)
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> TextStream:
+    def detokenizer(
+        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()
+    ) -> IncrementalDetokenizer:
         """The text of one choice that continues `prompt`, up to the first of the stop strings.
 
         markers: special tokens that stand in any of these texts are shown.
         """
         ids = [part.token for marker in markers for part in self.spell(marker) if isinstance(part, ControlToken)]
         shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
-        return TextStream(self._bytes, prompt, stop, shown)
+        return IncrementalDetokenizer(self._bytes, prompt, stop, shown)
 
     def spell(self, text: str) -> Marker:
         """A text as the model writes it: control tokens by their ids, and what is between as text."""
@@ -125,7 +127,7 @@ class ChatTokenizer:
             raise ValueError(f"the tokenizer cannot write {marker!r} by itself")
         return tuple(ids)
 
-    def tail(self, prompt: Sequence[int], tokens: int = 64) -> str:
+    def decode_tail(self, prompt: Sequence[int], tokens: int = 64) -> str:
         """The text of the prompt's last tokens, special ones included."""
         ids = list(prompt[-tokens:])
         return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))

@@ -21,7 +21,7 @@ from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEv
 from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.server import Server, listen
-from handlers.service import Loaded, Service
+from handlers.service import LoadedModel, Service
 from handlers.text.template import PromptError
 
 FORMAT = Format()
@@ -85,7 +85,7 @@ class FakeTokenizer:
     def template_shows(self, place: str, name: str) -> bool:
         return f"{place}.{name}" in self.uses
 
-    def text_stream(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> FakeText:
+    def detokenizer(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> FakeText:
         return FakeText(stop)
 
     def spell(self, text: str) -> Marker:
@@ -94,7 +94,7 @@ class FakeTokenizer:
     def marker_tokens(self, marker: str) -> tuple[int, ...]:
         return tuple(marker.encode())
 
-    def tail(self, prompt: Sequence[int], tokens: int) -> str:
+    def decode_tail(self, prompt: Sequence[int], tokens: int) -> str:
         return bytes(prompt[-tokens:]).decode(errors="replace")
 
     def token_bytes(self, token: int) -> bytes | None:
@@ -158,7 +158,7 @@ class FakeEngine:
     Once `failure` is set, all that run and all that come fail.
     """
 
-    context_length, vocab_size, max_choices, unconstrainable = CONTEXT, VOCAB, 16, None
+    context_length, vocab_size, max_choices, constraint_unsupported_reason = CONTEXT, VOCAB, 16, None
     generation = FakeGeneration
 
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
@@ -251,7 +251,7 @@ def connected(
 ) -> Iterator[SimpleNamespace]:
     """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
     engine, tokenizer, compiler = engine or FakeEngine(), tokenizer or FakeTokenizer(), compiler or FakeCompiler()
-    service = Service(load or (lambda: Loaded(engine, tokenizer, compiler, format)), ["tiny", "org/tiny"])
+    service = Service(load or (lambda: LoadedModel(engine, tokenizer, compiler, format)), ["tiny", "org/tiny"])
     with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
         if load is None:
             wait_until(lambda: service.status == "ready")
@@ -271,7 +271,7 @@ def served(
     `.signal()` is what SIGTERM does to it; `.thread` is alive until it has ended.
     """
     engine = engine or FakeEngine()
-    parts = Loaded(engine, FakeTokenizer(), compiler or FakeCompiler())
+    parts = LoadedModel(engine, FakeTokenizer(), compiler or FakeCompiler())
     service = Service(load or (lambda: parts), ["tiny"])
     server = Server(create_app(service), service, drain_seconds)
     server.config.timeout_graceful_shutdown = 1

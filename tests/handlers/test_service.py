@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from handlers.http.errors import APIError
-from handlers.service import Loaded, Service
+from handlers.service import LoadedModel, Service
 
 PATH = "/v1/chat/completions"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -17,7 +17,7 @@ def test_while_loading_the_port_answers_503_with_retry_after_and_then_200(fakes)
 
     def load():
         assert go.wait(5)
-        return Loaded(engine, fakes.Tokenizer(), fakes.Compiler())
+        return LoadedModel(engine, fakes.Tokenizer(), fakes.Compiler())
 
     with fakes.connected(load=load) as app:
         for response in (app.client.get("/health"), app.client.post(PATH, json=CHAT)):
@@ -73,7 +73,7 @@ def test_a_model_that_is_loaded_after_the_stop_is_closed(fakes):
 
     def load():
         assert go.wait(5)
-        return Loaded(engine, fakes.Tokenizer(), fakes.Compiler())
+        return LoadedModel(engine, fakes.Tokenizer(), fakes.Compiler())
 
     service = Service(load, ["tiny"])
     service.start()

@@ -21,7 +21,7 @@ from backend.load import LoadOptions, load_engine
 from handlers.app import create_app
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.syntax import Format
-from handlers.service import Loaded, Service
+from handlers.service import LoadedModel, Service
 from handlers.text.tokenizer import ChatTokenizer
 from tests.tool_suite.schemas import tools
 
@@ -35,7 +35,7 @@ MOST_CHARACTERS = 1200
 PATH = "/v1/chat/completions"
 
 
-class Kept(Loaded):
+class Kept(LoadedModel):
     """Stays open when a service that had it ends."""
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Score:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedModel]:
     """The bundled model's shapes and tokens with random weights."""
     folder = tmp_path_factory.mktemp("random") / "model"
     shutil.copytree(BUNDLED, folder)
@@ -64,7 +64,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     compiler = Compiler(tmp_path_factory.mktemp("grammars"))
     engine = load_engine(LoadOptions(str(folder)), folder, tokenizer.vocabulary())
     compiler.warm()
-    yield Loaded(engine, tokenizer, compiler)
+    yield LoadedModel(engine, tokenizer, compiler)
     compiler.close()
     engine.close()
 
@@ -75,7 +75,7 @@ def _like(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @contextmanager
-def answering(model: Loaded, family: str) -> Iterator[TestClient]:
+def answering(model: LoadedModel, family: str) -> Iterator[TestClient]:
     """Clients of a server whose model writes calls as `family` does."""
     flow = "channels" if family == "harmony" else "text"
     reasoning = {"harmony": "harmony", "gemma4": "gemma4", "mistral": "mistral"}.get(family, "think")
@@ -130,7 +130,7 @@ def judge(body: dict[str, Any], response: Any, score: Score) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(FAMILIES)), ids=FAMILIES)
-def test_every_call_that_must_be_made_is_valid(model: Loaded, number: int) -> None:
+def test_every_call_that_must_be_made_is_valid(model: LoadedModel, number: int) -> None:
     score = Score()
     bodies = [body_of(1000 * number + i) for i in range(EACH)]
     with answering(model, FAMILIES[number]) as client, ThreadPoolExecutor(16) as pool:
@@ -141,7 +141,7 @@ def test_every_call_that_must_be_made_is_valid(model: Loaded, number: int) -> No
     assert score.complete > EACH / 2
 
 
-def test_a_call_that_the_model_begins_by_itself_is_valid_too(model: Loaded) -> None:
+def test_a_call_that_the_model_begins_by_itself_is_valid_too(model: LoadedModel) -> None:
     """tool_choice auto; a bias makes the model write the marker."""
     marker = model.tokenizer.marker_tokens("<tool_call>")
     assert len(marker) == 1

@@ -94,7 +94,7 @@ def test_where_it_must_be_enforced_it_is_422_with_its_place(hermes, parameters, 
 @pytest.mark.parametrize("choice", ["auto", "required"])
 def test_a_model_that_no_grammar_can_be_enforced_with(fakes, choice):
     engine = fakes.Engine()
-    engine.unconstrainable = "its vocabulary lacks the byte 0xff"
+    engine.constraint_unsupported_reason = "its vocabulary lacks the byte 0xff"
     with fakes.connected(engine, format=HERMES) as app:
         response = send(app, tools=[A], tool_choice=choice, parallel_tool_calls=False)
         if choice == "auto":

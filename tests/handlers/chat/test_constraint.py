@@ -147,7 +147,7 @@ def test_a_compiler_that_has_too_much_to_do_is_429(fakes):
 
 def test_a_model_that_no_grammar_can_be_enforced_with_says_why(fakes):
     engine = fakes.Engine()
-    engine.unconstrainable = "its vocabulary lacks the byte 0xff"
+    engine.constraint_unsupported_reason = "its vocabulary lacks the byte 0xff"
     with fakes.connected(engine) as app:
         refused(send(app, JSON_OBJECT), 422, "response_format.type", "lacks the byte 0xff", "use 'text'")
         assert app.client.post(PATH, json={**BODY, "response_format": {"type": "text"}}).status_code == 200

@@ -47,9 +47,9 @@ async def replay(deltas, error=None):
 
 def watched(seconds=None):
     metrics, generation = Metrics(lambda: None), Recorder()
-    tally = metrics.tally(2)
-    tally.accepted(4)
-    return metrics, generation, Monitor(PLAN, generation, tally, Deadline(seconds))
+    request_metrics = metrics.request(2)
+    request_metrics.accepted(4)
+    return metrics, generation, Monitor(PLAN, generation, request_metrics, Deadline(seconds))
 
 
 def value(metrics, name, **labels):

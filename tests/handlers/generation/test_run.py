@@ -17,7 +17,7 @@ from handlers.generation.run import start
 from handlers.http.deadline import Deadline
 from handlers.http.errors import APIError
 from handlers.metrics import Metrics
-from handlers.service import Loaded
+from handlers.service import LoadedModel
 
 SAMPLING = SamplingParams(max_tokens=99, end_tokens=(256,))
 PROMPT = Prompt((72, 105))
@@ -29,7 +29,7 @@ def plan(seeds=(0,), **fields):
 
 @asynccontextmanager
 async def running(plan, loaded, seconds=None):
-    generation = await start(plan, loaded, Metrics(lambda: None).tally(1), Deadline(seconds))
+    generation = await start(plan, loaded, Metrics(lambda: None).request(1), Deadline(seconds))
     try:
         yield generation.deltas
     finally:
@@ -46,7 +46,7 @@ async def texts(plan, loaded):
 
 @pytest.fixture
 def loaded(fakes):
-    return Loaded(fakes.Engine(), fakes.Tokenizer(), fakes.Compiler())
+    return LoadedModel(fakes.Engine(), fakes.Tokenizer(), fakes.Compiler())
 
 
 async def test_each_choice_of_a_plan_is_read_as_text(fakes, loaded):
@@ -85,7 +85,7 @@ async def test_a_constraint_is_made_of_a_form_and_names_it_where_it_is_refused(l
 
 
 async def test_the_deadline_of_whoever_asks_ends_it(fakes):
-    loaded = Loaded(fakes.Engine(delay=0.05), fakes.Tokenizer(), fakes.Compiler())
+    loaded = LoadedModel(fakes.Engine(delay=0.05), fakes.Tokenizer(), fakes.Compiler())
     with pytest.raises(APIError) as late:
         async with running(plan(), loaded, seconds=0.12) as deltas:
             async for _ in deltas:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.http.errors import APIError
-from handlers.http.lifecycle import Requests
+from handlers.http.lifecycle import ActiveRequests
 
 ERROR = APIError(503, "over")
 PATHS = ("/v1/chat/completions", "/v1/models", "/ui/", "/nothing")
@@ -30,7 +30,7 @@ def test_every_request_that_still_runs_gets_the_error_and_no_other_does(kinds):
                 await asyncio.sleep(0)  # frees what it holds
 
     async def run():
-        requests = Requests()
+        requests = ActiveRequests()
         tasks = [asyncio.create_task(requests.answer(work(kind))) for kind in kinds]
         await turns()
         for task, kind in zip(tasks, kinds, strict=True):
@@ -53,7 +53,7 @@ def test_every_request_that_still_runs_gets_the_error_and_no_other_does(kinds):
 
 def test_a_request_that_was_ended_can_still_wait_to_tell_its_client():
     async def run():
-        requests = Requests()
+        requests = ActiveRequests()
 
         async def answer():
             with pytest.raises(APIError):

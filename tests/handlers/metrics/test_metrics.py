@@ -23,8 +23,8 @@ import handlers.metrics
 from backend.request import Admission, EngineFailed, RequestFailed
 from handlers.http.errors import APIError
 from handlers.metrics import Metrics, serve_metrics
+from handlers.metrics.request import failure_of
 from handlers.metrics.summary import SlidingSummary
-from handlers.metrics.tally import failure_of
 
 CONTRACT = {
     "friendli_requests_total": "counter",
@@ -158,19 +158,19 @@ def test_a_summary_takes_values_from_many_threads():
 )
 def test_every_request_is_counted_once_however_it_ends(requests, order):
     metrics = Metrics(lambda: None)
-    tallies = [(metrics.tally(items), *rest) for items, *rest in requests]
-    order.shuffle(tallies)
-    for tally, accepted, outcome in tallies:
+    all_metrics = [(metrics.request(items), *rest) for items, *rest in requests]
+    order.shuffle(all_metrics)
+    for request_metrics, accepted, outcome in all_metrics:
         if accepted:
-            tally.accepted(7)
+            request_metrics.accepted(7)
         if outcome == "answered":
-            tally.accepted(7)
-            tally.answered([3])
+            request_metrics.accepted(7)
+            request_metrics.answered([3])
         elif outcome != "open":
-            tally.failed(failure_of(ERRORS[outcome]))
+            request_metrics.failed(failure_of(ERRORS[outcome]))
         if outcome != "open":  # what comes after the end changes nothing
-            tally.failed("error")
-            tally.answered([3])
+            request_metrics.failed("error")
+            request_metrics.answered([3])
     ended = Counter(outcome for _, _, outcome in requests)
     counted = [r for r in requests if r[1] or r[2] not in (None, "open")]
     found = values(metrics)
@@ -204,10 +204,10 @@ def test_not_a_number_is_known_also_as_the_cause():
 
 def test_times_are_nanoseconds_of_a_clock_that_never_goes_back(empty, monkeypatch):
     now = iter([10_000_000_000, 10_300_000_000, 12_500_000_000])
-    monkeypatch.setattr("handlers.metrics.tally.time", SimpleNamespace(monotonic_ns=lambda: next(now)))
-    tally = empty.tally(1)
-    tally.started(Admission(queued_seconds=0.2, cached_tokens=3), prompt_tokens=12)
-    tally.answered([4])
+    monkeypatch.setattr("handlers.metrics.request.time", SimpleNamespace(monotonic_ns=lambda: next(now)))
+    request_metrics = empty.request(1)
+    request_metrics.started(Admission(queued_seconds=0.2, cached_tokens=3), prompt_tokens=12)
+    request_metrics.answered([4])
     found = values(empty)
     assert found['friendli_requests_ttft{quantile="0.5"}'] == 300_000_000
     assert found['friendli_requests_latencies{quantile="0.99"}'] == 2_500_000_000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handlers.metrics import Metrics
 from handlers.metrics.engine import NOTHING
-from handlers.metrics.status import Status, log_status
+from handlers.metrics.status import ThroughputMeter, log_status
 
 LOOKS = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 4), st.sampled_from([0, 0, 7, 1000]), st.sampled_from([0, 0, 3, 500])),
@@ -32,9 +32,9 @@ def figures(looks):
 
 @given(looks=LOOKS)
 def test_a_line_for_each_interval_with_work_and_one_for_the_first_without(looks):
-    status, told = Status(0.0), []
+    meter, told = ThroughputMeter(0.0), []
     for number, stats in enumerate(figures(looks)):
-        told.append(status.update(stats, 10.0 * (number + 1)).worth_telling)
+        told.append(meter.update(stats, 10.0 * (number + 1)).worth_telling)
     busy = [running + waiting > 0 for running, waiting, _, _ in looks]
     moved = [prompt + output > 0 for _, _, prompt, output in looks]
     was_busy = [False, *busy][: len(busy)]
@@ -43,9 +43,9 @@ def test_a_line_for_each_interval_with_work_and_one_for_the_first_without(looks)
 
 @given(looks=LOOKS, seconds=st.floats(0.01, 100))
 def test_rates_times_time_are_the_totals(looks, seconds):
-    status, prompt, output = Status(5.0), 0.0, 0.0
+    meter, prompt, output = ThroughputMeter(5.0), 0.0, 0.0
     for number, stats in enumerate(figures(looks)):
-        interval = status.update(stats, 5.0 + seconds * (number + 1))
+        interval = meter.update(stats, 5.0 + seconds * (number + 1))
         prompt, output = prompt + interval.prompt_rate * seconds, output + interval.output_rate * seconds
         assert (prompt, output) == pytest.approx((stats.prompt_tokens, stats.output_tokens))
         new = looks[number][2]
@@ -54,7 +54,7 @@ def test_rates_times_time_are_the_totals(looks, seconds):
 
 def test_the_line_says_what_an_operator_asks_first():
     stats = replace(NOTHING, running=3, waiting=12, pages=200, pages_used=74, prompt_tokens=12340, cached_tokens=6170)
-    assert str(Status(0.0).update(replace(stats, output_tokens=455), 10.0)) == (
+    assert str(ThroughputMeter(0.0).update(replace(stats, output_tokens=455), 10.0)) == (
         "running 3, waiting 12; 1,234.0 prompt and 45.5 output tokens/s; cache 37% in use, prefix hits 50%"
     )
 

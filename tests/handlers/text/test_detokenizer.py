@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPTSw3Tokenizer, LlamaTokenizer, TokenizersBackend
 
-from handlers.text.detokenizer import StopStrings, TextStream, TokenBytes
+from handlers.text.detokenizer import IncrementalDetokenizer, StopStrings, TokenBytes
 
 CORPUS = [
     "Hello world, how are you?",
@@ -73,7 +73,7 @@ def vocabularies(tmp_path_factory):
 
 
 def stream_text(token_bytes, prompt, ids, stop=()):
-    stream = TextStream(token_bytes, prompt, stop)
+    stream = IncrementalDetokenizer(token_bytes, prompt, stop)
     return "".join([*(stream.feed(id) for id in ids), stream.finish()])
 
 
@@ -116,7 +116,7 @@ def test_any_text_comes_back_whole_and_nothing_is_left_for_the_end(vocabularies,
     """But for the character that SentencePiece writes for a space."""
     tokenizer, token_bytes, _ = vocabularies[name]
     tokens = tokenizer.encode("\n" + text, add_special_tokens=False)
-    stream = TextStream(token_bytes, tokenizer.encode("Hi", add_special_tokens=False), [])
+    stream = IncrementalDetokenizer(token_bytes, tokenizer.encode("Hi", add_special_tokens=False), [])
     pieces = [stream.feed(token) for token in tokens]
     # A special token that stands in the text itself is encoded as that token, which has no text.
     if not any(token_bytes.is_special(token) for token in tokens):
@@ -126,7 +126,7 @@ def test_any_text_comes_back_whole_and_nothing_is_left_for_the_end(vocabularies,
 
 def test_a_character_is_released_with_its_last_byte(vocabularies):
     _, token_bytes, processor = vocabularies["mistral_v1"]
-    stream = TextStream(token_bytes, [], [])
+    stream = IncrementalDetokenizer(token_bytes, [], [])
     tokens = [processor.piece_to_id(f"<0x{byte:02X}>") for byte in "a😀é".encode()]
     assert [stream.feed(token) for token in tokens] == ["a", "", "", "", "😀", "", "é"]
 
@@ -240,13 +240,13 @@ def test_a_stop_string_is_found_across_tokens(vocabularies, name, text, stop):
     tokenizer, token_bytes, _ = vocabularies[name]
     prompt = tokenizer.encode("Hi", add_special_tokens=False)
     ids = tokenizer.encode(text, add_special_tokens=False)
-    stream = TextStream(token_bytes, prompt, stop)
+    stream = IncrementalDetokenizer(token_bytes, prompt, stop)
     streamed = "".join([*(stream.feed(id) for id in ids), stream.finish()])
     assert (streamed, stream.stopped) == cut_by_brute_force(stream_text(token_bytes, prompt, ids), stop)
 
 
 def test_nothing_comes_after_a_stop_string(vocabularies):
     tokenizer, token_bytes, _ = vocabularies["byte_level"]
-    stream = TextStream(token_bytes, [], ["wor"])
+    stream = IncrementalDetokenizer(token_bytes, [], ["wor"])
     pieces = [stream.feed(id) for id in tokenizer.encode("Hello world, how")]
     assert "".join(pieces) == "Hello " and stream.stopped and stream.feed(5) == stream.finish() == ""

@@ -363,7 +363,7 @@ def test_the_vocabulary_has_the_bytes_of_every_ordinary_token_and_of_every_byte(
 def test_joined_token_bytes_are_the_text_that_is_streamed(request, name, text):
     tokenizer = request.getfixturevalue(name)
     ids = tokenizer._tokenizer.encode(text, add_special_tokens=False)
-    stream = tokenizer.text_stream(encode(tokenizer, [user("hi")]), [])
+    stream = tokenizer.detokenizer(encode(tokenizer, [user("hi")]), [])
     streamed = "".join([*(stream.feed(id) for id in ids), stream.finish()])
     assert b"".join(tokenizer.token_bytes(id) or b"" for id in ids).decode() == streamed
 

@@ -13,11 +13,11 @@ from handlers.http.errors import APIError
 from handlers.metrics.instruments import Failure, RequestInstruments
 
 
-class Tally:
-    """One request. Whatever is called, and in whatever order, it counts once as begun and once as ended.
+class RequestMetrics:
+    """Counts one request. Whatever is called, and in whatever order, it counts once as begun and once as ended.
 
     As a context manager it counts an exception that leaves the block. A request that the client got wrong (4xx apart
-    from 429) is not counted, nor one that ended before its body was understood. Times start where the tally is made:
+    from 429) is not counted, nor one that ended before its body was understood. Times start where this is made:
     when the body is there, so that a slow upload is not taken for a slow server.
     """
 
@@ -52,7 +52,7 @@ class Tally:
             self._begin()
             self._instruments.failures[failure].inc()
 
-    def __enter__(self) -> "Tally":
+    def __enter__(self) -> "RequestMetrics":
         return self
 
     def __exit__(
