@@ -104,8 +104,8 @@ def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
 def load(settings: ServeSettings) -> LoadedModel:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
     # Importing these takes seconds, during which the port already answers.
+    from backend import LoadOptions, load_engine, resolve_folder
     from backend.grammar import Compiler
-    from backend.load import LoadOptions, load_engine, resolve_folder
     from handlers.text.tokenizer import ChatTokenizer
 
     options = LoadOptions(

@@ -9,9 +9,8 @@ from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
 
-from backend.engine.stats import EngineStats
+from backend import Admission, EngineStats, Request, TokenEvent
 from backend.grammar import Constraint, Grammar, Marker
-from backend.request import Admission, Request, TokenEvent
 from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
 from handlers.http.lifecycle import ActiveRequests

@@ -5,7 +5,7 @@ import secrets
 import string
 from functools import partial
 
-from backend.request import Prompt
+from backend import Prompt
 from generated.models import ContainerChatCompletionBody
 from handlers.chat.limits import token_budget
 from handlers.chat.output import output_request

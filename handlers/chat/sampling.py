@@ -2,7 +2,7 @@
 
 import secrets
 
-from backend.request import SamplingParams
+from backend import SamplingParams
 from generated.models import ContainerChatCompletionBody
 
 # These have the same names and meanings on both sides; the engine's defaults are the document's.

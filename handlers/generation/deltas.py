@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from backend.request import TokenEvent
+from backend import TokenEvent
 from handlers.formats.parser import OutputParser
 from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning, Segment
 from handlers.generation.logprobs import TokenLogprob, token_logprob

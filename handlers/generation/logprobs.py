@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backend.request import TokenEvent
+from backend import TokenEvent
 from handlers.service import ChatTokenizer
 
 

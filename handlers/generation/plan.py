@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend import Prompt, ReasoningLimit, Request, SamplingParams
 from backend.grammar import MAX_CLOSING_TOKENS
-from backend.request import Prompt, ReasoningLimit, Request, SamplingParams
 from handlers.formats.parser import OutputParser
 from handlers.generation.constraint import OutputConstraint
 from handlers.generation.output import OutputPlan

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from backend.request import QueueFull
+from backend import QueueFull
 from handlers.generation.deltas import ChoiceDecoder, Delta, decode
 from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan

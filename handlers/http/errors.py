@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.request import EngineFailed, RequestFailed
+from backend import EngineFailed, RequestFailed
 
 logger = logging.getLogger(__name__)
 LAST_EVENT_SECONDS = 1.0  # for a client that is slow to take the event that says why its stream ends

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backend.engine.stats import EngineStats
+from backend import EngineStats
 
 Figure = Callable[[EngineStats], float]
 NOTHING = EngineStats(**dict.fromkeys((field.name for field in fields(EngineStats)), 0))

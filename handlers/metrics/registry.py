@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, genera
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from backend.engine.stats import EngineStats
+from backend import EngineStats
 from handlers.metrics.engine import EngineCollector
 from handlers.metrics.instruments import RequestInstruments
 from handlers.metrics.request import RequestMetrics

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from starlette.requests import ClientDisconnect
 
-from backend.request import Admission
+from backend import Admission
 from handlers.http.deadline import TIMEOUT_CODE
 from handlers.http.errors import APIError
 from handlers.metrics.instruments import Failure, RequestInstruments

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from backend.engine.stats import EngineStats
+from backend import EngineStats
 from handlers.metrics import Metrics
 from handlers.metrics.engine import NOTHING, cache_use
 

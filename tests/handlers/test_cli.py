@@ -94,8 +94,8 @@ def test_flags_that_switch_need_no_value(serve):
 
 def test_every_setting_of_the_model_reaches_the_engine(monkeypatch, fakes):
     engine, seen = fakes.Engine(), []
-    monkeypatch.setattr("backend.load.load_engine", lambda options, folder, tokens: seen.append(options) or engine)
-    monkeypatch.setattr("backend.load.resolve_folder", lambda options: Path("nowhere"))
+    monkeypatch.setattr("backend.load_engine", lambda options, folder, tokens: seen.append(options) or engine)
+    monkeypatch.setattr("backend.resolve_folder", lambda options: Path("nowhere"))
     tokenizer = SimpleNamespace(vocabulary=list, format=Format())
     monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda folder: tokenizer)
     monkeypatch.setattr("backend.grammar.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
