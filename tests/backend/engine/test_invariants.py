@@ -1,6 +1,7 @@
 """A row's tokens depend on nothing but its own request, whatever happens beside it: docs/architecture.md."""
 
 import asyncio
+import copy
 import threading
 from concurrent.futures import Future
 
@@ -13,8 +14,9 @@ from backend.engine.engine import Engine
 from backend.grammar import Constraint, Grammar
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
-from backend.request import EngineFailed, QueueFull, Request
+from backend.request import EngineFailed, QueueFull, Request, RequestFailed
 from tests.backend.engine.conftest import CONFIG, VOCAB, Small, request, tokens
+from tests.backend.engine.scenarios import running, settled
 
 sampling = st.fixed_dictionaries(
     {
@@ -140,6 +142,32 @@ def test_a_full_queue_refuses_and_goes_on(small: Small):
 
     asyncio.run(run())
     assert len(small.engine.generate(request([1], seeds=tuple(range(CONFIG.max_queue)), max_tokens=2))) > 0
+
+
+def test_a_request_that_cannot_be_started_fails_alone(small: Small):
+    """What goes wrong when a row is filled ends its request; neighbours draw what they draw alone, all pages are back."""
+    batch = [request([i, 2, 3], seeds=(i, i + 9), max_tokens=30) for i in range(5)]
+    alone = [small.engine.generate(each) for each in batch]
+    runner = copy.copy(small.runner)
+
+    def row_state(asked: Request, *place):
+        if asked is batch[2]:
+            raise ValueError("no such row")
+        return small.runner.row_state(asked, *place)
+
+    async def everybody(engine: Engine) -> list:
+        async def one(asked: Request) -> list:
+            return [event async for event in engine.submit(asked)]
+
+        return await asyncio.gather(*map(one, batch), return_exceptions=True)
+
+    runner.row_state = row_state
+    with running(runner) as engine:
+        seen = asyncio.run(everybody(engine))
+        settled(engine)
+    assert isinstance(seen[2], RequestFailed) and "no such row" in str(seen[2])
+    for i in (0, 1, 3, 4):
+        assert [tokens(seen[i], choice) for choice in range(2)] == [tokens(alone[i], choice) for choice in range(2)]
 
 
 def test_a_device_failure_ends_every_request_with_its_reason(small: Small, monkeypatch):
