@@ -25,7 +25,7 @@ RETRY_AFTER = {"Retry-After": "5"}
 class Generation(Protocol):
     """The token events of one request, in the order they were drawn; ends when every choice has finished.
 
-    Iterating may raise backend.request.RequestFailed or EngineFailed.
+    Iterating may raise backend.RequestFailed or backend.EngineFailed.
     """
 
     @property
@@ -59,7 +59,7 @@ class Engine(Protocol):
     constraint_unsupported_reason: str | None
 
     def submit(self, request: Request) -> Generation:
-        """Queues a request; raises backend.request.QueueFull or EngineFailed."""
+        """Queues a request; raises backend.QueueFull or backend.EngineFailed."""
         ...
 
     def stats(self) -> EngineStats:

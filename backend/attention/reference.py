@@ -60,7 +60,7 @@ class PagedAttention:
 
 
 def even_page_table(pages: int, rows: int) -> jax.Array:
-    """int32 [rows, pages // rows], a page table that shares a pool out evenly."""
+    """int32 [B, M], a page table that shares a pool out evenly: B = `rows`, M = `pages` // `rows`."""
     return jnp.arange(rows * (pages // rows), dtype=jnp.int32).reshape(rows, -1)
 
 

@@ -17,7 +17,7 @@ class EngineConfig:
     max_queue: choices that may run or wait. grammar_cells: int32 cells for grammars, at least what the largest takes.
     grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
     prompt_embeddings: prompts may have spans, whose embeddings the prefill programs then take beside the ids.
-    hidden_positions: positions of one row per prefill call whose hidden states come back, 0 for none; each costs the
+    hidden_positions: C, positions of a row per prefill call whose hidden states come back, 0 for none; each costs the
     last layer's share of the call, which is left out otherwise.
     deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
     `chunk` always, only what a prefill computed is reused, and nobody is admitted without all pages that it may need.

@@ -94,7 +94,7 @@ class ModelRunner:
     ) -> tuple[DecodeState, jax.Array]:
         """`steps.prefill` of chunks that fit `shape`, one of the (rows, tokens) that are compiled.
 
-        Also the hidden states of each chunk's chosen positions, [rows, config.hidden_positions, D].
+        Also the hidden states of each chunk's chosen positions, [B, C, D] with C `config.hidden_positions`.
         """
         return self._compiled["prefill", *shape](self._leaves, state, self._prefill_input(shape, chunks))
 

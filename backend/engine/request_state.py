@@ -68,7 +68,7 @@ class SequenceState:
 
     @property
     def priority(self) -> tuple[bool, int, int]:
-        """The lower, the earlier served: first come, first served, after those whose grammar is still compiled."""
+        """The lower, the earlier served: first come, first served, but last whose grammar is not compiled yet."""
         return (not self.parent.compiled, self.parent.arrival, self.choice)
 
     @property

@@ -50,7 +50,7 @@ class Totals:
 
 
 class Scheduler:
-    """First come, first served. Each `step` admits, prefills one chunk, dispatches one block of steps and reads one.
+    """First come, first served. Each `step` admits, prefills, dispatches one block of steps and reads one.
 
     Who came earlier takes pages from who came last when there are no others; that one waits and is computed again, from
     its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.

@@ -26,7 +26,7 @@ from backend.sampling.params import SamplingArrays
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class RowState:
-    """The rows apart from their keys and values. On the host: one row, without the leading axis.
+    """B rows apart from their keys and values; in a DecodeState all R. On the host: one row, without the leading axis.
 
     token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
     num_output_tokens: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.

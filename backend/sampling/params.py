@@ -15,7 +15,7 @@ _INTEGERS = ("top_k", "min_tokens", "max_tokens")
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class SamplingArrays:
-    """One entry per row; on the host one row's scalars, on the device B of them. See `SamplingParams` for meanings.
+    """One entry per row; on the host a row's scalars, on the device B or all R of them. Meanings: `SamplingParams`.
 
     key: uint32 [B, 2], the row's seed as threefry key data. bias: float32 [B, V]. is_end: bool [B, V], end tokens.
     min_tokens, max_tokens, top_k: int32 [B]. The rest: float32 [B].

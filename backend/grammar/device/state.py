@@ -23,7 +23,7 @@ UNLIMITED = int(np.iinfo(np.int32).max)
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class GrammarState:
-    """One entry per row; on the host one row's scalars, on the device B of them. All int32 [B] but where noted.
+    """One entry per row; on the host a row's scalars, on the device B or all R of them. All int32 [B] but where noted.
 
     grammar: where the grammar's image begins, 0 for a row without one. serial: which upload that was.
     state: NOWHERE without a grammar. depth: frames on the stack. characters: of the string that is being written.

@@ -145,7 +145,7 @@ def test_a_full_queue_refuses_and_goes_on(small: Small):
 
 
 def test_a_request_that_cannot_be_started_fails_alone(small: Small):
-    """What goes wrong when a row is filled ends its request; neighbours draw what they draw alone, all pages are back."""
+    """What goes wrong when a row is filled ends its request; neighbours draw as if alone, and all pages are back."""
     batch = [request([i, 2, 3], seeds=(i, i + 9), max_tokens=30) for i in range(5)]
     alone = [small.engine.generate(each) for each in batch]
     runner = copy.copy(small.runner)

@@ -40,7 +40,7 @@ class Experts(nnx.Module):
         self.kernels = nnx.Param(jax.random.normal(rngs.params(), shape, dtype))
 
     def __call__(self, x: jax.Array, context: ForwardContext) -> jax.Array:
-        return jnp.einsum("btd,eod->bto", x, self.kernels[...]) / self.kernels[...].shape[0]
+        return jnp.einsum("btd,ejd->btj", x, self.kernels[...]) / self.kernels[...].shape[0]
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
         experts, size, _ = self.kernels[...].shape
