@@ -9,7 +9,7 @@ from flax import nnx
 from backend.attention import Attend, KVSpec, LayerCache
 from backend.models.config import DecoderConfig
 from backend.models.context import ForwardContext, forward_context
-from backend.models.layers import MIXERS, Block, RMSNorm, times
+from backend.models.layers import MIXERS, DecoderLayer, RMSNorm, times
 from backend.models.sources import Parameter, Parameters, Stored, within
 
 
@@ -24,7 +24,7 @@ class Decoder(nnx.Module):
         self.config = config
         init = nnx.initializers.normal(stddev=0.02)
         self.embedding = nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
-        self.blocks = nnx.List([Block(config, layer, dtype=dtype, rngs=rngs) for layer in config.layers])
+        self.layers = nnx.List([DecoderLayer(config, layer, dtype=dtype, rngs=rngs) for layer in config.layers])
         self.norm = RMSNorm(config.embed, config.norm_epsilon)
         self.head = None if config.tied_head else nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
 
@@ -48,8 +48,8 @@ class Decoder(nnx.Module):
         Without a cache: `decoder.context(positions, UncachedAttend())` and None for each layer's.
         """
         out = []
-        for block, cache in zip(self.blocks, caches, strict=True):
-            x, cache = block(x, context, cache)
+        for layer, cache in zip(self.layers, caches, strict=True):
+            x, cache = layer(x, context, cache)
             out.append(cache)
         return self.norm(x), tuple(out)
 
@@ -70,8 +70,8 @@ class Decoder(nnx.Module):
         if not c.tied_head:
             table["head",] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
         table |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
-        for i, block in enumerate(self.blocks):
-            table |= within(("blocks", i), block.parameters(f"model.layers.{i}", norm_offset))
+        for i, layer in enumerate(self.layers):
+            table |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))
         return table
 
 

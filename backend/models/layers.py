@@ -150,7 +150,7 @@ FEED_FORWARDS: dict[type, Any] = {MLPConfig: MLP}
 """Configuration class -> module: `module(config, feed_forward, dtype=, rngs=)`, `(x, context) -> x`, `parameters`."""
 
 
-class Block(nnx.Module):
+class DecoderLayer(nnx.Module):
     """One layer: pre-norm mixer and feed-forward with residuals; sandwich norms also normalise what each gives."""
 
     def __init__(self, config: DecoderConfig, layer: LayerConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:

@@ -85,7 +85,7 @@ def config(*kinds: LayerConfig) -> DecoderConfig:
 
 
 def run(decoder: Decoder, x: jax.Array, positions: jax.Array) -> jax.Array:
-    return decoder(x, decoder.context(positions, UncachedAttend()), [None] * len(decoder.blocks))[0]
+    return decoder(x, decoder.context(positions, UncachedAttend()), [None] * len(decoder.layers))[0]
 
 
 @pytest.mark.usefixtures("registered")
@@ -110,7 +110,7 @@ def test_a_new_mixer_and_a_new_feed_forward_run_and_load_beside_the_known_ones(t
 
     x = jax.random.normal(jax.random.key(1), (2, 5, EMBED))
     positions = jnp.broadcast_to(jnp.arange(5), (2, 5))
-    first = decoder.blocks[0]
+    first = decoder.layers[0]
     mixed_in = x + 0.5 * jnp.pad(first.mixer_norm(x), ((0, 0), (1, 0), (0, 0)))[:, :-1]
     kernel = np.mean([stored[f"model.layers.0.experts.{i}.weight"] for i in range(3)], axis=0)
     by_hand = mixed_in + first.feed_forward_norm(mixed_in) @ kernel
@@ -198,14 +198,14 @@ placed = {
 }
 x, positions = jax.random.normal(jax.random.key(0), (2, 6, 32)), jnp.broadcast_to(jnp.arange(6), (2, 6))
 
-def block(state, x):
+def layer(state, x):
     decoder = nnx.merge(graph, state)
-    return decoder.blocks[0](x, decoder.context(positions, UncachedAttend()), None)[0]
+    return decoder.layers[0](x, decoder.context(positions, UncachedAttend()), None)[0]
 
-compiled = jax.jit(block).lower(nnx.from_flat_state(placed), x).compile()
+compiled = jax.jit(layer).lower(nnx.from_flat_state(placed), x).compile()
 names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 print(json.dumps({name: len(re.findall(rf" {name}(?:-start)?\\(", compiled.as_text())) for name in names}))
-difference = jnp.abs(jax.device_get(compiled(nnx.from_flat_state(placed), x)) - block(state, x)).max()
+difference = jnp.abs(jax.device_get(compiled(nnx.from_flat_state(placed), x)) - layer(state, x)).max()
 print(json.dumps(bool(difference < 1e-4)))
 """
 

@@ -76,9 +76,9 @@ def test_fused_kernels_are_ordered_by_kv_head_and_by_hidden_unit(tmp_path: Path)
     for theirs, name in (("weight", "kernel"), ("bias", "bias")):
         q, k, v = (tensors[f"{stem}.{part}.{theirs}"] for part in ("q_proj", "k_proj", "v_proj"))
         heads = [np.concatenate([q[8 * i : 8 * i + 8], k[4 * i : 4 * i + 4], v[4 * i : 4 * i + 4]]) for i in range(2)]
-        np.testing.assert_array_equal(ours["blocks", 1, "mixer", "qkv", name], np.concatenate(heads))
+        np.testing.assert_array_equal(ours["layers", 1, "mixer", "qkv", name], np.concatenate(heads))
     gate, up = (tensors[f"model.layers.0.mlp.{name}_proj.weight"] for name in ("gate", "up"))
-    fused = ours["blocks", 0, "feed_forward", "gate_up", "kernel"]
+    fused = ours["layers", 0, "feed_forward", "gate_up", "kernel"]
     np.testing.assert_array_equal(fused[0::2], gate)
     np.testing.assert_array_equal(fused[1::2], up)
     np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"])
@@ -92,7 +92,7 @@ def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored:
     save_file(tensors, tmp_path / "model.safetensors")
     ours = loaded(tmp_path, dtype)
     down = tensors["model.layers.0.mlp.down_proj.weight"].astype(jnp.dtype(dtype))
-    np.testing.assert_array_equal(ours["blocks", 0, "feed_forward", "down", "kernel"], down)
+    np.testing.assert_array_equal(ours["layers", 0, "feed_forward", "down", "kernel"], down)
     np.testing.assert_array_equal(ours["norm", "scale"], 1 + tensors["model.norm.weight"].astype(np.float32))
     assert ours["norm", "scale"].dtype == np.float32 and ours["embedding",].dtype == jnp.dtype(dtype)
 
