@@ -28,8 +28,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What may be chosen about a model; context and dtype None: what the checkpoint allows, what suits the device.
+    """What may be chosen about a model.
 
+    model: "tiny" (bundled), a checkpoint's folder, or a hub repository as owner/name. revision: branch, tag or commit
+    of the repository. rows: choices decoded at the same time. context: tokens of prompt and output together, None for
+    what the checkpoint allows and memory holds. dtype: of weights and cache, None for what suits the device.
+    max_queue: choices that may run or wait. compilation_cache: folder of compiled programs, None for none.
+    deterministic: a seed gives the very same tokens under any load, at a cost in speed.
     memory_fraction: of the device's memory, what weights and cache may take; the rest is for what the programs compute.
     kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows.
     """
@@ -106,7 +111,7 @@ def choose_sizes(
 
 
 def resolve_folder(options: LoadOptions) -> Path:
-    """The local folder of the model, downloaded if need be. Raises CheckpointError."""
+    """The local folder of `options.model`, downloaded from the hub if need be. Raises CheckpointError."""
     return hub.resolve(options.model, options.revision)
 
 

@@ -41,7 +41,7 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class ReasoningLimit:
-    """How many tokens may be drawn where the grammar says that what is written is reasoning, and those that end it."""
+    """Most tokens that a choice may spend on reasoning, told by its grammar, and the token ids that then close it."""
 
     tokens: int
     closing: tuple[int, ...]
@@ -87,12 +87,12 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt and its choices: choice i draws with `seeds[i]`.
+    """One prompt and its choices: choice i draws with `seeds[i]`, -2**63 .. 2**64 - 1.
 
     `len(prompt) + sampling.max_tokens` fits the engine's context.
     namespace: what else the keys and values depend on, such as an adapter; prompts of two never share what is computed.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
-    grammar: None where any text will do. reasoning_limit: needs a grammar.
+    grammar: what every choice must match, None for any text. reasoning_limit: needs a grammar.
     """
 
     prompt: Prompt

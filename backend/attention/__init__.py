@@ -37,7 +37,10 @@ class KVSpec:
 
 
 class Attend(Protocol):
-    """The attention of one forward call, a pytree; called once per layer inside a trace."""
+    """Writes the new keys and values of one forward call and attends over what is cached.
+
+    A pytree, called once per layer inside a trace.
+    """
 
     def __call__(
         self,
@@ -58,16 +61,17 @@ class Attend(Protocol):
 
 
 class AttentionBackend(Protocol):
-    """How a model's keys and values are kept and attended. Holds no arrays; every method may be called in a trace.
-
-    page_tokens: L, positions of one page. page_bytes: bytes that one page takes in all layers.
-    """
+    """How a model's keys and values are kept and attended. Holds no arrays; every method may be called in a trace."""
 
     @property
-    def page_tokens(self) -> int: ...
+    def page_tokens(self) -> int:
+        """L, positions of one page."""
+        ...
 
     @property
-    def page_bytes(self) -> int: ...
+    def page_bytes(self) -> int:
+        """Bytes that one page takes in all layers."""
+        ...
 
     def init_cache(self, pages: int) -> Cache:
         """An empty cache of `pages` pages, which all layers share out alike."""

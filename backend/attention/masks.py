@@ -10,7 +10,10 @@ MASKED = -1e30
 
 
 def visible(query_positions: jax.Array, key_positions: jax.Array, window: int | None) -> jax.Array:
-    """bool [B, T, S]: causal, and within `window` where the layer slides. Positions are int32 [B, T] and [B, S]."""
+    """Which keys each query may see, bool [B, T, S]: none that come later, and only the last `window` if that is set.
+
+    query_positions: int32 [B, T]. key_positions: int32 [B, S], -1 where there is no key.
+    """
     distance = query_positions[:, :, None] - key_positions[:, None, :]
     seen = (distance >= 0) & (key_positions >= 0)[:, None, :]
     return seen if window is None else seen & (distance < window)

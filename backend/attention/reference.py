@@ -16,7 +16,7 @@ DECODE_CHUNK, PREFILL_CHUNK = 32, 128
 
 
 class Pages(NamedTuple):
-    """One layer's pool: k and v [P, K, L, H]."""
+    """One layer's pool of pages: keys k and values v, [P, K, L, H] each."""
 
     k: jax.Array
     v: jax.Array
@@ -37,12 +37,12 @@ class PagedAttention:
         return sum(array.size * array.dtype.itemsize for array in arrays)
 
     def init_cache(self, pages: int) -> tuple[Pages, ...]:
-        """An empty pool per layer."""
+        """An empty pool per layer, keys and values [P, K, L, H] for P = `pages`."""
         shapes = [(pages, layer.kv_heads, self.page_tokens, layer.head_dim) for layer in self.layers]
         return tuple(Pages(jnp.zeros(shape, self.dtype), jnp.zeros(shape, self.dtype)) for shape in shapes)
 
     def cache_axes(self) -> tuple[NamedTuple, ...]:
-        """The letters of the pools' axes."""
+        """The letters of each pool's axes in place of the pool: P, K, L, H (sharding.py)."""
         return tuple(Pages("PKLH", "PKLH") for _ in self.layers)  # type: ignore[arg-type]
 
     def attend(self, page_table: jax.Array) -> Attend:
@@ -78,7 +78,10 @@ class PagedAttend:
     def __call__(
         self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
     ) -> tuple[jax.Array, Pages]:
-        """See `Attend`."""
+        """q [B, T, N, H], k and v [B, T, K, H], positions int32 [B, T] -> out [B, T, N, H] and the layer's next pools.
+
+        A token at position -1 is none: it writes nothing, and what comes out for it has no meaning.
+        """
         pages = self.page_table
         cache = Pages(_write(cache.k, k, pages, positions), _write(cache.v, v, pages, positions))
         return _running_softmax(cache, q, pages, positions, spec), cache

@@ -22,7 +22,10 @@ class UncachedAttend:
     def __call__(
         self, cache: LayerCache, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
     ) -> tuple[jax.Array, LayerCache]:
-        """See `Attend`."""
+        """q [B, T, N, H], k and v [B, T, K, H], positions int32 [B, T] -> out [B, T, N, H] and `cache` as it came.
+
+        A token at position -1 is none: nothing sees it, and what comes out for it has no meaning.
+        """
         keys, values = k.transpose(0, 2, 1, 3), v.transpose(0, 2, 1, 3)
         seen = visible(positions, positions, spec.window)
         if self.segments is not None:

@@ -7,7 +7,7 @@ _count = 0
 
 
 def compilations() -> int:
-    """Programs compiled since this module was imported, or read from the compilation cache."""
+    """How many programs XLA compiled, or read from the compilation cache, since this module was imported."""
     return _count
 
 

@@ -7,7 +7,7 @@ from backend.engine.prefill_shapes import Shape, padded
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What may be chosen.
+    """The sizes of an engine, fixed when its programs are compiled.
 
     context: prompt and output tokens of one choice at most; it fits the pool. pages: of the pool, `page_tokens`
     positions each. row_buckets: batch sizes that are compiled; the last is the number of rows. prefill_shapes: (rows,
@@ -47,50 +47,50 @@ class EngineConfig:
 
     @property
     def rows(self) -> int:
-        """Choices decoded at the same time."""
+        """R, how many choices are decoded at the same time."""
         return self.row_buckets[-1]
 
     @property
     def batches(self) -> tuple[int, ...]:
-        """Batch sizes of the decode programs."""
+        """Batch sizes B of the decode programs, ascending."""
         return (self.rows,) if self.deterministic else self.row_buckets
 
     @property
     def prefills(self) -> tuple[Shape, ...]:
-        """(rows, tokens) of the prefill programs."""
+        """(rows, tokens of each) of the prefill programs, ascending by tokens."""
         return self.prefill_shapes[:1] if self.deterministic else self.prefill_shapes
 
     @property
     def chunk(self) -> int:
-        """Prompt tokens of one row per prefill call at most."""
+        """Most prompt tokens of one row that a prefill call takes."""
         return self.prefills[-1][1]
 
     @property
     def max_prefill_rows(self) -> int:
-        """Rows of one prefill call at most."""
+        """Most rows that a prefill call takes."""
         return max(rows for rows, _ in self.prefills)
 
     @property
     def max_prefill_tokens(self) -> int:
-        """Tokens of one prefill call at most, padding included."""
+        """Most tokens that a prefill call computes in all its rows, padding included."""
         return max(map(padded, self.prefills))
 
     @property
     def max_pages_per_row(self) -> int:
-        """M, pages of one row at most."""
+        """M, most pages of one row: those of a whole context."""
         return self.pages_for(self.context)
 
     def pages_for(self, positions: int) -> int:
-        """Pages that hold so many positions."""
+        """How many pages hold `positions` positions."""
         return -(-positions // self.page_tokens)
 
 
 def row_buckets(rows: int) -> tuple[int, ...]:
-    """1, 4, 8, 16, ... up to and including `rows`: from 4 on a batch is less than twice too wide."""
+    """Batch sizes 1, 4, 8, 16, ... up to and including `rows`: from 4 on less than twice what is needed."""
     assert rows >= 1
     return (*(size for size in (1, *(2**i for i in range(2, 32))) if size < rows), rows)
 
 
 def bucket(buckets: tuple[int, ...], size: int) -> int:
-    """The smallest of the ascending `buckets` that holds `size`."""
+    """The smallest of the ascending `buckets` that is at least `size`."""
     return next(b for b in buckets if b >= size)

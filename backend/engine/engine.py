@@ -61,11 +61,11 @@ class Engine:
         return events
 
     def cancel(self, sequences: list[SequenceState]) -> None:
-        """End choices without further events; takes effect before the next dispatch."""
+        """End these sequences without further events; takes effect before the next dispatch."""
         self._commands.put(partial(self._cancel, sequences))
 
     def stats(self) -> EngineStats:
-        """How things stand; cheap, and not quite the same moment for all figures."""
+        """The engine's figures now; cheap, from any thread, and not quite of the same moment."""
         scheduler, config = self._scheduler, self._config
         return EngineStats(
             rows=config.rows,
@@ -80,7 +80,7 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Stop the thread; open requests end with EngineFailed."""
+        """Stop the engine's thread and wait for it; open requests end with EngineFailed."""
         self._commands.put(None)
         self._thread.join()
 
@@ -158,7 +158,7 @@ def _why_unconstrainable(missing: list[int]) -> str | None:
 
 
 class Generation:
-    """The events of one request, in the order drawn; events of different choices interleave.
+    """The token events of one request, in the order drawn; events of different choices interleave.
 
     Iterate once; it ends when every choice has ended. `aclose` (or `cancel` of every choice) frees the rows.
     """
@@ -170,11 +170,11 @@ class Generation:
 
     @property
     def admission(self) -> Admission | None:
-        """How the request got into the batch; set before its first event comes."""
+        """How long the request was queued and what of it was cached; None until just before its first event."""
         return None if self.state is None else self.state.admission
 
     def receive(self, item: list[TokenEvent] | End) -> None:
-        """The engine's side; called in its thread."""
+        """Hand over events, or the end of them (see `Sink`); called by the engine in its thread."""
         try:
             self._loop.call_soon_threadsafe(self._received.put_nowait, item)
         except RuntimeError:
@@ -182,7 +182,7 @@ class Generation:
             self._engine.cancel(self._sequences())
 
     def cancel(self, choice: int) -> None:
-        """No further events for this choice; those already on their way are dropped."""
+        """End the choice of this index; events of it that were drawn meanwhile may still come."""
         self._engine.cancel([self._sequences()[choice]])
 
     async def aclose(self) -> None:

@@ -6,7 +6,10 @@ from backend.request import FinishReason, TokenEvent
 
 
 def events_of(sequence: SequenceState, block: Block, row: int) -> list[TokenEvent]:
-    """The tokens that `row` drew in a block (numpy arrays), the last with its finish reason if the row is done."""
+    """The tokens that `row` drew for `sequence` in a block of numpy arrays, as one event each, in order.
+
+    The last has the finish reason if the row is done. Log-probabilities are there where the request asks for them.
+    """
     request, choice, count = sequence.request, sequence.choice, int(block.count[row])
     tokens = block.tokens[row, :count].tolist()
     reasons: list[FinishReason | None] = [None] * count

@@ -22,24 +22,24 @@ class KVCacheManager:
 
     @property
     def num_evictable(self) -> int:
-        """Pages that are kept and that no sequence uses."""
+        """How many pages are kept for reuse and used by no sequence."""
         return self._pool.evictable
 
     @property
     def num_used(self) -> int:
-        """Pages that sequences use."""
+        """How many pages sequences use, each counted once."""
         return self._pool.pages - self._pool.free - self._pool.evictable
 
     def can_allocate(self, pages: int) -> bool:
-        """Whether so many pages could be taken now."""
+        """Whether `pages` pages are free or evictable now."""
         return pages <= self._pool.free + self._pool.evictable
 
     def missing(self, sequence: SequenceState, positions: int) -> int:
-        """Pages that the sequence lacks for so many positions."""
+        """How many pages the sequence lacks to hold `positions` positions."""
         return max(0, self._config.pages_for(positions) - len(sequence.pages))
 
     def allocate(self, sequence: SequenceState, positions: int) -> bool:
-        """Give the sequence pages for so many positions; False where there are not enough, it keeps those it got."""
+        """Give the sequence pages for `positions` positions; False if there are too few: it keeps those it got."""
         for _ in range(self.missing(sequence, positions)):
             page = self._pool.allocate()
             if page is None and self._tree.evict(1):
@@ -50,7 +50,7 @@ class KVCacheManager:
         return True
 
     def match_prefix(self, sequence: SequenceState) -> None:
-        """Let the sequence go on behind its longest known prefix, if that is further than it is."""
+        """Give the sequence the pages of its longest cached prefix, if that is more than it has computed."""
         unit = self._config.chunk if self._config.deterministic else self._config.page_tokens
         if sequence.num_computed % unit or sequence.num_uncomputed < unit:
             return
@@ -65,7 +65,7 @@ class KVCacheManager:
         self._release(pages)
 
     def insert_prefix(self, sequence: SequenceState) -> None:
-        """Let others reuse what is computed of the sequence; where the cache has it twice, the sequence's own goes."""
+        """Cache the whole pages that are computed of the sequence; where one is cached already it takes that one."""
         filled = sequence.num_computed
         if self._config.deterministic:
             filled = min(filled, sequence.num_prompt - 1)
@@ -75,7 +75,7 @@ class KVCacheManager:
         self._release(own)
 
     def share_prompt(self, sequence: SequenceState, source: SequenceState) -> None:
-        """Let the sequence use the whole pages of its prompt that a sibling has filled."""
+        """Give the sequence the whole pages of its prompt that `source`, of the same request, has computed."""
         whole = (sequence.num_prompt - 1) // self._config.page_tokens
         shared = source.pages[:whole]
         for page in shared:
@@ -85,7 +85,7 @@ class KVCacheManager:
         sequence.num_computed = whole * self._config.page_tokens
 
     def release(self, sequence: SequenceState) -> None:
-        """Take all pages back; what is worth it is kept."""
+        """Take all pages from the sequence; those that are computed and whole stay cached until they are evicted."""
         self.insert_prefix(sequence)
         self._release(sequence.pages)
         sequence.pages, sequence.num_computed, sequence.num_cached = [], 0, 0

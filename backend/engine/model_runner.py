@@ -78,13 +78,17 @@ class ModelRunner:
         self._compiled = _compile_all(self._lowered(), progress)
 
     def init_state(self) -> DecodeState:
-        """An empty state."""
+        """A decode state on the device with empty pages, in which every row is done."""
         return self._compiled["init", 0, 0]()
 
     def decode(
         self, state: DecodeState, page_table: np.ndarray, active: np.ndarray, steps: int, stop_on_finish: bool
     ) -> tuple[DecodeState, Block]:
-        """`steps.decode` for active bool [B] and page_table int32 [B, M], B one of the batch sizes."""
+        """Run up to `steps` decoding steps; gives the next state and the tokens drawn. See `steps.decode`.
+
+        active: bool [B], rows that decode, B one of the batch sizes. page_table: int32 [B, M], the pages of each row.
+        stop_on_finish: return as soon as a row has ended.
+        """
         program, grammars = self._compiled["decode", active.size, 1], (self.arena.cells, self._vocabulary)
         last = (np.int32(steps), np.bool_(stop_on_finish))
         return program(self._leaves, state, *grammars, page_table, active, *last)
@@ -92,16 +96,20 @@ class ModelRunner:
     def prefill(
         self, state: DecodeState, shape: Shape, chunks: Sequence[PrefillChunk]
     ) -> tuple[DecodeState, jax.Array]:
-        """`steps.prefill` of chunks that fit `shape`, one of the (rows, tokens) that are compiled.
+        """Compute the keys and values of chunks that fit `shape`, one of the (rows, tokens) that are compiled.
 
-        Also the hidden states of each chunk's chosen positions, [B, C, D] with C `config.hidden_positions`.
+        Gives the next state and the hidden states of each chunk's chosen positions, [B, C, D], C `config.hidden_positions`.
         """
         return self._compiled["prefill", *shape](self._leaves, state, self._prefill_input(shape, chunks))
 
     def row_state(
         self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
     ) -> RowState:
-        """One row on the host: a choice that drew `output` before, whose grammar is at `grammar` in the arena."""
+        """The state of one row as numpy arrays, for `admit`.
+
+        choice: index among the request's choices. output: the tokens it drew before, if it was preempted. grammar:
+        where the request's grammar is in the arena, None without one.
+        """
         is_end = np.zeros(self.vocab, bool)
         is_end[list(request.sampling.end_tokens)] = True
         limit = request.reasoning_limit
@@ -112,15 +120,15 @@ class ModelRunner:
         return first_row_state(request, choice, output, self._vocabulary, at)
 
     def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
-        """`steps.admit`."""
+        """Set everything of row `row` to `start`; gives the next state."""
         return self._compiled["admit", 0, 0](state, np.int32(row), start)
 
     def move_row(self, state: DecodeState, source: int, target: int) -> DecodeState:
-        """`steps.move_row`."""
+        """Make row `target` equal to row `source`; gives the next state."""
         return self._compiled["move_row", 0, 0](state, np.int32(source), np.int32(target))
 
     def copy_page(self, state: DecodeState, source: int, target: int) -> DecodeState:
-        """`steps.copy_page`."""
+        """Make page `target` equal to page `source` in every layer; gives the next state."""
         return self._compiled["copy_page", 0, 0](state, np.int32(source), np.int32(target))
 
     def _prefill_input(self, shape: Shape, chunks: Sequence[PrefillChunk]) -> PrefillInput:

@@ -16,24 +16,24 @@ class PagePool:
 
     @property
     def free(self) -> int:
-        """Pages that nobody references and that are not kept."""
+        """How many pages nobody references and the radix cache does not keep."""
         return len(self._free)
 
     @property
     def evictable(self) -> int:
-        """Pages that are kept and that nobody references."""
+        """How many pages the radix cache keeps and nobody references."""
         return self._evictable
 
     def ref_count(self, page: int) -> int:
-        """How many reference a page."""
+        """How many references a page has."""
         return self._ref_counts[page]
 
     def is_kept(self, page: int) -> bool:
-        """Whether a page stays when its last reference goes."""
+        """Whether the radix cache keeps a page, so that it stays when its last reference goes."""
         return self._kept[page]
 
     def allocate(self) -> int | None:
-        """A free page with one reference; None if there is none."""
+        """Take a free page, with one reference to it; None if there is none."""
         if not self._free:
             return None
         page = self._free.pop()
@@ -41,25 +41,25 @@ class PagePool:
         return page
 
     def retain(self, page: int) -> None:
-        """One more reference to a page that is not free."""
+        """Count one more reference to a page that is not free."""
         assert self._ref_counts[page] or self._kept[page]
         self._evictable -= self._ref_counts[page] == 0
         self._ref_counts[page] += 1
 
     def release(self, page: int) -> None:
-        """One reference less; with the last one the page becomes free or evictable."""
+        """Count one reference less; without any the page becomes evictable if it is kept, else free."""
         assert self._ref_counts[page] > 0
         self._ref_counts[page] -= 1
         if self._ref_counts[page] == 0:
             self._let_go(page)
 
     def keep(self, page: int) -> None:
-        """Have a page that is referenced stay when its last reference goes."""
+        """Mark a page, which must be referenced, as kept: it stays when its last reference goes."""
         assert self._ref_counts[page] and not self._kept[page]
         self._kept[page] = True
 
     def evict(self, page: int) -> None:
-        """Keep a page no longer; it must not be referenced, and is free now."""
+        """Free a kept page, which nobody may reference."""
         assert self._kept[page] and not self._ref_counts[page]
         self._evictable -= 1
         self._kept[page] = False

@@ -11,19 +11,22 @@ and 311 ms for 32, 64, 128 and 256 tokens."""
 
 
 def padded(shape: Shape) -> int:
-    """Tokens that one call computes, padding included."""
+    """Tokens that one prefill call of `shape` computes, padding included."""
     rows, tokens = shape
     return rows * tokens
 
 
 def cost(shape: Shape) -> int:
-    """Of one call, in tokens."""
+    """What one prefill call of `shape` costs, in tokens: those it computes and `WEIGHTS` for reading the weights."""
     return WEIGHTS + padded(shape)
 
 
 @lru_cache(maxsize=1 << 16)
 def cheapest(shapes: tuple[Shape, ...], tokens: int) -> tuple[int, Shape]:
-    """What the cheapest calls for `tokens` (at least 1) of one prompt alone cost, and the first of them."""
+    """The cheapest prefill calls for `tokens` (at least 1) of one prompt: their cost in tokens, and the first's shape.
+
+    shapes: (rows, tokens of each) of the compiled programs, ascending by tokens; those of one row are considered.
+    """
     alone = [shape for shape in shapes if shape[0] == 1]
     longest = alone[-1]
     if tokens > longest[1]:

@@ -38,7 +38,7 @@ class RadixCache:
         self._entries = count()
 
     def match(self, keys: Sequence[PageKey]) -> list[int]:
-        """The pages of the longest known prefix of `keys`; the caller gets a reference to each."""
+        """The pages of the longest prefix of `keys` that is cached; the caller gets a reference to each."""
         pages, node = [], self._root
         for key in keys:
             child = node.children.get(key)
@@ -62,10 +62,10 @@ class RadixCache:
             node = child
         self._touch(node)
 
-    def evict(self, wanted: int) -> int:
-        """Free up to `wanted` pages that nobody references, the least recently used leaves first; how many it were."""
+    def evict(self, pages: int) -> int:
+        """Free up to `pages` pages without references, least recently used leaves first; gives how many it freed."""
         evicted, referenced = 0, []
-        while evicted < wanted and self._leaves:
+        while evicted < pages and self._leaves:
             entry = heapq.heappop(self._leaves)
             used, _, node = entry
             if not self._is_leaf(node, used):

@@ -34,7 +34,7 @@ class RequestState:
 
     @property
     def compiled(self) -> bool:
-        """Whether its grammar, if it has one, can be enforced already."""
+        """Whether the request can decode: it has no grammar, or the grammar is compiled."""
         grammar = self.request.grammar
         return grammar is None or (grammar.tables.done() and grammar.tables.exception() is None)
 
@@ -63,41 +63,41 @@ class SequenceState:
 
     @property
     def request(self) -> Request:
-        """What its parent was asked for."""
+        """The request of which this sequence is one choice."""
         return self.parent.request
 
     @property
     def priority(self) -> tuple[bool, int, int]:
-        """The lower, the earlier served: first come, first served, but last whose grammar is not compiled yet."""
+        """The order of service, lowest first: those whose grammar is still compiled come last, else by arrival."""
         return (not self.parent.compiled, self.parent.arrival, self.choice)
 
     @property
     def num_prompt(self) -> int:
-        """Tokens of the prompt."""
+        """How many tokens the prompt has."""
         return len(self.request.prompt)
 
     @property
     def num_output_tokens(self) -> int:
-        """Tokens drawn so far."""
+        """How many tokens were drawn so far."""
         return len(self.tokens) - self.num_prompt
 
     @property
     def output_tokens(self) -> list[int]:
-        """The tokens drawn so far."""
+        """The ids of the tokens drawn so far, in order."""
         return self.tokens[self.num_prompt :]
 
     @property
     def num_uncomputed(self) -> int:
-        """Tokens to prefill before it can decode: all but the last, which the first decoding step feeds."""
+        """How many tokens are to be prefilled before it can decode; the first decoding step feeds the last one."""
         return len(self.tokens) - 1 - self.num_computed
 
     @property
     def max_positions(self) -> int:
-        """Positions that will be cached at most: the last token drawn is never fed."""
+        """Most positions that the sequence can have in the cache: the last token drawn is never fed."""
         return self.num_prompt + self.request.sampling.max_tokens - 1
 
     def page_keys(self, pages: int, page_tokens: int) -> Sequence[PageKey]:
-        """The keys of its first whole pages of `page_tokens` tokens each, at most `pages`."""
+        """The radix cache's keys of the first whole pages, of `page_tokens` tokens each, at most `pages` of them."""
         whole = min(pages, len(self.tokens) // page_tokens)
         for page in range(len(self._page_keys), whole):
             start = page * page_tokens

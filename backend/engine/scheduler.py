@@ -21,7 +21,10 @@ from backend.request import Admission, RequestFailed, TokenEvent
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done next. demand: for how many positions a sequence needs pages. shape: of a prefill program."""
+    """What is to be done next. demand: for how many positions each sequence needs pages.
+
+    shape: (rows, tokens) of the prefill program that is to run, None for none.
+    """
 
     demand: dict[SequenceState, int]
     shape: Shape | None = None
@@ -29,7 +32,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class InFlight:
-    """A dispatched block of at most `tokens` tokens per row, and who held which row at that time."""
+    """A block of decoding steps that was dispatched and not read yet.
+
+    holders: row to the sequence that held it. tokens: most tokens of one row. dispatched: when, in monotonic seconds.
+    """
 
     block: Block
     holders: dict[int, SequenceState]
@@ -39,7 +45,7 @@ class InFlight:
 
 @dataclass
 class Totals:
-    """What was done since the start; see `EngineStats`."""
+    """What the scheduler has done since the start, counted as in `EngineStats`."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -68,16 +74,16 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Sequences that hold a row."""
+        """How many sequences hold a row."""
         return len(self._holders())
 
     @property
     def waiting(self) -> int:
-        """Sequences that hold none yet, or none any more."""
+        """How many sequences wait for a row, those that were preempted included."""
         return len(self._waiting)
 
     def add(self, request: RequestState) -> None:
-        """Queue every sequence of a request."""
+        """Queue every sequence of a request that has not ended."""
         self._waiting.extend(sequence for sequence in request.sequences if not sequence.ended)
 
     def cancel(self, sequence: SequenceState) -> None:
@@ -91,7 +97,7 @@ class Scheduler:
             self._waiting.remove(sequence)
 
     def step(self) -> bool:
-        """One round. False if there was nothing to do, and will not be before a further command."""
+        """Admit, prefill, dispatch a block and read one; False if there is nothing to do before another command."""
         changed = self._admit()
         changed |= self._share_prompts()
         changed |= self._prefill()

@@ -32,6 +32,7 @@ class RowState:
     num_output_tokens: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
     logprobs: bool [B], wants log-probabilities.
     in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
+    params, grammar: each row's sampling parameters, and how far its grammar is.
     """
 
     token: jax.Array
@@ -48,7 +49,11 @@ class RowState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DecodeState:
-    """cache: keys and values, as the attention back end has them. rows: R of them. masks: the token masks known."""
+    """All that lives on the device between two programs, apart from weights and grammars.
+
+    cache: keys and values of all pages, as the attention back end lays them out. rows: of each of the R rows, where it
+    stands. masks: the token masks computed before.
+    """
 
     cache: Cache
     rows: RowState
@@ -78,7 +83,7 @@ class Block:
 def init_state(
     config: DecoderConfig, sizes: EngineConfig, backend: AttentionBackend, vocabulary: Vocabulary
 ) -> DecodeState:
-    """An empty state: every row is done."""
+    """A decode state with empty pages, in which every row is done. sizes: the engine's rows, pages and token masks."""
     rows, words = sizes.rows, vocabulary.words
     zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output_tokens")}
     return DecodeState(
@@ -99,9 +104,9 @@ def init_state(
 def first_row_state(
     request: Request, choice: int, output: Sequence[int], vocabulary: Vocabulary, grammar: GrammarState
 ) -> RowState:
-    """A row whose tokens but the last are in the cache: that one is fed by the first decoding step.
+    """One row as numpy arrays, whose tokens but the last are in the cache: the first decoding step feeds that one.
 
-    output: what the choice drew before. grammar: where it stands after that.
+    choice: index among the request's choices. output: the tokens it drew before. grammar: its state after these.
     """
     vocab, prompt = vocabulary.size, request.prompt.tokens
     in_prompt = np.zeros(vocab, bool)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EngineStats:
-    """A snapshot. Totals count from the start of the engine.
+    """The engine's figures at one moment. Totals count from its start.
 
     rows: choices that can be decoded at the same time. running: choices that hold a row. waiting: those that do not
     yet. pages: of the cache, each of `page_tokens` positions; pages_used: held by running choices; pages_cached: kept

@@ -38,7 +38,10 @@ class PrefillInput:
 def prefill(
     decoder: Decoder, state: DecodeState, chunks: PrefillInput, backend: AttentionBackend
 ) -> tuple[DecodeState, jax.Array]:
-    """Put chunks of B sequences into the cache; also the hidden states [B, C, D] of the chosen positions."""
+    """Put keys and values of chunks of B sequences into the cache.
+
+    Gives the next state and the hidden states [B, C, D] of the chosen positions.
+    """
     tokens = chunks.tokens
     positions = jnp.where(tokens < 0, -1, chunks.starts[:, None] + jnp.arange(tokens.shape[1]))
     x = decoder.embed(jnp.maximum(tokens, 0))
@@ -49,17 +52,17 @@ def prefill(
 
 
 def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
-    """Set everything of one row."""
+    """The state with everything of row `row` (int32) set to `start`."""
     return replace(state, rows=jax.tree.map(lambda all_rows, one: all_rows.at[row].set(one), state.rows, start))
 
 
 def move_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
-    """Make row `target` equal to row `source`."""
+    """The state with row `target` made equal to row `source`, int32 scalars."""
     return replace(state, rows=jax.tree.map(lambda x: x.at[target].set(x[source]), state.rows))
 
 
 def copy_page(state: DecodeState, source: jax.Array, target: jax.Array, backend: AttentionBackend) -> DecodeState:
-    """Make page `target` equal to page `source`."""
+    """The state with page `target` made equal to page `source` in every layer, int32 scalars."""
     return replace(state, cache=backend.copy_page(state.cache, source, target))
 
 

@@ -13,6 +13,7 @@ Activation = Literal["silu", "gelu_tanh"]
 class AttentionConfig:
     """A layer whose mixer is grouped-query attention: N query heads and K key-value heads of H numbers each.
 
+    spec: scale, window and softcap of the scores. rope: the rotary embedding of queries and keys.
     qkv_bias: bias on the query, key and value projections; out_bias: on the output projection.
     qk_norm: RMSNorm over the head dimension of queries and keys, before rotary embedding.
     """
@@ -36,9 +37,9 @@ class MLPConfig:
 
 
 MixerConfig = AttentionConfig
-"""What mixes the tokens of a row; one configuration class per kind, see `layers.MIXERS`."""
+"""Configuration of what mixes the tokens of a row in a layer; one class per kind, see `layers.MIXERS`."""
 FeedForwardConfig = MLPConfig
-"""What works on every token alone; one configuration class per kind, see `layers.FEED_FORWARDS`."""
+"""Configuration of what works on every token alone in a layer; one class per kind, see `layers.FEED_FORWARDS`."""
 
 
 @dataclass(frozen=True)

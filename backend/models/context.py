@@ -19,7 +19,8 @@ class ForwardContext:
 
     positions: int32 [B, T], where each token stands in its row's cache; -1 where there is none.
     attend: how keys and values are kept and attended in this call.
-    angles: of each rotary embedding in `ropes`.
+    angles: cosines and sines of each rotary embedding in `ropes`, at the positions of this call.
+    ropes: the distinct rotary embeddings of the decoder, each with its head dimension.
     """
 
     positions: jax.Array

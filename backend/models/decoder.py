@@ -29,14 +29,18 @@ class Decoder(nnx.Module):
         self.head = None if config.tied_head else nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
 
     def embed(self, tokens: jax.Array) -> jax.Array:
-        """Token ids int32 [B, T] -> [B, T, D], what a call starts from. Rows may come with others."""
+        """Token ids int32 [B, T] -> [B, T, D], what a call starts from. A caller may put other vectors there."""
         x = self.embedding[...][tokens]
         if self.config.embedding_scale != 1.0:
             x = x * jnp.asarray(self.config.embedding_scale, x.dtype)
         return x
 
     def context(self, positions: jax.Array, attend: Attend, rope_positions: jax.Array | None = None) -> ForwardContext:
-        """What the layers of one call are given; see `forward_context`."""
+        """What the layers of one call are given.
+
+        positions: int32 [B, T], -1 where there is no token. attend: how keys and values are kept and attended.
+        rope_positions: int32 [B, T] or [3, B, T], what rotary embedding turns by; None for `positions`.
+        """
         ropes = [rope for layer in self.config.layers for rope in MIXERS[type(layer.mixer)].ropes(layer.mixer)]
         return forward_context(ropes, positions, attend, rope_positions)
 

@@ -38,7 +38,7 @@ def read_config(folder: Path) -> DecoderConfig:
 
 
 def read_family(folder: Path) -> "Family":
-    """How the family of `folder`/config.json stores its weights."""
+    """The family of `folder`/config.json: how its weights are stored. Raises `CheckpointError`."""
     return family_of(read_json(folder / "config.json"))
 
 
@@ -204,7 +204,11 @@ def _multimodal_name(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Family:
-    """A model_type. norm_offset: added to a stored norm scale. rename: stored name -> text decoder's name, or None."""
+    """How the checkpoints of one model_type are read.
+
+    read: configuration of transformers -> `DecoderConfig`. norm_offset: added to stored norm scales. rename: a tensor's
+    stored name -> its name in the text decoder, None where the decoder has no use for it.
+    """
 
     read: Callable[[Any], DecoderConfig]
     norm_offset: float = 0.0

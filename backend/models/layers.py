@@ -58,7 +58,7 @@ class RMSNorm(nnx.Module):
         return (normed * self.scale[...]).astype(x.dtype)
 
     def parameters(self, stem: str, norm_offset: float, axes: str = "D") -> Parameters:
-        """norm_offset: added to the stored scale."""
+        """The scale's source: checkpoint tensor `stem`.weight, with `norm_offset` added. axes: letter of its axis."""
         stored = Stored(f"{stem}.weight", (self.size,))
         return {("scale",): Parameter(Shifted(stored, norm_offset) if norm_offset else stored, axes)}
 
@@ -79,7 +79,7 @@ class Attention(nnx.Module):
 
     @staticmethod
     def kv_spec(mixer: AttentionConfig) -> KVSpec:
-        """What it keeps per position."""
+        """The heads and head dimension of the keys and values that a layer of this configuration keeps per position."""
         return KVSpec(mixer.kv_heads, mixer.head_dim)
 
     @staticmethod
@@ -99,7 +99,10 @@ class Attention(nnx.Module):
         return self.out(out.reshape(*x.shape[:2], -1)), cache
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
-        """stem: the layer's, such as "model.layers.0"."""
+        """Path -> source of each parameter. stem: the layer's prefix in the checkpoint, such as "model.layers.0".
+
+        norm_offset: added to stored norm scales.
+        """
         c, stem = self.config, f"{stem}.self_attn"
         outputs = (("q_proj", c.heads), ("k_proj", c.kv_heads), ("v_proj", c.kv_heads))
         qkv = [(f"{stem}.{name}", heads * c.head_dim) for name, heads in outputs]
@@ -131,12 +134,12 @@ class MLP(nnx.Module):
         self.down = Linear(mlp.size, config.embed, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, context: ForwardContext) -> jax.Array:
-        """x [B, T, D] -> [B, T, D]."""
+        """x [B, T, D] -> [B, T, D], each token alone; nothing of `context` is used."""
         pairs = self.gate_up(x).reshape(*x.shape[:-1], self.config.size, 2)
         return self.down(ACTIVATIONS[self.config.activation](pairs[..., 0]) * pairs[..., 1])
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
-        """stem: the layer's."""
+        """Path -> source of each parameter. stem: the layer's prefix in the checkpoint. norm_offset: see `RMSNorm`."""
         size, stem = self.config.size, f"{stem}.mlp"
         gate_up = [(f"{stem}.gate_proj", size), (f"{stem}.up_proj", size)]
         table = within(("gate_up",), linear(gate_up, self.inputs, size, False, "FD"))
@@ -163,14 +166,14 @@ class DecoderLayer(nnx.Module):
         self.feed_forward = feed_forward(config, layer.feed_forward, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, context: ForwardContext, cache: LayerCache) -> tuple[jax.Array, LayerCache]:
-        """x [B, T, D] -> [B, T, D], and the layer's cache."""
+        """x [B, T, D] -> [B, T, D], and the layer's cache with the new keys and values."""
         out, cache = self.mixer(self.mixer_norm(x), context, cache)
         x = x + (out if self.mixer_out_norm is None else self.mixer_out_norm(out))
         out = self.feed_forward(self.feed_forward_norm(x), context)
         return x + (out if self.feed_forward_out_norm is None else self.feed_forward_out_norm(out)), cache
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
-        """stem: the layer's."""
+        """Path -> source of each parameter. stem: the layer's prefix in the checkpoint. norm_offset: see `RMSNorm`."""
         names = {"mixer_norm": "input_layernorm", "feed_forward_norm": "post_attention_layernorm"}
         if self.mixer_out_norm is not None:
             names |= {

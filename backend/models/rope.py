@@ -19,7 +19,9 @@ ROPE_KINDS: tuple[str, ...] = get_args(RopeKind)
 
 @dataclass(frozen=True)
 class RopeConfig:
-    """theta: base of the geometric series of wavelengths. factor: by how much the context is stretched.
+    """A rotary embedding: its kind and the numbers that its frequencies are made of.
+
+    theta: base of the geometric series of wavelengths. factor: by how much the context is stretched.
 
     original_context: positions the model was pretrained on (dynamic, llama3, yarn).
     low_freq_factor, high_freq_factor: llama3's band, in wavelengths per original context.

@@ -22,23 +22,23 @@ class Source(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """The array's."""
+        """Shape of the array."""
 
     @abstractmethod
     def stored(self) -> Iterator["Stored"]:
-        """The checkpoint's tensors that it is made of."""
+        """The tensors of the checkpoint that the array is made of."""
 
     @abstractmethod
     def read(self, tensors: Mapping[str, Any], index: Index, out: np.ndarray) -> None:
-        """Fill `out` with the elements `index`, cast to `out`'s dtype; only what they are made of is read."""
+        """Write the elements `index` of the array into `out`, cast to its dtype; only what they are made of is read."""
 
     @abstractmethod
     def split(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """The checkpoint's tensors, by name, that give `value`: for saving."""
+        """Name and value of each checkpoint tensor, such that `read` gives `value`: for saving."""
 
 
 class Parameter(NamedTuple):
-    """One parameter of a module. axes: one letter per axis (sharding.py)."""
+    """One parameter of a module: the array that it is loaded from, and one letter per axis (sharding.py)."""
 
     source: Source
     axes: str
@@ -54,7 +54,7 @@ def within(path: Path, parameters: Parameters) -> Parameters:
 
 @dataclass(frozen=True)
 class Stored(Source):
-    """One tensor as it is. size: its shape."""
+    """One tensor of the checkpoint as it is. size: its shape."""
 
     name: str
     size: tuple[int, ...]

@@ -60,7 +60,7 @@ def _on(mesh: Mesh | None, target: jax.ShapeDtypeStruct, parameter: Parameter) -
 
 
 def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStruct) -> jax.Array:
-    """One parameter on its devices; each shard is read and cast alone."""
+    """The array of `source` on its devices, with `target`'s shape, dtype and sharding; shards are read one by one."""
 
     def shard(index: tuple[slice, ...] | None) -> np.ndarray:
         whole = (slice(None),) * len(target.shape)
@@ -80,7 +80,10 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
 
 
 def check(tensors: Mapping[str, Any], sources: Iterable[Source], tied_head: bool) -> None:
-    """Compare names, shapes and dtypes of the whole checkpoint with the sources; raise all differences at once."""
+    """Compare names, shapes and dtypes of a checkpoint with what `sources` are made of.
+
+    Raises one `CheckpointError` that lists all differences. tied_head: a stored head is ignored.
+    """
     expected = {stored.name: stored.shape for source in sources for stored in source.stored()}
     faults = [f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors]
     for name, slice_ in tensors.items():

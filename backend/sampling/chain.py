@@ -11,7 +11,7 @@ from backend.sampling.draw import coin, gumbel_max, step_keys
 from backend.sampling.params import SamplingArrays
 
 Stage = tuple[jax.Array, Callable[[jax.Array], jax.Array]]
-"""The rows that need it, bool [B], and what it makes of all logits, [B, V]."""
+"""One stage of the chain: the rows that need it, bool [B], and a function of all logits, [B, V] -> [B, V]."""
 
 
 @dataclass(frozen=True)

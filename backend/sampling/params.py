@@ -38,13 +38,13 @@ class SamplingArrays:
 
 
 def empty(rows: int, vocab: int) -> SamplingArrays:
-    """Arrays for `rows` rows that nobody uses yet."""
+    """Zeros for `rows` (R) rows that hold no sequence yet, on the device."""
     one = row(SamplingParams(max_tokens=1, end_tokens=()), 0, vocab)
     return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), one)
 
 
 def row(params: SamplingParams, seed: int, vocab: int) -> SamplingArrays:
-    """One row's values as numpy arrays, without the leading row axis."""
+    """The parameters of one choice as numpy arrays, without the leading row axis. seed: -2**63 .. 2**64 - 1."""
     bias, is_end = np.zeros(vocab, np.float32), np.zeros(vocab, bool)
     bias[list(params.logit_bias)] = list(params.logit_bias.values())
     is_end[list(params.end_tokens)] = True
