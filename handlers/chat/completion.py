@@ -12,13 +12,14 @@ from handlers.generation.deltas import CallDelta, Delta
 
 @dataclass
 class Counts:
-    """What the usage is made of."""
+    """Tokens of one request over all its choices: drawn, drawn as reasoning, and cached of the prompt."""
 
     tokens: int = 0
     reasoning: int = 0
     cached: int = 0
 
     def add(self, delta: Delta) -> None:
+        """Adds the tokens that a delta counts."""
         self.tokens += delta.tokens
         self.reasoning += delta.reasoning_tokens
         self.cached += delta.cached_tokens
@@ -26,9 +27,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Completion:
-    """What every answer to one request repeats. seeds: one per choice. logprobs, include_usage: as asked for.
+    """Makes the answer to one chat request of its deltas: one ChatResult, or the chunks of a stream.
 
-    reasoning: it is told apart, and its tokens are counted apart.
+    seeds: one per choice. logprobs, include_usage: as asked for. reasoning: it is told apart, and its tokens are
+    counted apart. model, id, created: repeated by every chunk.
     """
 
     model: str
@@ -41,7 +43,7 @@ class Completion:
     created: int = field(default_factory=lambda: int(time.time()))
 
     async def result(self, deltas: AsyncIterator[Delta]) -> dict[str, Any]:
-        """The whole answer (ChatResult)."""
+        """The whole answer as plain values (schema ChatResult)."""
         choices: list[list[Delta]] = [[] for _ in self.seeds]
         counts = Counts()
         async for delta in deltas:
@@ -55,7 +57,10 @@ class Completion:
         }
 
     async def chunks(self, deltas: AsyncIterator[Delta]) -> AsyncGenerator[dict[str, Any], None]:
-        """The stream (ChatCompletionChunk): role with a choice's first chunk, its finish in a chunk of its own."""
+        """The chunks of a stream as plain values (schema ChatCompletionChunk).
+
+        The role comes with a choice's first chunk, its finish reason in a chunk of its own.
+        """
         started: set[int] = set()
         counts = Counts()
         async for delta in deltas:

@@ -25,7 +25,7 @@ from handlers.service import LoadedModel, current_service
 
 
 async def complete_chat(json_body: JSONBody) -> Response:
-    """Answers with one JSON object, or with a stream of events where `stream` is true.
+    """Handles POST /v1/chat/completions: one JSON object, or a stream of events where `stream` is true.
 
     From here on the request's time runs, and it is counted once it is in order.
     """
@@ -78,7 +78,7 @@ def read_body(value: dict[str, Any]) -> ContainerChatCompletionBody:
 
 
 def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Completion:
-    """What the answers to this request repeat."""
+    """The completion that makes answers to `chat` of its deltas."""
     options = chat.body.stream_options
     return Completion(
         model=chat.model,

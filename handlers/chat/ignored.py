@@ -23,7 +23,9 @@ def ignored_header(
     output: OutputPlan,
     relaxed: Iterable[str] = (),
 ) -> dict[str, str]:
-    """The header that names what was ignored, or nothing. value: the body as it came, body: the same as a model.
+    """The header x-ignored-parameters, which names what was ignored; {} if nothing was.
+
+    value: the body as it came. body: the same as a model.
 
     relaxed: paths of schemas by which arguments need not be valid.
     """
@@ -47,7 +49,7 @@ def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
 
 
 def unused_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
-    """Known parameters that would change the answer, and do not."""
+    """Paths of known parameters that are set and that this model cannot act on."""
     if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"
     if body.include_reasoning is False and body.parse_reasoning and not output.split:

@@ -20,7 +20,7 @@ MOST_TOOLS = 128
 
 
 def check_request(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
-    """Everything that can be said before the prompt is known."""
+    """Raises APIError 422, naming the field, for all that can be refused before the prompt is known."""
     engine = loaded.engine
     _check_messages(body)
     check_turns(body.messages)
@@ -56,7 +56,7 @@ def token_budget(body: ContainerChatCompletionBody, prompt_tokens: int, context_
 
 
 def requested_tokens(body: ContainerChatCompletionBody) -> int | None:
-    """`max_tokens` under either of its names."""
+    """`max_tokens` of the body, or `max_completion_tokens`, its other name; None where neither is set."""
     return body.max_tokens if body.max_tokens is not None else body.max_completion_tokens
 
 

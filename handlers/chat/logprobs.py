@@ -8,7 +8,7 @@ FLOOR = -9999.0  # stands for minus infinity, which JSON cannot write
 
 
 def logprob_entry(token: TokenLogprob) -> dict[str, Any]:
-    """One member of `logprobs.content` (ChatLogprobsContent)."""
+    """A token as a member of `logprobs.content` (schema ChatLogprobsContent); minus infinity is written as -9999."""
     return {**_token(token), "top_logprobs": [_token(other) for other in token.top]}
 
 

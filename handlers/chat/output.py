@@ -27,7 +27,9 @@ SCHEMA, PATTERN, TOOLS = "response_format.json_schema.schema", "response_format.
 
 
 def output_request(body: ContainerChatCompletionBody, text: bytes) -> OutputRequest:
-    """Of a valid body. text: the JSON that it was made of, from which schemas are taken with every digit.
+    """What a valid body asks of the form of its answers: tools, response_format, reasoning.
+
+    text: the JSON that the body was made of, from which schemas are taken with every digit.
 
     Raises APIError 422 where a schema is nested too deeply.
     """
@@ -36,22 +38,22 @@ def output_request(body: ContainerChatCompletionBody, text: bytes) -> OutputRequ
 
 
 def wants_form(body: ContainerChatCompletionBody) -> bool:
-    """Whether response_format restricts the answer."""
+    """Whether the body's response_format restricts the answer."""
     return body.response_format is not None and not isinstance(body.response_format, ResponseFormatText)
 
 
 def may_call(body: ContainerChatCompletionBody) -> bool:
-    """Whether an answer may call a tool."""
+    """Whether an answer to the body may call a tool."""
     return bool(body.tools) and body.tool_choice != "none"
 
 
 def must_call(body: ContainerChatCompletionBody) -> bool:
-    """Whether an answer must call a tool."""
+    """Whether an answer to the body must call a tool."""
     return body.tool_choice == "required" or isinstance(body.tool_choice, ChatCompleteBodyToolChoice)
 
 
 def reasoning_budget(body: ContainerChatCompletionBody) -> ReasoningBudget | None:
-    """Most tokens of reasoning; None where the request does not limit them, which a negative budget says too."""
+    """Most tokens of reasoning that the body allows, None for no limit, which a negative budget says too."""
     limited = body.reasoning_budget is not None and body.reasoning_budget >= 0
     return ReasoningBudget(body.reasoning_budget, "reasoning_budget") if limited else None  # type: ignore[arg-type]
 

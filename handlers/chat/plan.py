@@ -24,7 +24,7 @@ ALPHANUMERICS = string.ascii_letters + string.digits
 async def plan_chat(
     body: ContainerChatCompletionBody, text: bytes, loaded: LoadedModel
 ) -> tuple[GenerationPlan, OutputPlan]:
-    """The plan of a valid body, and what could be done of what it asks of the answers' form.
+    """The plan that the engine is given for a valid body, and what the model can do of the answers' form it asks for.
 
     text: the JSON that the body was made of. Raises APIError 422, and 429 where too many grammars are being compiled.
     """
@@ -52,7 +52,10 @@ async def plan_chat(
 
 
 def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> list[int]:
-    """The prompt's token ids; raises APIError 422 where the model's template refuses the messages."""
+    """Token ids of the prompt that the body's messages and tools make.
+
+    Raises APIError 422 where the model's template refuses them.
+    """
     hidden = body.tool_choice == "none" or not body.tools
     try:
         return tokenizer.encode_chat(
@@ -66,5 +69,5 @@ def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -
 
 
 def call_id(_: int) -> str:
-    """A random one, as Friendli's own are: 24 letters and digits."""
+    """A random id of a tool call, as Friendli's own are: call_ and 24 letters and digits. Its index is not used."""
     return "call_" + "".join(secrets.choice(ALPHANUMERICS) for _ in range(24))

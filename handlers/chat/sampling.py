@@ -25,7 +25,7 @@ RANDOM_SEEDS = 2**53  # so that every JSON reader keeps the seed that is returne
 def sampling_params(
     body: ContainerChatCompletionBody, *, max_tokens: int, end_tokens: tuple[int, ...]
 ) -> SamplingParams:
-    """The engine's parameters. end_tokens: the model's own, which `eos_token` replaces."""
+    """The engine's sampling parameters for a body. end_tokens: the model's own, which `eos_token` replaces."""
     given = {name: value for name in SHARED if (value := getattr(body, name)) is not None}
     return SamplingParams(
         max_tokens=max_tokens,

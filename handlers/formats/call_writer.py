@@ -11,10 +11,11 @@ from handlers.formats.writer import SegmentWriter
 
 @dataclass
 class Call:
-    """What has been read of one call.
+    """What has been read of one tool call.
 
-    arguments: their JSON text, "" if they were passed on as they came. name_at, arguments_at: where they stood.
-    begun: it was given to the client.
+    name: of the function, "" until it is known. arguments: their JSON text, "" if they were passed on as they came,
+    None until they are known. name_at, arguments_at: start and end offsets of both in the text. begun: its CallStart
+    was given.
     """
 
     name: str = ""
@@ -25,7 +26,10 @@ class Call:
 
 
 class CallWriter:
-    """Calls as segments. tools: the names that a call may have. count: calls begun."""
+    """Writes tool calls as segments.
+
+    tools: the names that a call may have. new_id: the id of call 0, 1, ... count: how many calls were begun.
+    """
 
     def __init__(self, writer: SegmentWriter, tools: list[str], new_id: Callable[[int], str]) -> None:
         self.count = 0
@@ -33,33 +37,38 @@ class CallWriter:
         self._writer, self._new_id = writer, new_id
 
     def name(self, call: Call, name: str, start: int, end: int) -> None:
-        """Raises Malformed where there is no such tool, or the call has a name already."""
+        """Gives the call its name, read at offsets `start` to `end`.
+
+        Raises Malformed where there is no such tool, or the call has a name already.
+        """
         if call.name or name not in self.tools:
             raise Malformed
         call.name, call.name_at = name, (start, end)
 
     def begin(self, call: Call, start: int) -> None:
-        """Gives the call, whose arguments begin at `start`; fragments of them follow."""
+        """Gives the CallStart of a call whose arguments begin at offset `start`; fragments of them follow."""
         call.arguments_at = (start, start)
         self._start(call)
         self._writer.skip(start)
         self._writer.become(partial(_fragment, self.count - 1))
 
     def fragment(self, until: int) -> None:
-        """What has not been given before `until` is part of the arguments."""
+        """Text up to offset `until` that was not settled is part of the arguments of the call that was begun last."""
         self._writer.text(until)
 
     def end_fragments(self) -> None:
+        """The arguments that were begun are complete, or broken; text that follows is content again."""
         self._writer.become(Content)
 
     def finish(self, call: Call, end: int) -> None:
-        """The call is complete, and ends at `end`."""
+        """The call is complete and ends at offset `end`; gives its start and arguments if these were not passed on."""
         if not call.begun:
             self._start(call)
             self._writer.add(CallArguments(*call.arguments_at, self.count - 1, call.arguments or "{}"))
         self.structure(end)
 
     def structure(self, until: int) -> None:
+        """Text up to offset `until` that was not settled is structure, part of no segment."""
         self._writer.skip(until)
 
     def _start(self, call: Call) -> None:

@@ -33,10 +33,11 @@ _DIGITS, _LETTERS = re.compile("[0-9]+"), re.compile("[A-Za-z0-9]+")
 
 
 class CallParser:
-    """Passes calls on from a scanner to a writer. tools: name to the JSON schema of the parameters.
+    """Reads tool calls from a scanner and gives them to a writer.
 
-    What raises Malformed without adding to `count` has given nothing; after that it has given a call that is broken,
-    and the scanner stands where it broke.
+    tools: function name to the JSON schema of its parameters. new_id: the id of call 0, 1, ...
+    A read that raises Malformed without adding to `count` has given nothing; one that added to it has given a call that
+    is broken, and the scanner stands where it broke.
     """
 
     def __init__(
@@ -48,11 +49,14 @@ class CallParser:
 
     @property
     def count(self) -> int:
-        """How many calls were given."""
+        """How many calls of this answer were begun."""
         return self._out.count
 
     def calls(self, syntax: CallSyntax, *, begin: bool) -> Reading[None]:
-        """Reads a call, and those that follow it in the same syntax. begin: its beginning too. Raises Malformed."""
+        """Reads a call, and those that follow it in the same syntax.
+
+        begin: what opens all calls together in that syntax is read as well. Raises Malformed for what is no call.
+        """
         if begin:
             yield from self._parts(syntax.begin, Call())
         yield from self._call(syntax.call)
@@ -61,14 +65,14 @@ class CallParser:
         yield from self._end(syntax)
 
     def named(self) -> Reading[Call]:
-        """Reads the name of a tool. Raises Malformed."""
+        """Reads the name of a tool, and gives a call with that name. Raises Malformed where there is no such tool."""
         call, start = Call(), self._scanner.pos
         name = yield from self._name()
         self._out.name(call, name, start, self._scanner.pos)
         return call
 
     def arguments_of(self, call: Call) -> Reading[None]:
-        """Reads JSON arguments, with which the call is complete. Raises Malformed."""
+        """Reads the JSON arguments of `call`, with which it is complete. Raises Malformed where they are not valid."""
         yield from json_arguments(self._scanner, self._out, call)
         self._out.finish(call, self._scanner.pos)
 

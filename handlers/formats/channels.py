@@ -15,13 +15,17 @@ _WORD = re.compile(r"\w+")
 
 
 class ChannelParser(FlowParser):
-    """Text that belongs to no message which is understood is content as it stands."""
+    """Parses messages in channels: analysis is reasoning, final and commentary are content.
+
+    A message to a function is a call. Text that belongs to no such message is content as it stands.
+    """
 
     def __init__(self, format: Format, scanner: TextScanner, writer: SegmentWriter, calls: CallParser) -> None:
         self._reasons = format.reasoning is not None
         super().__init__(scanner, writer, calls, first="<", hold_space=bool(format.tools), opening=True)
 
     def item(self) -> Reading[bool]:
+        """Reads the message that begins here; if there is none, reads nothing and gives false."""
         return (yield from self.attempt(self._message))
 
     def _message(self) -> Reading[None]:

@@ -37,7 +37,7 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
 def detect(template: str, special_tokens: Collection[str], response_template: Mapping[str, Any] | None) -> Format:
-    """The format of a model.
+    """How a model writes tool calls and reasoning, told from its chat template and its tokenizer.
 
     template: its chat template. special_tokens: those its tokenizer knows, which count where the template shows no
     calls. response_template: how the tokenizer itself describes answers, in transformers' terms; its own reasoning
@@ -57,7 +57,10 @@ def detect(template: str, special_tokens: Collection[str], response_template: Ma
 
 
 def named(tools: str | None, reasoning: str | None, detected: Format) -> Format:
-    """The detected format with the families that are named instead. Raises ValueError with the names there are."""
+    """The format of the families `tools` and `reasoning`; where one is None, that of `detected` is taken.
+
+    Raises ValueError, with the names there are, for a family that is not known.
+    """
     _check("tool call", tools, TOOL_SYNTAXES)
     _check("reasoning", reasoning, REASONING_SYNTAXES)
     if reasoning is None and tools != "harmony":

@@ -39,14 +39,14 @@ from handlers.formats.syntax import (
 )
 
 Spell = Callable[[str], Marker]
-"""Tells the control tokens of the model in a marker's text apart."""
+"""Text of a marker -> the same in parts: control tokens of the model by their ids, and plain text."""
 BLANKS = Regex("[ \\n]{0,4}")
 OBJECT = JsonDialect(objects_only=True)
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that may be called. parameters: its JSON Schema. place: what errors call the schema.
+    """A function that may be called. parameters: its JSON Schema. place: path of the schema in the request, for errors.
 
     strict: its arguments must be valid, or there is no answer.
     """
@@ -59,9 +59,10 @@ class Tool:
 
 @dataclass(frozen=True)
 class OutputGrammar:
-    """Writes the terms of one format.
+    """Makes grammar terms of what an answer in one format may be.
 
-    opened, closed: the prompt ends inside the reasoning block, or behind it.
+    spell: a marker's text in control tokens and plain text. opened, closed: the prompt ends inside the reasoning block,
+    or right behind it.
     """
 
     format: Format
@@ -89,11 +90,11 @@ class OutputGrammar:
         return self._text(Branch(self._markers(syntax.marker), then, parallel))
 
     def any_text(self) -> Term:
-        """Any text; what is reasoning in it is known as such."""
+        """Any text; what is reasoning in it is marked as such, so that it can be limited."""
         return self._text()
 
     def after_reasoning(self, answer: Term) -> Term:
-        """Reasoning if the model wants to, then the answer."""
+        """Reasoning if the model wants to, then `answer`."""
         head = self._marker("<|channel|>final<|message|>") if self.format.flow == "channels" else EMPTY
         return Concat((self._reasoning_first(), head, answer))
 

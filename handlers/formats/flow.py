@@ -12,7 +12,7 @@ from handlers.formats.writer import SegmentFactory, SegmentWriter
 
 
 class FlowParser(ABC):
-    """Parses answers of one flow, see `Format`: gives a scanner's text to a writer.
+    """Parses one answer: reads text from a scanner, and gives content, reasoning and calls to a writer.
 
     A subclass knows what there may be in it besides content: its items.
 
@@ -42,15 +42,19 @@ class FlowParser(ABC):
 
     @property
     def reasoning_spans(self) -> list[tuple[int, int]]:
+        """Start and end offsets of the reasoning read so far; the last may not be closed yet."""
         now = [] if self._reasoning_from is None else [(self._reasoning_from, self._scanner.size)]
         return [*self._spans, *now]
 
     @abstractmethod
     def item(self) -> Reading[bool]:
-        """Reads the item that begins here; if there is none, reads nothing and gives false."""
+        """Reads the reasoning or the calls that begin here; if there are none, reads nothing and gives false."""
 
     def read(self, *, closes: tuple[str, ...]) -> Reading[None]:
-        """Reads the answer to its end. closes: what ends the reasoning in which it begins, nothing if it does not."""
+        """Reads the answer to its end.
+
+        closes: the markers that end the reasoning in which the answer begins, () if it does not begin in reasoning.
+        """
         if closes:
             yield from self.reasoning(closes)
         while (yield from self._scanner.next()):
@@ -64,7 +68,7 @@ class FlowParser(ABC):
             self._writer.text(self._scanner.size)
 
     def reasoning(self, closes: tuple[str, ...]) -> Reading[None]:
-        """Reads reasoning, from behind what opens it to behind what closes it."""
+        """Reads reasoning, from behind its opening marker to behind the first of the markers `closes`."""
         self._reasoning_from = start = self._scanner.pos
         if self.split:
             end = yield from self.marked(Reasoning, closes, strip=True)
@@ -74,9 +78,10 @@ class FlowParser(ABC):
         self._reasoning_from, self._last = None, "reasoning" if self.split else "content"
 
     def marked(self, make: SegmentFactory, closes: tuple[str, ...], *, strip: bool, keep: bool = False) -> Reading[int]:
-        """Reads text of one kind, to behind what closes it or to the end of all; gives where the text ended.
+        """Reads text up to and with the first of the markers `closes`, or to the end; gives the offset where it ended.
 
-        What was read before is structure, and so are the markers, unless `keep`. strip: so is white space next to them.
+        make: the kind of segment that the text is. What was read before is structure, and so are the markers, unless
+        `keep`. strip: white space next to the markers is structure too.
         """
         settle = self._writer.text if keep else self._writer.skip
         plain = _run_without("".join(close[0] for close in closes), space=strip)
@@ -100,7 +105,10 @@ class FlowParser(ABC):
         return end
 
     def attempt(self, *readings: Callable[[], Reading[None]]) -> Reading[bool]:
-        """Does the first of these that is not malformed. If all are, the text that they read is content."""
+        """Runs `readings` from here until one does not raise Malformed. If all do, the text that they read is content.
+
+        False: nothing was read.
+        """
         start = fault = self._scanner.pos
         for reading in readings:
             count = self._calls.count
@@ -120,7 +128,7 @@ class FlowParser(ABC):
         return read != ""
 
     def keep_space(self, until: int) -> None:
-        """White space before `until` stays content if content came before it, though an item comes now."""
+        """White space before offset `until` stays content if it follows content, though no content comes now."""
         if self._last == "content" and not self._opening:
             self._writer.text(until)
 

@@ -8,9 +8,9 @@ from handlers.formats.syntax import JsonCall
 
 
 def json_arguments(scanner: TextScanner, out: CallWriter, call: Call, *, pass_on: bool = True) -> Reading[None]:
-    """Reads an object, or a string that holds the text of one, or null. pass_on: an object as it comes.
+    """Reads the arguments of `call`: a JSON object, a string that holds the text of one, or null for none.
 
-    Raises Malformed, also for a call that has arguments already.
+    pass_on: an object goes to `out` as it comes. Raises Malformed, also for a call that has arguments already.
     """
     if call.arguments is not None:
         raise Malformed
@@ -24,9 +24,9 @@ def json_arguments(scanner: TextScanner, out: CallWriter, call: Call, *, pass_on
 
 
 def json_call(scanner: TextScanner, out: CallWriter, call: Call, syntax: JsonCall) -> Reading[None]:
-    """Reads an object with name and arguments; they are passed on where nothing but the name came before them.
+    """Reads a call that is a JSON object with a name and arguments; what is read is noted in `call`.
 
-    Raises Malformed.
+    The arguments go to `out` as they come where nothing but the name stood before them. Raises Malformed.
     """
     yield from scanner.expect("{")
     try:

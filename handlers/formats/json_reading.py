@@ -11,7 +11,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_value(scanner: TextScanner) -> Reading[str]:
-    """Reads one JSON value and gives its text. Raises Malformed."""
+    """Reads one JSON value and gives its text as it came. Raises Malformed where it is not valid."""
     grammar, parts = JsonText(), []
     while not grammar.done:
         parts.append(scanner.through(grammar.feed))
@@ -21,16 +21,16 @@ def json_value(scanner: TextScanner) -> Reading[str]:
 
 
 def json_string(scanner: TextScanner) -> Reading[str]:
-    """Reads one JSON string and gives what it says. Raises Malformed."""
+    """Reads one JSON string and gives its value, escapes resolved. Raises Malformed where it is not valid."""
     if (yield from scanner.next()) != '"':
         raise Malformed
     return json.loads((yield from json_value(scanner)), strict=False)
 
 
 def object_text(text: str) -> str:
-    """The JSON object that arguments are, of the text of a JSON value: itself, in a string, or none for null.
+    """JSON object text of a call's arguments, given as JSON `text`: an object, a string that holds one, null for {}.
 
-    Raises Malformed.
+    Raises Malformed where that is no object.
     """
     if text == "null":
         return "{}"
@@ -42,7 +42,7 @@ def object_text(text: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Its JSON text, as readable as UTF-8 allows. Raises ValueError for what JSON lacks."""
+    """JSON text of `value`, without escapes where UTF-8 allows. Raises ValueError for what JSON lacks, such as NaN."""
     return _escaped(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 

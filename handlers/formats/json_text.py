@@ -20,7 +20,9 @@ _NUMBER: dict[str, dict[str, str]] = {
 
 
 class JsonText:
-    """Takes one JSON value, in pieces of any size. done: it is complete. failed: what came next cannot be.
+    """Recognises one JSON value that is fed in any number of parts.
+
+    done: the value is complete. failed: what was fed cannot be the beginning of one.
 
     Strings may hold control characters as they are, which models write and JSON itself forbids.
     """
@@ -33,6 +35,7 @@ class JsonText:
 
     @property
     def expects_key(self) -> bool:
+        """Whether the key of an object's member may come next."""
         return self._expect in ("first_key", "key")
 
     @property
@@ -41,7 +44,7 @@ class JsonText:
         return self._expect == "after"
 
     def feed(self, text: str, start: int = 0) -> int:
-        """Takes from `text[start:]`; returns where it stopped: the end, or behind the value, or at the fault."""
+        """Takes text[start:]; gives the index where it stopped: the text's end, behind the value, or at a fault."""
         pos = start
         while pos < len(text) and not self.done and not self.failed:
             pos = getattr(self, f"_in_{self._expect}")(text, pos)

@@ -13,7 +13,7 @@ from handlers.formats.python_text import unescape
 from handlers.formats.scanner import Malformed, Reading, TextScanner
 
 Brackets = Mapping[str, tuple[str, str]]
-"""What opens something: what closes it, and both in JSON."""
+"""Opening bracket -> its closing bracket, and the pair of brackets that JSON has in their place."""
 
 _WORDS = {"True": "true", "False": "false", "None": "null", "true": "true", "false": "false", "null": "null"}
 _NAME = re.compile(r"[\w.$-]+")
@@ -24,12 +24,18 @@ _JSON_SCALAR = re.compile(r"[\w.+-]+")
 
 
 def python_arguments(scanner: TextScanner) -> Reading[str]:
-    """Reads keyword arguments up to and with the closing parenthesis; gives a JSON object. Raises Malformed."""
+    """Reads Python's keyword arguments up to and with the closing parenthesis; gives them as JSON object text.
+
+    Raises Malformed where they are not literals.
+    """
     return (yield from _PythonArguments(scanner).read())
 
 
 def quoted_arguments(scanner: TextScanner, quote: str) -> Reading[str]:
-    """Reads an object whose keys are bare and whose strings stand between `quote`; gives JSON. Raises Malformed."""
+    """Reads an object whose keys are bare and whose strings stand between two `quote`; gives it as JSON object text.
+
+    Raises Malformed where it is not complete or not such an object.
+    """
     return (yield from _QuotedArguments(scanner, quote).read())
 
 

@@ -14,7 +14,9 @@ from handlers.formats.writer import SegmentWriter
 
 
 class OutputParser:
-    """Splits one answer. The segments together depend on its text alone, not on how that was cut; none of it is lost.
+    """Splits one answer into segments of content, reasoning and tool calls while it arrives.
+
+    The segments together depend on the text alone, not on how it was cut; none of it is lost.
 
     tools: the functions that may be called, name to the JSON schema of their parameters; without any, there are no
     calls. opened: the prompt ended inside reasoning. split: reasoning is told apart, else it is content with its
@@ -46,17 +48,17 @@ class OutputParser:
 
     @property
     def reasoning_spans(self) -> list[tuple[int, int]]:
-        """Offsets, in the text fed, of what stood between the markers of reasoning; one may not be closed yet."""
+        """Start and end offsets, in the text fed, of all text between reasoning markers; the last may still grow."""
         return self._answer.reasoning_spans
 
     def feed(self, text: str) -> list[Segment]:
-        """The segments that this text makes certain."""
+        """Takes more of the answer's text; gives the segments that are certain with it."""
         self._scanner.feed(text)
         next(self._reading)
         return self._writer.take()
 
     def finish(self) -> list[Segment]:
-        """The rest, at the end of the answer; nothing may be fed after it."""
+        """Ends the answer; gives the segments of what was held back. Nothing may be fed after it."""
         self._scanner.ended = True
         next(self._reading, None)
         return self._writer.take()

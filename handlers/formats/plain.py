@@ -9,10 +9,12 @@ from handlers.formats.syntax import CallSyntax, Format, Part
 from handlers.formats.writer import SegmentWriter
 
 Entry = tuple[CallSyntax, bool]
-"""A syntax, and whether it is entered at its beginning or at a call."""
+"""A syntax of calls, and where reading enters it: at what opens all calls (True), or at a call (False)."""
 
 
 class PlainParser(FlowParser):
+    """Parses answers that are text, with reasoning and tool calls between the markers of `format`."""
+
     def __init__(self, format: Format, scanner: TextScanner, writer: SegmentWriter, calls: CallParser) -> None:
         marked = [(syntax, begin) for syntax in format.tools for begin in _marked_entries(syntax)]
         bare = [(syntax, bool(syntax.begin)) for syntax in format.tools if syntax.bare]
@@ -27,6 +29,7 @@ class PlainParser(FlowParser):
         )  # fmt: skip
 
     def item(self) -> Reading[bool]:
+        """Reads the reasoning or the calls that begin here; if there are none, reads nothing and gives false."""
         start, reasoning = self._scanner.pos, self._reasoning
         may_reason = reasoning and (reasoning.anywhere or (self._opening and not self._spans))
         if reasoning and may_reason and (yield from self._scanner.literal(reasoning.open)):

@@ -10,7 +10,7 @@ _KEPT = "\\'\""
 
 
 def unescape(text: str) -> str:
-    """The text between the quotes with its escapes resolved; those that Python does not know stay as they are."""
+    """Value of a Python string literal: the text between its quotes with escapes resolved, unknown ones kept."""
     return _ESCAPE.sub(_resolve, text)
 
 

@@ -12,7 +12,7 @@ _SPACE = re.compile(r"\s*")
 
 
 class Malformed(Exception):
-    """What must come next is not there. The scanner stands at the fault."""
+    """Text that is not what the syntax asks for. The scanner stands at the fault."""
 
 
 class TextScanner:
@@ -32,9 +32,11 @@ class TextScanner:
 
     @property
     def pos(self) -> int:
+        """Offset of the next character to be read, in all the text that was fed."""
         return self._offset + self._at
 
     def feed(self, text: str) -> None:
+        """Adds text behind what was fed before."""
         drop = 0
         if self._needed >= self._offset:
             drop = self._needed - self._offset
@@ -46,33 +48,34 @@ class TextScanner:
         self.size += len(text)
 
     def forget(self, until: int) -> None:
-        """What stands before `until`, which has been read, is not asked for again."""
+        """Frees the text before offset `until`, which has been read and is neither sought nor sliced again."""
         self._needed = until
         if until >= self._offset:
             self._earlier.clear()
 
     def seek(self, pos: int) -> None:
-        """Goes back to `pos`, or on within what has arrived."""
+        """Continues at offset `pos`: back within what is not forgotten, or on within what has arrived."""
         if pos < self._offset:
             self._join()
         self._at = pos - self._offset
 
     def retry(self, pos: int) -> None:
-        """Goes back to `pos` to read otherwise what did not come to anything."""
+        """Goes back to offset `pos`, to read in another way what was malformed in one; resets `starved`."""
         self.seek(pos)
         self.starved = False
 
     def skip(self, count: int = 1) -> None:
-        """Reads this many characters, which have arrived."""
+        """Reads `count` characters, which must have arrived."""
         self._at += count
 
     def slice(self, start: int, end: int) -> str:
+        """The text between two offsets, which has arrived and is not forgotten; nothing is read."""
         if start < self._offset:
             self._join()
         return self._window[start - self._offset : end - self._offset]
 
     def more(self) -> Reading[bool]:
-        """Waits for text; false at the end."""
+        """Waits until more text has arrived; false where the text has ended."""
         size = self.size
         while self.size == size and not self.ended:
             yield
@@ -80,14 +83,14 @@ class TextScanner:
         return not self.starved
 
     def next(self) -> Reading[str]:
-        """The next character, not yet read; "" at the end."""
+        """The next character, which stays unread; "" where the text has ended."""
         while self._at == len(self._window):
             if not (yield from self.more()):
                 return ""
         return self._window[self._at]
 
     def literal(self, literal: str) -> Reading[bool]:
-        """Reads this very text, or nothing."""
+        """Reads `literal` and gives true, or reads nothing and gives false if other text comes."""
         while len(self._window) - self._at < len(literal):
             if not literal.startswith(self._window[self._at :]) or not (yield from self.more()):
                 return False
@@ -97,25 +100,25 @@ class TextScanner:
         return True
 
     def expect(self, literal: str) -> Reading[None]:
-        """Reads this very text. Raises Malformed."""
+        """Reads `literal`. Raises Malformed if other text comes."""
         if not (yield from self.literal(literal)):
             raise Malformed
 
     def first(self, literals: tuple[str, ...]) -> Reading[str | None]:
-        """Reads the first of these texts that is there."""
+        """Reads the first of `literals` that comes next and gives it; reads nothing and gives None if none does."""
         for literal in literals:
             if (yield from self.literal(literal)):
                 return literal
         return None
 
     def skim(self, pattern: re.Pattern[str]) -> bool:
-        """Reads what matches and has arrived, without waiting; whether there is any."""
+        """Reads what matches `pattern` in the text that has arrived, without waiting; false if nothing does."""
         match = pattern.match(self._window, self._at)
         self._at = match.end() if match else self._at
         return match is not None
 
     def run(self, pattern: re.Pattern[str]) -> Reading[str]:
-        """Reads the characters that `pattern`, one character class repeated, takes."""
+        """Reads and gives the longest text that `pattern`, one repeated character class, matches; waits for its end."""
         parts = []
         while True:
             match = pattern.match(self._window, self._at)
@@ -126,7 +129,7 @@ class TextScanner:
                 return "".join(parts)
 
     def space(self) -> Reading[str]:
-        """Reads white space, as much as there is."""
+        """Reads and gives white space, as much as comes."""
         return (yield from self.run(_SPACE))
 
     def until(self, marker: str) -> Reading[str]:
@@ -144,7 +147,7 @@ class TextScanner:
         return "".join(parts)
 
     def through(self, take: Callable[[str, int], int]) -> str:
-        """Reads, of what has arrived, up to the index that `take(text, index)` gives."""
+        """Reads and gives text that has arrived, up to the index that `take(text, index of what is next)` returns."""
         start, self._at = self._at, take(self._window, self._at)
         return self._window[start : self._at]
 

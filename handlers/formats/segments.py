@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment and where in the text that was fed it comes from: characters `start` to `end`, in ascending order.
+    """A part of an answer, from the characters `start` to `end` of its text; segments come in ascending order.
 
-    What is part of no segment was structure: markers, the white space around them, the names of fields.
+    Text that is in no segment was structure: markers, the white space around them, the names of fields.
     """
 
     start: int
@@ -16,17 +16,21 @@ class Segment:
 
 @dataclass(frozen=True)
 class Content(Segment):
+    """Text of the answer itself."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class Reasoning(Segment):
+    """Text of the reasoning, without its markers."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class CallStart(Segment):
-    """A call begins: `index` counts the calls of this answer from 0."""
+    """A tool call begins: its id and the function's name. index: counts the calls of this answer from 0."""
 
     index: int
     id: str
@@ -35,7 +39,7 @@ class CallStart(Segment):
 
 @dataclass(frozen=True)
 class CallArguments(Segment):
-    """More of the arguments' JSON text of call `index`."""
+    """More of the JSON text of a tool call's arguments. index: of the call, as in its CallStart."""
 
     index: int
     fragment: str

@@ -21,22 +21,22 @@ class Optional:
 
 @dataclass(frozen=True)
 class Name:
-    """The function's name."""
+    """Where a call has the function's name."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """The call's number, from 0."""
+    """Where a call has its number in the answer, counted from 0."""
 
 
 @dataclass(frozen=True)
 class Identifier:
-    """Letters and digits that mean nothing to us."""
+    """Where a call has an id of letters and digits, which is read and not used."""
 
 
 @dataclass(frozen=True)
 class JsonArguments:
-    """The arguments as a JSON object."""
+    """Where a call has its arguments as a JSON object."""
 
 
 @dataclass(frozen=True)

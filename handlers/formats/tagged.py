@@ -7,7 +7,10 @@ from handlers.formats.values import ArgumentValues
 
 
 def tagged_arguments(scanner: TextScanner, syntax: TaggedArguments, values: ArgumentValues) -> Reading[str]:
-    """Reads all tags and the white space around them; gives a JSON object. Of a repeated key the last value counts."""
+    """Reads arguments in tags, with the white space around them; gives JSON object text.
+
+    values: makes JSON of each value. Of a repeated key the last value counts. Raises Malformed for a broken tag.
+    """
     arguments: dict[str, str] = {}
     while True:
         yield from scanner.space()

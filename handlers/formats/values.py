@@ -16,7 +16,10 @@ _PYTHON_LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
 class ArgumentValues:
-    """Of one tool. parameters: the JSON schema of its arguments, whatever the client gave as that."""
+    """Makes JSON of the argument values that a model wrote as bare text for one tool.
+
+    parameters: the JSON schema of the tool's arguments, or whatever the client gave in its place.
+    """
 
     def __init__(self, parameters: Any) -> None:
         self._schema = parameters if isinstance(parameters, dict) else {}
@@ -25,7 +28,9 @@ class ArgumentValues:
         self._types = SchemaTypes(self._schema)
 
     def json(self, key: str, text: str, is_text: bool | None = None) -> str:
-        """The JSON text of the value. is_text: said by the model itself, else by the schema.
+        """JSON text of the value `text` of argument `key`.
+
+        is_text: whether it is a string, as the model itself says; None where the schema has to tell.
 
         A schema without strings makes it JSON, one of strings only makes it text. Where both are admitted, or the
         schema does not know the key, it is JSON if it can be. Where JSON is wanted and there is none, it is text.
@@ -64,6 +69,7 @@ class SchemaTypes:
         self._of_reference: dict[str, frozenset[str]] = {}
 
     def of(self, schema: Any) -> frozenset[str]:
+        """Names of the JSON types that `schema`, a part of the document, admits; "number" stands for integers too."""
         try:
             return self._of(schema)
         except RecursionError:

@@ -6,11 +6,13 @@ from handlers.formats.scanner import TextScanner
 from handlers.formats.segments import Content, Segment
 
 SegmentFactory = Callable[[int, int, str], Segment]
-"""A segment of `start`, `end` and text."""
+"""Makes a segment from its start and end offsets and its text."""
 
 
 class SegmentWriter:
-    """Every character is settled once: as text of the present kind, as part of a segment, or as structure.
+    """Collects the segments of an answer. Offsets are those of the scanner.
+
+    Every character is settled once: as text of the present kind, as part of a segment, or as structure.
 
     What was read but is not settled is held. The kind is content until `become` changes it.
     """
@@ -22,26 +24,26 @@ class SegmentWriter:
         self._given = self._certain = 0  # the text between is of the present kind, and in no segment yet
 
     def become(self, make: SegmentFactory) -> None:
-        """What is settled as text from now on is of another kind."""
+        """Text that is settled from now on becomes segments that `make` makes."""
         self._flush()
         self._make = make
 
     def text(self, until: int) -> None:
-        """What is not settled before `until` is text."""
+        """Settles what is not settled before offset `until` as text of the present kind."""
         self._certain = until
 
     def skip(self, until: int) -> None:
-        """What is not settled before `until` is structure."""
+        """Settles what is not settled before offset `until` as structure, part of no segment."""
         self._flush()
         self._given = self._certain = until
 
     def add(self, segment: Segment) -> None:
-        """What is not settled before the segment is structure."""
+        """Adds a segment; what is not settled before its end is its own, or structure."""
         self.skip(segment.end)
         self._segments.append(segment)
 
     def take(self) -> list[Segment]:
-        """The segments since the last time, with all text that is certain."""
+        """The segments since the last call, all text that is settled included."""
         self._flush()
         self._scanner.forget(self._given)
         segments, self._segments = self._segments, []

@@ -27,9 +27,10 @@ from handlers.service import Compiler
 
 @dataclass(frozen=True)
 class OutputConstraint:
-    """A grammar, compiled or under way.
+    """The grammar that a request's answers must match, compiled or being compiled.
 
-    param: what an error names that is not about the schema of one tool. tools: those whose schemas are in it.
+    param: the parameter that an error names if it is not about the schema of one tool. tools: those whose schemas are
+    in the grammar.
     relaxed: paths of what the request asks and the grammar leaves out: schemas of tools that need not be called, and
     other parameters that have no effect for that.
     """
@@ -40,7 +41,7 @@ class OutputConstraint:
     relaxed: tuple[str, ...] = ()
 
     async def ready(self) -> None:
-        """Waits until it is compiled; raises APIError 422 where it cannot be."""
+        """Waits until the grammar is compiled; raises APIError 422 where it cannot be."""
         try:
             await asyncio.wrap_future(self.grammar.tables)
         except GrammarError as error:
@@ -49,9 +50,10 @@ class OutputConstraint:
 
 @dataclass(frozen=True)
 class ConstraintSpec:
-    """What the compiler is asked for.
+    """What one request asks the grammar compiler for.
 
-    optional: the tools whose schemas may be left out if they cannot be enforced, because nothing must be called.
+    constraint: what is compiled. optional: the tools whose schemas may be left out if they cannot be enforced, because
+    nothing must be called.
     relaxed: paths of what is left out already.
     """
 
@@ -62,13 +64,17 @@ class ConstraintSpec:
 
 @dataclass(frozen=True)
 class ConstraintBuilder:
-    """Makes the constraint of one request. Schemas are written as JSON here, once, for the process that compiles."""
+    """Makes the constraint on the answers of one request.
+
+    output: what the request asks of its answers. compiler: makes grammars. Schemas are written as JSON here, once, for
+    the process that compiles.
+    """
 
     output: OutputPlan
     compiler: Compiler
 
     async def build(self) -> OutputConstraint | None:
-        """The constraint, being compiled; None where any text will do.
+        """The constraint, whose grammar may still be compiled; None where any text will do.
 
         Raises APIError 422 where a schema is too large or what must be called cannot be enforced, 429 where too many
         are being compiled.
@@ -87,7 +93,7 @@ class ConstraintBuilder:
         return None
 
     def spec(self) -> ConstraintSpec | None:
-        """What enforces all that is asked, None where any text will do; raises APIError 422 where it is too large."""
+        """What to compile for all that is asked, None for any text; raises APIError 422 if that is too large."""
         if self.output.calls:
             return self._of_calls(self.output.tool_use)
         return self._of_form() or self._of_budget()
@@ -182,7 +188,7 @@ class ConstraintBuilder:
 
 
 def any_arguments(tool: Tool) -> dict[str, Any]:
-    """A schema of the same names, which satisfies every form of calls, with any values."""
+    """A JSON schema of objects with the tool's argument names and any values, which every syntax of calls can write."""
     known = tool.parameters.get("properties") if isinstance(tool.parameters, dict) else None
     names = known if isinstance(known, dict) else {}
     return {"type": "object", "properties": {name: {} for name in names}, "additionalProperties": True}

@@ -15,7 +15,10 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 @dataclass(frozen=True)
 class CallDelta:
-    """More of one tool call. index: of the call within its message. id, name: with the first delta of a call only."""
+    """More of one tool call.
+
+    index: of the call within its message. arguments: more of their JSON text. id, name: with a call's first delta only.
+    """
 
     index: int
     arguments: str = ""
@@ -46,8 +49,10 @@ class Delta:
 
 
 class ChoiceDecoder:
-    """The state of one choice: text not certain yet, log-probabilities not sent yet, tokens not counted yet.
+    """Makes deltas of the token events of one choice.
 
+    Holds the text that is not certain, and the log-probabilities and tokens that no delta has had yet.
+    choice: its index. text: makes text of its tokens. logprobs: deltas have them. finished: the last delta was given.
     parser: tells what in the text is reasoning and what are calls. include_reasoning: reasoning is sent.
     """
 
@@ -70,7 +75,7 @@ class ChoiceDecoder:
         self.finished = False
 
     def feed(self, event: TokenEvent) -> Iterator[Delta]:
-        """The deltas that this token makes certain; none after the last."""
+        """The deltas that are certain with this event; the last one of the choice if the event ends it."""
         self._tokens += 1
         text = "" if event.is_end else self._read(event)
         reason: FinishReason | None = "stop" if self._text.stopped else event.finish_reason
@@ -122,7 +127,9 @@ class ChoiceDecoder:
 
 
 async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> AsyncIterator[Delta]:
-    """The deltas of all choices, interleaved as they come. A choice that found its stop string is cancelled.
+    """Deltas of all choices of a generation, interleaved as they come; `choices[i]` reads choice i.
+
+    A choice that found its stop string is cancelled.
 
     The caller closes the generation. Raises RuntimeError where it ends before its choices.
     """

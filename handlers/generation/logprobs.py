@@ -8,7 +8,7 @@ from handlers.service import ChatTokenizer
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A token that was drawn, or might have been.
+    """A token that was drawn, or might have been, with its log-probability.
 
     text: as it is shown, incomplete characters as U+FFFD. bytes: what it adds to the text, None for a special token.
     logprob: natural logarithm of its probability under the model itself; may be minus infinity.
@@ -22,7 +22,7 @@ class TokenLogprob:
 
 
 def token_logprob(event: TokenEvent, tokenizer: ChatTokenizer) -> TokenLogprob:
-    """Of the token of an event, which must have its `logprob`."""
+    """The log-probability of the token of `event`, which must have it, and of the likeliest tokens in its place."""
     assert event.logprob is not None
     top = tuple(_of(token, logprob, tokenizer) for token, logprob in event.top_logprobs)
     return _of(event.token, event.logprob, tokenizer, top)

@@ -10,7 +10,7 @@ from handlers.service import Generation
 
 
 class Monitor:
-    """Of one generation.
+    """Counts one generation, holds it to its deadline and closes it once.
 
     The deadline ends it also while nobody reads its deltas, as with a client that stalls.
     """
@@ -23,7 +23,7 @@ class Monitor:
         self._stop_clock = deadline.call(self._expire)
 
     async def deltas(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
-        """The same deltas, made of this generation; raises APIError 504 at the deadline."""
+        """Passes on the deltas of this generation while it counts them; raises APIError 504 at the deadline."""
         tokens, started = [0] * len(self._plan.seeds), False
         try:
             async for delta in self._deadline.each(deltas):
@@ -38,7 +38,7 @@ class Monitor:
         self._metrics.answered(tokens)
 
     async def aclose(self) -> None:
-        """Frees what the request holds; one whose answer is not complete was left by its client."""
+        """Frees what the request holds in the engine; if its answer is not complete, it is counted as cancelled."""
         self._stop_clock()
         self._metrics.failed("cancel")
         await self._generation.aclose()

@@ -9,7 +9,7 @@ from handlers.formats.syntax import Format
 from handlers.service import LoadedModel
 
 TAIL_TOKENS = 64
-"""Of a prompt: they show whether it ends inside reasoning."""
+"""How many of a prompt's last tokens are read to see whether it ends inside reasoning."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class ToolUse:
 class JSONSchemaForm:
     """Answers are JSON that is valid by a schema.
 
-    schema: its numbers may be `orjson.Fragment`s of their digits. param: what the endpoint calls it; errors name it.
+    schema: a JSON schema as plain values; its numbers may be `orjson.Fragment`s of their digits. param: what the
+    endpoint calls it; errors name it.
     """
 
     schema: Any
@@ -102,7 +103,7 @@ class OutputPlan:
 
     @property
     def calls(self) -> bool:
-        """Whether tools may be called."""
+        """Whether answers may call tools."""
         return bool(self.tool_use.tools)
 
     @property
@@ -113,12 +114,15 @@ class OutputPlan:
 
     @property
     def may_reason(self) -> bool:
-        """Whether reasoning may come before an answer."""
+        """Whether the model may write reasoning before its answer."""
         return self.format.reasoning is not None and not self.closed
 
 
 def plan_output(asked: OutputRequest, loaded: LoadedModel, prompt: Sequence[int]) -> OutputPlan:
-    """What can be done of what is asked. prompt: token ids, whose end shows whether reasoning has begun or ended."""
+    """What the loaded model can do of what is asked of its answers.
+
+    prompt: token ids, whose end shows whether reasoning has begun or ended.
+    """
     format = loaded.format
     opened, closed = _prompt_ends(loaded, prompt)
     formatted = asked.form is not None and not closed

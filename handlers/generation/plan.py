@@ -35,7 +35,7 @@ class GenerationPlan:
     include_reasoning: bool = True
 
     def request(self) -> Request:
-        """The engine's part of it."""
+        """The part of the plan that the engine needs, as its request."""
         return Request(
             prompt=self.prompt,
             sampling=self.sampling,
@@ -47,7 +47,10 @@ class GenerationPlan:
 
 
 def reasoning_limit(output: OutputPlan, tokenizer: ChatTokenizer) -> ReasoningLimit | None:
-    """The budget, and the tokens that end reasoning; raises APIError 422 where it cannot be enforced."""
+    """The most tokens of reasoning and the token ids that close it, None for no limit.
+
+    Raises APIError 422 where the limit cannot be enforced with this model.
+    """
     reasoning, budget = output.format.reasoning, output.budget
     if budget is None or reasoning is None:
         return None

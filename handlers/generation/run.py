@@ -15,7 +15,7 @@ from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
 
 @dataclass(frozen=True)
 class RunningGeneration:
-    """A plan that the engine has taken.
+    """A plan that the engine has accepted and works on.
 
     deltas: of all choices, as they come; they raise APIError 504 at the deadline. aclose: frees what the request holds,
     and must be awaited however the deltas end, also where none were read.
@@ -28,9 +28,9 @@ class RunningGeneration:
 async def start(
     plan: GenerationPlan, loaded: LoadedModel, request_metrics: RequestMetrics, deadline: Deadline
 ) -> RunningGeneration:
-    """Gives the plan to the engine. Returns once its constraint is compiled, which raises what `submit` does.
+    """Gives the plan to the engine; returns its deltas once its constraint is compiled.
 
-    Raises APIError 504 at the deadline.
+    Raises APIError 429 where the queue is full, 422 where the constraint cannot be compiled, 504 at the deadline.
     """
     async with deadline.enforced():
         generation = await submit(plan, loaded.engine)
@@ -40,9 +40,9 @@ async def start(
 
 
 async def submit(plan: GenerationPlan, engine: Engine) -> Generation:
-    """Queues the request, then waits for its grammar: compiling takes the time in which the prompt is read.
+    """Queues the plan's request, then waits for its grammar, which is compiled while the prompt is computed.
 
-    Raises APIError 429 where the queue is full, 422 where there is no grammar for what is asked.
+    Raises APIError 429 where the queue is full, 422 where the grammar cannot be compiled.
     """
     try:
         generation = engine.submit(plan.request())
@@ -59,7 +59,7 @@ async def submit(plan: GenerationPlan, engine: Engine) -> Generation:
 
 
 def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer) -> list[ChoiceDecoder]:
-    """One per choice."""
+    """A decoder of deltas for each choice of the plan, in order."""
     return [
         ChoiceDecoder(
             i,

@@ -13,7 +13,7 @@ TIMEOUT_CODE = "request_timeout"
 
 
 class Deadline:
-    """The end of a request's time, which begins where this is made. seconds: None for no end.
+    """The moment at which a request must be answered: `seconds` after this is made, never for None.
 
     What runs into it gets 504. 408 would be wrong: it blames the client for sending slowly. So would 429, though an old
     client library of Friendli's names it: that says to send less often, and when the same request will be taken.
@@ -26,7 +26,7 @@ class Deadline:
 
     @asynccontextmanager
     async def enforced(self) -> AsyncIterator[None]:
-        """Cancels the block at the deadline; then raises APIError 504."""
+        """Cancels the `async with` block at the deadline; then raises APIError 504."""
         try:
             async with asyncio.timeout_at(self._at) as scope:
                 yield
@@ -36,11 +36,11 @@ class Deadline:
             raise
 
     def each(self, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
-        """The items that come before the deadline; then raises APIError 504."""
+        """Passes on the items that come before the deadline, at which it raises APIError 504."""
         return items if self._at is None else self._until(self._at, items)
 
     def call(self, function: Callable[[], None]) -> Callable[[], None]:
-        """Calls it at the deadline, unless what this returns is called before."""
+        """Has `function` called at the deadline; calling what this returns prevents that."""
         if self._at is None:
             return lambda: None
         return self._loop.call_at(self._at, function).cancel

@@ -23,9 +23,10 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 class APIError(Exception):
-    """An answer other than 200.
+    """A failure that the client is told of.
 
-    message: what is wrong and what to do. param: path of the field at fault (`messages.2.content`).
+    status: of the HTTP response. message: what is wrong and what to do. param: path of the field at fault
+    (`messages.2.content`).
     code: a word for programs. headers: further response headers.
     """
 
@@ -49,16 +50,16 @@ class APIError(Exception):
         return {"message": self.message, "error": detail}
 
     def response(self) -> Response:
-        """The answer, where none has begun."""
+        """The failure as an HTTP response, where none has begun."""
         return Response(orjson.dumps(self.body()), self.status, self.headers, media_type="application/json")
 
     def event(self) -> bytes:
-        """The last event of a stream that has begun."""
+        """The failure as a server-sent event, the last one of a stream that has begun."""
         return b"data: " + orjson.dumps(self.body()) + b"\n\n"
 
 
 def invalid(message: str, param: str | None = None) -> APIError:
-    """422: something is wrong with the body."""
+    """422 for a body with something wrong in it. param: path of the field at fault, None for the whole body."""
     return APIError(422, message, param=param)
 
 
@@ -76,7 +77,7 @@ def request_failed(error: RequestFailed) -> APIError:
 
 
 def engine_failed(reason: object) -> APIError:
-    """503 for good: the reason is the same for everybody, as /health says it."""
+    """503 without Retry-After: the engine has failed for `reason`, and answers nobody until the server is restarted."""
     return APIError(503, f"the model cannot answer until the server is started anew: {reason}", code="failed")
 
 

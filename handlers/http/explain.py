@@ -13,7 +13,7 @@ LONGEST_VALUE = 60
 
 
 def explain(error: ValidationError) -> tuple[str | None, str]:
-    """The dotted path of the field at fault (None for the whole body) and the sentence about it."""
+    """A JSON Schema failure as the dotted path of the field (None for the whole body) and a sentence about it."""
     path, must, got = _describe(error)
     dotted = ".".join(map(str, path)) or None
     return dotted, f"{dotted or 'the body'} {must}{got}"

@@ -21,7 +21,7 @@ class ActiveRequests:
         return len(self._tasks)
 
     async def answer(self, work: Awaitable[None]) -> None:
-        """Does the work of the current task, one request; raises what `end` was given where that ended it."""
+        """Awaits `work`, which answers the request of the current task; raises the error of `end` if that ended it."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks[task] = None
@@ -36,14 +36,14 @@ class ActiveRequests:
             del self._tasks[task]
 
     def end(self, error: APIError) -> None:
-        """Interrupts every request wherever it waits; it frees what it holds, and its client gets the error."""
+        """Cancels every request wherever it waits; each frees what it holds, and its client gets `error`."""
         for task, earlier in self._tasks.items():
             if earlier is None:
                 self._tasks[task] = error
                 task.cancel()
 
     async def finished(self) -> None:
-        """Waits until the tasks of all requests that are there have ended, their last byte included."""
+        """Waits until all requests that are being answered now have ended, their last byte sent."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -25,7 +25,7 @@ def use_openapi_31() -> None:
 
 
 def load_document() -> dict[str, Any]:
-    """The merged document as plain values.
+    """The merged OpenAPI document of the server as plain values.
 
     Given to Connexion as a dict, because it would run a file through Jinja first.
     """

@@ -18,7 +18,7 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class EventStream(StreamingResponse):
-    """A stream of chunks.
+    """A response of server-sent events, one for each of `chunks`, then `[DONE]`.
 
     When it ends, fails or the client leaves, even before the first chunk, `chunks` is closed and `close` awaited. What
     `chunks` raises is raised: ErrorMiddleware makes the last event of it.
@@ -51,7 +51,10 @@ class EventStream(StreamingResponse):
 
 
 class PingingSender:
-    """`send` that knows when it last sent, so that silence costs a timer and events cost nothing."""
+    """An ASGI `send` that knows when it last sent, so that pings cost a timer and events cost nothing.
+
+    seconds: of silence, after which a ping is sent.
+    """
 
     def __init__(self, send: Send, seconds: float) -> None:
         self._send, self._seconds = send, seconds
@@ -74,7 +77,7 @@ class PingingSender:
 
 
 async def events(chunks: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
-    """Each chunk as an event, then `[DONE]`, which is missing where the chunks fail."""
+    """Each chunk as the bytes of a server-sent event, then `[DONE]`, which is missing where the chunks fail."""
     async for chunk in chunks:
         yield b"data: " + orjson.dumps(chunk) + b"\n\n"
     yield DONE

@@ -16,7 +16,7 @@ JSON = "application/json"
 
 
 class JSONBody:
-    """The body of a request, valid by its schema.
+    """The JSON body of a request, valid by its schema in the document.
 
     value: what its JSON says. A number that is no integer of 64 bits is the nearest double.
     """
@@ -26,7 +26,7 @@ class JSONBody:
         self._text: bytes | None = text
 
     def take_text(self) -> bytes:
-        """The JSON itself, which is not kept: it may be large, and an answer may take long. Once only."""
+        """The JSON text of the body; may be called once, since the text may be large and is not kept."""
         text, self._text = self._text, None
         assert text is not None, "the text of a body can be taken once"
         return text
@@ -52,7 +52,7 @@ class JSONBodies:
         return self
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
-        """Reads and checks the body; raises APIError 413 or 422."""
+        """Reads and checks the body of a request; raises APIError 413 if it is too large, 422 if it is not valid."""
         raw = await self._read(receive, Headers(scope=scope))
         value = parse(raw)
         check(value, self._validators[scope["extensions"]["connexion_routing"]["operation_id"]])
@@ -115,7 +115,7 @@ def _with_argument(scope: Scope, name: str, value: object) -> Scope:
 
 
 def parse(raw: bytes) -> Any:
-    """JSON text to values; raises APIError 422. Refuses NaN, infinities, lone surrogates and excessive depth."""
+    """Values of JSON text; raises APIError 422 for what is not valid, NaN, infinities, lone surrogates, great depth."""
     if not raw:
         raise invalid("the body is empty; send a JSON object")
     try:
@@ -125,15 +125,15 @@ def parse(raw: bytes) -> Any:
 
 
 def parse_exact(text: bytes) -> Any:
-    """Valid JSON to values in which no digit is lost: a number is an `orjson.Fragment`, which orjson writes as it came.
+    """Values of valid JSON in which no digit is lost: a number is an `orjson.Fragment`, which orjson writes as it came.
 
-    Raises RecursionError.
+    Raises RecursionError where it is nested too deeply.
     """
     return json.loads(text, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
 
 
 def check(value: Any, validator: jsonschema_rs.Draft202012Validator) -> None:
-    """Raises APIError 422 that names the first field at fault."""
+    """Raises APIError 422, naming the first field at fault, if `value` is not valid by the schema of `validator`."""
     try:
         error = next(iter(validator.iter_errors(value)), None)
     except (ValueError, RecursionError) as failure:

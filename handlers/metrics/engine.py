@@ -15,7 +15,7 @@ NOTHING = EngineStats(**dict.fromkeys((field.name for field in fields(EngineStat
 
 
 def cache_use(stats: EngineStats) -> float:
-    """Share of the pages that running choices hold, 0 to 1."""
+    """Share of the cache's pages that running choices hold, 0 to 1; 0 where there is no cache."""
     return stats.pages_used / stats.pages if stats.pages else 0.0
 
 
@@ -44,14 +44,17 @@ COUNTERS: dict[str, tuple[str, Figure]] = {
 
 
 class EngineCollector(Collector):
-    """All of the above. stats: gives the engine's figures, None while there is no engine."""
+    """The engine's figures as the gauges `GAUGES` and the counters `COUNTERS`.
+
+    stats: gives the figures, None while there is no engine. registry: where Prometheus finds them.
+    """
 
     def __init__(self, stats: Callable[[], EngineStats | None], registry: CollectorRegistry) -> None:
         self._stats = stats
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """One snapshot for all samples, so that they fit together."""
+        """The metrics with one sample each, all of one snapshot, so that they fit together."""
         stats = self._stats() or NOTHING
         for name, (documentation, figure) in GAUGES.items():
             yield GaugeMetricFamily(name, documentation, value=figure(stats))

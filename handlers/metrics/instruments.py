@@ -20,7 +20,10 @@ LENGTHS = [2.0**power for power in range(18)]  # up to 131,072 tokens
 
 
 class RequestInstruments:
-    """What all requests of one service are counted in. registry: where Prometheus finds it."""
+    """The counters, gauges and distributions that all requests of one service are counted in.
+
+    registry: where Prometheus finds them. Times are in nanoseconds, lengths in tokens.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter("friendli_requests", "Requests taken in, without those answered 4xx", registry=registry)

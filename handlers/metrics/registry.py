@@ -17,7 +17,7 @@ BARE = re.compile(rb"(friendli_failure_by_[a-z_]+?)_total\b")
 
 
 class Metrics:
-    """What is counted of requests, beside the engine's figures.
+    """All metrics of one service: those of its requests and of its engine.
 
     stats: gives the engine's figures, None while there is no engine. Each request is counted through
     its own `RequestMetrics`.
@@ -41,11 +41,11 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     def request(self, items: int) -> RequestMetrics:
-        """For a request of so many choices that arrives now."""
+        """Begins to count a request of `items` choices that arrives now."""
         return RequestMetrics(self.requests, items)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format 0.0.4.
+        """All metrics in Prometheus' text format 0.0.4.
 
         The library puts `_total` behind every counter's name; the contract's counters of failures are without.
         """

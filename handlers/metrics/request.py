@@ -28,18 +28,18 @@ class RequestMetrics:
         instruments.current_requests.inc()
 
     def accepted(self, prompt_tokens: int) -> None:
-        """The request is in order and queued."""
+        """Counts the request as taken in: it is valid and queued."""
         self._begin()
         self._instruments.input_lengths.observe(prompt_tokens)
 
     def started(self, admission: Admission, prompt_tokens: int) -> None:
-        """The first of the answer is there."""
+        """Records the time to the first delta, the time in the queue and the share of the prompt that was cached."""
         self._instruments.ttft.observe(self._elapsed())
         self._instruments.queueing_delays.observe(round(admission.queued_seconds * 1e9))
         self._instruments.tcache_hit_ratio.observe(admission.cached_tokens / prompt_tokens)
 
     def answered(self, output_tokens: Sequence[int]) -> None:
-        """The answer is complete. output_tokens: how many were drawn for each choice."""
+        """Counts the answer as complete. output_tokens: how many tokens were drawn for each choice."""
         if self._end():
             self._instruments.responses.inc()
             self._instruments.latencies.observe(self._elapsed())
@@ -47,7 +47,10 @@ class RequestMetrics:
                 self._instruments.output_lengths.observe(count)
 
     def failed(self, failure: Failure | None) -> None:
-        """There will be no (further) answer. None: it is the client's fault, and not counted."""
+        """Ends the request without a whole answer and counts it under `failure`, not at all for None.
+
+        None is for a fault of the client's. Does nothing if the request has ended.
+        """
         if self._end() and failure is not None:
             self._begin()
             self._instruments.failures[failure].inc()
@@ -79,7 +82,7 @@ class RequestMetrics:
 
 
 def failure_of(error: BaseException) -> Failure | None:
-    """What a request that ended so counts as; None for a fault of the client's.
+    """What a request that ended with `error` is counted as; None for a fault of the client's, which is not counted.
 
     Not a number: FloatingPointError, which JAX raises under jax_debug_nans, itself or as the cause.
     """

@@ -17,7 +17,7 @@ PATHS = ("/metrics", "/")
 
 
 class Measured(Protocol):
-    """A service, as far as it is needed here."""
+    """A service that has metrics."""
 
     metrics: Metrics
 
@@ -31,7 +31,7 @@ def serve_metrics(service: Measured, host: str, port: int) -> "MetricsServer":
 
 
 class MetricsServer:
-    """port: the one it listens on."""
+    """Serves metrics over HTTP in threads of its own. port: the one it listens on."""
 
     def __init__(self, metrics: Metrics, host: str, port: int) -> None:
         self._server = _Server(metrics, host, port)
@@ -40,7 +40,7 @@ class MetricsServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Frees the port. May be called again."""
+        """Stops the server and frees its port. May be called again."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

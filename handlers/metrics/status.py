@@ -16,7 +16,7 @@ SECONDS = 10.0
 
 
 class Measured(Protocol):
-    """A service, as far as it is needed here."""
+    """A service that has metrics."""
 
     metrics: Metrics
 
@@ -62,14 +62,14 @@ class Interval:
 
 
 class ThroughputMeter:
-    """Remembers the engine's figures from one look to the next. now: seconds, of a monotonic clock."""
+    """Makes rates of the engine's figures at one moment and the next. now: seconds of a monotonic clock."""
 
     def __init__(self, now: float) -> None:
         self._before, self._then = NOTHING, now
         self._worked = False
 
     def update(self, stats: EngineStats, now: float) -> Interval:
-        """What happened since the last call."""
+        """What the engine did between the last call, or the start, and now."""
         before, seconds = self._before, now - self._then
         prompt, output = stats.prompt_tokens - before.prompt_tokens, stats.output_tokens - before.output_tokens
         cached = stats.cached_tokens - before.cached_tokens

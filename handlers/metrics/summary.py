@@ -38,14 +38,14 @@ class SlidingSummary(Collector):
         registry.register(self)
 
     def observe(self, value: int) -> None:
-        """Adds a value, in the unit of the summary."""
+        """Adds a value, in the unit that the documentation of the summary names."""
         with self._lock:
             self._recent.append((self._clock(), value))
             self._count += 1
             self._sum += value
 
     def collect(self) -> Iterator[Metric]:
-        """The samples; a quantile of nothing is NaN, as Prometheus has it."""
+        """The summary with its quantiles, sum and count; a quantile of no values is NaN, as Prometheus has it."""
         with self._lock:
             values, count, total = self._values(), self._count, self._sum
         metric = Metric(self._name, self._documentation, "summary")

@@ -29,7 +29,7 @@ def _byte_level_alphabet() -> dict[str, int]:
 
 
 class Tokenizer(Protocol):
-    """What is needed of a transformers tokenizer."""
+    """The methods of a transformers tokenizer that are called here."""
 
     def __len__(self) -> int: ...
     @property
@@ -131,6 +131,8 @@ class _StopString:
 class StopStrings:
     """Passes text through up to the stop string that is complete first (of two that end together, the longer).
 
+    stop: non-empty strings. found: one was complete.
+
     Holds back what may still become a stop string. The outcome does not depend on how the text was cut into pieces.
     """
 
@@ -140,7 +142,7 @@ class StopStrings:
         self.found = False
 
     def feed(self, text: str) -> str:
-        """The text that is now certain. After `found` nothing more may be fed."""
+        """Takes more text; gives what is certain to stand before a stop string. After `found` nothing may be fed."""
         if not self._strings:
             return text
         start, text = len(self._held), self._held + text
@@ -154,7 +156,7 @@ class StopStrings:
         return text[:certain]
 
     def finish(self) -> str:
-        """What was held back and did not become a stop string."""
+        """Ends the text; gives what was held back, since it did not become a stop string."""
         held, self._held = self._held, ""
         return held
 
@@ -184,6 +186,7 @@ class IncrementalDetokenizer:
 
     @property
     def stopped(self) -> bool:
+        """Whether a stop string was found; the text ended before it."""
         return self._stop.found
 
     def feed(self, token: int) -> str:
@@ -195,7 +198,7 @@ class IncrementalDetokenizer:
         return self._stop.feed(text)
 
     def finish(self) -> str:
-        """The rest, at the end of the choice; bytes that never became a character come out as U+FFFD."""
+        """Ends the choice; gives the text held back. Bytes that never became a character come out as U+FFFD."""
         if self.stopped:
             return ""
         return self._stop.feed(self._utf8.decode(b"", final=True)) + self._stop.finish()

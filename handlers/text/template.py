@@ -11,7 +11,7 @@ from typing import Any, Literal
 Message = dict[str, Any]
 FieldPlace = Literal["system", "user", "assistant", "tool", "function"]
 Render = Callable[..., str]
-"""`render(messages, tools=None, **variables)` gives the whole prompt, or raises what the template raises."""
+"""Renders a chat template: `render(messages, tools=None, **variables)` gives the prompt, or raises what it raises."""
 
 
 class PromptError(ValueError):
@@ -52,7 +52,7 @@ class TemplateTraits:
 
 
 def shape_messages(messages: list[Message], traits: TemplateTraits) -> list[Message]:
-    """Messages in the template's form, with nothing in them but what the API names.
+    """Messages of the API in the form that a template takes, with nothing in them but what the API names.
 
     Parts of text are joined with nothing between them. A tool result is given the name of the function it answers.
     Raises PromptError for a media part, for arguments that must be a JSON object and are not, and for tool calls or
@@ -64,7 +64,7 @@ def shape_messages(messages: list[Message], traits: TemplateTraits) -> list[Mess
 
 
 def shape_tools(tools: list[Message] | None) -> list[Message] | None:
-    """Tool definitions without their null fields; None when there are none."""
+    """Tool definitions of the API without null fields, for a template; None when there are none."""
     return [
         {"type": "function", "function": {key: value for key, value in tool["function"].items() if value is not None}}
         for tool in tools or []
@@ -172,7 +172,10 @@ _VARIABLE_VALUES = (True, False, "low", "high")
 
 
 def probe_template(render: Render) -> TemplateTraits:
-    """Find a template's traits. Raises ValueError when it cannot render even one message of a user."""
+    """What a template takes, found by rendering sentinel chats.
+
+    Raises ValueError when it cannot render even one message of a user.
+    """
     probe = _Probe(render)
     traits = probe.content()
     traits = replace(

@@ -101,9 +101,9 @@ class ChatTokenizer:
     def detokenizer(
         self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()
     ) -> IncrementalDetokenizer:
-        """The text of one choice that continues `prompt`, up to the first of the stop strings.
+        """A detokenizer of one choice that continues the token ids `prompt`, up to the first of the stop strings.
 
-        markers: special tokens that stand in any of these texts are shown.
+        markers: special tokens that stand in any of these texts are shown as text, others are left out.
         """
         ids = [part.token for marker in markers for part in self.spell(marker) if isinstance(part, ControlToken)]
         shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
@@ -120,7 +120,7 @@ class ChatTokenizer:
         return (*parts, ConstText(text[at:])) if at < len(text) else tuple(parts)
 
     def marker_tokens(self, marker: str) -> tuple[int, ...]:
-        """Tokens that write this very text. Raises ValueError where the tokenizer has none."""
+        """Token ids that decode to `marker` exactly. Raises ValueError where the tokenizer has none."""
         ids = self._tokenizer.encode(marker, add_special_tokens=False)
         written = b"".join(self._bytes[id] or self.token_text(id).encode() for id in ids)
         if written != marker.encode():
@@ -128,7 +128,7 @@ class ChatTokenizer:
         return tuple(ids)
 
     def decode_tail(self, prompt: Sequence[int], tokens: int = 64) -> str:
-        """The text of the prompt's last tokens, special ones included."""
+        """Text of the last `tokens` token ids of `prompt`, special ones included."""
         ids = list(prompt[-tokens:])
         return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
