@@ -1,6 +1,6 @@
 """The load generator: a closed loop of HTTP/1.1 requests that keeps raw bytes and times, and reads them afterwards.
 
-While servers share the machine with their client, the client must cost next to nothing: each arriving piece is put
+While servers share the machine with their client, the client must cost next to nothing: what arrives is put
 into a list with its time; httptools, uvicorn's own parser, takes the chunked encoding off.
 """
 
@@ -20,17 +20,17 @@ class Refused(Exception):
 
 @dataclass
 class Exchange:
-    """One request and its answer. Seconds on one clock. pieces: the body as it came."""
+    """One request and its answer. Seconds on one clock. received: the body as it came, in seconds and bytes."""
 
     sent: float
     status: int = 0
-    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+    received: list[tuple[float, bytes]] = field(default_factory=list)
     ended: float = 0.0
 
     @property
     def body(self) -> bytes:
         """The answer's whole body."""
-        return b"".join(piece for _, piece in self.pieces)
+        return b"".join(data for _, data in self.received)
 
 
 class Connection(asyncio.Protocol):
@@ -60,8 +60,8 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:
-        """The parser's: a piece of the body."""
-        self._exchange.pieces.append((self._now, body))
+        """The parser's: bytes of the body."""
+        self._exchange.received.append((self._now, body))
 
     def on_message_complete(self) -> None:
         """The parser's: the answer's end."""
@@ -162,8 +162,8 @@ def read_stream(exchange: Exchange, max_tokens: int) -> Answer:
 def _events(exchange: Exchange) -> list[tuple[float, dict]]:
     """(time of arrival, JSON) of each event that is neither a ping nor the end mark."""
     events, held = [], b""
-    for at, piece in exchange.pieces:
-        *lines, held = (held + piece).split(b"\n")
+    for at, data in exchange.received:
+        *lines, held = (held + data).split(b"\n")
         for line in lines:
             data = line.removeprefix(b"data: ").strip()
             if line.startswith(b"data: ") and data != b"[DONE]":

@@ -24,7 +24,7 @@ from backend.request import Prompt, Request, SamplingParams
 
 
 @dataclass(frozen=True)
-class Block:
+class TimedBlock:
     """One step of the scheduler that decoded and nothing else. Seconds; steps: of decoding, in the program."""
 
     seconds: float
@@ -38,7 +38,7 @@ class Block:
 
 
 class TimedRunner:
-    """ModelRunner whose `decode` is timed until its result is there; what else is asked of them is theirs."""
+    """ModelRunner whose `decode` is timed until its result is there; all else is the runner's."""
 
     def __init__(self, runner: ModelRunner) -> None:
         self._runner = runner
@@ -76,19 +76,19 @@ class Driver:
         self._runner = TimedRunner(ModelRunner(decoder, config, backend))
         self._scheduler = Scheduler(self._runner)
 
-    def blocks(self, prompts: np.ndarray, new: int) -> list[Block]:
+    def blocks(self, prompts: np.ndarray, new: int) -> list[TimedBlock]:
         """Decode `new` tokens after each of prompts int [B, T]; the blocks in which all rows decoded throughout."""
         sampling = SamplingParams(max_tokens=new, end_tokens=(), temperature=0.0)
         received: list[list] = [[] for _ in prompts]
         for prompt, events in zip(prompts.tolist(), received, strict=True):
             request = Request(Prompt(tuple(prompt)), sampling, seeds=(0,))
             self._scheduler.add(RequestState(request, events.extend, _raise))
-        blocks: list[Block] = []
+        blocks: list[TimedBlock] = []
         while self._step(received, blocks):
             pass
         return blocks
 
-    def _step(self, received: Sequence[list], blocks: list[Block]) -> bool:
+    def _step(self, received: Sequence[list], blocks: list[TimedBlock]) -> bool:
         """One step of the scheduler; a block if it decoded for all rows and did nothing else. False: nothing to do."""
         runner = self._runner
         others, decodes, counts = runner.other_calls, len(runner.decodes), [len(events) for events in received]
@@ -97,11 +97,11 @@ class Driver:
         seconds = time.perf_counter() - began
         whole = all(len(events) > count for events, count in zip(received, counts, strict=True))
         if whole and runner.other_calls == others and len(runner.decodes) == decodes + 1:
-            blocks.append(Block(seconds, *runner.decodes[-1]))
+            blocks.append(TimedBlock(seconds, *runner.decodes[-1]))
         return working
 
 
-def step_seconds(blocks: Sequence[Block]) -> float:
+def step_seconds(blocks: Sequence[TimedBlock]) -> float:
     """Of one decoding step, median of the blocks."""
     return median(block.device_seconds / block.steps for block in blocks)
 

@@ -88,6 +88,6 @@ def _add_tokenizer(writer: gguf.GGUFWriter, model: Model, vocab: int) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(merges)
-    writer.add_eos_token_id(model.unused)  # without one llama.cpp takes token 11
+    writer.add_eos_token_id(model.unused_token)  # without one llama.cpp takes token 11
     writer.add_add_bos_token(False)
     writer.add_chat_template((model.folder / "chat_template.jinja").read_text(encoding="utf-8"))

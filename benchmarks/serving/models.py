@@ -38,13 +38,13 @@ DROPPED = {"eos_token", "eos_token_id", "response_template"}
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint with its tokenizer in `folder`. vocab: tokens. unused: one that the model does not draw."""
+    """A checkpoint with its tokenizer in `folder`. vocab: tokens. unused_token: one that the model does not draw."""
 
     name: str
     folder: Path
     parameters: int
     vocab: int
-    unused: int
+    unused_token: int
 
 
 def random_model(folder: Path, quick: bool = False) -> Model:
@@ -52,7 +52,7 @@ def random_model(folder: Path, quick: bool = False) -> Model:
     sizes = checkpoint.QUICK if quick else checkpoint.FULL
     parameters = checkpoint.make(checkpoint.config(**sizes, tied=True), folder)
     made_up_tokenizer(sizes["vocab"]).save_pretrained(folder)
-    return Model("random", folder, parameters, sizes["vocab"], unused=0)
+    return Model("random", folder, parameters, sizes["vocab"], unused_token=0)
 
 
 def bundled_model(folder: Path) -> Model:
@@ -66,7 +66,7 @@ def bundled_model(folder: Path) -> Model:
     vocab = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     with safe_open(folder / "model.safetensors", "np") as tensors:
         parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    return Model("bundled", folder, parameters, vocab, unused=7)
+    return Model("bundled", folder, parameters, vocab, unused_token=7)
 
 
 def _endless(value: object) -> object:

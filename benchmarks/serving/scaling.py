@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.engine.config import EngineConfig
 from benchmarks import checkpoint
-from benchmarks.serving.engine import Block, Driver, load, step_seconds
+from benchmarks.serving.engine import Driver, TimedBlock, load, step_seconds
 from benchmarks.serving.models import Model
 
 log = logging.getLogger(__name__)
@@ -54,11 +54,11 @@ def _blocks_of(steps: int, rows: int) -> EngineConfig:
     return EngineConfig(context, pages=pages, page_tokens=PAGE_TOKENS, **shape)
 
 
-def _seconds(block: Block) -> float:
+def _seconds(block: TimedBlock) -> float:
     return block.seconds
 
 
-def _host_seconds(block: Block) -> float:
+def _host_seconds(block: TimedBlock) -> float:
     return block.seconds - block.device_seconds
 
 

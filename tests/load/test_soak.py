@@ -50,12 +50,12 @@ def answers(server: Server, bodies: list[Body], bars: Progress) -> list[tuple[Bo
 def soak(
     server: Server, report: Report, known: list[tuple[Body, Said]], clients: int, seconds: float, bars: Progress
 ) -> None:
-    """A short crowd before the first look at the server, because its thread pools grow with the first; then all."""
-    asyncio.run(crowd(server, Report(report.exact), known, clients, WARM_SECONDS, bars))
+    """A short run before the first look at the server, because its thread pools grow with the first; then all."""
+    asyncio.run(run_clients(server, Report(report.exact), known, clients, WARM_SECONDS, bars))
     server.settle()
     report.before = settled_level(server)
     began = time.monotonic()
-    asyncio.run(crowd(server, report, known, clients, seconds, bars))
+    asyncio.run(run_clients(server, report, known, clients, seconds, bars))
     report.seconds = time.monotonic() - began
     server.settle()
     report.after = settled_level(server)
@@ -75,7 +75,7 @@ def settled_level(server: Server):
     return level
 
 
-async def crowd(
+async def run_clients(
     server: Server, report: Report, known: list[tuple[Body, Said]], clients: int, seconds: float, bars: Progress
 ) -> None:
     """`clients` that ask one thing after the other for so many seconds."""
