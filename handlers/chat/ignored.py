@@ -29,7 +29,8 @@ def ignored_header(
 
     relaxed: paths of schemas by which arguments need not be valid.
     """
-    names = list(dict.fromkeys([*unknown_fields(value, body), *unused_parameters(body, loaded, output), *relaxed]))
+    ineffective = ineffective_parameters(body, loaded, output)
+    names = list(dict.fromkeys([*unknown_fields(value, body), *ineffective, *relaxed]))
     return {HEADER: encode(names)} if names else {}
 
 
@@ -48,7 +49,7 @@ def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
             yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
 
 
-def unused_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
+def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
     """Paths of known parameters that are set and that this model cannot act on."""
     if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"

@@ -127,8 +127,8 @@ class ConstraintBuilder:
         relaxed = tuple(dict.fromkeys([*spec.relaxed, *(tool.place for tool in concerned)]))
         if relaxed == spec.relaxed:
             text = self._structural(self._output_grammar.any_text(), use.param)
-            unused = [] if use.parallel else [use.parallel_param]
-            return replace(text, relaxed=(*(tool.place for tool in spec.optional), *unused))
+            ineffective = [] if use.parallel else [use.parallel_param]
+            return replace(text, relaxed=(*(tool.place for tool in spec.optional), *ineffective))
         tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in spec.optional]
         return self._of_calls(replace(use, tools=tuple(tools)), relaxed)
 
