@@ -66,10 +66,10 @@ class KVCacheManager:
 
     def insert_prefix(self, sequence: SequenceState) -> None:
         """Cache the whole pages that are computed of the sequence; where one is cached already it takes that one."""
-        filled = sequence.num_computed
+        positions = sequence.num_computed
         if self._config.deterministic:
-            filled = min(filled, sequence.num_prompt - 1)
-        keys = self._keys(sequence, filled)
+            positions = min(positions, sequence.num_prompt - 1)
+        keys = self._keys(sequence, positions)
         self._tree.insert(keys, sequence.pages[: len(keys)])
         own, sequence.pages[: len(keys)] = sequence.pages[: len(keys)], self._tree.match(keys)
         self._release(own)

@@ -139,7 +139,7 @@ class ModelRunner:
         chosen = np.zeros((shape[0], config.hidden_positions), np.int32)
         arrays: dict[str, Any] = {"page_table": page_table, "tokens": tokens, "starts": starts, "chosen": chosen}
         if config.prompt_embeddings:
-            arrays["filled"] = np.zeros(shape, bool)
+            arrays["is_embedding"] = np.zeros(shape, bool)
             arrays["embeddings"] = np.zeros((*shape, self._embed), np.float32)
         for row, chunk in enumerate(chunks):
             size = len(chunk.tokens)
@@ -151,7 +151,7 @@ class ModelRunner:
                 first, last = max(span.start, chunk.start), min(span.start + span.length, chunk.start + size)
                 if first < last:
                     at = slice(first - chunk.start, last - chunk.start)
-                    arrays["filled"][row, at] = True
+                    arrays["is_embedding"][row, at] = True
                     arrays["embeddings"][row, at] = span.embeddings[first - span.start : last - span.start]
         return PrefillInput(**arrays)
 

@@ -44,7 +44,7 @@ class SequenceState:
     """One choice of a request: its prompt and what was drawn after it.
 
     choice: its index among the request's. tokens: prompt and output, in order. pages: of the cache, in order;
-    num_computed: positions of them that are filled. num_cached: prompt positions that the radix cache had.
+    num_computed: positions of them that hold keys and values. num_cached: prompt positions that the radix cache had.
     decoding: the device draws for it. ended: nothing of it is left anywhere.
     """
 

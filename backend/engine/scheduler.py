@@ -216,23 +216,23 @@ class Scheduler:
 
     def _share_prompt(self, sequence: SequenceState) -> bool:
         """The whole pages at once, the last one as a copy; False where there is nothing to share, or no page now."""
-        filled = sequence.num_prompt - 1
+        shared_positions = sequence.num_prompt - 1
 
         def plan() -> Plan:
             source = self._sibling_with_prompt(sequence)
             if source is None:
                 return Plan({})
             self.cache.share_prompt(sequence, source)
-            return Plan({sequence: filled})
+            return Plan({sequence: shared_positions})
 
         _, reserved = self._reserve(plan)
         if not reserved:
             return False
         source = self._sibling_with_prompt(sequence)
         if source is not None:
-            page = filled // self._config.page_tokens
+            page = shared_positions // self._config.page_tokens
             self._state = self._runner.copy_page(self._state, source.pages[page], sequence.pages[page])
-            sequence.num_computed = filled
+            sequence.num_computed = shared_positions
         return True
 
     def _sibling_with_prompt(self, sequence: SequenceState) -> SequenceState | None:
@@ -244,9 +244,9 @@ class Scheduler:
             or sequence.num_output_tokens
         ):
             return None
-        filled = sequence.num_prompt - 1
+        needed = sequence.num_prompt - 1
         siblings = (holder for holder in self._rows if holder is not None and holder.parent is sequence.parent)
-        return next((other for other in siblings if other is not sequence and other.num_computed >= filled), None)
+        return next((other for other in siblings if other is not sequence and other.num_computed >= needed), None)
 
     def _prefill(self) -> bool:
         """Run prefill programs, of as many tokens together as the largest has: so long may a stream be delayed."""
@@ -405,9 +405,9 @@ class Scheduler:
     def _read(self, in_flight: InFlight) -> Block:
         """The block as numpy arrays; log-probabilities only if somebody wants them."""
         block = in_flight.block
-        wanted = any(sequence.request.top_logprobs is not None for sequence in in_flight.holders.values())
+        with_logprobs = any(sequence.request.top_logprobs is not None for sequence in in_flight.holders.values())
         names = ("tokens", "count", "done", "finished", "steps") + (
-            ("logprobs", "top_ids", "top_logprobs") if wanted else ()
+            ("logprobs", "top_ids", "top_logprobs") if with_logprobs else ()
         )
         host = jax.device_get({name: getattr(block, name) for name in names})
         now = time.monotonic()

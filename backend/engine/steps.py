@@ -24,14 +24,14 @@ class PrefillInput:
 
     page_table: int32 [B, M], their pages. tokens: int32 [B, T], padded at the end with -1. starts: int32 [B], the
     positions of the first. chosen: int32 [B, C], which of the T have their hidden states given back.
-    filled: bool [B, T], where `embeddings` float32 [B, T, D] stand in place of the ids'; None where none do.
+    is_embedding: bool [B, T], where `embeddings` float32 [B, T, D] stand in place of the ids'; None where none do.
     """
 
     page_table: jax.Array
     tokens: jax.Array
     starts: jax.Array
     chosen: jax.Array
-    filled: jax.Array | None = None
+    is_embedding: jax.Array | None = None
     embeddings: jax.Array | None = None
 
 
@@ -45,8 +45,8 @@ def prefill(
     tokens = chunks.tokens
     positions = jnp.where(tokens < 0, -1, chunks.starts[:, None] + jnp.arange(tokens.shape[1]))
     x = decoder.embed(jnp.maximum(tokens, 0))
-    if chunks.filled is not None and chunks.embeddings is not None:
-        x = jnp.where(chunks.filled[..., None], chunks.embeddings.astype(x.dtype), x)
+    if chunks.is_embedding is not None and chunks.embeddings is not None:
+        x = jnp.where(chunks.is_embedding[..., None], chunks.embeddings.astype(x.dtype), x)
     hidden, cache = decoder(x, decoder.context(positions, backend.attend(chunks.page_table)), state.cache)
     return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from backend.attention import AttentionSpec, KVSpec
 from backend.attention.reference import DECODE_CHUNK, PREFILL_CHUNK, PagedAttend, PagedAttention, Pages, even_page_table
 
-PAGES, PAGE, WIDTH = 200, 16, 4 * PREFILL_CHUNK // 16
-POSITIONS = WIDTH * PAGE
+PAGES, PAGE, PAGES_PER_ROW = 200, 16, 4 * PREFILL_CHUNK // 16
+POSITIONS = PAGES_PER_ROW * PAGE
 SPECS = (AttentionSpec(0.35), AttentionSpec(0.5, window=3, softcap=4.0), AttentionSpec(1.0, window=150))
 specs = st.sampled_from(SPECS)
 Call = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -35,8 +35,8 @@ DECODE, PREFILL, PADDED = Shape(4, 1, 4, 2, 8), Shape(1, 24, 6, 1, 4), Shape(3, 
 
 
 @partial(jax.jit, static_argnums=6)
-def attend(cache, q, k, v, positions, tables, spec):
-    return PagedAttend(tables)(cache, q, k, v, positions, spec)
+def attend(cache, q, k, v, positions, page_table, spec):
+    return PagedAttend(page_table)(cache, q, k, v, positions, spec)
 
 
 def back_end(*layers: KVSpec, dtype: type = jnp.float32) -> PagedAttention:
@@ -48,9 +48,9 @@ def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32
     return Pages(*rng.normal(size=(2, PAGES, shape.kv_heads, PAGE, shape.head_dim)).astype(dtype))
 
 
-def some_tables(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def a_page_table(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     """int32 [B, M]: pages in no order, none twice."""
-    return rng.permutation(PAGES)[: shape.rows * WIDTH].reshape(shape.rows, WIDTH).astype(np.int32)
+    return rng.permutation(PAGES)[: shape.rows * PAGES_PER_ROW].reshape(shape.rows, PAGES_PER_ROW).astype(np.int32)
 
 
 def in_order(pool: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -71,27 +71,27 @@ def some_positions(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return np.where(steps < lengths[:, None], starts[:, None] + steps, -1).astype(np.int32)
 
 
-def written(cache: Pages, call: Call, positions: np.ndarray, tables: np.ndarray) -> Pages:
+def written(cache: Pages, call: Call, positions: np.ndarray, page_table: np.ndarray) -> Pages:
     """What the cache must be afterwards."""
     after = Pages(*(np.array(array) for array in cache))
     for (b, t), position in np.ndenumerate(positions):
         if position >= 0:
             for array, new in zip(after, call[1:], strict=True):
-                array[tables[b, position // PAGE], :, position % PAGE] = new[b, t]
+                array[page_table[b, position // PAGE], :, position % PAGE] = new[b, t]
     return after
 
 
 def check(shape: Shape, spec: AttentionSpec, seed: int, plain: Callable, dtype: np.dtype, tolerance: float) -> None:
     rng = np.random.default_rng(seed)
     cache, call, positions = a_cache(shape, rng, dtype), a_call(shape, rng, dtype), some_positions(shape, rng)
-    tables = some_tables(shape, rng)
-    out, after = attend(cache, *call, positions, tables, spec)
-    expected = written(cache, call, positions, tables)
+    page_table = a_page_table(shape, rng)
+    out, after = attend(cache, *call, positions, page_table, spec)
+    expected = written(cache, call, positions, page_table)
     for got, array in zip(after, expected, strict=True):
         np.testing.assert_array_equal(np.asarray(got), array)
     assert out.dtype == dtype and np.isfinite(np.asarray(out, np.float32)).all()
     for b in range(shape.rows):
-        real, (keys, values) = positions[b] >= 0, (in_order(pool, tables[b]) for pool in expected)
+        real, (keys, values) = positions[b] >= 0, (in_order(pool, page_table[b]) for pool in expected)
         truth = plain(call[0][b], keys, values, positions[b], spec)
         np.testing.assert_allclose(np.asarray(out, np.float64)[b][real], truth[real], rtol=tolerance, atol=tolerance)
 
@@ -114,10 +114,10 @@ def test_bfloat16_differs_by_its_rounding_alone(seed: int, plain: Callable) -> N
 def test_a_query_at_the_edge_of_a_chunk_sees_what_it_should(edge: int, spec: AttentionSpec, plain: Callable) -> None:
     rng = np.random.default_rng(edge)
     cache, call, positions = a_cache(DECODE, rng), a_call(DECODE, rng), np.full((DECODE.rows, 1), edge, np.int32)
-    tables = some_tables(DECODE, rng)
-    out, after = attend(cache, *call, positions, tables, spec)
+    page_table = a_page_table(DECODE, rng)
+    out, after = attend(cache, *call, positions, page_table, spec)
     for b in range(DECODE.rows):
-        truth = plain(call[0][b], *(in_order(pool, tables[b]) for pool in after), positions[b], spec)
+        truth = plain(call[0][b], *(in_order(pool, page_table[b]) for pool in after), positions[b], spec)
         np.testing.assert_allclose(out[b], truth, rtol=1e-5, atol=1e-5)
 
 
@@ -126,7 +126,7 @@ def test_prefill_in_pieces_is_prefill_at_once(spec: AttentionSpec, cuts: set[int
     length, piece = 300, 64
     rng = np.random.default_rng(seed)
     shape = Shape(1, length, 4, 2, 8)
-    call, row = a_call(shape, rng), some_tables(shape, rng)
+    call, row = a_call(shape, rng), a_page_table(shape, rng)
     empty = back_end(KVSpec(shape.kv_heads, shape.head_dim)).init_cache(PAGES)[0]
     at_once, cache_at_once = attend(empty, *call, np.arange(length, dtype=np.int32)[None], row, spec)
     ends = sorted(cuts | set(range(piece, length, piece)) | {length})
@@ -159,9 +159,9 @@ def test_a_row_gets_the_same_bits_however_far_its_neighbours_reach(
     alone = np.stack([steps + own, np.full_like(steps, -1), np.full_like(steps, -1)])
     among = np.stack([steps + own, steps + others[0], steps + others[1]])
     stirred = tuple(np.concatenate([array[:1], 50 * array[1:]]) for array in call)
-    tables = some_tables(PADDED, rng)
+    page_table = a_page_table(PADDED, rng)
     np.testing.assert_array_equal(
-        attend(cache, *call, alone, tables, spec)[0][0], attend(cache, *stirred, among, tables, spec)[0][0]
+        attend(cache, *call, alone, page_table, spec)[0][0], attend(cache, *stirred, among, page_table, spec)[0][0]
     )
 
 
@@ -171,15 +171,15 @@ def test_what_an_earlier_owner_left_in_a_page_is_never_seen(
     shape: Shape, spec: AttentionSpec, own: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    cache, call, tables = a_cache(shape, rng), a_call(shape, rng), some_tables(shape, rng)
+    cache, call, page_table = a_cache(shape, rng), a_call(shape, rng), a_page_table(shape, rng)
     positions = np.broadcast_to(own + np.arange(shape.tokens, dtype=np.int32), (shape.rows, shape.tokens))
     spoilt = Pages(*(np.array(pool) for pool in cache))
-    filled, rest = divmod(own, PAGE)
+    whole_pages, rest = divmod(own, PAGE)
     for pool in spoilt:
-        pool[tables[:, filled], :, rest:] = np.nan
-        pool[tables[:, filled + 1 :]] = np.nan
+        pool[page_table[:, whole_pages], :, rest:] = np.nan
+        pool[page_table[:, whole_pages + 1 :]] = np.nan
     np.testing.assert_array_equal(
-        attend(spoilt, *call, positions, tables, spec)[0], attend(cache, *call, positions, tables, spec)[0]
+        attend(spoilt, *call, positions, page_table, spec)[0], attend(cache, *call, positions, page_table, spec)[0]
     )
 
 
@@ -188,7 +188,7 @@ def test_a_call_of_padding_alone_changes_nothing_and_is_finite(spec: AttentionSp
     rng = np.random.default_rng(0)
     cache, call = a_cache(PADDED, rng), a_call(PADDED, rng)
     out, after = attend(
-        cache, *call, np.full((PADDED.rows, PADDED.tokens), -1, np.int32), some_tables(PADDED, rng), spec
+        cache, *call, np.full((PADDED.rows, PADDED.tokens), -1, np.int32), a_page_table(PADDED, rng), spec
     )
     assert np.isfinite(out).all()
     for got, array in zip(after, cache, strict=True):
@@ -203,9 +203,9 @@ def test_an_empty_pool_is_shared_out_evenly(layers: int, rows: int, pages: int) 
     assert len(pools) == layers
     for array in (array for layer in pools for array in layer):
         assert array.dtype == jnp.bfloat16 and not array.any() and array.shape == (pages, 2, PAGE, 4)
-    tables = np.asarray(even_page_table(pages, rows))
-    assert tables.shape == (rows, pages // rows) and len(set(tables.ravel().tolist())) == tables.size
-    assert tables.max() < pages
+    page_table = np.asarray(even_page_table(pages, rows))
+    assert page_table.shape == (rows, pages // rows) and len(set(page_table.ravel().tolist())) == page_table.size
+    assert page_table.max() < pages
 
 
 @given(source=st.integers(0, 9), target=st.integers(0, 9), seed=st.integers(0, 2**32 - 1))

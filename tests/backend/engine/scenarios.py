@@ -88,14 +88,14 @@ def recorded(runner: ModelRunner, step_seconds: float = 0.0) -> tuple[ModelRunne
 class Scenario:
     """A request, and what its client does.
 
-    comes: seconds until it is submitted. leaves: events after which the client goes. cancels: events after which it
-    cancels the first choice.
+    submit_after: seconds until it is submitted. disconnect_after: events after which the client goes. cancel_after:
+    events after which it cancels the first choice.
     """
 
     request: Request
-    comes: float = 0.0
-    leaves: int | None = None
-    cancels: int | None = None
+    submit_after: float = 0.0
+    disconnect_after: int | None = None
+    cancel_after: int | None = None
 
 
 @dataclass
@@ -124,16 +124,16 @@ def run_all(engine: Engine, scenarios: list[Scenario]) -> list[Outcome]:
     """Runs them at once; their outcomes in the same order."""
 
     async def one(scenario: Scenario) -> Outcome:
-        await asyncio.sleep(scenario.comes)
+        await asyncio.sleep(scenario.submit_after)
         generation: Generation = engine.submit(scenario.request)
         events: list[TokenEvent] = []
-        if scenario.leaves != 0:
+        if scenario.disconnect_after != 0:
             async for event in generation:
                 assert generation.admission is not None, "set before the first event"
                 events.append(event)
-                if len(events) == scenario.leaves:
+                if len(events) == scenario.disconnect_after:
                     break
-                if len(events) == scenario.cancels:
+                if len(events) == scenario.cancel_after:
                     generation.cancel(0)
         await generation.aclose()
         return Outcome(events, generation.admission)

@@ -13,10 +13,10 @@ prompts = st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=100)
 
 @given(prompt=prompts)
 def test_greedy_decoding_follows_the_whole_sequence_forward(small: Small, whole_logits, prompt):
-    drawn = tokens(small.engine.generate(request(prompt, temperature=0, max_tokens=40)))
-    logits = whole_logits(prompt + drawn)[len(prompt) - 1 : -1]
-    margin = logits.max(-1) - np.take_along_axis(logits, np.array(drawn)[:, None], -1)[:, 0]
-    assert len(drawn) == 40
+    output = tokens(small.engine.generate(request(prompt, temperature=0, max_tokens=40)))
+    logits = whole_logits(prompt + output)[len(prompt) - 1 : -1]
+    margin = logits.max(-1) - np.take_along_axis(logits, np.array(output)[:, None], -1)[:, 0]
+    assert len(output) == 40
     assert margin.max() < 1e-4
 
 
@@ -49,10 +49,10 @@ def test_max_tokens_is_exact_and_ends_with_length(small: Small, max_tokens, leng
 
 def test_the_context_may_be_filled_to_the_last_token(small: Small, whole_logits):
     prompt = [7] * 100
-    drawn = tokens(small.engine.generate(request(prompt, temperature=0, max_tokens=CONTEXT - 100)))
-    logits = whole_logits(prompt + drawn)[len(prompt) - 1 : -1]
-    margin = logits.max(-1) - np.take_along_axis(logits, np.array(drawn)[:, None], -1)[:, 0]
-    assert len(drawn) == CONTEXT - 100
+    output = tokens(small.engine.generate(request(prompt, temperature=0, max_tokens=CONTEXT - 100)))
+    logits = whole_logits(prompt + output)[len(prompt) - 1 : -1]
+    margin = logits.max(-1) - np.take_along_axis(logits, np.array(output)[:, None], -1)[:, 0]
+    assert len(output) == CONTEXT - 100
     assert margin.max() < 1e-4
 
 

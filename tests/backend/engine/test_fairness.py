@@ -61,8 +61,8 @@ def test_newcomers_do_not_starve_one_who_needs_most_of_the_pool(small, determini
 
     async def short(name: str, seed: int) -> None:
         generation = engine.submit(request([seed % VOCAB, 1, 2], (seed,), max_tokens=20))
-        drawn = [event async for event in generation]
-        assert len(drawn) == 20 and generation.admission is not None
+        output = [event async for event in generation]
+        assert len(output) == 20 and generation.admission is not None
         beginnings.append(name)
 
     async def newcomers(came: asyncio.Event, seed: int) -> None:

@@ -37,7 +37,7 @@ TOLERANCE = 1e-4
 
 
 def cut_short(scenario: Scenario, choice: int) -> bool:
-    return scenario.leaves is not None or (scenario.cancels is not None and choice == 0)
+    return scenario.disconnect_after is not None or (scenario.cancel_after is not None and choice == 0)
 
 
 def assert_consistent(scenario: Scenario, events: list[TokenEvent]) -> None:
@@ -54,7 +54,7 @@ def assert_consistent(scenario: Scenario, events: list[TokenEvent]) -> None:
             assert own and reasons[-1] is not None
             assert reasons[-1] == "stop" or len(own) == asked.sampling.max_tokens
             assert reasons[-1] == "length" or ends[-1] or asked.grammar is not None
-    if asked.grammar is not None and scenario.leaves is None and scenario.cancels is None:
+    if asked.grammar is not None and scenario.disconnect_after is None and scenario.cancel_after is None:
         check(events, asked)
 
 
@@ -104,19 +104,19 @@ scenarios = st.builds(
     st.none() | st.none() | st.integers(0, 20),
     st.none() | st.none() | st.integers(1, 10),
 )
-crowds = st.lists(scenarios, min_size=1, max_size=6)
+batches = st.lists(scenarios, min_size=1, max_size=6)
 pools = st.just(SMALLEST) | st.integers(SMALLEST, LARGEST)
 
 
 @settings(max_examples=30)
-@given(crowd=crowds, pages=pools, steps=st.integers(1, 8), chunk=st.sampled_from([8, 32]), behind=st.booleans())
-def test_deterministic_choices_are_exactly_what_they_are_alone(small, crowd, pages, steps, chunk, behind):
+@given(batch=batches, pages=pools, steps=st.integers(1, 8), chunk=st.sampled_from([8, 32]), behind=st.booleans())
+def test_deterministic_choices_are_exactly_what_they_are_alone(small, batch, pages, steps, chunk, behind):
     """Alone, with a pool and a number of steps that are never others."""
     fixed = exact(chunk)
     with running(varied(small, **fixed, pages=pages, max_steps=steps, read_behind=behind)) as engine:
-        everybody = run_all(engine, crowd)
+        outcomes = run_all(engine, batch)
         assert settled(engine).preemptions == 0
-    for scenario, seen in zip(crowd, everybody, strict=True):
+    for scenario, seen in zip(batch, outcomes, strict=True):
         assert_consistent(scenario, seen.events)
         for choice, whole in enumerate(alone(varied(small, **fixed), scenario.request)):
             got = of_choice(seen.events, choice)
@@ -124,14 +124,14 @@ def test_deterministic_choices_are_exactly_what_they_are_alone(small, crowd, pag
 
 
 @settings(max_examples=30)
-@given(crowd=crowds, pages=pools, steps=st.integers(1, 8), shapes=st.sampled_from(SHAPES), behind=st.booleans())
-def test_otherwise_rounding_is_all_that_may_differ(small, whole_logits, crowd, pages, steps, shapes, behind):
-    """Rounding may tip a draw, though seldom: not two of a crowd."""
+@given(batch=batches, pages=pools, steps=st.integers(1, 8), shapes=st.sampled_from(SHAPES), behind=st.booleans())
+def test_otherwise_rounding_is_all_that_may_differ(small, whole_logits, batch, pages, steps, shapes, behind):
+    """Rounding may tip a draw, though seldom: not two of a batch."""
     with running(varied(small, pages=pages, max_steps=steps, prefill_shapes=shapes, read_behind=behind)) as engine:
-        everybody = run_all(engine, crowd)
+        outcomes = run_all(engine, batch)
         settled(engine)
     tipped = 0
-    for scenario, seen in zip(crowd, everybody, strict=True):
+    for scenario, seen in zip(batch, outcomes, strict=True):
         assert_consistent(scenario, seen.events)
         assert_logprobs_are_the_models(scenario.request, seen.events, whole_logits)
         tipped += differing(scenario, seen.events, alone(varied(small), scenario.request))
@@ -139,8 +139,8 @@ def test_otherwise_rounding_is_all_that_may_differ(small, whole_logits, crowd, p
 
 
 @settings(max_examples=8)
-@given(crowd=crowds, deterministic=st.booleans())
-def test_after_any_crowd_every_page_can_be_had(small, crowd, deterministic):
+@given(batch=batches, deterministic=st.booleans())
+def test_after_any_crowd_every_page_can_be_had(small, batch, deterministic):
     """Four choices that fill the whole pool run side by side, and nobody has to give way."""
     fixed = exact(8) if deterministic else {}
     most = 0
@@ -151,7 +151,7 @@ def test_after_any_crowd_every_page_can_be_had(small, crowd, deterministic):
 
     whole = [Scenario(request([i], max_tokens=LENGTH - 1)) for i in range(4)]
     with watched(varied(small, **fixed), watch) as engine:
-        run_all(engine, crowd)
+        run_all(engine, batch)
         before = settled(engine)
         most = 0
         run_all(engine, whole)
@@ -172,10 +172,10 @@ def rivals(count: int = 4) -> list[Scenario]:
 
 def test_who_gives_way_for_want_of_pages_goes_on_as_if_it_had_not(small, whole_logits):
     with running(varied(small, pages=SMALLEST)) as engine:
-        everybody = run_all(engine, rivals())
+        outcomes = run_all(engine, rivals())
         assert settled(engine).preemptions > 0
     tipped = 0
-    for scenario, seen in zip(rivals(), everybody, strict=True):
+    for scenario, seen in zip(rivals(), outcomes, strict=True):
         assert_consistent(scenario, seen.events)
         assert_logprobs_are_the_models(scenario.request, seen.events, whole_logits)
         tipped += differing(scenario, seen.events, alone(varied(small), scenario.request))
@@ -186,7 +186,7 @@ def test_who_gives_way_for_want_of_pages_goes_on_as_if_it_had_not(small, whole_l
 def test_many_more_than_the_pool_holds_all_get_their_answers(small, deterministic):
     fixed = exact(8) if deterministic else {}
     with running(varied(small, pages=SMALLEST, **fixed)) as engine:
-        everybody = run_all(engine, rivals(16))
+        outcomes = run_all(engine, rivals(16))
         settled(engine)
-    for scenario, seen in zip(rivals(16), everybody, strict=True):
+    for scenario, seen in zip(rivals(16), outcomes, strict=True):
         assert_consistent(scenario, seen.events)

@@ -51,17 +51,17 @@ def asked(budget: int, marked: bool = True, seeds: tuple[int, ...] = (0,), promp
     return replace(wanted, reasoning_limit=ReasoningLimit(budget, CLOSING[marked]))
 
 
-def written(drawn: list[int]) -> bytes:
-    return b"".join(TOKENS[token] for token in drawn if token < len(TOKENS))
+def written(output: list[int]) -> bytes:
+    return b"".join(TOKENS[token] for token in output if token < len(TOKENS))
 
 
 @pytest.mark.parametrize("budget", [0, 1, 7, 60])
 def test_a_model_that_never_stops_reasoning_stops_after_exactly_so_many_tokens(small, budget):
     events = small.engine.generate(asked(budget, logit_bias={CLOSE: -100.0}, seeds=(0, 1, 2), max_tokens=190))
     for choice in range(3):
-        drawn = tokens(events, choice)
-        assert drawn.index(CLOSE) == budget
-        answer = [token for token in drawn[budget + 1 :] if token != 0]
+        output = tokens(events, choice)
+        assert output.index(CLOSE) == budget
+        answer = [token for token in output[budget + 1 :] if token != 0]
         assert len(json.loads(written(answer))) <= 3
 
 
@@ -82,9 +82,9 @@ def test_a_model_that_stops_by_itself_is_not_disturbed(small, budget, seeds, bia
 @settings(max_examples=25)
 @given(budget=st.integers(0, 12), seed=st.integers(0, 2**32))
 def test_a_marker_of_several_tokens_is_forced_whole(small, budget, seed):
-    drawn = tokens(small.engine.generate(asked(budget, marked=False, seeds=(seed,))))
-    text = written(drawn)
-    begun = written(drawn[:budget])
+    output = tokens(small.engine.generate(asked(budget, marked=False, seeds=(seed,))))
+    text = written(output)
+    begun = written(output[:budget])
     if MARKER not in begun:
         forced = begun + MARKER
         assert text.startswith(forced[: forced.index(MARKER) + len(MARKER)])

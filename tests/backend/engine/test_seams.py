@@ -171,13 +171,13 @@ def test_a_step_may_give_a_row_none_one_or_several_tokens(small, limits, counts,
     block = empty_block(ROWS, MOST * ROUNDS, VOCAB)
     expected: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(ROWS)]
     for of_step in counts:
-        drawn = rng.integers(0, VOCAB, (ROWS, MOST)).astype(np.int32)
+        output = rng.integers(0, VOCAB, (ROWS, MOST)).astype(np.int32)
         logits = rng.normal(size=(ROWS, MOST, VOCAB)).astype(np.float32)
         state, block = ACCEPT(
-            runner.arena.cells, runner._vocabulary, state, block, drawn, np.array(of_step, np.int32), logits
+            runner.arena.cells, runner._vocabulary, state, block, output, np.array(of_step, np.int32), logits
         )
         for row, count in enumerate(of_step):
-            for token, scores_ in zip(drawn[row, :count].tolist(), logits[row], strict=False):
+            for token, scores_ in zip(output[row, :count].tolist(), logits[row], strict=False):
                 if len(expected[row]) < limits[row] and 0 not in [before for before, _ in expected[row]]:
                     expected[row].append((token, scores_))
     for row, given_ in enumerate(expected):

@@ -108,9 +108,9 @@ def test_a_row_draws_among_any_neighbours_what_it_draws_alone(
 ) -> None:
     one = a_batch([params], seed, True, oracle)
     neighbours = [others[i % len(others)] for i in range(ROWS)]
-    crowd = a_batch(neighbours, seed + 1, True, oracle)
+    batch = a_batch(neighbours, seed + 1, True, oracle)
     nobody = a_batch([SamplingParams(1, ())] * ROWS, seed + 2, False, oracle)
-    assert draw(*with_row(crowd, row, one))[row] == draw(*with_row(nobody, 0, one))[0]
+    assert draw(*with_row(batch, row, one))[row] == draw(*with_row(nobody, 0, one))[0]
 
 
 @given(
@@ -125,12 +125,12 @@ def test_inactive_rows_never_matter(
     rest = [others[i % len(others)] for i in range(half)]
     logits, rows, active, *history, position = a_batch(params + rest, seed, True, oracle)
     active[half:] = False
-    unused = jax.tree.map(np.array, rows)
-    for array in jax.tree.leaves(unused):
+    spoilt_rows = jax.tree.map(np.array, rows)
+    for array in jax.tree.leaves(spoilt_rows):
         array[half:] = np.nan if array.dtype == np.float32 else 1
-    spoilt = np.where(active[:, None], logits, np.nan)
+    spoilt_logits = np.where(active[:, None], logits, np.nan)
     usual = draw(logits, rows, active, *history, position)
-    np.testing.assert_array_equal(draw(spoilt, unused, active, *history, position)[:half], usual[:half])
+    np.testing.assert_array_equal(draw(spoilt_logits, spoilt_rows, active, *history, position)[:half], usual[:half])
 
 
 @given(params=any_params, cut=st.integers(1, ROWS - 1), seed=numbers)
