@@ -70,13 +70,13 @@ class Decoder(nnx.Module):
         norm_offset: what the checkpoint's norm scales lack.
         """
         c = self.config
-        table = {("embedding",): Parameter(Stored("model.embed_tokens.weight", (c.vocab, c.embed)), "VD")}
+        parameters = {("embedding",): Parameter(Stored("model.embed_tokens.weight", (c.vocab, c.embed)), "VD")}
         if not c.tied_head:
-            table["head",] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
-        table |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
+            parameters["head",] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
+        parameters |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
         for i, layer in enumerate(self.layers):
-            table |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))
-        return table
+            parameters |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))
+        return parameters
 
 
 def kv_specs(config: DecoderConfig) -> tuple[KVSpec, ...]:

@@ -15,8 +15,8 @@ from huggingface_hub.errors import (
 from backend.models.errors import CheckpointError
 
 BUNDLED = {"tiny": Path(__file__).parent.parent / "tiny" / "checkpoint"}
-WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
-UNWANTED = ["original/*", "onnx/*", "consolidated*"]
+ALLOW_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+IGNORE_PATTERNS = ["original/*", "onnx/*", "consolidated*"]
 """The same weights once more, in other formats."""
 
 
@@ -42,8 +42,8 @@ def _download(name: str, revision: str | None, local_files_only: bool) -> Path:
             name,
             revision=revision,
             local_files_only=local_files_only,
-            allow_patterns=WANTED,
-            ignore_patterns=UNWANTED,
+            allow_patterns=ALLOW_PATTERNS,
+            ignore_patterns=IGNORE_PATTERNS,
         )
     except HFValidationError as error:
         raise CheckpointError(f"{name!r} is neither a folder nor a hub repository's name: {error}") from error

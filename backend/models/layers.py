@@ -106,13 +106,13 @@ class Attention(nnx.Module):
         c, stem = self.config, f"{stem}.self_attn"
         outputs = (("q_proj", c.heads), ("k_proj", c.kv_heads), ("v_proj", c.kv_heads))
         qkv = [(f"{stem}.{name}", heads * c.head_dim) for name, heads in outputs]
-        table = within(("qkv",), linear(qkv, self.inputs, c.kv_heads, c.qkv_bias, "KD"))
+        parameters = within(("qkv",), linear(qkv, self.inputs, c.kv_heads, c.qkv_bias, "KD"))
         out = [(f"{stem}.o_proj", self.inputs)]
-        table |= within(("out",), linear(out, c.heads * c.head_dim, None, c.out_bias, "DN"))
+        parameters |= within(("out",), linear(out, c.heads * c.head_dim, None, c.out_bias, "DN"))
         for name, norm in (("q_norm", self.q_norm), ("k_norm", self.k_norm)):
             if norm is not None:
-                table |= within((name,), norm.parameters(f"{stem}.{name}", norm_offset, "H"))
-        return table
+                parameters |= within((name,), norm.parameters(f"{stem}.{name}", norm_offset, "H"))
+        return parameters
 
     def _project(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         c = self.config
@@ -142,8 +142,8 @@ class MLP(nnx.Module):
         """Path -> source of each parameter. stem: the layer's prefix in the checkpoint. norm_offset: see `RMSNorm`."""
         size, stem = self.config.size, f"{stem}.mlp"
         gate_up = [(f"{stem}.gate_proj", size), (f"{stem}.up_proj", size)]
-        table = within(("gate_up",), linear(gate_up, self.inputs, size, False, "FD"))
-        return table | within(("down",), linear([(f"{stem}.down_proj", self.inputs)], size, None, False, "DF"))
+        parameters = within(("gate_up",), linear(gate_up, self.inputs, size, False, "FD"))
+        return parameters | within(("down",), linear([(f"{stem}.down_proj", self.inputs)], size, None, False, "DF"))
 
 
 MIXERS: dict[type, Any] = {AttentionConfig: Attention}
@@ -181,9 +181,9 @@ class DecoderLayer(nnx.Module):
                 "feed_forward_norm": "pre_feedforward_layernorm",
                 "feed_forward_out_norm": "post_feedforward_layernorm",
             }
-        table: Parameters = {}
+        parameters: Parameters = {}
         for ours, theirs in names.items():
-            table |= within((ours,), getattr(self, ours).parameters(f"{stem}.{theirs}", norm_offset))
+            parameters |= within((ours,), getattr(self, ours).parameters(f"{stem}.{theirs}", norm_offset))
         for part in ("mixer", "feed_forward"):
-            table |= within((part,), getattr(self, part).parameters(stem, norm_offset))
-        return table
+            parameters |= within((part,), getattr(self, part).parameters(stem, norm_offset))
+        return parameters

@@ -102,8 +102,8 @@ class Concatenated(Source):
 
     def split(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         ends = np.cumsum([part.shape[self.axis] for part in self.parts])[:-1]
-        for part, piece in zip(self.parts, np.split(value, ends, self.axis), strict=True):
-            yield from part.split(piece)
+        for part, values in zip(self.parts, np.split(value, ends, self.axis), strict=True):
+            yield from part.split(values)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class Stacked(Source):
             part.read(tensors, index[1:], target)
 
     def split(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        for part, piece in zip(self.parts, value, strict=True):
-            yield from part.split(piece)
+        for part, values in zip(self.parts, value, strict=True):
+            yield from part.split(values)
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,8 @@ class Interleaved(Source):
     def split(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         grouped = value.reshape(self.groups, -1, *value.shape[1:])
         ends = np.cumsum(self._heights())[:-1]
-        for part, piece in zip(self.parts, np.split(grouped, ends, axis=1), strict=True):
-            yield from part.split(piece.reshape(part.shape))
+        for part, values in zip(self.parts, np.split(grouped, ends, axis=1), strict=True):
+            yield from part.split(values.reshape(part.shape))
 
     def _heights(self) -> list[int]:
         """Rows of one group, per part."""
@@ -249,11 +249,11 @@ def linear(names: Sequence[tuple[str, int]], inputs: int, groups: int | None, bi
     names: stem of each stored layer, and its outputs. groups: how several are interleaved, None for a single one.
     """
     shapes = {"kernel": ("weight", (inputs,), axes)} | ({"bias": ("bias", (), axes[0])} if bias else {})
-    table: Parameters = {}
+    parameters: Parameters = {}
     for ours, (theirs, rest, letters) in shapes.items():
         parts = tuple(Stored(f"{name}.{theirs}", (outputs, *rest)) for name, outputs in names)
-        table[ours,] = Parameter(parts[0] if groups is None else Interleaved(parts, groups), letters)
-    return table
+        parameters[ours,] = Parameter(parts[0] if groups is None else Interleaved(parts, groups), letters)
+    return parameters
 
 
 def _at(index: Index, axis: int, start: int, stop: int) -> Index:

@@ -38,14 +38,14 @@ def load(
     family = read_family(folder)
     tensors = Tensors(folder, family.rename)
     empty = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
-    table = empty.parameters(family.norm_offset)
+    parameters = empty.parameters(family.norm_offset)
     graph, state = nnx.split(empty)
     variables = dict(nnx.to_flat_state(state))
-    targets = {path: _on(mesh, variable.get_value(), table[path]) for path, variable in variables.items()}
-    check(tensors, [parameter.source for parameter in table.values()], config.tied_head)
+    targets = {path: _on(mesh, variable.get_value(), parameters[path]) for path, variable in variables.items()}
+    check(tensors, [parameter.source for parameter in parameters.values()], config.tied_head)
     total, done = sum(map(_bytes, targets.values())), 0
     for path, target in targets.items():
-        variables[path] = variables[path].replace(place(tensors, table[path].source, target))
+        variables[path] = variables[path].replace(place(tensors, parameters[path].source, target))
         done += _bytes(target)
         if progress is not None:
             progress(done, total)

@@ -69,7 +69,7 @@ def compositions(draw: st.DrawFn, total: int) -> list[int]:
     return [high - low for low, high in zip([0, *cuts], [*cuts, total], strict=True)]
 
 
-def filled(source: Source) -> dict[str, np.ndarray]:
+def numbered_tensors(source: Source) -> dict[str, np.ndarray]:
     """Numbers that are all different, which float32 has exactly."""
     tensors, start = {}, 0
     for stored in source.stored():
@@ -82,7 +82,7 @@ def filled(source: Source) -> dict[str, np.ndarray]:
 @settings(max_examples=200)
 @given(source=sources(), data=st.data())
 def test_any_part_of_any_source_is_that_part_of_the_whole(source: Source, data: st.DataObject) -> None:
-    tensors = filled(source)
+    tensors = numbered_tensors(source)
     expected = whole(source, tensors)
     assert source.shape == expected.shape
     index = []
@@ -97,7 +97,7 @@ def test_any_part_of_any_source_is_that_part_of_the_whole(source: Source, data: 
 @settings(max_examples=100)
 @given(source=sources())
 def test_what_is_split_again_is_what_was_stored(source: Source) -> None:
-    tensors = filled(source)
+    tensors = numbered_tensors(source)
     if "Sliced" in repr(source):
         with pytest.raises(ValueError, match="is stored whole"):
             list(source.split(whole(source, tensors)))
