@@ -33,7 +33,7 @@ class Engine:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.rows
         self.failure: str | None = None
-        self.constraint_unsupported_reason = _why_unconstrainable(runner.missing_bytes)
+        self.constraint_unsupported_reason = _constraint_unsupported_reason(runner.missing_bytes)
         self._config = runner.config
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[RequestState, Sink] = {}
@@ -149,7 +149,7 @@ class Engine:
             sink(EngineFailed(reason))
 
 
-def _why_unconstrainable(missing: list[int]) -> str | None:
+def _constraint_unsupported_reason(missing: list[int]) -> str | None:
     """A grammar may ask for any byte; where no token writes it alone, an output could get stuck."""
     if not missing:
         return None
