@@ -98,7 +98,7 @@ class ModelRunner:
     ) -> tuple[DecodeState, jax.Array]:
         """Compute the keys and values of chunks that fit `shape`, one of the (rows, tokens) that are compiled.
 
-        Gives the next state and the hidden states of each chunk's chosen positions, [B, C, D], C `config.hidden_positions`.
+        Gives the next state and the hidden states of the chosen positions, [B, C, D], C `config.hidden_positions`.
         """
         return self._compiled["prefill", *shape](self._leaves, state, self._prefill_input(shape, chunks))
 

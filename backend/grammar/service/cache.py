@@ -29,7 +29,7 @@ class MemoryCache:
             return self._tables.get(key)
 
     def put(self, key: str, tables: AutomatonTables) -> None:
-        """Keeps `tables`, and drops those unused for longest. AutomatonTables above the whole size are not kept."""
+        """Keeps `tables`, and drops those unused for longest. Tables above the whole size are not kept."""
         with self._lock:
             old = self._tables.pop(key, None)
             self._used += tables.nbytes - (old.nbytes if old else 0)
