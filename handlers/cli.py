@@ -153,6 +153,8 @@ def set_up_logging(level: str) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)  # lists the platforms that it did not find
     drop("transformers", "PyTorch was not found")
     drop("uvicorn.access", '"GET /health')
+    # About any query parameter that is named as an argument of the handler: whoever asks could fill the log.
+    drop("connexion.decorators.parameter", "not defined in specification")
     if level == "info":
         for name in ("connexion", "uvicorn.error"):  # their steps of starting and stopping
             logging.getLogger(name).setLevel(logging.WARNING)

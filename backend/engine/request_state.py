@@ -18,6 +18,7 @@ class RequestState:
 
     emit: takes the events of one block, in order. fail: takes what ends the request early; nothing follows it.
     admission: set when the first sequence begins to decode. started: when its first prompt tokens were computed.
+    compiled: it can decode, having no grammar or one that was compiled when `poll_grammar` was called last.
     """
 
     request: Request
@@ -28,15 +29,20 @@ class RequestState:
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None
     admission: Admission | None = None
+    compiled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.sequences = [SequenceState(self, choice) for choice in range(len(self.request.seeds))]
+        self.poll_grammar()
 
-    @property
-    def compiled(self) -> bool:
-        """Whether the request can decode: it has no grammar, or the grammar is compiled."""
-        grammar = self.request.grammar
-        return grammar is None or (grammar.tables.done() and grammar.tables.exception() is None)
+    def poll_grammar(self) -> None:
+        """See whether the grammar is compiled by now, which another thread decides.
+
+        The engine's thread asks once per round: the order of service must not change while a round is planned.
+        """
+        if not self.compiled:
+            grammar = self.request.grammar
+            self.compiled = grammar is None or (grammar.tables.done() and grammar.tables.exception() is None)
 
 
 @dataclass(eq=False)

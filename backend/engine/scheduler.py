@@ -69,6 +69,7 @@ class Scheduler:
         self._rows: list[SequenceState | None] = [None] * self._config.rows
         self._waiting: list[SequenceState] = []
         self._in_flight: deque[InFlight] = deque()
+        self._blocks_read = 0
         self._step_seconds = self._config.block_seconds  # until a block was read: one step
         self._read_at = 0.0
 
@@ -98,6 +99,9 @@ class Scheduler:
 
     def step(self) -> bool:
         """Admit, prefill, dispatch a block and read one; False if there is nothing to do before another command."""
+        for sequence in (*self._holders(), *self._waiting):
+            sequence.parent.poll_grammar()
+        read_before = self._blocks_read
         changed = self._admit()
         changed |= self._share_prompts()
         changed |= self._prefill()
@@ -105,9 +109,8 @@ class Scheduler:
         self._compact()
         dispatched = self._dispatch()
         while len(self._in_flight) > (dispatched and self._config.read_behind):
-            changed = True
             self._process_block()
-        return changed or dispatched
+        return changed or dispatched or self._blocks_read > read_before
 
     def _holders(self) -> list[SequenceState]:
         """Who holds a row, the first to be served first."""
@@ -386,6 +389,7 @@ class Scheduler:
         """Read the oldest block and hand its events out; frees what those who ended hold."""
         in_flight = self._in_flight.popleft()
         block = self._read(in_flight)
+        self._blocks_read += 1
         events: dict[RequestState, list[TokenEvent]] = {}
         for row, sequence in in_flight.holders.items():
             if sequence.ended:

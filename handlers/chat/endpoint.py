@@ -1,5 +1,6 @@
 """POST /v1/chat/completions, from the validated body to the answer."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +54,11 @@ async def answer(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline
     """The whole answer, or the stream of it that is about to begin. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
         plan, output = await plan_chat(chat.body, chat.json_body.take_text(), chat.loaded)
+        relaxed = () if plan.constraint is None else plan.constraint.relaxed
+        value = chat.json_body.value
+        headers = await asyncio.to_thread(ignored_header, value, chat.body, chat.loaded, output, relaxed)
     running = await start(plan, chat.loaded, request_metrics, deadline)
     completion = describe(chat, plan, output)
-    relaxed = () if plan.constraint is None else plan.constraint.relaxed
-    headers = ignored_header(chat.json_body.value, chat.body, chat.loaded, output, relaxed)
     if chat.body.stream:
         return EventStream(completion.chunks(running.deltas), running.aclose, headers)
     try:

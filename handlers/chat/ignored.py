@@ -29,8 +29,8 @@ def ignored_header(
 
     relaxed: paths of schemas by which arguments need not be valid.
     """
-    ineffective = ineffective_parameters(body, loaded, output)
-    names = list(dict.fromkeys([*unknown_fields(value, body), *ineffective, *relaxed]))
+    ineffective = [*ineffective_parameters(body, loaded, output), *relaxed, *_unshown_fields(body, loaded.tokenizer)]
+    names = list(dict.fromkeys([*unknown_fields(value, body), *ineffective]))
     return {HEADER: encode(names)} if names else {}
 
 
@@ -64,7 +64,6 @@ def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedMode
         yield "reasoning_effort"
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
         yield "parallel_tool_calls"
-    yield from _unshown_fields(body, loaded.tokenizer)
 
 
 def _unshown_fields(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:

@@ -163,6 +163,7 @@ def test_a_folders_last_part_is_also_its_name():
     [
         ("transformers", "PyTorch was not found. Models won't be available", False),
         ("transformers", "Something else", True),
+        ("connexion.decorators.parameter", "Function argument 'json_body' not defined in specification", False),
         ("uvicorn.access", '1 - "GET /health HTTP/1.1" 503', False),
         ("uvicorn.access", '1 - "POST /v1/chat/completions HTTP/1.1" 200', True),
     ],
