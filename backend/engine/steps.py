@@ -157,18 +157,21 @@ def _advance(
 
 def _record(block: Block, rows: RowState, accepted: jax.Array, tokens: jax.Array, logits: jax.Array) -> Block:
     """The block with one more token of each row that is `accepted`, and log-probabilities if one of them wants them."""
-    index, capacity = jnp.arange(tokens.size), block.tokens.shape[1]
-    at = jnp.where(accepted, block.count, capacity)  # past the end: what is written there is dropped
+    # A selection: a scatter would be a loop over the rows on processors.
+    here = accepted[:, None] & (jnp.arange(block.tokens.shape[1]) == block.count[:, None])
+
+    def put(array: jax.Array, new: jax.Array) -> jax.Array:
+        return jnp.where(here.reshape(*here.shape, *[1] * (array.ndim - 2)), new[:, None], array)
 
     def with_logprobs(arrays: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         new = logprobs.of_tokens(logits, tokens)
-        return tuple(x.at[index, at].set(y, mode="drop") for x, y in zip(arrays, new, strict=True))
+        return tuple(map(put, arrays, new))
 
     arrays = (block.logprobs, block.top_ids, block.top_logprobs)
     arrays = jax.lax.cond((accepted & rows.logprobs).any(), with_logprobs, lambda x: x, arrays)
     return replace(
         block,
-        tokens=block.tokens.at[index, at].set(tokens, mode="drop"),
+        tokens=put(block.tokens, tokens),
         count=block.count + accepted,
         logprobs=arrays[0],
         top_ids=arrays[1],
