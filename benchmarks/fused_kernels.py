@@ -17,8 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from backend import device
-from backend.models.layers import times
+from backend import device, native
 
 Step = Callable[[list, jax.Array], jax.Array]
 
@@ -126,11 +125,11 @@ def fused(s: Sizes) -> Step:
 
     def step(layers: list, x: jax.Array) -> jax.Array:
         for qkv, out, gate_up, down in layers:
-            heads = times(x, qkv).reshape(len(x), -1, s.head_dim)
+            heads = native.multiply(x, qkv).reshape(len(x), -1, s.head_dim)
             q, k, v = jnp.split(heads, (s.heads, s.heads + s.kv_heads), axis=1)
-            x = x + times(mixed(s, q, k, v), out)
-            gate, up = jnp.split(times(x, gate_up), 2, axis=-1)
-            x = (x + times(jax.nn.silu(gate) * up, down)) / 2
+            x = x + native.multiply(mixed(s, q, k, v), out)
+            gate, up = jnp.split(native.multiply(x, gate_up), 2, axis=-1)
+            x = (x + native.multiply(jax.nn.silu(gate) * up, down)) / 2
         return x
 
     return step
@@ -141,11 +140,11 @@ def interleaved(s: Sizes) -> Step:
 
     def step(layers: list, x: jax.Array) -> jax.Array:
         for qkv, out, gate_up, down in layers:
-            heads = times(x, qkv).reshape(len(x), s.kv_heads, s.group + 2, s.head_dim)
+            heads = native.multiply(x, qkv).reshape(len(x), s.kv_heads, s.group + 2, s.head_dim)
             q = heads[:, :, : s.group].reshape(len(x), s.heads, s.head_dim)
-            x = x + times(mixed(s, q, heads[:, :, s.group], heads[:, :, s.group + 1]), out)
-            pairs = times(x, gate_up).reshape(len(x), s.hidden, 2)
-            x = (x + times(jax.nn.silu(pairs[..., 0]) * pairs[..., 1], down)) / 2
+            x = x + native.multiply(mixed(s, q, heads[:, :, s.group], heads[:, :, s.group + 1]), out)
+            pairs = native.multiply(x, gate_up).reshape(len(x), s.hidden, 2)
+            x = (x + native.multiply(jax.nn.silu(pairs[..., 0]) * pairs[..., 1], down)) / 2
         return x
 
     return step
@@ -156,9 +155,9 @@ def one_by_one(s: Sizes) -> Step:
 
     def step(layers: list, x: jax.Array) -> jax.Array:
         for q, k, v, out, gate, up, down in layers:
-            heads = [times(x, kernel).reshape(len(x), -1, s.head_dim) for kernel in (q, k, v)]
-            x = x + times(mixed(s, *heads), out)
-            x = (x + times(jax.nn.silu(times(x, gate)) * times(x, up), down)) / 2
+            heads = [native.multiply(x, kernel).reshape(len(x), -1, s.head_dim) for kernel in (q, k, v)]
+            x = x + native.multiply(mixed(s, *heads), out)
+            x = (x + native.multiply(jax.nn.silu(native.multiply(x, gate)) * native.multiply(x, up), down)) / 2
         return x
 
     return step

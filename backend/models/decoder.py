@@ -9,7 +9,8 @@ from flax import nnx
 from backend.attention import Attend, KVSpec, LayerCache
 from backend.models.config import DecoderConfig
 from backend.models.context import ForwardContext, forward_context
-from backend.models.layers import MIXERS, DecoderLayer, RMSNorm, times
+from backend.models.kernel import Kernel
+from backend.models.layers import MIXERS, DecoderLayer, RMSNorm
 from backend.models.sources import Parameter, Parameters, Stored, within
 
 
@@ -21,16 +22,16 @@ class Decoder(nnx.Module):
     """
 
     def __init__(self, config: DecoderConfig, *, dtype: jnp.dtype = jnp.float32, rngs: nnx.Rngs) -> None:
-        self.config = config
+        self.config, self.dtype = config, jnp.dtype(dtype)
         init = nnx.initializers.normal(stddev=0.02)
-        self.embedding = nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
+        self.embedding = Kernel(init(rngs.params(), (config.vocab, config.embed), dtype))
         self.layers = nnx.List([DecoderLayer(config, layer, dtype=dtype, rngs=rngs) for layer in config.layers])
         self.norm = RMSNorm(config.embed, config.norm_epsilon)
-        self.head = None if config.tied_head else nnx.Param(init(rngs.params(), (config.vocab, config.embed), dtype))
+        self.head = None if config.tied_head else Kernel(init(rngs.params(), (config.vocab, config.embed), dtype))
 
     def embed(self, tokens: jax.Array) -> jax.Array:
         """Token ids int32 [B, T] -> [B, T, D], what a call starts from. A caller may put other vectors there."""
-        x = self.embedding[...][tokens]
+        x = self.embedding.rows(tokens, self.dtype)
         if self.config.embedding_scale != 1.0:
             x = x * jnp.asarray(self.config.embedding_scale, x.dtype)
         return x
@@ -59,8 +60,8 @@ class Decoder(nnx.Module):
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """Hidden states [..., D] -> float32 scores [..., V]."""
-        kernel = self.embedding[...] if self.head is None else self.head[...]
-        raw = times(hidden, kernel, jnp.dtype(jnp.float32))
+        kernel = self.embedding if self.head is None else self.head
+        raw = kernel(hidden, jnp.dtype(jnp.float32))
         cap = self.config.logit_softcap
         return raw if cap is None else cap * jnp.tanh(raw / cap)
 
@@ -70,9 +71,9 @@ class Decoder(nnx.Module):
         norm_offset: what the checkpoint's norm scales lack.
         """
         c = self.config
-        parameters = {("embedding",): Parameter(Stored("model.embed_tokens.weight", (c.vocab, c.embed)), "VD")}
+        parameters = {("embedding", "values"): Parameter(Stored("model.embed_tokens.weight", (c.vocab, c.embed)), "VD")}
         if not c.tied_head:
-            parameters["head",] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
+            parameters["head", "values"] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
         parameters |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
         for i, layer in enumerate(self.layers):
             parameters |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))

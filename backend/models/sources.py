@@ -248,11 +248,12 @@ def linear(names: Sequence[tuple[str, int]], inputs: int, groups: int | None, bi
 
     names: stem of each stored layer, and its outputs. groups: how several are interleaved, None for a single one.
     """
-    shapes = {"kernel": ("weight", (inputs,), axes)} | ({"bias": ("bias", (), axes[0])} if bias else {})
+    shapes: dict[Path, tuple[str, tuple[int, ...], str]] = {("kernel", "values"): ("weight", (inputs,), axes)}
+    shapes |= {("bias",): ("bias", (), axes[0])} if bias else {}
     parameters: Parameters = {}
     for ours, (theirs, rest, letters) in shapes.items():
         parts = tuple(Stored(f"{name}.{theirs}", (outputs, *rest)) for name, outputs in names)
-        parameters[ours,] = Parameter(parts[0] if groups is None else Interleaved(parts, groups), letters)
+        parameters[ours] = Parameter(parts[0] if groups is None else Interleaved(parts, groups), letters)
     return parameters
 
 

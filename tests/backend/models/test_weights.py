@@ -73,15 +73,15 @@ def test_fused_kernels_are_ordered_by_kv_head_and_by_hidden_unit(tmp_path: Path)
     tensors = random_tensors(tmp_path)
     save_file(tensors, tmp_path / "model.safetensors")
     stem, ours = "model.layers.1.self_attn", loaded(tmp_path)
-    for theirs, name in (("weight", "kernel"), ("bias", "bias")):
+    for theirs, name in (("weight", ("kernel", "values")), ("bias", ("bias",))):
         q, k, v = (tensors[f"{stem}.{part}.{theirs}"] for part in ("q_proj", "k_proj", "v_proj"))
         heads = [np.concatenate([q[8 * i : 8 * i + 8], k[4 * i : 4 * i + 4], v[4 * i : 4 * i + 4]]) for i in range(2)]
-        np.testing.assert_array_equal(ours["layers", 1, "mixer", "qkv", name], np.concatenate(heads))
+        np.testing.assert_array_equal(ours["layers", 1, "mixer", "qkv", *name], np.concatenate(heads))
     gate, up = (tensors[f"model.layers.0.mlp.{name}_proj.weight"] for name in ("gate", "up"))
-    fused = ours["layers", 0, "feed_forward", "gate_up", "kernel"]
+    fused = ours["layers", 0, "feed_forward", "gate_up", "kernel", "values"]
     np.testing.assert_array_equal(fused[0::2], gate)
     np.testing.assert_array_equal(fused[1::2], up)
-    np.testing.assert_array_equal(ours["head",], tensors["lm_head.weight"])
+    np.testing.assert_array_equal(ours["head", "values"], tensors["lm_head.weight"])
 
 
 @pytest.mark.parametrize("stored", NUMPY)
@@ -92,9 +92,9 @@ def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored:
     save_file(tensors, tmp_path / "model.safetensors")
     ours = loaded(tmp_path, dtype)
     down = tensors["model.layers.0.mlp.down_proj.weight"].astype(jnp.dtype(dtype))
-    np.testing.assert_array_equal(ours["layers", 0, "feed_forward", "down", "kernel"], down)
+    np.testing.assert_array_equal(ours["layers", 0, "feed_forward", "down", "kernel", "values"], down)
     np.testing.assert_array_equal(ours["norm", "scale"], 1 + tensors["model.norm.weight"].astype(np.float32))
-    assert ours["norm", "scale"].dtype == np.float32 and ours["embedding",].dtype == jnp.dtype(dtype)
+    assert ours["norm", "scale"].dtype == np.float32 and ours["embedding", "values"].dtype == jnp.dtype(dtype)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -159,7 +159,7 @@ def test_old_buffers_and_the_copy_of_a_tied_head_are_harmless(tmp_path: Path, ti
     extra = {"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, np.float32)}
     head = {"lm_head.weight": np.ones((20, 16), np.float32)}
     save_file(random_tensors(tmp_path) | extra | head, tmp_path / "model.safetensors")
-    assert (("head",) in loaded(tmp_path)) is not tied
+    assert (("head", "values") in loaded(tmp_path)) is not tied
 
 
 def test_progress_counts_every_byte_once(tmp_path: Path) -> None:
@@ -200,5 +200,5 @@ def test_loaded_weights_compile_as_fresh_ones_do(tmp_path: Path) -> None:
     double = jax.jit(lambda weights, state: state + weights.sum())
     state = jnp.zeros(3)
     for _ in range(2):
-        state = double(load(tmp_path, read_config(tmp_path), jnp.float32).embedding[...], state)
+        state = double(load(tmp_path, read_config(tmp_path), jnp.float32).embedding.values[...], state)
     assert not state.committed

@@ -1,0 +1,118 @@
+"""Compiles the products for this machine, and makes them known to XLA."""
+
+import ctypes
+import re
+import threading
+from functools import cache
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from backend.native.product import Machine, Product
+from backend.native.stored import STORED
+
+FFI_VERSIONS = range(3, 6)
+"""Minor versions of XLA's foreign function interface (major 0) whose call frames have the places used here."""
+MOST_GROUPED = 128
+"""Weights of a group at most: the code for one group has no loop."""
+_compiled: list[object] = []
+"""What the code lives in: it must stay for as long as the process."""
+_lock = threading.Lock()
+
+
+@cache
+def unavailable_reason() -> str | None:
+    """Why products have to be left to XLA on this machine; None where they have not."""
+    if jax.default_backend() != "cpu":
+        return "it is for processors"
+    try:
+        import llvmlite.binding  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"llvmlite cannot be imported: {error}"
+    if _ffi_version() not in FFI_VERSIONS:
+        return "this version of jaxlib has another foreign function interface"
+    try:
+        _register(Product("float32"))
+    except RuntimeError as error:  # llvmlite's, where it cannot make code for this processor
+        return f"llvmlite cannot compile: {error}"
+    return None
+
+
+def takes(inputs: int, kernel: str, group: int = 0) -> bool:
+    """Whether `multiply` takes a kernel of that dtype (its name) and row length, with a scale for each `group` weights.
+
+    group: 0 for one scale per row, or none.
+    """
+    stored = STORED.get(kernel)
+    if unavailable_reason() is not None or stored is None or (stored.half and not _machine().half):
+        return False
+    step = _machine().lanes * stored.vectors
+    return inputs % step == 0 and (group == 0 or (group % step == 0 and inputs % group == 0 and group <= MOST_GROUPED))
+
+
+def multiply(
+    x: jax.Array, kernel: jax.Array, scales: jax.Array | None = None, offsets: jax.Array | None = None
+) -> jax.Array:
+    """x float32 [B, K] times kernelᵀ, kernel [N, K] of a dtype in STORED -> float32 [B, N].
+
+    scales: float32 or float16 [N, G], by which each K / G weights of a row are multiplied; offsets: the same shape and
+    dtype, added after that. The sums are of float32 products, in an order that does not depend on B.
+    """
+    groups = 1 if scales is None else scales.shape[1]
+    group = 0 if groups == 1 and offsets is None else kernel.shape[1] // groups
+    product = Product(kernel.dtype.name, "" if scales is None else scales.dtype.name, group, offsets is not None)
+    _register(product)
+    out = jax.ShapeDtypeStruct((x.shape[0], kernel.shape[0]), jnp.float32)
+    parameters = [array for array in (scales, offsets) if array is not None]
+    result: jax.Array = jax.ffi.ffi_call(product.name, out)(kernel, x, *parameters)
+    return result
+
+
+def _register(product: Product) -> None:
+    with _lock:
+        _register_once(product)
+
+
+@cache
+def _register_once(product: Product) -> None:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(product.text(_machine(), _ffi_version()))
+    module.verify()
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )
+    passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(module, passes)
+    engine = llvm.create_mcjit_compiler(module, target)
+    engine.finalize_object()
+    _compiled.append(engine)
+    capsule = ctypes.pythonapi.PyCapsule_New
+    capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    handler = capsule(engine.get_function_address("handle"), None, None)
+    jax.ffi.register_ffi_target(product.name, handler, platform="cpu")
+
+
+@cache
+def _machine() -> Machine:
+    """Vectors and tiles that fit the processor's registers: 32 of 512 bits, 16 of 256, or 32 of 128."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return Machine(lanes=16, tile=(5, 4))
+    if features.get("avx2"):
+        return Machine(lanes=8, tile=(3, 4))
+    return Machine(lanes=8, tile=(3, 4)) if features.get("neon") else Machine(lanes=4, tile=(2, 4), half=False)
+
+
+@cache
+def _ffi_version() -> int:
+    """Minor version of the interface of the jaxlib at hand, from its header; -1 where that has none."""
+    header = Path(jax.ffi.include_dir(), "xla", "ffi", "api", "c_api.h")
+    text = header.read_text() if header.is_file() else ""
+    found = dict(re.findall(r"#define XLA_FFI_API_(MAJOR|MINOR) (\d+)", text))
+    return int(found["MINOR"]) if found.get("MAJOR") == "0" and "MINOR" in found else -1

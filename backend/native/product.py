@@ -1,0 +1,407 @@
+"""The LLVM IR of a product of activations with a stored kernel, and its entry as an XLA FFI handler.
+
+The handler's call frame is that of xla/ffi/api/c_api.h, which jaxlib ships, from version 0.3 on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.native.ir import Writer
+from backend.native.stored import STORED
+
+PANEL = 64
+"""Rows of activations whose sums are kept at the same time."""
+WIDE, MANY = 48, 2**62
+"""Rows up to which float32 weights are best taken from where they are; and any number of rows."""
+BLOCK = 512
+"""Weights of a kernel's row that are turned into float32 at a time, when several rows of activations use them."""
+UNROLLED = 2
+"""Vectors of a row that are taken in one go, where a group of weights does not say it."""
+CHUNKS = 6
+"""Parts that a thread's share of the work is cut into, so that a thread that comes late takes less of it."""
+ALONE = 1 << 16
+"""Weights up to which one thread is faster than two."""
+
+ATTRIBUTES = 'attributes #0 = { "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
+TYPES = """
+%Base = type { i64, ptr }
+%List = type { i64, ptr, i64, ptr, ptr }
+%Frame = type { i64, ptr, ptr, ptr, i32, %List, %List }
+%Buffer = type { i64, ptr, i32, ptr, i64, ptr }
+%Schedule = type { i64, ptr, ptr, ptr, ptr }
+%Threads = type { i64, ptr, ptr, ptr }
+%Work = type { i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr, ptr, ptr, ptr }
+declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.smax.i64(i64, i64)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+declare ptr @malloc(i64)
+declare void @free(ptr)
+"""
+# What a call's threads share. Places 0 to 2 are changed by all of them, each atomically.
+NEXT, DONE, USERS, CHUNK, OUTPUTS, INPUTS, ROWS, GROUPS, KERNEL, X, SCALE, OFFSET, OUT = range(13)
+SCHEDULE, COUNT_THREADS = 17, 18
+"""Places of these functions in XLA_FFI_Api, in pointers from its start."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """lanes: float32 in a vector. tile: outputs, and rows of activations, whose sums fit the registers together.
+
+    half: whether it converts float16.
+    """
+
+    lanes: int
+    tile: tuple[int, int]
+    half: bool = True
+
+
+@dataclass(frozen=True)
+class Product:
+    """out [B, N] float32 = x [B, K] float32 times kernel [N, K], transposed.
+
+    kernel: name of its dtype, see STORED. scale: that of its scales [N, G], "" for none. group: weights of a row that
+    share a scale, 0 for all of them (G = 1). offset: whether as many offsets, of the same dtype, are added to the
+    scaled weights.
+    """
+
+    kernel: str
+    scale: str = ""
+    group: int = 0
+    offset: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the FFI target."""
+        scale = [self.scale, str(self.group)] if self.scale else []
+        return "_".join(["jaxchat_product", self.kernel, *scale, *["offset"] * self.offset])
+
+    def text(self, machine: Machine, version: int) -> str:
+        """The module, in LLVM IR; `handle` in it is an XLA_FFI_Handler of version 0.`version`."""
+        lanes, (outputs, rows) = machine.lanes, machine.tile
+        vector = f"<{lanes} x float>"
+        intrinsics = (
+            f"declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})\n"
+            f"declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})\n"
+        )
+        parts = {1: _Part(self, machine, 1, False), 2: _Part(self, machine, 2, False)}
+        if self.kernel == "float32":
+            parts[WIDE] = _Part(self, machine, rows, False)
+        parts[MANY] = _Part(self, machine, rows, True)
+        bodies = "".join(part.text(f"part{most}") for most, part in parts.items())
+        return (
+            TYPES
+            + intrinsics
+            + bodies
+            + _choose(list(parts))
+            + _threads()
+            + _handler(self, outputs, version)
+            + ATTRIBUTES
+        )
+
+
+class _Part:
+    """The sums of outputs start to stop, for all rows of activations; `rows` of them at a time.
+
+    shared: the weights become float32 once for all of a panel's rows, in a block of memory; else anew for each `rows`.
+    """
+
+    def __init__(self, product: Product, machine: Machine, rows: int, shared: bool) -> None:
+        self.product, self.lanes, self.rows = product, machine.lanes, rows
+        self.outputs = machine.tile[0]
+        self.stored = STORED[product.kernel]
+        self.step = self.lanes * self.stored.vectors
+        self.unrolled = max(self.step, product.group or UNROLLED * self.step)
+        self.vector = f"<{self.lanes} x float>"
+        self.shared = shared
+        self.w = Writer()
+
+    def text(self, name: str) -> str:
+        """The function of that name: (work, start, stop)."""
+        w = self.w
+        for place, field in enumerate(("outputs", "inputs", "rows", "groups"), OUTPUTS):
+            w.emit(f"%{field} = load i64, ptr {w.at('i64', '%work', place)}")
+        for place, field in enumerate(("kernel", "x", "scale", "offset", "out"), KERNEL):
+            w.emit(f"%{field} = load ptr, ptr {w.at('i64', '%work', place)}")
+        w.emit(f"%row_bytes = lshr i64 {w.i64('mul', '%inputs', self.stored.bits)}, 3")
+        w.emit(f"%ahead = mul i64 %row_bytes, {self.outputs}")
+        w.emit(f"%even = and i64 %inputs, {-self.unrolled}")
+        w.emit("%last_output = sub i64 %outputs, 1")
+        w.emit("%last_row = sub i64 %rows, 1")
+        self.sums = w.slot(self.vector, (PANEL + self.rows) * self.outputs)
+        self.block = w.slot("float", BLOCK * self.outputs) if self.shared else ""
+        with w.loop(0, "%rows", PANEL) as panel:
+            end = w.least(w.i64("add", panel, PANEL), "%rows")
+            with w.loop("%start", "%stop", self.outputs) as output:
+                self._outputs(panel, end, output)
+        w.returns("void")
+        return w.function(f"internal void @{name}(ptr %work, i64 %start, i64 %stop)", "#0")
+
+    def _outputs(self, panel: str, end: str, output: str) -> None:
+        """A few outputs, of all rows of a panel. Where they pass the last output, it is computed again."""
+        w = self.w
+        ids = [w.least(w.i64("add", output, place), "%last_output") for place in range(self.outputs)]
+        count = w.i64("mul", w.i64("sub", end, panel), self.outputs)
+        with w.loop(0, w.i64("add", count, (self.rows - 1) * self.outputs), 1) as place:
+            w.store(self.vector, "zeroinitializer", w.at(self.vector, self.sums, place), 64)
+        with w.loop(0, "%inputs", BLOCK if self.rows > 2 else "%inputs") as start:
+            stop = w.least(w.i64("add", start, BLOCK), "%inputs") if self.rows > 2 else "%inputs"
+            if self.shared:
+                self._decode(ids, start, stop)
+            with w.loop(panel, end, self.rows) as row:
+                self._tile(ids, panel, row, start, stop)
+        with w.loop(panel, end, 1) as row:
+            self._finish(ids, panel, row)
+
+    def _decode(self, ids: list[str], start: str, stop: str) -> None:
+        """The weights start to stop of each output as float32 into `block`."""
+        w = self.w
+        for place, id in enumerate(ids):
+            target = w.at("float", self.block, place * BLOCK)
+            row = self._row(id)
+
+            def put(k: str, vectors: int, id: str = id, row: str = row, target: str = target) -> None:
+                self._prefetch(row, k, vectors)
+                to = w.i64("sub", k, start)
+                for number, value in enumerate(self._weights(id, row, k, vectors)):
+                    address = w.at("float", target, w.i64("add", to, number * self.lanes))
+                    w.store(self.vector, value, address, 64)
+
+            self._spans(start, stop, put)
+
+    def _tile(self, ids: list[str], panel: str, row: str, start: str, stop: str) -> None:
+        """Add the products start to stop of a few rows with a few outputs to their sums."""
+        w = self.w
+        rows = [w.least(w.i64("add", row, place), "%last_row") for place in range(self.rows)]
+        xs = [w.at("float", "%x", w.i64("mul", place, "%inputs")) for place in rows]
+        first = w.i64("mul", w.i64("sub", row, panel), self.outputs)
+        kept = [w.at(self.vector, self.sums, w.i64("add", first, place)) for place in range(self.rows * self.outputs)]
+        sums = [w.slot(self.vector) for _ in kept]
+        for place, sum in zip(kept, sums, strict=True):
+            w.store(self.vector, w.load(self.vector, place, 64), sum, 64)
+        if self.shared:
+            with w.loop(0, w.i64("sub", stop, start), self.lanes) as k:
+                at = w.i64("add", k, start)
+                weights = [
+                    [w.load(self.vector, w.at("float", self.block, w.i64("add", k, place * BLOCK)), 64)]
+                    for place in range(self.outputs)
+                ]
+                self._multiply(weights, xs, at, sums)
+        else:
+            addresses = [self._row(id) for id in ids]
+
+            def add(k: str, vectors: int) -> None:
+                for address in addresses:
+                    self._prefetch(address, k, vectors)
+                weights = [self._weights(*pair, k, vectors) for pair in zip(ids, addresses, strict=True)]
+                self._multiply(weights, xs, k, sums)
+
+            self._spans(start, stop, add)
+        for place, sum in zip(kept, sums, strict=True):
+            w.store(self.vector, w.load(self.vector, sum, 64), place, 64)
+
+    def _multiply(self, weights: list[list[str]], xs: list[str], k: str, sums: list[str]) -> None:
+        w, name = self.w, f"@llvm.fma.v{self.lanes}f32"
+        for number in range(len(weights[0])):
+            at = w.i64("add", k, number * self.lanes)
+            for row, x in enumerate(xs):
+                value = w.load(self.vector, w.at("float", x, at), 4)
+                for output, vectors in enumerate(weights):
+                    sum = sums[row * self.outputs + output]
+                    before = w.load(self.vector, sum, 64)
+                    factors = f"{self.vector} {vectors[number]}, {self.vector} {value}, {self.vector} {before}"
+                    w.store(self.vector, w.value(f"call {self.vector} {name}({factors})"), sum, 64)
+
+    def _finish(self, ids: list[str], panel: str, row: str) -> None:
+        w = self.w
+        first = w.i64("mul", w.i64("sub", row, panel), self.outputs)
+        target = w.at("float", "%out", w.i64("mul", row, "%outputs"))
+        for place, id in enumerate(ids):
+            sum = w.load(self.vector, w.at(self.vector, self.sums, w.i64("add", first, place)), 64)
+            name = f"@llvm.vector.reduce.fadd.v{self.lanes}f32"
+            whole = w.value(f"call reassoc float {name}(float 0.0, {self.vector} {sum})")
+            if self.product.scale and not self.product.group:
+                whole = w.value(f"fmul float {whole}, {self._scalar('%scale', id)}")
+            w.store("float", whole, w.at("float", target, id), 4)
+
+    def _row(self, output: str) -> str:
+        """The address of the weights of an output."""
+        w = self.w
+        bits = w.i64("mul", w.i64("mul", output, "%inputs"), self.stored.bits)
+        return w.at("i8", "%kernel", w.i64("lshr", bits, 3))
+
+    def _spans(self, start: str, stop: str, body: Callable[[str, int], None]) -> None:
+        """`body` for k = start ... stop, with how many vectors of weights it shall take from there on."""
+        w = self.w
+        even = w.least(stop, "%even")
+        with w.loop(start, even, self.unrolled) as k:
+            body(k, self.unrolled // self.lanes)
+        if not self.product.group:
+            with w.loop(w.value(f"call i64 @llvm.smax.i64(i64 {start}, i64 {even})"), stop, self.step) as k:
+                body(k, self.stored.vectors)
+
+    def _weights(self, output: str, row: str, k: str, vectors: int) -> list[str]:
+        """Vectors of an output's weights from k on; scaled, unless all of the row share one scale."""
+        w, values = self.w, list[str]()
+        for number in range(0, vectors, self.stored.vectors):
+            values += self.stored.decode(w, self.lanes, row, w.i64("add", k, number * self.lanes))
+        if not self.product.group:
+            return values
+        place = w.i64("add", w.i64("mul", output, "%groups"), w.i64("sdiv", k, self.product.group))
+        scale = self._splat("%scale", place)
+        if not self.product.offset:
+            return [w.value(f"fmul {self.vector} {value}, {scale}") for value in values]
+        factors = f"{self.vector} {scale}, {self.vector} {self._splat('%offset', place)}"
+        name = f"@llvm.fma.v{self.lanes}f32"
+        return [w.value(f"call {self.vector} {name}({self.vector} {value}, {factors})") for value in values]
+
+    def _prefetch(self, row: str, k: str, vectors: int) -> None:
+        """Ask for the same weights of the outputs that come next: the sums keep the processor from looking so far."""
+        w = self.w
+        place = w.i64("add", w.i64("lshr", w.i64("mul", k, self.stored.bits), 3), "%ahead")
+        for line in range(0, vectors * self.lanes * self.stored.bits // 8, 64):
+            address = w.at("i8", row, w.i64("add", place, line))
+            w.emit(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+
+    def _scalar(self, array: str, place: str) -> str:
+        w = self.w
+        if self.product.scale == "float16":
+            return w.value(f"fpext half {w.load('half', w.at('half', array, place), 2)} to float")
+        return w.load("float", w.at("float", array, place), 4)
+
+    def _splat(self, array: str, place: str) -> str:
+        w, value = self.w, self._scalar(array, place)
+        one = w.value(f"insertelement {self.vector} poison, float {value}, i64 0")
+        return w.value(f"shufflevector {self.vector} {one}, {self.vector} poison, <{self.lanes} x i32> zeroinitializer")
+
+
+def _choose(most: list[int]) -> str:
+    """part(work, start, stop): the first that takes so many rows."""
+    w, arguments = Writer(), "(ptr %work, i64 %start, i64 %stop)"
+    rows = w.load("i64", w.at("i64", "%work", ROWS))
+    for some in most:
+        with w.when(w.value(f"icmp sle i64 {rows}, {some}")):
+            w.emit(f"call void @part{some}{arguments}")
+            w.returns("void")
+    w.returns("void")
+    return w.function(f"internal void @part{arguments}")
+
+
+def _threads() -> str:
+    """work(work): take chunks while there are any. task(work): the same, as another thread does it."""
+    return f"""
+define internal void @work(ptr %work) {{
+entry:
+  %chunk_place = getelementptr i64, ptr %work, i64 {CHUNK}
+  %chunk = load i64, ptr %chunk_place
+  %outputs_place = getelementptr i64, ptr %work, i64 {OUTPUTS}
+  %outputs = load i64, ptr %outputs_place
+  %done_place = getelementptr i64, ptr %work, i64 {DONE}
+  br label %claim
+claim:
+  %start = atomicrmw add ptr %work, i64 %chunk monotonic
+  %some = icmp slt i64 %start, %outputs
+  br i1 %some, label %run, label %end
+run:
+  %beyond = add i64 %start, %chunk
+  %stop = call i64 @llvm.smin.i64(i64 %beyond, i64 %outputs)
+  call void @part(ptr %work, i64 %start, i64 %stop)
+  %count = sub i64 %stop, %start
+  %before = atomicrmw add ptr %done_place, i64 %count release
+  br label %claim
+end:
+  ret void
+}}
+define internal void @leave(ptr %work) {{
+entry:
+  %place = getelementptr i64, ptr %work, i64 {USERS}
+  %before = atomicrmw sub ptr %place, i64 1 acq_rel
+  %last = icmp eq i64 %before, 1
+  br i1 %last, label %free, label %end
+free:
+  call void @free(ptr %work)
+  br label %end
+end:
+  ret void
+}}
+define internal void @task(ptr %work) {{
+entry:
+  call void @work(ptr %work)
+  call void @leave(ptr %work)
+  ret void
+}}
+"""
+
+
+def _handler(product: Product, tile: int, version: int) -> str:
+    """handle(frame): tells its version where it is asked for, else computes; the last to leave frees the work.
+
+    The calling thread waits only for chunks that other threads have begun: a pool whose threads are all busy delays
+    nothing, and their tasks, once they run, find no chunk left.
+    """
+    w = Writer()
+    w.emit("%extension = load ptr, ptr " + w.value("getelementptr %Frame, ptr %frame, i32 0, i32 1"))
+    with w.when(w.value("icmp ne ptr %extension, null")):
+        metadata = w.load("ptr", w.at("i8", "%extension", 24))
+        for offset, value in ((24, 0), (28, version), (32, 0)):  # major and minor version, traits
+            w.store("i32", str(value), w.at("i8", metadata, offset), 4)
+        w.returns("ptr null")
+    arguments = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 5, i32 4"))
+    results = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 6, i32 4"))
+    names = ["kernel", "x", *["scale"] * bool(product.scale), *["offset"] * product.offset]
+    buffers = {name: w.load("ptr", w.at("ptr", arguments, place)) for place, name in enumerate(names)}
+    buffers["out"] = w.load("ptr", results)
+    work = w.value("call ptr @malloc(i64 128)")
+
+    def dimension(buffer: str, axis: int) -> str:
+        dimensions = w.load("ptr", w.value(f"getelementptr %Buffer, ptr {buffers[buffer]}, i32 0, i32 5"))
+        return w.load("i64", w.at("i64", dimensions, axis))
+
+    def put(place: int, value: str | int, type: str = "i64") -> None:
+        w.store(type, str(value), w.at("i64", work, place))
+
+    for place, name in enumerate(("kernel", "x", "scale", "offset", "out"), KERNEL):
+        if name in buffers:
+            data = w.load("ptr", w.value(f"getelementptr %Buffer, ptr {buffers[name]}, i32 0, i32 3"))
+            put(place, data, "ptr")
+    outputs, inputs = dimension("kernel", 0), dimension("kernel", 1)
+    put(OUTPUTS, outputs)
+    put(INPUTS, inputs)
+    put(ROWS, dimension("x", 0))
+    put(GROUPS, dimension("scale", 1) if product.scale else 1)
+    put(NEXT, 0)
+    put(DONE, 0)
+    api = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 2"))
+    context = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 3"))
+    threads = w.slot("i64")
+    asked = w.slot("%Threads")
+    _fill(w, "%Threads", asked, ("i64", 32), ("ptr", "null"), ("ptr", context), ("ptr", threads))
+    w.store("i64", "1", threads)
+    w.value(f"call ptr {w.load('ptr', w.at('ptr', api, COUNT_THREADS))}(ptr {asked})")
+    large = w.value(f"icmp sgt i64 {w.i64('mul', outputs, inputs)}, {ALONE}")
+    some = w.value(f"select i1 {large}, i64 {w.load('i64', threads)}, i64 1")
+    put(USERS, some)
+    chunk = w.i64("sdiv", outputs, w.i64("mul", some, CHUNKS))
+    whole = w.i64("mul", w.i64("add", w.i64("sdiv", chunk, tile), 1), tile)
+    put(CHUNK, whole)
+    schedule = w.slot("%Schedule")
+    fields = (("i64", 40), ("ptr", "null"), ("ptr", context), ("ptr", "@task"), ("ptr", work))
+    _fill(w, "%Schedule", schedule, *fields)
+    function = w.load("ptr", w.at("ptr", api, SCHEDULE))
+    with w.loop(1, some, 1):
+        w.value(f"call ptr {function}(ptr {schedule})")
+    w.emit(f"call void @work(ptr {work})")
+    w.emit("br label %wait")
+    w.emit("wait:")
+    done = w.value(f"load atomic i64, ptr {w.at('i64', work, DONE)} acquire, align 8")
+    finished = w.value(f"icmp sge i64 {done}, {outputs}")
+    w.emit(f"br i1 {finished}, label %leave, label %wait")
+    w.emit("leave:")
+    w.emit(f"call void @leave(ptr {work})")
+    w.returns("ptr null")
+    return w.function("ptr @handle(ptr %frame)")
+
+
+def _fill(w: Writer, type: str, address: str, *fields: tuple[str, str | int]) -> None:
+    for number, (kind, value) in enumerate(fields):
+        place = w.value(f"getelementptr {type}, ptr {address}, i32 0, i32 {number}")
+        w.store(kind, str(value), place)
