@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from backend.engine.engine import Engine, Generation
     from backend.engine.stats import EngineStats
     from backend.load import LoadOptions, load_engine, resolve_folder
+    from backend.models.gguf.header import read_gguf_metadata
     from backend.request import (
         Admission,
         EngineFailed,
@@ -42,6 +43,7 @@ __all__ = [
     "Span",
     "TokenEvent",
     "load_engine",
+    "read_gguf_metadata",
     "resolve_folder",
 ]
 
@@ -51,6 +53,7 @@ _MODULES = {
     "EngineStats": "backend.engine.stats",
     "LoadOptions": "backend.load",
     "load_engine": "backend.load",
+    "read_gguf_metadata": "backend.models.gguf.header",
     "resolve_folder": "backend.load",
 }
 """Where a name is defined, if not in backend.request."""
