@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backend.engine.engine import Engine, Generation
     from backend.engine.stats import EngineStats
-    from backend.load import LoadOptions, load_engine, resolve_folder
+    from backend.load import LoadOptions, load_engine, resolve_checkpoint
     from backend.models.gguf.header import read_gguf_metadata
     from backend.request import (
         Admission,
@@ -44,7 +44,7 @@ __all__ = [
     "TokenEvent",
     "load_engine",
     "read_gguf_metadata",
-    "resolve_folder",
+    "resolve_checkpoint",
 ]
 
 _MODULES = {
@@ -54,7 +54,7 @@ _MODULES = {
     "LoadOptions": "backend.load",
     "load_engine": "backend.load",
     "read_gguf_metadata": "backend.models.gguf.header",
-    "resolve_folder": "backend.load",
+    "resolve_checkpoint": "backend.load",
 }
 """Where a name is defined, if not in backend.request."""
 

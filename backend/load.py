@@ -19,7 +19,8 @@ from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
-from backend.models import families, hub, weights
+from backend.models import hub, weights
+from backend.models.checkpoint import open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
 
@@ -30,10 +31,10 @@ log = logging.getLogger(__name__)
 class LoadOptions:
     """What may be chosen about a model.
 
-    model: "tiny" (bundled), a checkpoint's folder, or a hub repository as owner/name. revision: branch, tag or commit
-    of the repository. rows: choices decoded at the same time. context: tokens of prompt and output together, None for
-    what the checkpoint allows and memory holds. dtype: of weights and cache, None for what suits the device.
-    max_queue: choices that may run or wait. compilation_cache: folder of compiled programs, None for none.
+    model: "tiny" (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name. revision: branch,
+    tag or commit of the repository. rows: choices decoded at the same time. context: tokens of prompt and output
+    together, None for what the checkpoint allows and memory holds. dtype: of weights and cache, None for what suits the
+    device. max_queue: choices that may run or wait. compilation_cache: folder of compiled programs, None for none.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
     memory_fraction: of the device's memory, what weights and cache may take; the rest is for what the programs compute.
     kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows.
@@ -51,20 +52,21 @@ class LoadOptions:
     deterministic: bool = False
 
 
-def load_engine(options: LoadOptions, folder: Path, tokens: Sequence[bytes]) -> Engine:
-    """Load the checkpoint in `folder`, compile every program, start the engine. Raises CheckpointError, ValueError.
+def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> Engine:
+    """Load the checkpoint at `path`, compile every program, start the engine. Raises CheckpointError, ValueError.
 
     tokens: the bytes that each token adds to a text, b"" for special ones.
     """
     began = time.monotonic()
     device.set_up(options.compilation_cache)
     dtype = jnp.dtype(options.dtype or device.default_dtype())
-    config = families.read_config(folder)
+    checkpoint = open_checkpoint(path)
+    config = checkpoint.config
     log.info("device: %s", device.describe())
     backend = PagedAttention(kv_specs(config), dtype)
     sizes = choose_sizes(options, config, backend, dtype, device.memory())
     with _bar("weights", DownloadColumn()) as progress:
-        decoder = weights.load(folder, config, dtype, progress)
+        decoder = weights.load(checkpoint, dtype, progress)
     _log_sizes(options, decoder, sizes, backend.page_bytes)
     with _bar("compiling", MofNCompleteColumn()) as progress:
         engine = Engine(ModelRunner(decoder, sizes, backend, tokens, progress))
@@ -110,8 +112,8 @@ def choose_sizes(
     )
 
 
-def resolve_folder(options: LoadOptions) -> Path:
-    """The local folder of `options.model`, downloaded from the hub if need be. Raises CheckpointError."""
+def resolve_checkpoint(options: LoadOptions) -> Path:
+    """The local folder or GGUF file of `options.model`, from the hub if need be. Raises CheckpointError."""
     return hub.resolve(options.model, options.revision)
 
 

@@ -19,7 +19,8 @@ from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState
 from backend.engine.scheduler import Scheduler
 from backend.grammar import Grammar
-from backend.models import families, weights
+from backend.models import weights
+from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
 from backend.request import Prompt, Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
@@ -41,7 +42,7 @@ class Jaxchat:
 
     def __init__(self, folder: Path, context: int, rows: tuple[int, ...], tokens: Sequence[bytes] = ()) -> None:
         device.set_up()
-        decoder = weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
+        decoder = weights.load(open_checkpoint(folder), jnp.dtype("float32"))
         config = EngineConfig(context, pages=rows[-1] * -(-context // 16), row_buckets=rows, read_behind=False)
         backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
         self._scheduler = Scheduler(ModelRunner(decoder, config, backend, tokens))

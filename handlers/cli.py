@@ -104,7 +104,7 @@ def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
 def load(settings: ServeSettings) -> LoadedModel:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
     # Importing these takes seconds, during which the port already answers.
-    from backend import LoadOptions, load_engine, resolve_folder
+    from backend import LoadOptions, load_engine, resolve_checkpoint
     from backend.grammar import Compiler
     from handlers.text.tokenizer import ChatTokenizer
 
@@ -120,13 +120,13 @@ def load(settings: ServeSettings) -> LoadedModel:
         kv_cache_tokens=settings.kv_cache_tokens,
         deterministic=settings.deterministic,
     )
-    folder = resolve_folder(options)
-    tokenizer = ChatTokenizer(folder)
+    path = resolve_checkpoint(options)
+    tokenizer = ChatTokenizer(path)
     format = named(settings.tool_format, settings.reasoning_format, tokenizer.format)
     logger.info("answers: tool calls as %s, reasoning as %s", format.tool_name, format.reasoning_name)
     compiler = Compiler(settings.grammar_cache.expanduser())
     try:
-        engine = load_engine(options, folder, tokenizer.vocabulary())
+        engine = load_engine(options, path, tokenizer.vocabulary())
         compiler.warm()
     except BaseException:
         compiler.close()

@@ -28,7 +28,7 @@ class ServeSettings(BaseSettings):
     model: str = Field(
         "tiny",
         validation_alias=AliasChoices("model", "hf-model-name"),
-        description="tiny (bundled), a checkpoint's folder, or a hub repository as owner/name",
+        description="tiny (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name",
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")

@@ -1,13 +1,11 @@
-"""Hugging Face `config.json` -> `DecoderConfig`: one small reader per model family.
+"""A configuration of transformers -> `DecoderConfig`: one small reader per model family.
 
 transformers' own configuration classes fill in each family's defaults and old spellings (`rope_scaling`, `rope_theta`,
 `sliding_window_pattern`); what the decoder would not honour is refused by name.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -28,18 +26,12 @@ UNHONOURED = ("quantization_config", "mlp_bias", "use_bidirectional_attention")
 """Keys that change the numbers in a way the decoder does not: refused unless absent, null or false."""
 
 
-def read_config(folder: Path) -> DecoderConfig:
-    """The decoder that `folder`/config.json describes; `CheckpointError` names each key that is not honoured."""
-    raw = read_json(folder / "config.json")
+def read_config(raw: dict[str, Any]) -> DecoderConfig:
+    """The decoder that a parsed config.json describes; `CheckpointError` names each key that is not honoured."""
     family = family_of(raw)
     config = _parse(raw)
     _refuse_unhonoured(raw, config)
     return family.read(config)
-
-
-def read_family(folder: Path) -> "Family":
-    """The family of `folder`/config.json: how its weights are stored. Raises `CheckpointError`."""
-    return family_of(read_json(folder / "config.json"))
 
 
 def family_of(raw: dict[str, Any]) -> "Family":
@@ -47,21 +39,8 @@ def family_of(raw: dict[str, Any]) -> "Family":
     name = raw.get("model_type")
     if name not in FAMILIES:
         supported = ", ".join(sorted(FAMILIES))
-        raise CheckpointError(f"config.json: model_type {name!r} is not supported; supported are {supported}")
+        raise CheckpointError(f"model_type {name!r} is not supported; supported are {supported}")
     return FAMILIES[name]
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file of a checkpoint. Raises `CheckpointError` if it is absent or not an object."""
-    if not file.is_file():
-        raise CheckpointError(f"{file.parent} has no {file.name}: it is not a Hugging Face checkpoint folder")
-    try:
-        parsed = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        raise CheckpointError(f"{file} must hold a JSON object, not {type(parsed).__name__}")
-    return parsed
 
 
 def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
@@ -69,14 +48,14 @@ def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
     try:
         return AutoConfig.for_model(raw["model_type"], **fields).get_text_config()
     except (StrictDataclassError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"config.json: transformers does not accept it: {error}") from error
+        raise CheckpointError(f"transformers does not accept it: {error}") from error
 
 
 def _refuse_unhonoured(raw: dict[str, Any], config: PreTrainedConfig) -> None:
     found = [key for key in UNHONOURED if raw.get(key) or getattr(config, key, None)]
     if found:
         raise CheckpointError(
-            f"config.json: {', '.join(found)} not supported; use a checkpoint without (unquantised bf16, fp16 or fp32)"
+            f"{', '.join(found)} not supported; use a checkpoint without (unquantised bf16, fp16 or fp32)"
         )
 
 
@@ -125,27 +104,23 @@ def _activation(config: Any) -> Activation:
     key = "hidden_activation" if hasattr(config, "hidden_activation") else "hidden_act"
     name = getattr(config, key)
     if name not in ACTIVATIONS:
-        raise CheckpointError(f"config.json: {key} {name!r} is not supported; supported are {', '.join(ACTIVATIONS)}")
+        raise CheckpointError(f"{key} {name!r} is not supported; supported are {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 
 def _check_layers(config: Any, types: list[str]) -> None:
     unknown = sorted(set(types) - {"full_attention", "sliding_attention"})
     if unknown:
-        raise CheckpointError(f"config.json: layer_types {', '.join(unknown)} not supported; full or sliding only")
+        raise CheckpointError(f"layer_types {', '.join(unknown)} not supported; full or sliding only")
     if len(types) != config.num_hidden_layers:
-        raise CheckpointError(
-            f"config.json: layer_types names {len(types)} layers, num_hidden_layers is {config.num_hidden_layers}"
-        )
+        raise CheckpointError(f"layer_types names {len(types)} layers, num_hidden_layers is {config.num_hidden_layers}")
 
 
 def _check_heads(heads: int, kv_heads: int, head_dim: int) -> None:
     if heads % kv_heads:
-        raise CheckpointError(
-            f"config.json: num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}"
-        )
+        raise CheckpointError(f"num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}")
     if head_dim % 2:
-        raise CheckpointError(f"config.json: head_dim {head_dim} is odd; rotary embedding needs pairs")
+        raise CheckpointError(f"head_dim {head_dim} is odd; rotary embedding needs pairs")
 
 
 def _biases(everywhere: bool) -> dict[str, bool]:
@@ -161,7 +136,7 @@ def _mistral(config: Any) -> DecoderConfig:
     kind = "full_attention" if config.sliding_window is None else "sliding_attention"
     types = [kind] * config.num_hidden_layers
     if getattr(config, "layer_types", None) not in (None, types):
-        raise CheckpointError("config.json: layer_types differs from sliding_window, which mistral has in every layer")
+        raise CheckpointError("layer_types differs from sliding_window, which mistral has in every layer")
     return _decoder(config, types=types)
 
 
@@ -188,7 +163,7 @@ def _gemma2(config: Any, qk_norm: bool = False, **family: Any) -> DecoderConfig:
 
 def _gemma3(config: Any) -> DecoderConfig:
     if config.attn_logit_softcapping is not None:
-        raise CheckpointError("config.json: attn_logit_softcapping has no meaning in gemma3; remove it")
+        raise CheckpointError("attn_logit_softcapping has no meaning in gemma3; remove it")
     # Gemma 3's max_position_embeddings already counts the stretched context.
     return _gemma2(config, softcap=None, qk_norm=True, context=config.max_position_embeddings)
 

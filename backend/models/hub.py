@@ -1,4 +1,4 @@
-"""A model's name -> the local folder that holds it."""
+"""A model's name -> the local folder or file that holds it."""
 
 from pathlib import Path
 
@@ -18,21 +18,24 @@ BUNDLED = {"tiny": Path(__file__).parent.parent / "tiny" / "checkpoint"}
 ALLOW_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 IGNORE_PATTERNS = ["original/*", "onnx/*", "consolidated*"]
 """The same weights once more, in other formats."""
+GGUF = ".gguf"
 
 
 def resolve(name: str, revision: str | None = None, *, local_files_only: bool = False) -> Path:
-    """The folder of a bundled model, a local path, or a hub repository (downloaded with progress, then cached).
+    """The folder or file of a bundled model, a local path, or a hub repository (downloaded with progress, then cached).
 
     `revision` is a branch, tag or commit of a hub repository. With `local_files_only` (or HF_HUB_OFFLINE in the
     environment, which huggingface_hub reads) only the cache is used. Raises `CheckpointError` saying what to do.
     """
     if name in BUNDLED:
         return BUNDLED[name]
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise CheckpointError(f"{name} is not a folder; give a checkpoint's folder, or a hub repository as owner/name")
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    if name.startswith((".", "/", "~")) or name.endswith(GGUF) or name.count("/") > 1:
+        raise CheckpointError(
+            f"{name} is not here; give a checkpoint's folder, a {GGUF} file, or a hub repository as owner/name"
+        )
     return _download(name, revision, local_files_only)
 
 
@@ -46,18 +49,16 @@ def _download(name: str, revision: str | None, local_files_only: bool) -> Path:
             ignore_patterns=IGNORE_PATTERNS,
         )
     except HFValidationError as error:
-        raise CheckpointError(f"{name!r} is neither a folder nor a hub repository's name: {error}") from error
+        raise CheckpointError(f"{name!r} is neither a path nor a hub repository's name: {error}") from error
     except GatedRepoError as error:
         raise CheckpointError(f"{name} is gated: accept its terms on the hub and set HF_TOKEN") from error
     except RevisionNotFoundError as error:
         raise CheckpointError(f"{name} has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:
-        raise CheckpointError(
-            f"{name} is no folder here and no public hub repository; private ones need HF_TOKEN"
-        ) from error
+        raise CheckpointError(f"{name} is not here and no public hub repository; private ones need HF_TOKEN") from error
     except LocalEntryNotFoundError as error:
         raise CheckpointError(
-            f"{name} is not in the hub cache and the hub cannot be reached; download it first or give a local folder"
+            f"{name} is not in the hub cache and the hub cannot be reached; download it first or give a local path"
         ) from error
     except HfHubHTTPError as error:
         raise CheckpointError(f"{name} could not be downloaded: {error}") from error

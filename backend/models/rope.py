@@ -1,7 +1,8 @@
 """Rotary position embedding (Su et al., 2021, RoFormer) and its context extensions.
 
-Angle of pair i at position p: p * frequency[i]. The kinds differ only in the frequencies, and yarn in a factor on the
-cosines and sines. Every kind is a function of the token's own position, so a row never depends on how it was chunked.
+Angle of pair i at position p: p * frequency[i]. The kinds differ only in the frequencies, and yarn and longrope in a
+factor on the cosines and sines. Every kind is a function of the token's own position, so a row never depends on how it
+was chunked.
 """
 
 import math
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-RopeKind = Literal["default", "linear", "dynamic", "llama3", "yarn"]
+RopeKind = Literal["default", "linear", "dynamic", "llama3", "yarn", "longrope"]
 ROPE_KINDS: tuple[str, ...] = get_args(RopeKind)
 
 
@@ -26,7 +27,8 @@ class RopeConfig:
     original_context: positions the model was pretrained on (dynamic, llama3, yarn).
     low_freq_factor, high_freq_factor: llama3's band, in wavelengths per original context.
     beta_slow, beta_fast: yarn's band, in rotations over the original context; truncate rounds its ends outwards.
-    attention_factor: on cosines and sines, hence squared on the query-key products (yarn).
+    attention_factor: on cosines and sines, hence squared on the query-key products (yarn, longrope).
+    factors: by how much the wavelength of each pair is stretched, H / 2 of them (longrope).
     sections: pairs that turn by the time, the height and the width of a position, in this order (Wang et al., 2024,
     Qwen2-VL, M-RoPE); None where a position is one number.
     """
@@ -41,6 +43,7 @@ class RopeConfig:
     beta_fast: float = 32.0
     truncate: bool = True
     attention_factor: float = 1.0
+    factors: tuple[float, ...] = ()
     sections: tuple[int, int, int] | None = None
 
 
@@ -131,6 +134,11 @@ def _yarn(rope: RopeConfig, plain: np.ndarray) -> np.ndarray:
     return _blend(rope, plain, 1 - np.clip(ramp, 0, 1))
 
 
+def _longrope(rope: RopeConfig, plain: np.ndarray) -> np.ndarray:
+    """Every wavelength stretched by a factor of its own, found by search (Ding et al., 2024, LongRoPE)."""
+    return plain / np.asarray(rope.factors)
+
+
 def _pair_turning(rope: RopeConfig, plain: np.ndarray, rotations: float) -> float:
     """The (fractional) pair index whose angle makes `rotations` turns over the original context."""
     return len(plain) * math.log(rope.original_context / (rotations * 2 * math.pi)) / math.log(rope.theta)
@@ -146,4 +154,5 @@ _STATIC: dict[str, Callable[[RopeConfig, np.ndarray], np.ndarray]] = {
     "linear": _linear,
     "llama3": _llama3,
     "yarn": _yarn,
+    "longrope": _longrope,
 }

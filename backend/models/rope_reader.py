@@ -1,5 +1,6 @@
 """The rotary settings of a transformers configuration -> `RopeConfig`."""
 
+import math
 from typing import Any
 
 from backend.models.errors import CheckpointError
@@ -12,10 +13,10 @@ def read_rope(config: Any, layer_type: str) -> RopeConfig:
     kind = given.get("rope_type", "default")
     if kind not in ROPE_KINDS:
         raise CheckpointError(
-            f"config.json: rope_parameters.rope_type {kind!r} is not supported; supported are {', '.join(ROPE_KINDS)}"
+            f"rope_parameters.rope_type {kind!r} is not supported; supported are {', '.join(ROPE_KINDS)}"
         )
     if given.get("partial_rotary_factor", 1.0) != 1.0:
-        raise CheckpointError("config.json: partial_rotary_factor other than 1 is not supported")
+        raise CheckpointError("partial_rotary_factor other than 1 is not supported")
     return RopeConfig(theta=float(_number(given, "rope_theta")), kind=kind, **_SETTINGS[kind](given, config))
 
 
@@ -38,7 +39,7 @@ def _parameters(config: Any, layer_type: str) -> dict[str, Any]:
 def _number(given: dict[str, Any], key: str) -> float:
     value = given.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-        raise CheckpointError(f"config.json: rope_parameters.{key} must be a number above 0, not {value!r}")
+        raise CheckpointError(f"rope_parameters.{key} must be a number above 0, not {value!r}")
     return value
 
 
@@ -75,4 +76,33 @@ def _yarn(given: dict[str, Any], config: Any) -> dict[str, Any]:
     }
 
 
-_SETTINGS = {"default": _default, "linear": _linear, "dynamic": _dynamic, "llama3": _llama3, "yarn": _yarn}
+def _longrope(given: dict[str, Any], config: Any) -> dict[str, Any]:
+    """The factors of the context that the model is served with, for every position: transformers takes the short ones
+    as long as a sequence is within the original context, which would change all keys of a row as it grows out of it."""
+    original = _number(given, "original_max_position_embeddings")
+    stretched = config.max_position_embeddings / original
+    factor = stretched if given.get("factor") is None else _number(given, "factor")
+    attention = given.get("attention_factor")
+    if attention is None:
+        attention = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+    factors = _factors(given, "long_factor" if stretched > 1 else "short_factor", config)
+    return {"original_context": original, "attention_factor": attention, "factors": factors}
+
+
+def _factors(given: dict[str, Any], key: str, config: Any) -> tuple[float, ...]:
+    value = given.get(key)
+    pairs = (getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads) // 2
+    factors = value if isinstance(value, list) else []
+    if len(factors) != pairs or not all(isinstance(factor, int | float) and factor > 0 for factor in factors):
+        raise CheckpointError(f"rope_parameters.{key} must be a list of {pairs} numbers above 0, not {value!r}")
+    return tuple(map(float, factors))
+
+
+_SETTINGS = {
+    "default": _default,
+    "linear": _linear,
+    "dynamic": _dynamic,
+    "llama3": _llama3,
+    "yarn": _yarn,
+    "longrope": _longrope,
+}

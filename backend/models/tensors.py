@@ -1,5 +1,6 @@
 """The tensors of a safetensors checkpoint, one file or sharded, read lazily and by slice."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from backend.models.errors import CheckpointError
-from backend.models.families import read_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-FLOATS = ("F32", "BF16", "F16")
+FLOATS = frozenset({"F32", "BF16", "F16"})
 
 
 class Tensors(Mapping[str, Any]):
@@ -36,6 +36,19 @@ class Tensors(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._slices)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint. Raises `CheckpointError` if it is absent or not an object."""
+    if not file.is_file():
+        raise CheckpointError(f"{file.parent} has no {file.name}: it is not a Hugging Face checkpoint folder")
+    try:
+        parsed = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not valid JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise CheckpointError(f"{file} must hold a JSON object, not {type(parsed).__name__}")
+    return parsed
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """A checkpoint's weights into the decoder, one array at a time."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,12 +9,10 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
-from backend.models.config import DecoderConfig
+from backend.models.checkpoint import Checkpoint, CheckpointTensor
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
-from backend.models.families import read_family
 from backend.models.sources import Parameter, Source
-from backend.models.tensors import FLOATS, Tensors
 from backend.sharding import partition_spec
 
 Progress = Callable[[int, int], None]
@@ -23,26 +20,21 @@ Progress = Callable[[int, int], None]
 
 
 def load(
-    folder: Path,
-    config: DecoderConfig,
-    dtype: jnp.dtype,
-    progress: Progress | None = None,
-    mesh: Mesh | None = None,
+    checkpoint: Checkpoint, dtype: jnp.dtype, progress: Progress | None = None, mesh: Mesh | None = None
 ) -> Decoder:
-    """The decoder of `config` with the weights of `folder`, cast to `dtype` (norm scales stay float32).
+    """The decoder of `checkpoint` with its weights, cast to `dtype` (norm scales stay float32).
 
     mesh: devices over which every parameter is split by the letters of its axes (sharding.py), None for one device.
     Host memory peaks near the largest single array. Raises one `CheckpointError` that lists every missing, extra and
     misshaped tensor.
     """
-    family = read_family(folder)
-    tensors = Tensors(folder, family.rename)
+    config, tensors = checkpoint.config, checkpoint.tensors
     empty = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
-    parameters = empty.parameters(family.norm_offset)
+    parameters = empty.parameters(checkpoint.norm_offset)
     graph, state = nnx.split(empty)
     variables = dict(nnx.to_flat_state(state))
     targets = {path: _on(mesh, variable.get_value(), parameters[path]) for path, variable in variables.items()}
-    check(tensors, [parameter.source for parameter in parameters.values()], config.tied_head)
+    check(checkpoint, [parameter.source for parameter in parameters.values()])
     total, done = sum(map(_bytes, targets.values())), 0
     for path, target in targets.items():
         variables[path] = variables[path].replace(place(tensors, parameters[path].source, target))
@@ -79,27 +71,32 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
     return array.block_until_ready()
 
 
-def check(tensors: Mapping[str, Any], sources: Iterable[Source], tied_head: bool) -> None:
+def check(checkpoint: Checkpoint, sources: Iterable[Source]) -> None:
     """Compare names, shapes and dtypes of a checkpoint with what `sources` are made of.
 
-    Raises one `CheckpointError` that lists all differences. tied_head: a stored head is ignored.
+    Raises one `CheckpointError` that lists all differences. A stored head that is tied is ignored.
     """
     expected = {stored.name: stored.shape for source in sources for stored in source.stored()}
-    faults = [f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors]
-    for name, slice_ in tensors.items():
-        faults += _faults(name, slice_, expected.get(name), tied_head)
+    missing = [name for name in expected if name not in checkpoint.tensors]
+    faults = [f"missing: {checkpoint.stored_name(name)} {expected[name]}" for name in missing]
+    for name, tensor in checkpoint.tensors.items():
+        faults += _faults(checkpoint, name, tensor, expected.get(name))
     if faults:
         listed = "\n  ".join(faults)
-        raise CheckpointError(f"the weights do not fit config.json, {len(faults)} differences:\n  {listed}")
+        raise CheckpointError(
+            f"the weights do not fit {checkpoint.described_by}, {len(faults)} differences:\n  {listed}"
+        )
 
 
-def _faults(name: str, slice_: Any, shape: tuple[int, ...] | None, tied_head: bool) -> list[str]:
-    found = tuple(slice_.get_shape())
+def _faults(checkpoint: Checkpoint, name: str, tensor: CheckpointTensor, shape: tuple[int, ...] | None) -> list[str]:
+    found, stored = tuple(tensor.get_shape()), checkpoint.stored_name(name)
     if shape is None:
-        return [] if _harmless(name, tied_head) else [f"unexpected: {name} {found}"]
-    faults = [] if found == shape else [f"misshaped: {name} is {found}, config.json asks for {shape}"]
-    if slice_.get_dtype() not in FLOATS:
-        faults.append(f"wrong dtype: {name} is {slice_.get_dtype()}, readable are {', '.join(FLOATS)}")
+        return [] if _harmless(name, checkpoint.config.tied_head) else [f"unexpected: {stored} {found}"]
+    wanted = f"{checkpoint.described_by} asks for {shape}"
+    faults = [] if found == shape else [f"misshaped: {stored} is {found}, {wanted}"]
+    if tensor.get_dtype() not in checkpoint.readable:
+        readable = ", ".join(sorted(checkpoint.readable))
+        faults.append(f"wrong dtype: {stored} is {tensor.get_dtype()}, readable are {readable}")
     return faults
 
 

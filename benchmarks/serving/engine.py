@@ -18,7 +18,8 @@ from backend.engine.config import EngineConfig
 from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState
 from backend.engine.scheduler import Scheduler
-from backend.models import families, weights
+from backend.models import weights
+from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder, kv_specs
 from backend.request import Prompt, Request, SamplingParams
 
@@ -65,7 +66,7 @@ class TimedRunner:
 def load(folder: Path) -> Decoder:
     """The checkpoint's decoder in float32."""
     device.set_up()
-    return weights.load(folder, families.read_config(folder), jnp.dtype("float32"))
+    return weights.load(open_checkpoint(folder), jnp.dtype("float32"))
 
 
 class Driver:

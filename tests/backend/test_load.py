@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from backend.attention.reference import PAGE_TOKENS, PagedAttention
 from backend.load import LoadOptions, choose_sizes
-from backend.models import families, hub
+from backend.models import hub
+from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
 
-CONFIG = families.read_config(hub.resolve("tiny"))
+CONFIG = open_checkpoint(hub.resolve("tiny")).config
 FLOAT = jnp.dtype(jnp.float32)
 BACKEND = PagedAttention(kv_specs(CONFIG), FLOAT)
 PAGE_BYTES = BACKEND.page_bytes

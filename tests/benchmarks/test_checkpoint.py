@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from backend.models import families, weights
+from backend.models import weights
+from backend.models.checkpoint import open_checkpoint
 from benchmarks import checkpoint
 
 
@@ -15,7 +16,7 @@ from benchmarks import checkpoint
 def test_a_step_reads_all_weights_but_the_embedding_of_an_untied_model(tied: bool, tmp_path: Path) -> None:
     shape = checkpoint.config(**checkpoint.QUICK, tied=tied)
     parameters = checkpoint.make(shape, tmp_path)
-    decoder = weights.load(tmp_path, families.read_config(tmp_path), jnp.dtype("float32"))
+    decoder = weights.load(open_checkpoint(tmp_path), jnp.dtype("float32"))
     sizes = [leaf.nbytes for leaf in jax.tree.leaves(nnx.state(decoder))]
     assert sum(sizes) == 4 * parameters
     assert checkpoint.bytes_per_step(shape, parameters) == sum(sizes) - (

@@ -95,7 +95,7 @@ def test_flags_that_switch_need_no_value(serve):
 def test_every_setting_of_the_model_reaches_the_engine(monkeypatch, fakes):
     engine, seen = fakes.Engine(), []
     monkeypatch.setattr("backend.load_engine", lambda options, folder, tokens: seen.append(options) or engine)
-    monkeypatch.setattr("backend.resolve_folder", lambda options: Path("nowhere"))
+    monkeypatch.setattr("backend.resolve_checkpoint", lambda options: Path("nowhere"))
     tokenizer = SimpleNamespace(vocabulary=list, format=Format())
     monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda folder: tokenizer)
     monkeypatch.setattr("backend.grammar.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
@@ -179,7 +179,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_process_with_one_line(tmp_path: 
     words = ["serve", "--port", "0", "--metrics-port", "0", "--host", "127.0.0.1", "--model", str(tmp_path / "nowhere")]
     done = subprocess.run([sys.executable, "-c", command, *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "nowhere is not a folder" in done.stderr
+    assert "nowhere is not here" in done.stderr
     assert "Traceback" not in done.stderr
 
 

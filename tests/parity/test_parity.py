@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder
-from backend.models.families import read_config
 from backend.models.weights import load
 from tests.parity.checkpoints import NEW, PROMPT, Oracle, checkpoints, oracle, save
 from tests.parity.programs import CHUNK, greedy, prefill, whole_logits
@@ -45,7 +45,7 @@ def test_decoder_agrees_with_transformers(family: str, rope_kind: str, data: st.
         folder = Path(name)
         save(drawn, folder)
         expected = oracle(folder, drawn.seed)
-        decoder = load(folder, read_config(folder), jnp.float32)
+        decoder = load(open_checkpoint(folder), jnp.float32)
     whole = whole_logits(decoder, expected.tokens[:, :-1])
     assert_close(whole, expected.logits)
     assert_greedy_is_identical(decoder, expected, data.draw(cuts()))

@@ -9,8 +9,8 @@ import numpy as np
 from flax import nnx
 
 from backend.attention.reference import PagedAttention, even_page_table
+from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
-from backend.models.families import read_config
 from backend.models.weights import load
 
 ROWS = 32
@@ -24,8 +24,9 @@ class Greedy:
     """A checkpoint that continues prompts with the likeliest tokens, in float32."""
 
     def __init__(self, folder: Path) -> None:
-        self.config = read_config(folder)
-        self.graph, self.params = nnx.split(load(folder, self.config, jnp.float32))
+        checkpoint = open_checkpoint(folder)
+        self.config = checkpoint.config
+        self.graph, self.params = nnx.split(load(checkpoint, jnp.float32))
 
     def continue_all(self, prompts: list[list[int]], end: int) -> list[list[int]]:
         """The new tokens of every prompt, without the end token and what would follow it.

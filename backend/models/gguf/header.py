@@ -148,6 +148,8 @@ class _Parser:
         if axes > MOST_AXES:
             raise self._damaged(f"{axes} axes, at most {MOST_AXES} are allowed")
         shape = tuple(self._number("<Q") for _ in range(axes))[::-1]
+        if not all(shape) or not shape:
+            raise self._damaged(f"its shape is {shape}")
         return TensorInfo(name, shape, self._number("<I"), self._number("<Q"))
 
     def _placed(self, metadata: dict[str, Any], infos: list[TensorInfo]) -> list[TensorInfo]:

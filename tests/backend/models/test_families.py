@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from backend.models.checkpoint import open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.errors import CheckpointError
-from backend.models.families import FAMILIES, read_config
+from backend.models.families import FAMILIES
 from backend.models.rope import RopeConfig
 
 SMALL = {
@@ -23,7 +24,7 @@ SMALL = {
 
 def read(folder: Path, **raw: Any) -> DecoderConfig:
     (folder / "config.json").write_text(json.dumps(raw))
-    return read_config(folder)
+    return open_checkpoint(folder).config
 
 
 def refusal(folder: Path, **raw: Any) -> str:
@@ -173,4 +174,4 @@ def test_a_folder_without_a_readable_configuration_is_refused(tmp_path: Path, te
     if text is not None:
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(CheckpointError, match="config.json"):
-        read_config(tmp_path)
+        open_checkpoint(tmp_path).config  # noqa: B018

@@ -1,4 +1,4 @@
-"""A model's name resolves to a folder, or to one message that says what to do."""
+"""A model's name resolves to a folder or file, or to one message that says what to do."""
 
 from pathlib import Path
 
@@ -8,8 +8,10 @@ from backend.models.errors import CheckpointError
 from backend.models.hub import BUNDLED, resolve
 
 
-def test_a_folder_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve(str(tmp_path)) == tmp_path
+def test_a_folder_or_file_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.gguf").touch()
+    for path in (tmp_path, tmp_path / "model.gguf"):
+        assert resolve(str(path)) == path
     monkeypatch.chdir(tmp_path.parent)
     assert resolve(tmp_path.name).samefile(tmp_path)
 
@@ -32,19 +34,15 @@ def test_a_cached_repository_is_found_without_the_hub(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("./absent", "not a folder"),
-        ("~/absent/folder", "not a folder"),
-        ("a/b/c", "not a folder"),
-        ("not a name!", "neither a folder nor a hub repository's name"),
+        ("./absent", "is not here; give a checkpoint's folder, a .gguf file"),
+        ("~/absent/folder", "is not here"),
+        ("a/b/c", "is not here"),
+        ("not a name!", "neither a path nor a hub repository's name"),
         ("owner/absent-repository", "not in the hub cache"),
+        ("absent.gguf", "is not here"),
+        ("owner/absent.gguf", "is not here"),
     ],
 )
 def test_a_name_that_leads_nowhere_says_what_to_do(name: str, said: str) -> None:
     with pytest.raises(CheckpointError, match=said):
         resolve(name, local_files_only=True)
-
-
-def test_a_file_is_no_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="not a folder"):
-        resolve(str(tmp_path / "model.gguf"))

@@ -13,9 +13,10 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 from safetensors.numpy import save_file
 
+from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
-from backend.models.families import FAMILIES, read_config
+from backend.models.families import FAMILIES
 from backend.models.sources import Concatenated, Stored
 from backend.models.tensors import Tensors
 from backend.models.weights import load, place
@@ -38,7 +39,7 @@ def configure(folder: Path, family: str, **fields: Any) -> None:
 
 def random_tensors(folder: Path, dtype: Any = np.float32) -> dict[str, np.ndarray]:
     """A complete checkpoint of the folder's configuration, by the shapes that transformers stores."""
-    config, random = read_config(folder), np.random.default_rng(0)
+    config, random = open_checkpoint(folder).config, np.random.default_rng(0)
     return {
         stored.name: random.normal(size=stored.shape).astype(np.float32).astype(dtype)
         for parameter in nnx.eval_shape(lambda: fresh(config)).parameters().values()
@@ -59,7 +60,7 @@ def values(decoder: Decoder) -> dict[Any, np.ndarray]:
 
 
 def loaded(folder: Path, dtype: Any = jnp.float32, **options: Any) -> dict[Any, np.ndarray]:
-    return values(load(folder, read_config(folder), dtype, **options))
+    return values(load(open_checkpoint(folder), dtype, **options))
 
 
 def refusal(folder: Path) -> str:
@@ -200,5 +201,5 @@ def test_loaded_weights_compile_as_fresh_ones_do(tmp_path: Path) -> None:
     double = jax.jit(lambda weights, state: state + weights.sum())
     state = jnp.zeros(3)
     for _ in range(2):
-        state = double(load(tmp_path, read_config(tmp_path), jnp.float32).embedding.values[...], state)
+        state = double(load(open_checkpoint(tmp_path), jnp.float32).embedding.values[...], state)
     assert not state.committed

@@ -4,7 +4,7 @@ import json
 
 from transformers import AutoTokenizer
 
-from backend.models.families import read_config
+from backend.models.checkpoint import open_checkpoint
 from backend.tiny import CHECKPOINT
 from training.tiny.card import card, parameters
 from training.tiny.evaluate import SAMPLES, SEED
@@ -25,7 +25,7 @@ def test_the_checkpoint_is_complete_and_under_eight_megabytes() -> None:
 
 
 def test_the_checkpoint_is_of_the_size_the_recipe_makes() -> None:
-    assert read_config(CHECKPOINT) == CONFIG
+    assert open_checkpoint(CHECKPOINT).config == CONFIG
     assert 1_000_000 <= parameters(CHECKPOINT) <= 3_000_000
 
 

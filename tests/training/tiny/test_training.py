@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 from transformers import AutoTokenizer
 
-from backend.models.families import read_config
+from backend.models.checkpoint import open_checkpoint
 from backend.models.weights import load
 from backend.tiny import CHECKPOINT
 from training.tiny.export import export
@@ -39,8 +39,8 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
 def test_an_exported_checkpoint_loads_with_the_same_weights(tmp_path: Path) -> None:
     params = nnx.state(new_decoder(1), nnx.Param)
     export(params, TOKENIZER, tmp_path)
-    assert read_config(tmp_path) == CONFIG
-    loaded = nnx.state(load(tmp_path, CONFIG, jnp.float32), nnx.Param)
+    assert open_checkpoint(tmp_path).config == CONFIG
+    loaded = nnx.state(load(open_checkpoint(tmp_path), jnp.float32), nnx.Param)
     for ours, theirs in zip(jax.tree.leaves(params), jax.tree.leaves(loaded), strict=True):
         np.testing.assert_array_equal(ours.astype(jnp.bfloat16), theirs)
     assert AutoTokenizer.from_pretrained(tmp_path).chat_template == TOKENIZER.chat_template

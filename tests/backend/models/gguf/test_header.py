@@ -119,8 +119,11 @@ def test_counts_are_not_trusted(tmp_path: Path) -> None:
         handmade(tmp_path / "a", 2 * (text("k") + struct.pack("<IB", 0, 1)), keys=2)
     )
     assert "tensor 1 of 2: t is there twice" in refusal(
-        handmade(tmp_path / "a", 2 * (text("t") + struct.pack("<IIQ", 0, 0, 0)), tensors=2, keys=0)
+        handmade(tmp_path / "a", 2 * (text("t") + struct.pack("<IQIQ", 1, 1, 0, 0)), tensors=2, keys=0)
     )
+    for shape in ((), (3, 0)):
+        named = text("t") + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
+        assert f"t: its shape is {shape[::-1]}" in refusal(handmade(tmp_path / "a", named, tensors=1, keys=0))
     assert "t: 2000000000 axes" in refusal(
         handmade(tmp_path / "a", text("t") + struct.pack("<I", 2_000_000_000), tensors=1, keys=0)
     )

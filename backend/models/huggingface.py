@@ -1,0 +1,52 @@
+"""A checkpoint folder as transformers writes it: config.json, and weights in safetensors."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backend.models.config import DecoderConfig
+from backend.models.errors import naming
+from backend.models.families import Family, family_of, read_config
+from backend.models.tensors import FLOATS, Tensors, read_json
+
+CONFIG = "config.json"
+
+
+class HuggingFaceCheckpoint:
+    """A `Checkpoint` (checkpoint.py) in `folder`."""
+
+    described_by = CONFIG
+    readable = FLOATS
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def config(self) -> DecoderConfig:
+        """The decoder that config.json describes; `CheckpointError` names each key that is not honoured."""
+        with naming(CONFIG):
+            return read_config(self._raw)
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Any]:
+        """The tensors of all files, by the names of the family's text decoder."""
+        return Tensors(self._folder, self._family.rename)
+
+    @property
+    def norm_offset(self) -> float:
+        """The family's."""
+        return self._family.norm_offset
+
+    def stored_name(self, name: str) -> str:
+        """`name`: what a family renames are whole prefixes."""
+        return name
+
+    @cached_property
+    def _raw(self) -> dict[str, Any]:
+        return read_json(self._folder / CONFIG)
+
+    @property
+    def _family(self) -> Family:
+        with naming(CONFIG):
+            return family_of(self._raw)
