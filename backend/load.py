@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
-from flax import nnx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
-from backend import device
+from backend import device, native
 from backend.attention import AttentionBackend
 from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig, row_buckets
@@ -23,6 +21,7 @@ from backend.models import hub, weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
+from backend.models.storage import Quantization, Storage, abstract_decoder, describe
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +32,9 @@ class LoadOptions:
 
     model: "tiny" (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name. revision: branch,
     tag or commit of the repository. rows: choices decoded at the same time. context: tokens of prompt and output
-    together, None for what the checkpoint allows and memory holds. dtype: of weights and cache, None for what suits the
-    device. max_queue: choices that may run or wait. compilation_cache: folder of compiled programs, None for none.
+    together, None for what the checkpoint allows and memory holds. dtype: of weights that are not quantised, None for
+    what suits the device. quantization: of weights, see `Storage`. max_queue: choices that may run or wait.
+    compilation_cache: folder of compiled programs, None for none.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
     memory_fraction: of the device's memory, what weights and cache may take; the rest is for what the programs compute.
     kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows.
@@ -45,6 +45,7 @@ class LoadOptions:
     rows: int = 16
     context: int | None = None
     dtype: str | None = None
+    quantization: Quantization = "auto"
     max_queue: int = 1024
     compilation_cache: Path | None = None
     memory_fraction: float = 0.8
@@ -59,14 +60,15 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     """
     began = time.monotonic()
     device.set_up(options.compilation_cache)
-    dtype = jnp.dtype(options.dtype or device.default_dtype())
     checkpoint = open_checkpoint(path)
+    storage = choose_storage(options)
     config = checkpoint.config
     log.info("device: %s", device.describe())
-    backend = PagedAttention(kv_specs(config), dtype)
-    sizes = choose_sizes(options, config, backend, dtype, device.memory())
+    backend = PagedAttention(kv_specs(config), storage.activations)
+    weight_bytes = weights.weight_bytes(abstract_decoder(checkpoint, storage))
+    sizes = choose_sizes(options, config, backend, weight_bytes, device.memory())
     with _bar("weights", DownloadColumn()) as progress:
-        decoder = weights.load(checkpoint, dtype, progress)
+        decoder = weights.load(checkpoint, storage, progress)
     _log_sizes(options, decoder, sizes, backend.page_bytes)
     with _bar("compiling", MofNCompleteColumn()) as progress:
         engine = Engine(ModelRunner(decoder, sizes, backend, tokens, progress))
@@ -74,17 +76,28 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     return engine
 
 
+def choose_storage(options: LoadOptions) -> Storage:
+    """In which types weights are kept and activations computed.
+
+    On a processor activations are float32, and weights may be what the checkpoint has: products with them are exact,
+    and memory is what limits their speed. XLA alone, without native code, is fastest with float32 weights.
+    """
+    activations = jnp.dtype(device.activation_dtype() or options.dtype or "bfloat16")
+    if options.dtype is not None:
+        return Storage(activations, jnp.dtype(options.dtype), options.quantization)
+    as_stored = native.unavailable_reason() is None
+    return Storage(activations, None if as_stored else activations, options.quantization)
+
+
 def choose_sizes(
-    options: LoadOptions, config: DecoderConfig, backend: AttentionBackend, dtype: jnp.dtype, memory: int
+    options: LoadOptions, config: DecoderConfig, backend: AttentionBackend, weight_bytes: int, memory: int
 ) -> EngineConfig:
-    """The engine that `memory` bytes hold: the pages that all rows can use or that were asked for, if they fit.
+    """The engine that `memory` bytes hold beside the weights: the pages that all rows can use or that were asked for.
 
     Raises ValueError where the weights, or what was asked for, do not fit.
     """
     page_tokens = backend.page_tokens
-    decoder = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
-    weights_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(nnx.state(decoder)))
-    room = int(options.memory_fraction * memory) - weights_bytes
+    room = int(options.memory_fraction * memory) - weight_bytes
     fitting = max(0, room // backend.page_bytes)
     context = min(options.context or config.context, config.context)
     pages = -(-(options.kv_cache_tokens or options.rows * context) // page_tokens)
@@ -118,10 +131,12 @@ def resolve_checkpoint(options: LoadOptions) -> Path:
 
 
 def _log_sizes(options: LoadOptions, decoder: Decoder, sizes: EngineConfig, page_size: int) -> None:
-    leaves, config = jax.tree.leaves(nnx.state(decoder)), decoder.config
-    weights_size, dtype = sum(leaf.nbytes for leaf in leaves), max(leaves, key=lambda leaf: leaf.nbytes).dtype.name
+    config, size = decoder.config, device.mebibytes(weights.weight_bytes(decoder))
     shape = f"{len(config.layers)} layers, vocabulary {config.vocab}"
-    log.info("model: %s, %s, weights %s in %s", options.model, shape, device.mebibytes(weights_size), dtype)
+    log.info("model: %s, %s, weights %s in %s", options.model, shape, size, describe(decoder))
+    reason = native.unavailable_reason()
+    if reason is not None and device.activation_dtype() is not None:
+        log.warning("products are left to XLA, which takes two to five times as long: %s", reason)
     log.info(
         "cache: %s tokens in pages of %d, %s; %d rows of at most %s tokens%s",
         f"{sizes.pages * sizes.page_tokens:,}",

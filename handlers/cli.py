@@ -114,6 +114,7 @@ def load(settings: ServeSettings) -> LoadedModel:
         rows=settings.max_batch_size,
         context=settings.max_context_length,
         dtype=None if settings.dtype == "auto" else settings.dtype,
+        quantization=settings.quantization,
         max_queue=settings.max_queue,
         compilation_cache=settings.compilation_cache.expanduser(),
         memory_fraction=settings.memory_fraction,

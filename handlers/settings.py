@@ -87,7 +87,14 @@ class ServeSettings(BaseSettings):
         False, description="tell reasoning apart in answers to requests that say nothing of parse_reasoning"
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="type of weights and cache; auto is float32 on a CPU and bfloat16 elsewhere"
+        "auto",
+        description="type of weights that are not quantised; auto is what the checkpoint has on a CPU, where "
+        "activations are float32 in any case, and bfloat16 elsewhere",
+    )
+    quantization: Literal["auto", "none", "int8", "int4", "fp8"] = Field(
+        "auto",
+        description="weights in few bits: auto keeps what the checkpoint has, none makes floats of it, the others "
+        "quantise every kernel that has more bits; int8 costs next to nothing in quality and halves a step's time",
     )
     compilation_cache: Path = Field(
         Path("~/.cache/jaxchat/compiled"), description="folder of compiled programs, which make later starts fast"

@@ -29,7 +29,7 @@ class Kernel(nnx.Module):
     @property
     def format(self) -> WeightFormat:
         """How the weights are kept."""
-        values = self.values[...]
+        values = self.values.get_value()
         if self.scales is None:
             return WeightFormat(values.dtype.name)
         groups = self.scales.shape[-1]

@@ -9,10 +9,13 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
+from backend import native
 from backend.models.checkpoint import Checkpoint, CheckpointTensor
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
+from backend.models.kernel import Kernel
 from backend.models.sources import Parameter, Source
+from backend.models.storage import Storage, abstract_decoder, module_at, quantized
 from backend.sharding import partition_spec
 
 Progress = Callable[[int, int], None]
@@ -20,34 +23,73 @@ Progress = Callable[[int, int], None]
 
 
 def load(
-    checkpoint: Checkpoint, dtype: jnp.dtype, progress: Progress | None = None, mesh: Mesh | None = None
+    checkpoint: Checkpoint,
+    storage: Storage | jnp.dtype,
+    progress: Progress | None = None,
+    mesh: Mesh | None = None,
 ) -> Decoder:
-    """The decoder of `checkpoint` with its weights, cast to `dtype` (norm scales stay float32).
+    """The decoder of `checkpoint` with its weights, kept as `storage` says (norm scales stay float32).
 
-    mesh: devices over which every parameter is split by the letters of its axes (sharding.py), None for one device.
+    storage: a dtype alone stands for activations and all kernels in it. mesh: devices over which every parameter is
+    split by the letters of its axes (sharding.py), None for one device, where products may be native (backend.native).
     Host memory peaks near the largest single array. Raises one `CheckpointError` that lists every missing, extra and
     misshaped tensor.
     """
-    config, tensors = checkpoint.config, checkpoint.tensors
-    empty = nnx.eval_shape(lambda: Decoder(config, dtype=dtype, rngs=nnx.Rngs(0)))
+    storage = storage if isinstance(storage, Storage) else Storage(jnp.dtype(storage), jnp.dtype(storage))
+    tensors = checkpoint.tensors
+    empty = abstract_decoder(checkpoint, storage)
     parameters = empty.parameters(checkpoint.norm_offset)
-    graph, state = nnx.split(empty)
-    variables = dict(nnx.to_flat_state(state))
-    targets = {path: _on(mesh, variable.get_value(), parameters[path]) for path, variable in variables.items()}
     check(checkpoint, [parameter.source for parameter in parameters.values()])
-    total, done = sum(map(_bytes, targets.values())), 0
-    for path, target in targets.items():
-        variables[path] = variables[path].replace(place(tensors, parameters[path].source, target))
-        done += _bytes(target)
+    total, done = weight_bytes(empty), 0
+    native_kernels = mesh is None and native.unavailable_reason() is None
+    for path, parameter in parameters.items():
+        module = module_at(empty, path[:-1])
+        if isinstance(module, Kernel):
+            module.native = native_kernels
+            done += _place_kernel(tensors, parameter, module, mesh)
+        else:
+            variable = getattr(module, path[-1])
+            placed = place(tensors, parameter.source, _on(mesh, variable.get_value(), parameter.axes))
+            variable.set_value(placed)
+            done += array_bytes(placed)
         if progress is not None:
             progress(done, total)
-    return nnx.merge(graph, nnx.from_flat_state(variables))
+    return empty
 
 
-def _on(mesh: Mesh | None, target: jax.ShapeDtypeStruct, parameter: Parameter) -> jax.ShapeDtypeStruct:
+def weight_bytes(decoder: Decoder) -> int:
+    """Memory of all weights, as they are or will be kept."""
+    return sum(map(array_bytes, jax.tree.leaves(nnx.state(decoder))))
+
+
+def array_bytes(array: jax.Array | jax.ShapeDtypeStruct) -> int:
+    """Memory of an array; two numbers of four bits are one byte."""
+    size = int(np.prod(array.shape))
+    return size // 2 if array.dtype.name.endswith("int4") else size * jnp.dtype(array.dtype).itemsize
+
+
+def _place_kernel(tensors: Mapping[str, Any], parameter: Parameter, kernel: Kernel, mesh: Mesh | None) -> int:
+    """Put a kernel's arrays in place; gives their bytes. Its scales are split over devices by rows only."""
+    fields = {"values": kernel.values, "scales": kernel.scales, "offsets": kernel.offsets}
+    views: dict[str, Mapping[str, Any]] = {"values": tensors}
+    if kernel.format.scales:
+        names = [stored.name for stored in parameter.source.stored()]
+        whole = quantized(tensors, names, kernel.format)
+        views = {field: {name: getattr(parts, field) for name, parts in whole.items()} for field in fields}
+    size = 0
+    for field, variable in fields.items():
+        if variable is not None:
+            axes = parameter.axes if field == "values" else parameter.axes[0] + "1"
+            placed = place(views[field], parameter.source, _on(mesh, variable.get_value(), axes))
+            variable.set_value(placed)
+            size += array_bytes(placed)
+    return size
+
+
+def _on(mesh: Mesh | None, target: Any, axes: str) -> jax.ShapeDtypeStruct:
     if mesh is None:
         return target
-    sharding = NamedSharding(mesh, partition_spec(parameter.axes))
+    sharding = NamedSharding(mesh, partition_spec(axes))
     return jax.ShapeDtypeStruct(target.shape, target.dtype, sharding=sharding)
 
 
@@ -103,7 +145,3 @@ def _faults(checkpoint: Checkpoint, name: str, tensor: CheckpointTensor, shape: 
 def _harmless(name: str, tied_head: bool) -> bool:
     """Buffers that older versions of transformers saved, and a second copy of a tied head."""
     return name.endswith("rotary_emb.inv_freq") or (tied_head and name == "lm_head.weight")
-
-
-def _bytes(target: jax.ShapeDtypeStruct) -> int:
-    return int(np.prod(target.shape)) * jnp.dtype(target.dtype).itemsize

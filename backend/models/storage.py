@@ -1,0 +1,113 @@
+"""In which format each kernel is kept: as its checkpoint has it, or in fewer bits."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from backend.models.checkpoint import Checkpoint, CheckpointTensor
+from backend.models.decoder import Decoder
+from backend.models.kernel import Kernel
+from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, joint, quantize
+from backend.models.sources import Path, Source
+
+Quantization = Literal["auto", "none", "int8", "int4", "fp8"]
+FLOATS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+"""Types of safetensors and GGUF -> names of dtypes."""
+TARGETS = {"int8": INT8, "int4": INT4, "fp8": FP8}
+ROWS_AT_ONCE = 1024
+"""Rows of a tensor that are floats in memory while it is quantised."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What may become of a checkpoint's weights.
+
+    activations: the dtype that layers compute in. floats: that of kernels that are not quantised, None for the one they
+    are stored in. quantization: "auto" keeps what the checkpoint has quantised as it is, "none" makes floats of it, the
+    others quantise every kernel that has more bits.
+    """
+
+    activations: jnp.dtype
+    floats: jnp.dtype | None
+    quantization: Quantization = "auto"
+
+
+def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:
+    """The checkpoint's decoder with shapes for weights (`nnx.eval_shape`), each kernel in the format it will have."""
+    decoder = nnx.eval_shape(lambda: Decoder(checkpoint.config, dtype=storage.activations, rngs=nnx.Rngs(0)))
+    for path, parameter in decoder.parameters(checkpoint.norm_offset).items():
+        kernel = module_at(decoder, path[:-1])
+        if isinstance(kernel, Kernel):
+            kernel.keep_in(_choose(checkpoint, storage, path, parameter.source))
+    return decoder
+
+
+def module_at(decoder: Decoder, path: Path) -> Any:
+    """The module at a path of attribute names and indices."""
+    found: Any = decoder
+    for step in path:
+        found = found[step] if isinstance(step, int) else getattr(found, step)
+    return found
+
+
+def kernels(decoder: Decoder) -> Iterator[Kernel]:
+    """Every kernel of a decoder, its tables of embeddings among them."""
+    return (module for _, module in nnx.iter_modules(decoder) if isinstance(module, Kernel))
+
+
+def describe(decoder: Decoder) -> str:
+    """The formats that hold most of the weights, for people: "uint4 in groups of 32, bfloat16"."""
+    sizes: dict[str, int] = {}
+    for kernel in kernels(decoder):
+        format = kernel.format
+        name = format.values + (f" in groups of {format.group}" if format.group else "")
+        sizes[name] = sizes.get(name, 0) + format.bytes(*kernel.values.shape)
+    return ", ".join(sorted(sizes, key=lambda name: -sizes[name]))
+
+
+def format_of(tensor: CheckpointTensor) -> WeightFormat | None:
+    """How a tensor is stored; None where that is only readable as floats."""
+    dtype = FLOATS.get(tensor.get_dtype())
+    return WeightFormat(dtype) if dtype else getattr(tensor, "format", None)
+
+
+def quantized(
+    tensors: Mapping[str, CheckpointTensor], names: Iterable[str], format: WeightFormat
+) -> dict[str, Quantized]:
+    """Whole tensors in a format with scales: their own numbers where the format holds them, else the nearest."""
+    return {name: _quantized(tensors[name], format) for name in names}
+
+
+def _quantized(tensor: CheckpointTensor, format: WeightFormat) -> Quantized:
+    own, (outputs, inputs) = format_of(tensor), tensor.get_shape()
+    exact = own is not None and bool(own.scales) and joint([own, format], inputs) == format
+    parts = []
+    for start in range(0, outputs, ROWS_AT_ONCE):
+        rows = slice(start, min(start + ROWS_AT_ONCE, outputs))
+        if exact:
+            parts.append(convert(tensor.quantized(rows), format))  # type: ignore[attr-defined]
+        else:
+            parts.append(quantize(np.asarray(tensor[rows, slice(0, inputs)], np.float32), format))
+    values, scales, offsets = (list(field) for field in zip(*parts, strict=True))
+    last = np.concatenate(offsets) if format.offsets else None
+    return Quantized(np.concatenate(values), np.concatenate(scales), last)
+
+
+def _choose(checkpoint: Checkpoint, storage: Storage, path: Path, source: Source) -> WeightFormat:
+    outputs, inputs = source.shape
+    names = [stored.name for stored in source.stored()]
+    stored = [format_of(checkpoint.tensors[name]) if name in checkpoint.tensors else None for name in names]
+    own = joint(stored, inputs)
+    as_floats = own is None or storage.quantization == "none" or (storage.floats is not None and not own.scales)
+    kept = WeightFormat((storage.floats or storage.activations).name) if own is None or as_floats else own
+    target = TARGETS.get(storage.quantization)
+    if target is INT4 and path[0] in ("embedding", "head"):
+        target = INT8  # scores of a whole vocabulary need more than four bits
+    if target is not None and not target.fits(inputs):
+        target = INT8
+    smaller = target is not None and target.bytes(outputs, inputs) < kept.bytes(outputs, inputs)
+    return target if smaller and target is not None else kept
