@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 
 from backend import device, native
 from backend.attention import AttentionBackend
-from backend.attention.reference import PagedAttention
+from backend.attention.native import paged_attention
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
@@ -64,7 +64,7 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     storage = choose_storage(options)
     config = checkpoint.config
     log.info("device: %s", device.describe())
-    backend = PagedAttention(kv_specs(config), storage.activations)
+    backend = paged_attention(kv_specs(config), storage.activations)
     weight_bytes = weights.weight_bytes(abstract_decoder(checkpoint, storage))
     sizes = choose_sizes(options, config, backend, weight_bytes, device.memory())
     with _bar("weights", DownloadColumn()) as progress:

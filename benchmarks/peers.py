@@ -13,7 +13,7 @@ from transformers import LlamaForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
 from backend import device
-from backend.attention.reference import PagedAttention
+from backend.attention.native import paged_attention
 from backend.engine.config import EngineConfig
 from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState
@@ -44,7 +44,7 @@ class Jaxchat:
         device.set_up()
         decoder = weights.load(open_checkpoint(folder), jnp.dtype("float32"))
         config = EngineConfig(context, pages=rows[-1] * -(-context // 16), row_buckets=rows, read_behind=False)
-        backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
+        backend = paged_attention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
         self._scheduler = Scheduler(ModelRunner(decoder, config, backend, tokens))
 
     def generate(

@@ -83,11 +83,11 @@ class PagedAttend:
         A token at position -1 is none: it writes nothing, and what comes out for it has no meaning.
         """
         pages = self.page_table
-        cache = Pages(_write(cache.k, k, pages, positions), _write(cache.v, v, pages, positions))
+        cache = Pages(write(cache.k, k, pages, positions), write(cache.v, v, pages, positions))
         return _running_softmax(cache, q, pages, positions, spec), cache
 
 
-def _write(pool: jax.Array, new: jax.Array, page_table: jax.Array, positions: jax.Array) -> jax.Array:
+def write(pool: jax.Array, new: jax.Array, page_table: jax.Array, positions: jax.Array) -> jax.Array:
     """pool [P, K, L, H] with new [B, T, K, H] at its rows' positions; position -1 writes nothing."""
     page_tokens = pool.shape[2]
     pages = jnp.take_along_axis(page_table, jnp.maximum(positions, 0) // page_tokens, axis=1)

@@ -9,13 +9,17 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from backend.native.product import Machine, Product
+from backend.native.attention import PagedDecode
+from backend.native.machine import Machine
+from backend.native.pool import THREADS
+from backend.native.product import Product
 from backend.native.stored import STORED
 
 FFI_VERSIONS = range(3, 6)
 """Minor versions of XLA's foreign function interface (major 0) whose call frames have the places used here."""
 MOST_GROUPED = 128
 """Weights of a group at most: the code for one group has no loop."""
+ATTRIBUTES = 'attributes #0 = { "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
 _compiled: list[object] = []
 """What the code lives in: it must stay for as long as the process."""
 _lock = threading.Lock()
@@ -69,21 +73,56 @@ def multiply(
     return result
 
 
-def _register(product: Product) -> None:
+def takes_attention(cache: str, head_dim: int, page_tokens: int) -> bool:
+    """Whether `attend` takes pools of that dtype (its name), H numbers per head and L positions per page."""
+    stored = STORED.get(cache)
+    if unavailable_reason() is not None or stored is None or stored.bits < 16 or (stored.half and not _machine().half):
+        return False
+    return head_dim % _machine().lanes == 0 and page_tokens % _machine().lanes == 0
+
+
+def attend(
+    q: jax.Array,
+    k: jax.Array,
+    v: jax.Array,
+    page_table: jax.Array,
+    positions: jax.Array,
+    *,
+    scale: float,
+    window: int | None = None,
+    softcap: float | None = None,
+) -> jax.Array:
+    """One query per row over keys and values in pages: float32 [B, N, H] -> [B, N, H].
+
+    k, v: pools [P, K, L, H]. page_table: int32 [B, M], the pages of each row's positions in order. positions: int32
+    [B], where each query is: it sees the keys up to there, of which only the last `window` if that is set. Position -1
+    gives zeros. scale: of the scores, which then become softcap * tanh(scores / softcap) if that is set. A row's result
+    is the same bits whatever rows are beside it.
+    """
+    kernel = PagedDecode(k.dtype.name, q.shape[2], k.shape[2], q.shape[1] // k.shape[1])
+    _register(kernel)
+    spec = jnp.asarray([scale, window or 0, softcap or 0], jnp.float32)
+    out = jax.ShapeDtypeStruct(q.shape, jnp.float32)
+    result: jax.Array = jax.ffi.ffi_call(kernel.name, out)(q, k, v, page_table, positions, spec)
+    return result
+
+
+def _register(kernel: Product | PagedDecode) -> None:
     with _lock:
-        _register_once(product)
+        _register_once(kernel)
 
 
 @cache
-def _register_once(product: Product) -> None:
+def _register_once(kernel: Product | PagedDecode) -> None:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(product.text(_machine(), _ffi_version()))
+    features = llvm.get_host_cpu_features()
+    module = llvm.parse_assembly(kernel.text(_machine(), _ffi_version()) + THREADS + ATTRIBUTES)
     module.verify()
     target = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3
     )
     passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(module, passes)
@@ -93,7 +132,7 @@ def _register_once(product: Product) -> None:
     capsule = ctypes.pythonapi.PyCapsule_New
     capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
     handler = capsule(engine.get_function_address("handle"), None, None)
-    jax.ffi.register_ffi_target(product.name, handler, platform="cpu")
+    jax.ffi.register_ffi_target(kernel.name, handler, platform="cpu")
 
 
 @cache

@@ -1,12 +1,11 @@
-"""The LLVM IR of a product of activations with a stored kernel, and its entry as an XLA FFI handler.
-
-The handler's call frame is that of xla/ffi/api/c_api.h, which jaxlib ships, from version 0.3 on.
-"""
+"""The LLVM IR of a product of activations with a stored kernel."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.native.ir import Writer
+from backend.native.machine import Machine
+from backend.native.pool import FIRST, TYPES, Handler
 from backend.native.stored import STORED
 
 PANEL = 64
@@ -17,42 +16,11 @@ BLOCK = 512
 """Weights of a kernel's row that are turned into float32 at a time, when several rows of activations use them."""
 UNROLLED = 2
 """Vectors of a row that are taken in one go, where a group of weights does not say it."""
-CHUNKS = 6
-"""Parts that a thread's share of the work is cut into, so that a thread that comes late takes less of it."""
 ALONE = 1 << 16
 """Weights up to which one thread is faster than two."""
 
-ATTRIBUTES = 'attributes #0 = { "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
-TYPES = """
-%Base = type { i64, ptr }
-%List = type { i64, ptr, i64, ptr, ptr }
-%Frame = type { i64, ptr, ptr, ptr, i32, %List, %List }
-%Buffer = type { i64, ptr, i32, ptr, i64, ptr }
-%Schedule = type { i64, ptr, ptr, ptr, ptr }
-%Threads = type { i64, ptr, ptr, ptr }
-%Work = type { i64, i64, i64, i64, i64, i64, i64, i64, ptr, ptr, ptr, ptr, ptr }
-declare i64 @llvm.smin.i64(i64, i64)
-declare i64 @llvm.smax.i64(i64, i64)
-declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
-declare ptr @malloc(i64)
-declare void @free(ptr)
-"""
-# What a call's threads share. Places 0 to 2 are changed by all of them, each atomically.
-NEXT, DONE, USERS, CHUNK, OUTPUTS, INPUTS, ROWS, GROUPS, KERNEL, X, SCALE, OFFSET, OUT = range(13)
-SCHEDULE, COUNT_THREADS = 17, 18
-"""Places of these functions in XLA_FFI_Api, in pointers from its start."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """lanes: float32 in a vector. tile: outputs, and rows of activations, whose sums fit the registers together.
-
-    half: whether it converts float16.
-    """
-
-    lanes: int
-    tile: tuple[int, int]
-    half: bool = True
+OUTPUTS, INPUTS, ROWS, GROUPS, KERNEL, X, SCALE, OFFSET, OUT = range(FIRST, FIRST + 9)
+"""Places of the work."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +44,7 @@ class Product:
         return "_".join(["jaxchat_product", self.kernel, *scale, *["offset"] * self.offset])
 
     def text(self, machine: Machine, version: int) -> str:
-        """The module, in LLVM IR; `handle` in it is an XLA_FFI_Handler of version 0.`version`."""
+        """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`."""
         lanes, (outputs, rows) = machine.lanes, machine.tile
         vector = f"<{lanes} x float>"
         intrinsics = (
@@ -88,15 +56,7 @@ class Product:
             parts[WIDE] = _Part(self, machine, rows, False)
         parts[MANY] = _Part(self, machine, rows, True)
         bodies = "".join(part.text(f"part{most}") for most, part in parts.items())
-        return (
-            TYPES
-            + intrinsics
-            + bodies
-            + _choose(list(parts))
-            + _threads()
-            + _handler(self, outputs, version)
-            + ATTRIBUTES
-        )
+        return TYPES + intrinsics + bodies + _choose(list(parts)) + _handler(self, outputs, version)
 
 
 class _Part:
@@ -286,122 +246,18 @@ def _choose(most: list[int]) -> str:
     return w.function(f"internal void @part{arguments}")
 
 
-def _threads() -> str:
-    """work(work): take chunks while there are any. task(work): the same, as another thread does it."""
-    return f"""
-define internal void @work(ptr %work) {{
-entry:
-  %chunk_place = getelementptr i64, ptr %work, i64 {CHUNK}
-  %chunk = load i64, ptr %chunk_place
-  %outputs_place = getelementptr i64, ptr %work, i64 {OUTPUTS}
-  %outputs = load i64, ptr %outputs_place
-  %done_place = getelementptr i64, ptr %work, i64 {DONE}
-  br label %claim
-claim:
-  %start = atomicrmw add ptr %work, i64 %chunk monotonic
-  %some = icmp slt i64 %start, %outputs
-  br i1 %some, label %run, label %end
-run:
-  %beyond = add i64 %start, %chunk
-  %stop = call i64 @llvm.smin.i64(i64 %beyond, i64 %outputs)
-  call void @part(ptr %work, i64 %start, i64 %stop)
-  %count = sub i64 %stop, %start
-  %before = atomicrmw add ptr %done_place, i64 %count release
-  br label %claim
-end:
-  ret void
-}}
-define internal void @leave(ptr %work) {{
-entry:
-  %place = getelementptr i64, ptr %work, i64 {USERS}
-  %before = atomicrmw sub ptr %place, i64 1 acq_rel
-  %last = icmp eq i64 %before, 1
-  br i1 %last, label %free, label %end
-free:
-  call void @free(ptr %work)
-  br label %end
-end:
-  ret void
-}}
-define internal void @task(ptr %work) {{
-entry:
-  call void @work(ptr %work)
-  call void @leave(ptr %work)
-  ret void
-}}
-"""
-
-
 def _handler(product: Product, tile: int, version: int) -> str:
-    """handle(frame): tells its version where it is asked for, else computes; the last to leave frees the work.
-
-    The calling thread waits only for chunks that other threads have begun: a pool whose threads are all busy delays
-    nothing, and their tasks, once they run, find no chunk left.
-    """
-    w = Writer()
-    w.emit("%extension = load ptr, ptr " + w.value("getelementptr %Frame, ptr %frame, i32 0, i32 1"))
-    with w.when(w.value("icmp ne ptr %extension, null")):
-        metadata = w.load("ptr", w.at("i8", "%extension", 24))
-        for offset, value in ((24, 0), (28, version), (32, 0)):  # major and minor version, traits
-            w.store("i32", str(value), w.at("i8", metadata, offset), 4)
-        w.returns("ptr null")
-    arguments = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 5, i32 4"))
-    results = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 6, i32 4"))
+    handler = Handler(version)
+    w = handler.w
     names = ["kernel", "x", *["scale"] * bool(product.scale), *["offset"] * product.offset]
-    buffers = {name: w.load("ptr", w.at("ptr", arguments, place)) for place, name in enumerate(names)}
-    buffers["out"] = w.load("ptr", results)
-    work = w.value("call ptr @malloc(i64 128)")
-
-    def dimension(buffer: str, axis: int) -> str:
-        dimensions = w.load("ptr", w.value(f"getelementptr %Buffer, ptr {buffers[buffer]}, i32 0, i32 5"))
-        return w.load("i64", w.at("i64", dimensions, axis))
-
-    def put(place: int, value: str | int, type: str = "i64") -> None:
-        w.store(type, str(value), w.at("i64", work, place))
-
+    buffers = {name: handler.argument(place) for place, name in enumerate(names)} | {"out": handler.result(0)}
     for place, name in enumerate(("kernel", "x", "scale", "offset", "out"), KERNEL):
         if name in buffers:
-            data = w.load("ptr", w.value(f"getelementptr %Buffer, ptr {buffers[name]}, i32 0, i32 3"))
-            put(place, data, "ptr")
-    outputs, inputs = dimension("kernel", 0), dimension("kernel", 1)
-    put(OUTPUTS, outputs)
-    put(INPUTS, inputs)
-    put(ROWS, dimension("x", 0))
-    put(GROUPS, dimension("scale", 1) if product.scale else 1)
-    put(NEXT, 0)
-    put(DONE, 0)
-    api = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 2"))
-    context = w.load("ptr", w.value("getelementptr %Frame, ptr %frame, i32 0, i32 3"))
-    threads = w.slot("i64")
-    asked = w.slot("%Threads")
-    _fill(w, "%Threads", asked, ("i64", 32), ("ptr", "null"), ("ptr", context), ("ptr", threads))
-    w.store("i64", "1", threads)
-    w.value(f"call ptr {w.load('ptr', w.at('ptr', api, COUNT_THREADS))}(ptr {asked})")
-    large = w.value(f"icmp sgt i64 {w.i64('mul', outputs, inputs)}, {ALONE}")
-    some = w.value(f"select i1 {large}, i64 {w.load('i64', threads)}, i64 1")
-    put(USERS, some)
-    chunk = w.i64("sdiv", outputs, w.i64("mul", some, CHUNKS))
-    whole = w.i64("mul", w.i64("add", w.i64("sdiv", chunk, tile), 1), tile)
-    put(CHUNK, whole)
-    schedule = w.slot("%Schedule")
-    fields = (("i64", 40), ("ptr", "null"), ("ptr", context), ("ptr", "@task"), ("ptr", work))
-    _fill(w, "%Schedule", schedule, *fields)
-    function = w.load("ptr", w.at("ptr", api, SCHEDULE))
-    with w.loop(1, some, 1):
-        w.value(f"call ptr {function}(ptr {schedule})")
-    w.emit(f"call void @work(ptr {work})")
-    w.emit("br label %wait")
-    w.emit("wait:")
-    done = w.value(f"load atomic i64, ptr {w.at('i64', work, DONE)} acquire, align 8")
-    finished = w.value(f"icmp sge i64 {done}, {outputs}")
-    w.emit(f"br i1 {finished}, label %leave, label %wait")
-    w.emit("leave:")
-    w.emit(f"call void @leave(ptr {work})")
-    w.returns("ptr null")
-    return w.function("ptr @handle(ptr %frame)")
-
-
-def _fill(w: Writer, type: str, address: str, *fields: tuple[str, str | int]) -> None:
-    for number, (kind, value) in enumerate(fields):
-        place = w.value(f"getelementptr {type}, ptr {address}, i32 0, i32 {number}")
-        w.store(kind, str(value), place)
+            handler.put(place, handler.data(buffers[name]), "ptr")
+    outputs, inputs = handler.dimension(buffers["kernel"], 0), handler.dimension(buffers["kernel"], 1)
+    handler.put(OUTPUTS, outputs)
+    handler.put(INPUTS, inputs)
+    handler.put(ROWS, handler.dimension(buffers["x"], 0))
+    handler.put(GROUPS, handler.dimension(buffers["scale"], 1) if product.scale else 1)
+    alone = w.value(f"icmp sle i64 {w.i64('mul', outputs, inputs)}, {ALONE}")
+    return handler.finish(outputs, tile, alone)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backend import device
-from backend.attention.reference import PagedAttention
+from backend.attention.native import paged_attention
 from backend.engine.config import EngineConfig
 from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState
@@ -73,7 +73,7 @@ class Driver:
     """One engine of one configuration."""
 
     def __init__(self, decoder: Decoder, config: EngineConfig) -> None:
-        backend = PagedAttention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
+        backend = paged_attention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
         self._runner = TimedRunner(ModelRunner(decoder, config, backend))
         self._scheduler = Scheduler(self._runner)
 

@@ -1,0 +1,45 @@
+"""The back end of a processor: decoding by native code, prefill as in the reference."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from backend import native
+from backend.attention import Attend, AttentionSpec, KVSpec
+from backend.attention.reference import PAGE_TOKENS, PagedAttend, PagedAttention, Pages, write
+
+
+def paged_attention(layers: tuple[KVSpec, ...], dtype: jnp.dtype, page_tokens: int = PAGE_TOKENS) -> PagedAttention:
+    """The back end that is fastest on this device; see `PagedAttention`."""
+    kind = NativePagedAttention if native.unavailable_reason() is None else PagedAttention
+    return kind(layers, dtype, page_tokens)
+
+
+@dataclass(frozen=True)
+class NativePagedAttention(PagedAttention):
+    """A `PagedAttention` whose calls of one token per row are native where that takes the layer's heads."""
+
+    def attend(self, page_table: jax.Array) -> Attend:
+        """Attention over the pages of page_table int32 [B, M]."""
+        return NativePagedAttend(page_table)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class NativePagedAttend(PagedAttend):
+    """`PagedAttend`, native for one token per row. page_table: int32 [B, M]."""
+
+    def __call__(
+        self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
+    ) -> tuple[jax.Array, Pages]:
+        """As the reference; what comes out for a token at position -1 is zeros."""
+        _, _, page_tokens, head_dim = cache.k.shape
+        if q.shape[1] > 1 or not native.takes_attention(cache.k.dtype.name, head_dim, page_tokens):
+            return super().__call__(cache, q, k, v, positions, spec)
+        table = self.page_table
+        cache = Pages(write(cache.k, k, table, positions), write(cache.v, v, table, positions))
+        queries, places = q[:, 0].astype(jnp.float32), positions[:, 0]
+        scale, window, softcap = spec.scale, spec.window, spec.softcap
+        out = native.attend(queries, *cache, table, places, scale=scale, window=window, softcap=softcap)
+        return out[:, None].astype(q.dtype), cache
