@@ -5,30 +5,21 @@ import json
 from pathlib import Path
 
 import gguf
-import torch
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
 
+from benchmarks.gguf_weights import add_config, add_tensors, finish, new_writer
 from benchmarks.serving.models import PRE_TOKENIZER, Model
-
-ARCHITECTURES = {"llama": gguf.MODEL_ARCH.LLAMA, "qwen3": gguf.MODEL_ARCH.QWEN3}
 
 
 def write(model: Model, file: Path) -> None:
     """Weights in float32, tokenizer and chat template of the checkpoint."""
     config = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
-    architecture = ARCHITECTURES[config["model_type"]]
-    writer = gguf.GGUFWriter(file, gguf.MODEL_ARCH_NAMES[architecture])
-    _add_config(writer, config)
+    writer = new_writer(file, config)
+    add_config(writer, config)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_tokenizer(writer, model, config["vocab_size"])
-    names = gguf.get_tensor_name_map(architecture, config["num_hidden_layers"])
-    for name, tensor in load_file(model.folder / "model.safetensors").items():
-        written = names.get_name(name, try_suffixes=(".weight",))
-        assert written is not None, name
-        writer.add_tensor(written, _arranged(name, tensor, config).float().contiguous().numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    add_tensors(writer, config, load_file(model.folder / "model.safetensors"), "F32")
+    finish(writer)
 
 
 def quantise(source: Path, target: Path, kind: str) -> None:
@@ -46,33 +37,6 @@ def quantise(source: Path, target: Path, kind: str) -> None:
 @ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 def _silent(level: int, text: bytes, data: int) -> None:
     """Takes llama.cpp's log, a line for every tensor."""
-
-
-def _arranged(name: str, tensor: torch.Tensor, config: dict) -> torch.Tensor:
-    """llama.cpp rotates neighbouring pairs in `llama`, where checkpoints hold the two halves of each head apart."""
-    heads = {"q_proj": "num_attention_heads", "k_proj": "num_key_value_heads"}
-    kind = name.split(".")[-2]
-    if config["model_type"] != "llama" or kind not in heads:
-        return tensor
-    halves = tensor.unflatten(0, (config[heads[kind]], 2, -1))
-    return halves.transpose(1, 2).reshape(tensor.shape)
-
-
-def _add_config(writer: gguf.GGUFWriter, config: dict) -> None:
-    head_dim = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_key_length(head_dim)
-    writer.add_value_length(head_dim)
-    writer.add_rope_dimension_count(head_dim)
-    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_vocab_size(config["vocab_size"])
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, model: Model, vocab: int) -> None:

@@ -54,7 +54,7 @@ def read_fields(metadata: dict[str, Any], tensors: Tensors) -> Fields:
         "intermediate_size": keys.size("feed_forward_length"),
         "num_hidden_layers": keys.size("block_count", largest=len(tensors)),
         "num_attention_heads": heads,
-        "num_key_value_heads": keys.size("attention.head_count_kv", heads),
+        "num_key_value_heads": _kv_heads(keys, heads),
         "head_dim": _head_dim(keys, embed // heads),
         "max_position_embeddings": keys.size("context_length", largest=LARGEST_CONTEXT),
         "rms_norm_eps": keys.number("attention.layer_norm_rms_epsilon"),
@@ -88,8 +88,17 @@ def weights(tensors: Tensors) -> dict[str, GGUFTensor]:
     return {name: tensor for name, tensor in tensors.items() if name not in FACTORS}
 
 
+def _kv_heads(keys: Keys, heads: int) -> int:
+    kv_heads = keys.size("attention.head_count_kv", heads)
+    if heads % kv_heads:
+        raise keys.fault("attention.head_count_kv", f"must divide attention.head_count, {heads}", kv_heads)
+    return kv_heads
+
+
 def _head_dim(keys: Keys, default: int) -> int:
     head_dim = keys.size("attention.key_length", default or None)
+    if head_dim % 2:
+        raise keys.fault("attention.key_length", "must be even", head_dim)
     for key in ("attention.value_length", "rope.dimension_count"):
         if (value := keys.size(key, head_dim)) != head_dim:
             raise keys.fault(key, f"other than attention.key_length, {head_dim}, is not supported", value)

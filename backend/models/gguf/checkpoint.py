@@ -42,8 +42,8 @@ class GGUFCheckpoint:
 
     @property
     def described_by(self) -> str:
-        """The file's name."""
-        return f"the key-values of {self._path.name}"
+        """The header, by the file's name."""
+        return f"the header of {self._path.name}"
 
     @property
     def readable(self) -> frozenset[str]:
