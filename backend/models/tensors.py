@@ -41,7 +41,9 @@ class Tensors(Mapping[str, Any]):
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from a file of a checkpoint. Raises `CheckpointError` if it is absent or not an object."""
     if not file.is_file():
-        raise CheckpointError(f"{file.parent} has no {file.name}: it is not a Hugging Face checkpoint folder")
+        files = ", ".join(sorted(path.name for path in file.parent.glob("*.gguf")))
+        advice = f"; name one of its GGUF files: {files}" if files else ""
+        raise CheckpointError(f"{file.parent} has no {file.name}: it is not a Hugging Face checkpoint folder{advice}")
     try:
         parsed = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -35,6 +35,8 @@ class Architecture:
 
 def architecture(keys: Keys) -> Architecture:
     """The architecture of the file. Raises `CheckpointError` listing the supported ones."""
+    if keys.kind != "model":
+        raise CheckpointError(f"general.type {keys.kind!r} is no whole model; give the model's own file")
     if keys.architecture not in ARCHITECTURES:
         supported = ", ".join(sorted(ARCHITECTURES))
         raise CheckpointError(f"general.architecture {keys.architecture!r} is not supported; supported are {supported}")

@@ -23,10 +23,14 @@ CHANGE_NUMBERS = (
 
 
 class Keys:
-    """metadata: of the file. Every method raises `CheckpointError` that names the key."""
+    """metadata: of the file. architecture, kind: which keys it has, and whether it holds a model, an adapter ...
+
+    Every method raises `CheckpointError` that names the key.
+    """
 
     def __init__(self, metadata: dict[str, Any]) -> None:
         self._metadata, self._read = metadata, set[str]()
+        self.kind = metadata.get("general.type", "model")
         self.architecture = self._architecture()
 
     def given(self, key: str) -> Any:

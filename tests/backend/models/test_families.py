@@ -22,6 +22,9 @@ SMALL = {
 }
 
 
+LONGROPE = {"rope_type": "longrope", "original_max_position_embeddings": 64, "short_factor": [1.0] * 8}
+
+
 def read(folder: Path, **raw: Any) -> DecoderConfig:
     (folder / "config.json").write_text(json.dumps(raw))
     return open_checkpoint(folder).config
@@ -151,7 +154,10 @@ def test_unsupported_model_type_lists_the_supported_ones(tmp_path: Path) -> None
         ("llama", "num_key_value_heads", 3, "num_key_value_heads 3"),
         ("llama", "head_dim", 15, "head_dim"),
         ("llama", "num_hidden_layers", "two", "num_hidden_layers"),
-        ("llama", "rope_scaling", {"rope_type": "longrope", "factor": 2.0}, "longrope"),
+        ("llama", "rope_scaling", {"rope_type": "su", "factor": 2.0}, "rope_type 'su'"),
+        ("llama", "rope_scaling", {"rope_type": "longrope", "factor": 2.0}, "long_factor"),
+        ("llama", "rope_scaling", LONGROPE | {"long_factor": [1.0]}, "long_factor must be a list of 8 numbers"),
+        ("llama", "rope_scaling", LONGROPE | {"long_factor": [0.0] * 8}, "long_factor must be a list of 8 numbers"),
         ("llama", "rope_scaling", {"rope_type": "linear", "factor": 0}, "factor"),
         ("llama", "rope_scaling", {"rope_type": "llama3", "factor": 8.0}, "low_freq_factor"),
         ("llama", "partial_rotary_factor", 0.5, "partial_rotary_factor"),
@@ -174,4 +180,11 @@ def test_a_folder_without_a_readable_configuration_is_refused(tmp_path: Path, te
     if text is not None:
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(CheckpointError, match="config.json"):
+        open_checkpoint(tmp_path).config  # noqa: B018
+
+
+def test_a_folder_of_gguf_files_says_which_there_are(tmp_path: Path) -> None:
+    for name in ("b.gguf", "a.gguf"):
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match=r"name one of its GGUF files: a\.gguf, b\.gguf"):
         open_checkpoint(tmp_path).config  # noqa: B018

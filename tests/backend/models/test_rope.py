@@ -82,6 +82,26 @@ def test_yarn_frequencies_equal_transformers(
     assert_same_frequencies(config(head_dim, rope_type="yarn", **rope), "yarn")
 
 
+@given(data=st.data(), head_dim=HEAD_DIMS, theta=THETAS, old=st.integers(2, 2 * CONTEXT))
+def test_longrope_frequencies_equal_transformers(data: st.DataObject, head_dim: int, theta: float, old: int) -> None:
+    """Of a sequence as long as the model takes."""
+    pairs = st.lists(FACTORS, min_size=head_dim // 2, max_size=head_dim // 2)
+    factors = {"short_factor": data.draw(pairs), "long_factor": data.draw(pairs)}
+    optional = st.fixed_dictionaries({}, optional={"attention_factor": st.floats(0.5, 2.0), "factor": FACTORS})
+    given_config = config(
+        head_dim,
+        rope_type="longrope",
+        rope_theta=theta,
+        original_max_position_embeddings=old,
+        **factors,
+        **data.draw(optional),
+    )
+    expected, attention = ROPE_INIT_FUNCTIONS["longrope"](given_config, seq_len=CONTEXT)
+    rope = read_rope(given_config, "full_attention")
+    np.testing.assert_allclose(inverse_frequencies(rope, head_dim), expected.numpy(), rtol=2e-5)
+    np.testing.assert_allclose(rope.attention_factor, attention, rtol=1e-6)
+
+
 @settings(deadline=None)
 @given(head_dim=HEAD_DIMS, theta=THETAS, factor=FACTORS, length=st.integers(1, 8 * CONTEXT))
 def test_dynamic_frequencies_equal_transformers_at_each_length(

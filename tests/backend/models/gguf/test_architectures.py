@@ -211,6 +211,12 @@ def test_another_architecture_is_refused_and_the_supported_ones_are_named(archit
     assert f"general.architecture {architecture!r} is not supported; supported are gemma2, gemma3, llama, phi3" in said
 
 
+@pytest.mark.parametrize("kind", ["adapter", "mmproj"])
+def test_what_is_only_a_part_of_a_model_is_refused(kind: str) -> None:
+    with pytest.raises(CheckpointError, match=f"general.type '{kind}' is no whole model"):
+        read_fields(metadata("llama") | {"general.type": kind}, tensors())
+
+
 def test_every_architecture_is_tried_against_transformers() -> None:
     assert {gguf.MODEL_ARCH_NAMES[architecture] for architecture in WRITTEN.values()} == set(ARCHITECTURES)
 
