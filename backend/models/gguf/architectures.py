@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from backend.models.errors import CheckpointError
 from backend.models.gguf.keys import LARGEST_CONTEXT, Keys
 from backend.models.gguf.names import Layout
@@ -19,6 +17,7 @@ from backend.models.gguf.tensors import GGUFTensor
 Fields = dict[str, Any]
 Tensors = Mapping[str, GGUFTensor]
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+WINDOW = "attention.sliding_window"
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,6 @@ class Architecture:
 
 def architecture(keys: Keys) -> Architecture:
     """The architecture of the file. Raises `CheckpointError` listing the supported ones."""
-    if keys.kind != "model":
-        raise CheckpointError(f"general.type {keys.kind!r} is no whole model; give the model's own file")
     if keys.architecture not in ARCHITECTURES:
         supported = ", ".join(sorted(ARCHITECTURES))
         raise CheckpointError(f"general.architecture {keys.architecture!r} is not supported; supported are {supported}")
@@ -117,14 +114,12 @@ def _silu(model_type: str, **fields: Any) -> Fields:
 
 def _llama(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
     """Llama, and Mistral, which is stored as such; only Mistral has a window."""
-    window = keys.given("attention.sliding_window")
-    return _silu("mistral", sliding_window=keys.size("attention.sliding_window")) if window else _silu("llama")
+    return _silu("mistral", sliding_window=keys.size(WINDOW)) if keys.has(WINDOW) else _silu("llama")
 
 
 def _phi3(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
     """As Mistral computes it; its fused kernels are taken apart by names.py."""
-    window = keys.given("attention.sliding_window")
-    return _silu("mistral", sliding_window=keys.size("attention.sliding_window") if window else None)
+    return _silu("mistral", sliding_window=keys.size(WINDOW) if keys.has(WINDOW) else None)
 
 
 def _qwen2(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
@@ -138,7 +133,7 @@ def _qwen3(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
 def _gemma2(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
     return _gemma(keys, fields, layers_of_27b=46) | {
         "model_type": "gemma2",
-        "sliding_window": keys.size("attention.sliding_window", 4096),
+        "sliding_window": keys.size(WINDOW, 4096),
         "layer_types": _layer_types(keys, fields, period=2),
         "attn_logit_softcapping": keys.optional("attn_logit_softcapping", 50.0),
         "final_logit_softcapping": keys.optional("final_logit_softcapping", 30.0),
@@ -147,9 +142,9 @@ def _gemma2(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
 
 def _gemma3(keys: Keys, fields: Fields, tensors: Tensors) -> Fields:
     """Layers with a window have a rope of their own, which is never stretched."""
-    window = keys.given("attention.sliding_window")
+    window = keys.has(WINDOW)
     local = {"rope_type": "default", "rope_theta": keys.number("rope.freq_base_swa", 10_000.0)}
-    windows = {"sliding_window": keys.size("attention.sliding_window")} if window else {}
+    windows = {"sliding_window": keys.size(WINDOW)} if window else {}
     types = {"layer_types": _layer_types(keys, fields, period=6)} if window else _everywhere(fields)
     return (
         _gemma(keys, fields, layers_of_27b=62)
@@ -177,12 +172,8 @@ def _everywhere(fields: Fields) -> Fields:
 def _layer_types(keys: Keys, fields: Fields, period: int) -> list[str]:
     """Which layers have the window: a truth value each, or all but the last of every so many."""
     key, layers = "attention.sliding_window_pattern", fields["num_hidden_layers"]
-    given = keys.given(key)
-    if isinstance(given, np.ndarray):
-        if len(given) != layers:
-            raise keys.fault(key, f"must have one value for each of {layers} layers", given)
-        windowed = [bool(value) for value in given]
-    else:
+    windowed = keys.truths(key, layers)
+    if windowed is None:
         period = keys.size(key, period)
         windowed = [layer % period < period - 1 for layer in range(layers)]
     return ["sliding_attention" if window else "full_attention" for window in windowed]

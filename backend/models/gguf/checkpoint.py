@@ -83,9 +83,10 @@ class GGUFCheckpoint:
 
 def _check_part(part: Path, metadata: dict[str, Any], number: int, count: int) -> None:
     """A part is what its name says."""
-    said = (metadata.get("split.no", number), metadata.get("split.count", count) or 1)
-    if said != (number, count):
+    no, total = metadata.get("split.no", number), metadata.get("split.count", count)
+    whole = type(no) is int and type(total) is int
+    if not whole or (no, total or 1) != (number, count):
         raise CheckpointError(
-            f"{part}: split.no {said[0]} and split.count {said[1]} do not fit its name; parts are named "
+            f"{part}: split.no {no} and split.count {total} do not fit its name; parts are named "
             "NAME-00001-of-00003.gguf, from 1 to their number"
         )

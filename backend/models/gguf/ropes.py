@@ -21,10 +21,7 @@ Rope = dict[str, Any]
 def rope_parameters(keys: Keys, tensors: Mapping[str, GGUFTensor], fields: dict[str, Any]) -> Rope:
     """Of the layers without a window, or of all. fields: `head_dim` and `max_position_embeddings` are read."""
     rope: Rope = {"rope_theta": keys.number("rope.freq_base", 10_000.0)}
-    kind = keys.given("rope.scaling.type")
-    kind = "linear" if kind is None else kind
-    if kind not in KINDS:
-        raise keys.fault("rope.scaling.type", f"must be one of {', '.join(KINDS)}", kind)
+    kind = keys.choice("rope.scaling.type", KINDS, "linear")
     factor = keys.optional("rope.scaling.factor") or keys.optional("rope.scale_linear") or 1.0
     attention = keys.number("rope.scaling.attn_factor", 1.0)
     found = [name for name in FACTORS if name in tensors]

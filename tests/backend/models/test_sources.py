@@ -105,3 +105,19 @@ def test_what_is_split_again_is_what_was_stored(source: Source) -> None:
     for name, tensor in source.split(whole(source, tensors)):
         np.testing.assert_array_equal(tensor, tensors.pop(name))
     assert not tensors
+
+
+def test_a_tensor_is_read_by_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.models.sources.READ_AT_ONCE", 10)
+    whole, taken = np.arange(7 * 4).reshape(7, 4).astype(np.float32), []
+
+    class Watched:
+        def __getitem__(self, index: tuple[slice, slice]) -> np.ndarray:
+            taken.append(whole[index].size)
+            return whole[index]
+
+    for index in ((slice(0, 7), slice(0, 4)), (slice(2, 7), slice(1, 2))):
+        out = np.empty(whole[index].shape, np.float16)
+        Stored("a", (7, 4)).read({"a": Watched()}, index, out)
+        np.testing.assert_array_equal(out, whole[index])
+    assert max(taken) <= 10 and len(taken) == 5

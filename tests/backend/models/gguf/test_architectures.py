@@ -8,12 +8,15 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backend.models.config import DecoderConfig
 from backend.models.errors import CheckpointError
 from backend.models.families import read_config
 from backend.models.gguf.architectures import ARCHITECTURES, read_fields
 from backend.models.gguf.checkpoint import GGUFCheckpoint
+from backend.models.gguf.keys import CHANGE_NUMBERS
 from backend.models.gguf.tensors import GGUFTensor
 from backend.models.rope import RopeConfig, inverse_frequencies
 from benchmarks.gguf_weights import ARCHITECTURES as WRITTEN
@@ -209,6 +212,37 @@ def test_absent_or_without_effect_is_no_reason_to_refuse() -> None:
 def test_another_architecture_is_refused_and_the_supported_ones_are_named(architecture: str) -> None:
     said = refusal(architecture)
     assert f"general.architecture {architecture!r} is not supported; supported are gemma2, gemma3, llama, phi3" in said
+
+
+ANYTHING = st.one_of(
+    st.integers(-1, 1 << 40),
+    st.floats(),
+    st.booleans(),
+    st.text(max_size=3),
+    st.sampled_from(["model", "none", "yarn", "longrope", *ARCHITECTURES]),
+    st.lists(st.text(max_size=3), max_size=3),
+    st.lists(st.integers(0, 9), max_size=3).map(np.asarray),
+    st.sampled_from([np.full(12, 64), np.ones(12, bool), np.zeros(12), np.arange(12), np.full(12, np.nan)]),
+)
+OTHER_KEYS = (
+    *("attention.key_length", "attention.value_length", "attention.sliding_window_pattern", "attention.causal"),
+    *("rope.dimension_count", "rope.freq_base", "rope.freq_base_swa", "rope.scale_linear", "rope.scaling.type"),
+    *("rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.attn_factor"),
+    *("rope.scaling.yarn_ext_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_beta_fast"),
+)
+
+
+@settings(max_examples=400)
+@given(data=st.data(), architecture=st.sampled_from(sorted(ARCHITECTURES)), factors=st.booleans())
+def test_any_value_under_any_key_is_read_or_refused(data: st.DataObject, architecture: str, factors: bool) -> None:
+    keys = st.sampled_from([*SMALL, *OTHER_KEYS, *CHANGE_NUMBERS])
+    given = data.draw(st.dictionaries(keys.map(lambda key: f"{architecture}.{key}"), ANYTHING, max_size=4))
+    whole = data.draw(st.dictionaries(st.sampled_from(["general.architecture", "general.type"]), ANYTHING, max_size=1))
+    own = {"rope_freqs": [1.0] * 8} if factors else {}
+    try:
+        read_config(read_fields(metadata(architecture) | given | whole, tensors(**own)))
+    except CheckpointError as error:
+        assert str(error)
 
 
 @pytest.mark.parametrize("kind", ["adapter", "mmproj"])
