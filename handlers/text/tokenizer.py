@@ -1,18 +1,17 @@
 """The model's tokenizer and chat template, read from a local folder: chats to token ids, token ids to text."""
 
 import inspect
-import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect
-from handlers.formats.syntax import Format
+from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.template import (
     FieldPlace,
@@ -49,15 +48,22 @@ class ChatTokenizer:
     """
 
     def __init__(self, folder: Path):
-        self._tokenizer = _load(folder)
+        checkpoint = read_folder(folder)
+        self._tokenizer = checkpoint.tokenizer
+        if self._tokenizer.chat_template is None:
+            raise ValueError(
+                f"{folder} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which has "
+                "one"
+            )
         self._bytes = TokenBytes(self._tokenizer)
-        self.end_tokens = _end_tokens(folder, self._tokenizer)
+        self.end_tokens = checkpoint.end_tokens
         self.vocab_size = len(self._tokenizer)
         self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
         self._control_tokens = _control_tokens(self._tokenizer)
-        self._added = _any_of([token.content for token in self._tokenizer.added_tokens_decoder.values()])
+        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
+        self._added = _any_of(added)
         self.traits = probe_template(self._render)
-        self.format = _format(folder, self._tokenizer)
+        self.format = detect(_template_text(self._tokenizer), added, checkpoint.response_template)
         self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
         self._field_matters = cache(partial(field_matters, self._render, self.traits))
 
@@ -210,51 +216,10 @@ class ChatTokenizer:
                 raise PromptError("this model's chat template leaves out system messages", f"messages.{index}.role")
 
 
-def _load(folder: Path) -> Any:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False, mistral_format=False
-        )
-    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder} has no tokenizer that can be read; it needs tokenizer.json or a SentencePiece tokenizer.model, "
-            f"with tokenizer_config.json: {error}"
-        ) from error
-    if tokenizer.chat_template is None:
-        raise ValueError(
-            f"{folder} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which has one"
-        )
-    return tokenizer
-
-
-def _end_tokens(folder: Path, tokenizer: Any) -> tuple[int, ...]:
-    generation, config = (_read_json(folder / name) for name in ("generation_config.json", "config.json"))
-    texts = config.get("text_config") or {}
-    found = [source.get("eos_token_id") for source in (generation, config, texts)] + [tokenizer.eos_token_id]
-    flat = [id for ids in found for id in (ids if isinstance(ids, list) else [ids])]
-    return tuple(dict.fromkeys(id for id in flat if id is not None and id >= 0))
-
-
-def _format(folder: Path, tokenizer: Any) -> Format:
-    """What the chat template and the tokenizer's own description of answers, if it has one, say."""
-    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    described = _read_json(folder / "tokenizer_config.json").get("response_template")
-    return detect(_template_text(tokenizer), added, described if isinstance(described, dict) else None)
-
-
 def _template_text(tokenizer: Any) -> str:
     """Of all templates, where there are several."""
     templates = tokenizer.chat_template
     return "\0".join(templates.values()) if isinstance(templates, dict) else str(templates)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
 
 
 def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
