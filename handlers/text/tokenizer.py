@@ -1,4 +1,4 @@
-"""The model's tokenizer and chat template, read from a local folder: chats to token ids, token ids to text."""
+"""The model's tokenizer and chat template: chats to token ids, token ids to text."""
 
 import inspect
 import re
@@ -13,6 +13,7 @@ from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect
 from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
+from handlers.text.gguf.tokenizer import read_gguf
 from handlers.text.template import (
     FieldPlace,
     Message,
@@ -40,30 +41,30 @@ _RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_templ
 class ChatTokenizer:
     """One model's tokenizer with its chat template.
 
-    folder: holds the tokenizer's files as transformers writes them; nothing is downloaded, no code in it is run.
-    end_tokens: ids that end an answer, from generation_config.json, config.json and the tokenizer, without repeats.
+    checkpoint: a folder with the tokenizer's files as transformers writes them, or a GGUF file; nothing is downloaded,
+    no code in it is run. end_tokens: ids that end an answer, from all that names such, without repeats.
     vocab_size: number of ids that the tokenizer knows; the model may have more.
     traits: what the chat template takes. format: how the model writes tool calls and reasoning.
-    Raises ValueError when the folder has no tokenizer, or no chat template, that this server can use.
+    Raises ValueError when the checkpoint has no tokenizer, or no chat template, that this server can use.
     """
 
-    def __init__(self, folder: Path):
-        checkpoint = read_folder(folder)
-        self._tokenizer = checkpoint.tokenizer
+    def __init__(self, checkpoint: Path):
+        found = read_gguf(checkpoint) if checkpoint.is_file() else read_folder(checkpoint)
+        self._tokenizer = found.tokenizer
         if self._tokenizer.chat_template is None:
             raise ValueError(
-                f"{folder} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which has "
-                "one"
+                f"{checkpoint} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which "
+                "has one"
             )
         self._bytes = TokenBytes(self._tokenizer)
-        self.end_tokens = checkpoint.end_tokens
+        self.end_tokens = found.end_tokens
         self.vocab_size = len(self._tokenizer)
         self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
         self._control_tokens = _control_tokens(self._tokenizer)
         added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
         self._added = _any_of(added)
         self.traits = probe_template(self._render)
-        self.format = detect(_template_text(self._tokenizer), added, checkpoint.response_template)
+        self.format = detect(_template_text(self._tokenizer), added, found.response_template)
         self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
         self._field_matters = cache(partial(field_matters, self._render, self.traits))
 

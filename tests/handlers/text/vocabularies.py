@@ -47,27 +47,28 @@ def byte_level(*steps: Callable[[], pre_tokenizers.PreTokenizer] | str, merges: 
 
 
 @cache
-def sentencepiece_model(kind: str, **options: object) -> bytes:
-    """A SentencePiece model of `kind` bpe or unigram, as the file that the library writes."""
+def sentencepiece_model(*, prefix: bool, byte_fallback: bool = True) -> bytes:
+    """SentencePiece's BPE, as the file that the library writes. prefix: it puts a space before a text.
+
+    Where it does not, runs of spaces are tokens of their own, as in Gemma.
+    """
     model = io.BytesIO()
-    settings = {
-        "vocab_size": 620 if kind == "bpe" else 500,
-        "hard_vocab_limit": False,
-        "byte_fallback": True,
-        "character_coverage": 0.98,
-        "normalization_rule_name": "identity",
-        "remove_extra_whitespaces": False,
-        "split_digits": True,
-        "control_symbols": ["<|im_start|>", "<|im_end|>"],
-        "user_defined_symbols": ["<tool_call>", "\u2581\u2581\u2581"],
-        "minloglevel": 2,
-        "num_threads": 1,
-    }
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=(line.replace("\x00", "") for line in corpus()),
         model_writer=model,
-        model_type=kind,
-        **{**settings, **options},
+        model_type="bpe",
+        vocab_size=620,
+        hard_vocab_limit=False,
+        byte_fallback=byte_fallback,
+        character_coverage=0.98,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=prefix,
+        split_digits=True,
+        control_symbols=["<|im_start|>", "<|im_end|>"],
+        user_defined_symbols=["<tool_call>"] if prefix else ["<tool_call>", "▁▁", "▁▁▁"],
+        minloglevel=2,
+        num_threads=1,
     )
     return model.getvalue()
 
