@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
 from handlers.app import create_app
-from handlers.formats.detect import named
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
 from handlers.service import LoadedModel, Service
 from handlers.settings import ServeSettings
+from handlers.text.chat_templates import read_chat_template
 
 logger = logging.getLogger(__name__)
 MOST_CONNECTIONS = 65536
@@ -122,8 +122,12 @@ def load(settings: ServeSettings) -> LoadedModel:
         deterministic=settings.deterministic,
     )
     path = resolve_checkpoint(options)
-    tokenizer = ChatTokenizer(path)
-    format = named(settings.tool_format, settings.reasoning_format, tokenizer.format)
+    template = None if settings.chat_template is None else read_chat_template(settings.chat_template)
+    tokenizer = ChatTokenizer(path, template, settings.tool_format, settings.reasoning_format)
+    format = tokenizer.format
+    logger.info("chat template: %s", settings.chat_template or "the checkpoint's own")
+    if tokenizer.tools_as_text:
+        logger.info("tools: the template has no place for %s, so they are text", ", ".join(tokenizer.tools_as_text))
     logger.info("answers: tool calls as %s, reasoning as %s", format.tool_name, format.reasoning_name)
     compiler = Compiler(settings.grammar_cache.expanduser())
     try:

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
+from handlers.text.chat_templates import NAMES, read_chat_template
 
 
 class ServeSettings(BaseSettings):
@@ -75,6 +76,10 @@ class ServeSettings(BaseSettings):
         allow_inf_nan=False,
         description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
     )
+    chat_template: str | None = Field(
+        None,
+        description=f"chat template instead of the checkpoint's own: {', '.join(NAMES)}, or a file of Jinja",
+    )
     tool_format: str | None = Field(
         None,
         description=f"how the model writes tool calls: {', '.join(TOOL_SYNTAXES)}; default: as its chat template does",
@@ -104,6 +109,13 @@ class ServeSettings(BaseSettings):
         description="folder of compiled response formats; a schema or pattern seen before is ready at once",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+
+    @field_validator("chat_template")
+    @classmethod
+    def _can_be_read(cls, template: str | None) -> str | None:
+        if template is not None:
+            read_chat_template(template)
+        return template
 
     @field_validator("tool_format", "reasoning_format")
     @classmethod

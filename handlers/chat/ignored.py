@@ -62,6 +62,8 @@ def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedMode
             yield "response_format.json_schema.description"
     if body.reasoning_effort is not None and not loaded.tokenizer.template_uses("reasoning_effort"):
         yield "reasoning_effort"
+    if body.tools and not may_call(body):
+        yield "tools"  # hidden from the model, so that it does not call them
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
         yield "parallel_tool_calls"
 

@@ -233,6 +233,12 @@ def _sentinel_chats(traits: TemplateTraits) -> list[list[Message]]:
     return chats
 
 
+def behind_answer(render: Render, traits: TemplateTraits) -> str:
+    """What a template writes behind an earlier answer of the assistant, up to the next text of the user."""
+    text = _Probe(render).attempt(_TWO_TURNS, traits) or ""
+    return text.partition(_ANSWER)[2].partition(_USER)[0]
+
+
 class _Probe:
     def __init__(self, render: Render):
         self._render = render

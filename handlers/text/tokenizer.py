@@ -10,7 +10,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from backend.grammar import ConstText, ControlToken, Marker
-from handlers.formats.detect import detect
+from handlers.formats.detect import detect, named
+from handlers.text.chat_templates import NAMES
 from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.gguf.tokenizer import read_gguf
@@ -19,15 +20,19 @@ from handlers.text.template import (
     Message,
     PromptError,
     TemplateTraits,
+    behind_answer,
     field_matters,
     probe_template,
     shape_messages,
     shape_tools,
     variable_matters,
 )
+from handlers.text.tools_as_text import ToolsAsText
 
 __all__ = ["ChatTokenizer", "IncrementalDetokenizer", "PromptError", "TemplateTraits"]
 
+GENERIC_TOOL_FORMAT = "hermes"
+"""How calls are asked for where neither template nor tokenizer shows a form of them."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Names of the template's own variables and of the library's options: a request may not set them.
 _RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_template).parameters) | {
@@ -42,19 +47,31 @@ class ChatTokenizer:
     """One model's tokenizer with its chat template.
 
     checkpoint: a folder with the tokenizer's files as transformers writes them, or a GGUF file; nothing is downloaded,
-    no code in it is run. end_tokens: ids that end an answer, from all that names such, without repeats.
+    no code in it is run. chat_template: Jinja text to use instead of the checkpoint's own.
+    tool_format, reasoning_format: names of families, None to tell them from template and tokenizer.
+
+    end_tokens: ids that end an answer, from all that names such, without repeats.
     vocab_size: number of ids that the tokenizer knows; the model may have more.
-    traits: what the chat template takes. format: how the model writes tool calls and reasoning.
+    traits: what may stand in a chat. format: how the model writes tool calls and reasoning. tools_as_text: what of
+    tools ("tools", "calls", "results") the template has no place for, so that it is written as text of messages.
     Raises ValueError when the checkpoint has no tokenizer, or no chat template, that this server can use.
     """
 
-    def __init__(self, checkpoint: Path):
+    def __init__(
+        self,
+        checkpoint: Path,
+        chat_template: str | None = None,
+        tool_format: str | None = None,
+        reasoning_format: str | None = None,
+    ):
         found = read_gguf(checkpoint) if checkpoint.is_file() else read_folder(checkpoint)
         self._tokenizer = found.tokenizer
+        if chat_template is not None:
+            self._tokenizer.chat_template = chat_template
         if self._tokenizer.chat_template is None:
             raise ValueError(
-                f"{checkpoint} has no chat template; add chat_template.jinja, or use an instruction-tuned model, which "
-                "has one"
+                f"{checkpoint} has no chat template; give one with --chat-template (a file, or one of "
+                f"{', '.join(NAMES)}), or use an instruction-tuned model, which has one"
             )
         self._bytes = TokenBytes(self._tokenizer)
         self.end_tokens = found.end_tokens
@@ -63,8 +80,16 @@ class ChatTokenizer:
         self._control_tokens = _control_tokens(self._tokenizer)
         added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
         self._added = _any_of(added)
-        self.traits = probe_template(self._render)
-        self.format = detect(_template_text(self._tokenizer), added, found.response_template)
+        own = probe_template(self._render_as_is)
+        detected = detect(_template_text(self._tokenizer), added, found.response_template)
+        if tool_format is None and not (detected.tools or own.tools):
+            tool_format = GENERIC_TOOL_FORMAT
+        self.format = named(tool_format, reasoning_format, detected)
+        self._tools = ToolsAsText(own, self.format.tools[0] if self.format.tools else None)
+        self.tools_as_text = self._tools.rewritten
+        self.traits = probe_template(self._render) if self.tools_as_text else own
+        if chat_template is not None and self.format.flow == "text":
+            self.end_tokens = tuple(dict.fromkeys([*self.end_tokens, *self._token_behind_answer()]))
         self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
         self._field_matters = cache(partial(field_matters, self._render, self.traits))
 
@@ -82,8 +107,6 @@ class ChatTokenizer:
         any of the arguments are encoded as the text they are. Raises PromptError for what the template cannot take.
         """
         variables = self._variables(template_kwargs, reasoning_effort)
-        if tools and not self.traits.tools:
-            raise PromptError("this model's chat template does not take tools", "tools")
         shaped, tools = shape_messages(messages, self.traits), shape_tools(tools)
         has_control_tokens = self._check_strings(
             {"messages": shaped, "tools": tools, "chat_template_kwargs": variables}
@@ -157,12 +180,21 @@ class ChatTokenizer:
             return str(self._tokenizer.convert_ids_to_tokens(token))
         return self._bytes[token].decode(errors=self._bytes.errors)
 
+    def _token_behind_answer(self) -> list[int]:
+        """The token with which the template ends an answer, if it is one."""
+        found = self._added.match(behind_answer(self._render, self.traits).lstrip())
+        return [self._tokenizer.convert_tokens_to_ids(found[0])] if found else []
+
     def _render(self, messages: list[Message], tools: list[Message] | None = None, **variables: Any) -> str:
+        return self._render_as_is(*self._tools.rewrite(messages, tools), **variables)
+
+    def _render_as_is(self, messages: list[Message], tools: list[Message] | None = None, **variables: Any) -> str:
         return self._tokenizer.apply_chat_template(
             messages, tools=tools, add_generation_prompt=True, tokenize=False, **variables
         )
 
     def _encode(self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any]) -> list[int]:
+        messages, tools = self._tools.rewrite(messages, tools)
         try:
             ids = self._tokenizer.apply_chat_template(
                 messages,

@@ -16,6 +16,7 @@ from handlers.formats.syntax import Format
 from handlers.server import listen, url
 from handlers.service import Service
 from handlers.settings import ServeSettings
+from handlers.text.chat_templates import read_chat_template
 
 
 @pytest.fixture
@@ -75,6 +76,7 @@ def test_help_explains_every_setting(serve, capsys):
         (["--request-timeout", "inf"], "--request-timeout"),
         (["--drain-timeout", "-1"], "--drain-timeout"),
         (["--metrics-port", "65536"], "--metrics-port"),
+        (["--chat-template", "chatmi"], "--chat-template"),
     ],
 )
 def test_a_wrong_flag_is_one_error_that_names_it(serve, capsys, words, named):
@@ -96,15 +98,36 @@ def test_every_setting_of_the_model_reaches_the_engine(monkeypatch, fakes):
     engine, seen = fakes.Engine(), []
     monkeypatch.setattr("backend.load_engine", lambda options, folder, tokens: seen.append(options) or engine)
     monkeypatch.setattr("backend.resolve_checkpoint", lambda options: Path("nowhere"))
-    tokenizer = SimpleNamespace(vocabulary=list, format=Format())
-    monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda folder: tokenizer)
+    tokenizer, options = SimpleNamespace(vocabulary=list, format=Format(), tools_as_text=()), []
+    monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda *given: options.append(given) or tokenizer)
     monkeypatch.setattr("backend.grammar.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
     settings = {"memory_fraction": 0.25, "kv_cache_tokens": 512, "deterministic": True, "max_queue": 7, "revision": "r"}
     formats = {"tool_format": "hermes", "reasoning_format": "think", "parse_reasoning": True}
-    loaded = cli.load(ServeSettings(**settings, **formats))
-    assert loaded.engine is engine and loaded.parse_reasoning
-    assert (loaded.format.tool_name, loaded.format.reasoning_name) == ("hermes", "think")
+    loaded = cli.load(ServeSettings(**settings, **formats, chat_template="chatml"))
+    assert loaded.engine is engine and loaded.parse_reasoning and loaded.format is tokenizer.format
+    assert options == [(Path("nowhere"), read_chat_template("chatml"), "hermes", "think")]
     assert {name: getattr(seen[0], name) for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    ("template", "as_text", "said"),
+    [
+        (None, (), ["chat template: the checkpoint's own", "answers: tool calls as none, reasoning as none"]),
+        ("chatml", ("tools", "calls"), ["chat template: chatml", "tools: the template has no place for tools, calls"]),
+    ],
+)
+def test_the_log_says_which_template_is_used_and_what_of_tools_is_text(
+    monkeypatch, fakes, caplog, template, as_text, said
+):
+    monkeypatch.setattr("backend.load_engine", lambda *_: fakes.Engine())
+    monkeypatch.setattr("backend.resolve_checkpoint", lambda options: Path("nowhere"))
+    tokenizer = SimpleNamespace(vocabulary=list, format=Format(), tools_as_text=as_text)
+    monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda *_: tokenizer)
+    monkeypatch.setattr("backend.grammar.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
+    with caplog.at_level("INFO"):
+        cli.load(ServeSettings(chat_template=template))
+    assert all(any(line in message for message in caplog.messages) for line in said)
+    assert any("no place for" in message for message in caplog.messages) == bool(as_text)
 
 
 @pytest.mark.parametrize("flag", ["port", "metrics-port"])

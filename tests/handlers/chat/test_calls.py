@@ -6,10 +6,13 @@ import pytest
 
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.syntax import Format, ReasoningSyntax
+from handlers.text.tokenizer import ChatTokenizer
+from tests.handlers.text.test_tokenizer import save_byte_level
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0}
 HERMES = Format(TOOL_SYNTAXES["hermes"], REASONING_SYNTAXES["think"], tool_name="hermes", reasoning_name="think")
+PLAIN_TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 NAMED = {"type": "function", "function": {"name": "b"}}
 
 
@@ -27,6 +30,18 @@ def hermes(fakes):
         yield app
 
 
+@pytest.fixture(scope="module")
+def without_places(fakes, tmp_path_factory):
+    """A model whose chat template has no place for tools."""
+    tokenizer = ChatTokenizer(save_byte_level(tmp_path_factory.mktemp("model"), PLAIN_TEMPLATE))
+
+    class Engine(fakes.Engine):
+        context_length, vocab_size = 4096, tokenizer.vocab_size
+
+    with fakes.connected(Engine(), tokenizer, format=tokenizer.format) as app:
+        yield app
+
+
 def send(app, **more):
     return app.client.post(PATH, json={**BODY, **more})
 
@@ -36,6 +51,22 @@ def values(term):
     if isinstance(term, list) and term[:1] == ["JsonSchema"]:
         return [(term[2], term[1])]
     return [found for part in term for found in values(part)] if isinstance(term, list) else []
+
+
+@pytest.mark.parametrize("choice", ["auto", "required", NAMED])
+def test_a_template_without_places_for_tools_has_calls_all_the_same(without_places, choice):
+    call = {"id": "c", "type": "function", "function": {"name": "a", "arguments": '{"x": 1}'}}
+    earlier = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "2", "tool_call_id": "c"}]
+    response = send(without_places, messages=[*BODY["messages"], *earlier], tools=[A, B], tool_choice=choice)
+    assert response.status_code == 200, response.text
+    assert "x-ignored-parameters" not in response.headers
+    prompt = without_places.engine.generations[-1].request.prompt.tokens
+    shown = without_places.tokenizer.decode_tail(prompt, len(prompt))
+    assert '"name": "b"' in shown and '"arguments": {"x": 1}}\n</tool_call>' in shown and ">\n2\n</" in shown
+    constraint = json.loads(without_places.compiler.constraints[-1].text)
+    assert "<tool_call>" in json.dumps(constraint)
+    places = ["tools.1.function.parameters"] if choice is NAMED else [f"tools.{i}.function.parameters" for i in (0, 1)]
+    assert sorted(dict(values(constraint))) == places
 
 
 def asked(app):

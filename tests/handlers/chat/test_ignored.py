@@ -56,7 +56,9 @@ def test_unknown_fields_are_named_by_path_and_free_form_objects_have_none(post, 
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}, "description": "a"}}},
          ["response_format.json_schema.description"]),
         ({"parallel_tool_calls": False, "tools": [TOOL]}, ["parallel_tool_calls"]),
-        ({"parallel_tool_calls": False, "tools": [TOOL], "tool_choice": "none"}, None),
+        ({"parallel_tool_calls": False, "tools": [TOOL], "tool_choice": "none"}, ["tools"]),
+        ({"tools": [TOOL], "tool_choice": "none"}, ["tools"]),
+        ({"tools": [TOOL], "tool_choice": "auto"}, None),
         ({"parallel_tool_calls": False}, None),
         ({"parallel_tool_calls": True, "tools": [TOOL]}, None),
     ],
@@ -96,7 +98,7 @@ def test_texts_that_the_template_has_no_place_for_are_named(fakes, shown):
             for more in ({"messages": TALK}, {"messages": [USER], "tool_choice": "none"})
         )
     expected = [path for field, paths in SHOWN.items() if field not in shown for path in paths]
-    assert sorted(named(response) or []) == sorted(expected) and named(untold) is None
+    assert sorted(named(response) or []) == sorted(expected) and named(untold) == ["tools"]
 
 
 def test_of_two_reasonings_the_one_that_does_not_count_is_named(fakes):

@@ -1,0 +1,106 @@
+"""Tools for chat templates that have no place for them: definitions, calls and results written as text of messages."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from handlers.formats.call_text import Call, write_calls
+from handlers.formats.syntax import CallSyntax
+from handlers.text.template import Message, TemplateTraits
+
+_TOOLS = """# Tools
+
+You can call functions. These are their definitions, one a line, with a JSON Schema of the arguments:
+
+<tools>
+{definitions}
+</tools>"""
+_CALLING = """To call a function, write its name and its arguments in this form, and nothing after it:
+
+{call}
+
+You are then given what the function returned between <tool_response> and </tool_response>."""
+_EXAMPLE: Call = ("name-of-function", {"name-of-argument": "value"})
+
+
+@dataclass(frozen=True)
+class ToolsAsText:
+    """Rewrites a chat so that a template with these traits shows all of its tools.
+
+    traits: of the template. syntax: how the model writes calls; None: calls are not read, so that there are none to
+    write. Only what the template has no place for is rewritten: definitions go into the system message, or the first
+    message of the user where the template takes no system message; calls into the content of the message that makes
+    them; results, in the order of the calls, into a message of the user.
+    """
+
+    traits: TemplateTraits
+    syntax: CallSyntax | None
+
+    @property
+    def rewritten(self) -> tuple[str, ...]:
+        """What is rewritten, in words; nothing where the template has a place for everything."""
+        places = {"tools": self.traits.tools}
+        if self.syntax is not None:
+            places |= {"calls": self.traits.arguments is not None, "results": self.traits.tool_results}
+        return tuple(what for what, shown in places.items() if not shown)
+
+    def rewrite(
+        self, messages: list[Message], tools: list[Message] | None
+    ) -> tuple[list[Message], list[Message] | None]:
+        """Messages and tools, both shaped (handlers/text/template.py), for the template itself."""
+        if "results" in self.rewritten:
+            messages = list(self._results_by_users(messages))
+        if "calls" in self.rewritten:
+            messages = [self._calls_in_content(message) for message in messages]
+        if tools and "tools" in self.rewritten:
+            messages, tools = self._described(messages, tools), None
+        return messages, tools
+
+    def _results_by_users(self, messages: list[Message]) -> Iterator[Message]:
+        """One message of the user for all results that follow each other."""
+        order: dict[str, int] = {}
+        for role, run in groupby(messages, key=lambda message: message["role"]):
+            if role != "tool":
+                for message in run:
+                    order = {call["id"]: i for i, call in enumerate(message.get("tool_calls", []))}
+                    yield message
+                continue
+            results = sorted(run, key=lambda result: order.get(result["tool_call_id"], 0))
+            texts = [f"<tool_response>\n{_text(result['content'])}\n</tool_response>" for result in results]
+            yield {"role": "user", "content": self._content("\n".join(texts))}
+
+    def _calls_in_content(self, message: Message) -> Message:
+        functions = [call["function"] for call in message.get("tool_calls", [])]
+        if not functions:
+            return message
+        calls = self._written(*((function["name"], function["arguments"]) for function in functions))
+        said = [_text(message["content"])] if message.get("content") else []
+        rest = {key: value for key, value in message.items() if key != "tool_calls"}
+        return {**rest, "content": self._content("\n".join([*said, calls]))}
+
+    def _described(self, messages: list[Message], tools: list[Message]) -> list[Message]:
+        """The definitions behind a system message's text, or before that of the user where there can be none."""
+        definitions = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+        text = _TOOLS.format(definitions=definitions)
+        if "calls" in self.rewritten:
+            text += "\n\n" + _CALLING.format(call=self._written(_EXAMPLE))
+        role, among = ("system", messages[:1]) if self.traits.system else ("user", messages)
+        at = next((i for i, message in enumerate(among) if message["role"] == role), None)
+        if at is None:
+            return [{"role": role, "content": self._content(text)}, *messages]
+        said = _text(messages[at]["content"])
+        parts = (said, text) if role == "system" else (text, said)
+        described = {**messages[at], "content": self._content("\n\n".join(filter(None, parts)))}
+        return [*messages[:at], described, *messages[at + 1 :]]
+
+    def _written(self, *calls: Call) -> str:
+        assert self.syntax is not None
+        return write_calls(self.syntax, calls)
+
+    def _content(self, text: str) -> str | list[Message]:
+        return text if self.traits.content == "string" else [{"type": "text", "text": text}]
+
+
+def _text(content: str | list[Message]) -> str:
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
