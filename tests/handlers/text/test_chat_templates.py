@@ -13,11 +13,12 @@ TALK = [
     {"role": "user", "content": "three"},
 ]
 RENDERED = {
-    "chatml": "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\none<|im_end|>\n<|im_start|>assistant\ntwo<|im_end|>\n"
-    "<|im_start|>user\nthree<|im_end|>\n<|im_start|>assistant\n",
-    "llama3": "<s><|start_header_id|>system<|end_header_id|>\n\nbe brief<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
-    "one<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\ntwo<|eot_id|><|start_header_id|>user<|end_header_id|>"
-    "\n\nthree<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    "chatml": "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\none<|im_end|>\n"
+    "<|im_start|>assistant\ntwo<|im_end|>\n<|im_start|>user\nthree<|im_end|>\n<|im_start|>assistant\n",
+    "llama3": "<s><|start_header_id|>system<|end_header_id|>\n\nbe brief<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\none<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\ntwo<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\nthree<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
     "gemma": "<s><start_of_turn>user\nbe brief\n\none<end_of_turn>\n<start_of_turn>model\ntwo<end_of_turn>\n"
     "<start_of_turn>user\nthree<end_of_turn>\n<start_of_turn>model\n",
     "mistral": "<s>[INST] be brief\n\none[/INST] two</s>[INST] three[/INST]",
