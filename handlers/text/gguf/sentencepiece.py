@@ -15,8 +15,8 @@ UNKNOWN = 0
 def sentencepiece_bpe(metadata: TokenizerMetadata) -> Tokenizer:
     """BPE that merges the pair whose piece has the highest score; what has no piece is written in bytes.
 
-    A space is put before each text between control tokens, if the file says so, which it does by default.
-    Raises ValueError naming the key.
+    A space is put before each text between control tokens, if the file says so, which it does by default, and if it is
+    not Mistral's. Raises ValueError naming the key.
     """
     tokens = metadata.tokens
     scores = metadata.numbers(SCORES, len(tokens))
@@ -39,7 +39,7 @@ def _spaced_bpe(metadata: TokenizerMetadata, merges: list[tuple[str, str]]) -> T
     vocab = {token: id for id, token in enumerate(metadata.tokens)}
     unknown = metadata.tokens[_unknown(metadata)]
     tokenizer = Tokenizer(models.BPE(vocab, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True))
-    prefix = metadata.flag(ADD_SPACE_PREFIX, True)
+    prefix = metadata.flag(ADD_SPACE_PREFIX, True) and not _is_mistral(metadata)
     front = [normalizers.Prepend(SPACE)] if prefix else []
     tokenizer.normalizer = normalizers.Sequence([*front, normalizers.Replace(" ", SPACE)])
     strip = [decoders.Strip(" ", 1, 0)] if prefix else []
@@ -47,6 +47,11 @@ def _spaced_bpe(metadata: TokenizerMetadata, merges: list[tuple[str, str]]) -> T
         [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
     return tokenizer
+
+
+def _is_mistral(metadata: TokenizerMetadata) -> bool:
+    """Whether the vocabulary is one of Mistral's with tokens for instructions: their templates write the space."""
+    return any(metadata.tokens[id] == "[INST]" for id in metadata.ids_of(TokenType.CONTROL))
 
 
 def _pairs(piece: str, pieces: set[str]) -> list[tuple[str, str]]:

@@ -1,20 +1,27 @@
 """Tokenizers of GGUF files give the ids of those that the files were made from."""
 
 import json
+from pathlib import Path
 
+import mistral_common
 import pytest
 import sentencepiece
 from gguf import TokenType
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mistral_common.protocol.instruct.messages import AssistantMessage, UserMessage
+from mistral_common.protocol.instruct.request import ChatCompletionRequest
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from tokenizers import AddedToken, pre_tokenizers
 
+from handlers.text.chat_templates import read_chat_template
 from handlers.text.gguf.tokenizer import read_gguf
 from handlers.text.tokenizer import ChatTokenizer
 from tests.handlers.text.gguf.files import byte_level_keys, sentencepiece_keys, write
 from tests.handlers.text.texts import NUMBERED, PIECES, texts
 from tests.handlers.text.vocabularies import GPT2, LLAMA3, QWEN2, byte_level, metaspace, sentencepiece_model
 
+MISTRAL = Path(mistral_common.__file__).parent / "data"
 CHATML = """{%- for m in messages %}<|im_start|>{{ m.role }}
 {{ m.content }}<|im_end|>
 {% endfor %}{{ '<|im_start|>assistant\n' }}"""
@@ -122,6 +129,17 @@ def test_white_space_behind_phi_3_s_control_tokens_is_theirs(tmp_path):
         ids[architecture] = [own.encode(text, add_special_tokens=False) for text in ("<|im_end|>\n", "<s>\n")]
     assert len(ids["phi3"][0]) == 1 < len(ids["llama"][0])
     assert ids["phi3"][1] == ids["llama"][1]
+
+
+def test_mistral_s_templates_write_the_space_that_others_have_put_in_front(tmp_path):
+    """Of its own tokenizer, with tokens for instructions, the ids of one turn."""
+    model = (MISTRAL / "mistral_instruct_tokenizer_240323.model.v3").read_bytes()
+    file = write(tmp_path / "a.gguf", sentencepiece_keys(model, prefix=True))
+    chat = ChatTokenizer(file, read_chat_template("mistral"))
+    turns = [UserMessage(content="Hi there"), AssistantMessage(content="Hello!"), UserMessage(content="1. one\n\n 2")]
+    expected = MistralTokenizer.v3().encode_chat_completion(ChatCompletionRequest(messages=turns)).tokens
+    messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+    assert chat.encode_chat(messages, tools=None, template_kwargs={}, reasoning_effort=None) == expected
 
 
 # --- Beside the text: parts, ends, templates ---
