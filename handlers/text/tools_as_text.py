@@ -9,18 +9,16 @@ from handlers.formats.call_text import Call, write_calls
 from handlers.formats.syntax import CallSyntax
 from handlers.text.template import Message, TemplateTraits
 
-_TOOLS = """# Tools
-
-You can call functions. These are their definitions, one a line, with a JSON Schema of the arguments:
+_TOOLS = """You can call functions. These are their definitions, one a line, with a JSON Schema of the arguments:
 
 <tools>
 {definitions}
 </tools>"""
-_CALLING = """To call a function, write its name and its arguments in this form, and nothing after it:
+_CALLING = """Where a function helps to answer, do not answer yourself: call it, in this form:
 
 {call}
 
-You are then given what the function returned between <tool_response> and </tool_response>."""
+The result is then given to you between <tool_response> and </tool_response>; answer from it in your own words."""
 _EXAMPLE: Call = ("name-of-function", {"name-of-argument": "value"})
 
 

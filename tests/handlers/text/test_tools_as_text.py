@@ -23,6 +23,7 @@ TOOLS = [
     {"type": "function", "function": {"name": "weather", "description": "Sées.", "parameters": PARAMETERS}},
     {"type": "function", "function": {"name": "time", "parameters": {}}},
 ]
+INTRODUCTION = "You can call functions. These"
 SYSTEM, USER = {"role": "system", "content": "be brief"}, {"role": "user", "content": "Paris?"}
 # The templates of the recipe's library that have no place for any of it.
 WITHOUT = ["cohere", "gemma", "gemma3", "idefics3", "llama3", "phi3", "qwen2_5_vl", "smolvlm"]
@@ -54,7 +55,7 @@ def test_definitions_stand_behind_the_system_message_and_calls_and_results_in_co
         *("system", "user", "assistant", "user", "user")
     ]
     text = messages[0]["content"]
-    assert text.startswith("be brief\n\n# Tools\n")
+    assert text.startswith(f"be brief\n\n{INTRODUCTION}")
     lines = text.partition("<tools>\n")[2].partition("\n</tools>")[0].split("\n")
     assert [json.loads(line) for line in lines] == TOOLS
     assert '"description": "Sées."' in text and '<tool_call>\n{"name": ' in text
@@ -64,7 +65,9 @@ def test_definitions_stand_behind_the_system_message_and_calls_and_results_in_co
 
 def test_without_a_system_message_one_is_written():
     messages, _ = ToolsAsText(NOTHING, HERMES).rewrite([USER], TOOLS)
-    assert messages[0]["role"] == "system" and messages[0]["content"].startswith("# Tools") and messages[1:] == [USER]
+    assert (
+        messages[0]["role"] == "system" and messages[0]["content"].startswith(INTRODUCTION) and messages[1:] == [USER]
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,9 +75,9 @@ def test_without_a_system_message_one_is_written():
 )
 def test_where_there_can_be_none_the_definitions_stand_before_what_the_user_says(messages):
     rewritten, _ = ToolsAsText(TemplateTraits(), HERMES).rewrite(messages, TOOLS)
-    assert rewritten[0]["role"] == "user" and rewritten[0]["content"].startswith("# Tools")
+    assert rewritten[0]["role"] == "user" and rewritten[0]["content"].startswith(INTRODUCTION)
     if messages[0] is USER:
-        assert rewritten[0]["content"].endswith("</tool_response>.\n\nParis?") and rewritten[1:] == messages[1:]
+        assert rewritten[0]["content"].endswith("your own words.\n\nParis?") and rewritten[1:] == messages[1:]
     else:
         assert rewritten[1:] == messages
 
@@ -93,14 +96,18 @@ def test_only_what_has_no_place_is_rewritten(tools, arguments, results):
     assert (messages[2] == CALLS) == (arguments is not None)
     assert (messages[3:] == RESULTS) == results
     # A model whose template shows calls knows how to write them.
-    assert ("To call a function" in messages[0]["content"]) == (not tools and arguments is None)
+    assert ("do not answer yourself" in messages[0]["content"]) == (not tools and arguments is None)
     expected = {"tools": not tools, "calls": arguments is None, "results": not results}
     assert rewriting.rewritten == tuple(what for what, missing in expected.items() if missing)
 
 
 def test_where_calls_are_not_read_none_are_written():
     messages, tools = ToolsAsText(NOTHING, None).rewrite([USER], TOOLS)
-    assert tools is None and "# Tools" in messages[0]["content"] and "To call" not in messages[0]["content"]
+    assert (
+        tools is None
+        and INTRODUCTION in messages[0]["content"]
+        and "do not answer yourself" not in messages[0]["content"]
+    )
     assert ToolsAsText(ALL, None).rewritten == ()
 
 
@@ -155,14 +162,14 @@ def test_a_real_template_that_shows_calls_and_no_definitions_keeps_its_own_calls
     tokenizer = ChatTokenizer(save_byte_level(tmp_path, REAL["deepseekv3"]))
     assert tokenizer.tools_as_text == ("tools",) and tokenizer.format.tool_name == "deepseek-v3"
     text = text_of(tokenizer, chat(), TOOLS)
-    assert "# Tools" in text and "<｜tool▁call▁begin｜>" in text and "<tool_call>" not in text
+    assert INTRODUCTION in text and "<｜tool▁call▁begin｜>" in text and "<tool_call>" not in text
 
 
 @pytest.mark.parametrize("name", ["qwen3", "llama3_1", "glm4moe", "gptoss"])
 def test_a_real_template_with_places_is_left_alone(tmp_path, name):
     tokenizer = ChatTokenizer(save_byte_level(tmp_path, REAL[name]))
     assert tokenizer.tools_as_text == ()
-    assert "You can call functions. These" not in text_of(tokenizer, [USER], TOOLS[:1])
+    assert INTRODUCTION not in text_of(tokenizer, [USER], TOOLS[:1])
 
 
 def test_a_named_format_is_that_in_which_calls_are_asked_for(tmp_path):
@@ -174,7 +181,7 @@ def test_a_named_format_is_that_in_which_calls_are_asked_for(tmp_path):
 def test_where_calls_are_not_to_be_read_tools_are_shown_and_earlier_calls_refused(tmp_path):
     tokenizer = ChatTokenizer(save_byte_level(tmp_path, REAL["phi3"]), tool_format="none")
     assert tokenizer.tools_as_text == ("tools",) and tokenizer.format.tools == ()
-    assert "# Tools" in text_of(tokenizer, [USER], TOOLS)
+    assert INTRODUCTION in text_of(tokenizer, [USER], TOOLS)
     with pytest.raises(PromptError, match="no place for tool calls"):
         text_of(tokenizer, chat(), TOOLS)
 
