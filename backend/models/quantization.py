@@ -41,6 +41,8 @@ class WeightFormat:
         return outputs * (inputs * bits // 8 + self.groups(inputs) * scale)
 
 
+GROUPS = (16, 32, 128)
+"""Weights of a group, for native products: multiples of the first, those of four bits of the second, at most the last."""
 INT8 = WeightFormat("int8", "float32")
 FP8 = WeightFormat("float8_e4m3fn", "float32")
 INT4 = WeightFormat("uint4", "float16", 32, offsets=True)
@@ -62,20 +64,33 @@ def joint(formats: list[WeightFormat | None], inputs: int) -> WeightFormat | Non
     first, *others = formats
     if all(format == first for format in others):
         return first
-    known = [format for format in formats if format is not None]
-    integers = all("int" in format.values for format in known)
-    if len(known) < len(formats) or not integers or any(format.values == "uint8" for format in known):
+    known = [format for format in formats if format is not None and format.scales]
+    integers = all("int" in format.values and format.values != "uint8" for format in known)
+    if len(known) < len(formats) or not (integers or len({format.values for format in known}) == 1):
         return None
     group = 0
     for format in known:
         group = gcd(group, format.group or inputs)
+    group %= inputs
     values = known[0].values if len({format.values for format in known}) == 1 else "int8"
     scales = "float16" if all(format.scales == "float16" for format in known) else "float32"
     return WeightFormat(values, scales, group, any(format.offsets for format in known))
 
 
+def suited(format: WeightFormat, inputs: int) -> WeightFormat:
+    """The format in which native products take numbers of this one: groups as they want them, scales repeated.
+
+    inputs: weights of a row.
+    """
+    group = format.group
+    if group > GROUPS[-1] or (format.offsets and not group):
+        group = gcd(group or inputs, GROUPS[-1])
+    narrow = format.values.endswith("int4") and group % GROUPS[1]
+    return replace(format, group=group, values="int8" if narrow else format.values)
+
+
 def convert(quantized: Quantized, format: WeightFormat) -> Quantized:
-    """The same numbers in a format that `joint` gave, with arrays of its dtypes."""
+    """The same numbers in a format that `joint` or `suited` gave, with arrays of its dtypes."""
     assert quantized.scales is not None
     groups = format.groups(quantized.values.shape[-1])
     repeats = groups // quantized.scales.shape[-1]
@@ -84,7 +99,7 @@ def convert(quantized: Quantized, format: WeightFormat) -> Quantized:
     if format.offsets:
         kept = np.zeros_like(quantized.scales) if quantized.offsets is None else quantized.offsets
         offsets = np.repeat(kept.astype(format.scales), repeats, axis=-1)
-    return Quantized(quantized.values.astype(dtype_of(format.values)), scales, offsets)
+    return Quantized(quantized.values.astype(dtype_of(format.values), copy=False), scales, offsets)
 
 
 def dtype_of(name: str) -> np.dtype:
@@ -145,12 +160,3 @@ def _nonzero(scales: np.ndarray) -> np.ndarray:
     wide = scales.astype(np.float32)
     return np.where(wide == 0, np.float32(1), wide)
 
-
-def split_groups(quantized: Quantized, format: WeightFormat, most: int) -> tuple[Quantized, WeightFormat]:
-    """The same with groups of at most `most` weights: their scales repeated."""
-    inputs = quantized.values.shape[-1]
-    group = format.group or inputs
-    if group <= most or not (format.group or format.offsets):
-        return quantized, format
-    smaller = replace(format, group=gcd(group, most))
-    return convert(quantized, smaller), smaller

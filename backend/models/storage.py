@@ -11,7 +11,7 @@ from flax import nnx
 from backend.models.checkpoint import Checkpoint, CheckpointTensor
 from backend.models.decoder import Decoder
 from backend.models.kernel import Kernel
-from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, joint, quantize
+from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, joint, quantize, suited
 from backend.models.sources import Path, Source
 
 Quantization = Literal["auto", "none", "int8", "int4", "fp8"]
@@ -102,6 +102,7 @@ def _choose(checkpoint: Checkpoint, storage: Storage, path: Path, source: Source
     names = [stored.name for stored in source.stored()]
     stored = [format_of(checkpoint.tensors[name]) if name in checkpoint.tensors else None for name in names]
     own = joint(stored, inputs)
+    own = None if own is None else suited(own, inputs)
     as_floats = own is None or storage.quantization == "none" or (storage.floats is not None and not own.scales)
     kept = WeightFormat((storage.floats or storage.activations).name) if own is None or as_floats else own
     target = TARGETS.get(storage.quantization)

@@ -10,7 +10,9 @@ import gguf
 import numpy as np
 
 from backend.models.errors import CheckpointError
+from backend.models.gguf.blocks import BLOCKS, unpacked
 from backend.models.gguf.header import Header, TensorInfo
+from backend.models.quantization import Quantized, WeightFormat
 
 Quantization = gguf.GGMLQuantizationType
 
@@ -51,6 +53,16 @@ class GGUFTensor:
         low, high = last.start // elements, -(-last.stop // elements)
         blocks = self.blocks(rows)[slice(None), *outer, low * size : high * size]
         return _dequantized(blocks, self.quantization)[..., last.start - low * elements : last.stop - low * elements]
+
+    @property
+    def format(self) -> WeightFormat | None:
+        """The format that holds its quantised numbers as they are; None where there is none."""
+        found = BLOCKS.get(self.quantization)
+        return None if found is None else found.format
+
+    def quantized(self, rows: slice) -> Quantized:
+        """`rows` (a slice of step 1) of a matrix, the same numbers in `format`."""
+        return unpacked(self.blocks(rows), self.quantization)
 
     def blocks(self, rows: slice) -> np.ndarray:
         """The blocks of `rows` (a slice of step 1) as they are stored: uint8 [rows, ..., bytes of a row].

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, dequantize, joint, quantize
+from backend import native
+from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, dequantize, joint, quantize, suited
 
 FORMATS = [
     INT8,
@@ -79,6 +80,28 @@ def test_floats_and_integers_have_floats_in_common() -> None:
     assert joint([INT8, WeightFormat("bfloat16")], 64) is None
     assert joint([WeightFormat("bfloat16"), WeightFormat("float32")], 64) is None
     assert joint([WeightFormat("bfloat16")] * 2, 64) == WeightFormat("bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("format", "inputs", "group", "values"),
+    [
+        (INT4, 128, 32, "uint4"),
+        (WeightFormat("uint4", "float32", 16, True), 512, 16, "int8"),
+        (WeightFormat("int4", "float16", 256), 512, 128, "int4"),
+        (WeightFormat("int4", "float16", 48), 96, 48, "int8"),
+        (WeightFormat("int8", "float32", 0, True), 320, 64, "int8"),
+        (INT8, 320, 0, "int8"),
+        (WeightFormat("int4", "float32"), 320, 0, "int4"),
+    ],
+)
+def test_groups_are_made_such_that_native_products_take_them(
+    format: WeightFormat, inputs: int, group: int, values: str
+) -> None:
+    found = suited(format, inputs)
+    assert (found.group, found.values) == (group, values) and joint([format, found], inputs) == found
+    assert native.takes(inputs, found.values, found.group)
+    kept = quantize(weights(3, inputs=inputs), format)
+    np.testing.assert_array_equal(dequantize(convert(kept, found)), dequantize(kept))
 
 
 def test_memory_counts_scales_and_half_bytes() -> None:
