@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_new": "gelu_tanh",
 }
-UNHONOURED = ("quantization_config", "mlp_bias", "use_bidirectional_attention")
+UNHONOURED = ("mlp_bias", "use_bidirectional_attention")
 """Keys that change the numbers in a way the decoder does not: refused unless absent, null or false."""
 
 
@@ -44,7 +44,7 @@ def family_of(raw: dict[str, Any]) -> "Family":
 
 
 def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
-    fields = {key: value for key, value in raw.items() if key not in ("model_type", "auto_map")}
+    fields = {key: value for key, value in raw.items() if key not in ("model_type", "auto_map", "quantization_config")}
     try:
         return AutoConfig.for_model(raw["model_type"], **fields).get_text_config()
     except (StrictDataclassError, ValueError, TypeError, KeyError) as error:
@@ -54,9 +54,7 @@ def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
 def _refuse_unhonoured(raw: dict[str, Any], config: PreTrainedConfig) -> None:
     found = [key for key in UNHONOURED if raw.get(key) or getattr(config, key, None)]
     if found:
-        raise CheckpointError(
-            f"{', '.join(found)} not supported; use a checkpoint without (unquantised bf16, fp16 or fp32)"
-        )
+        raise CheckpointError(f"{', '.join(found)} not supported; use a checkpoint without")
 
 
 def _decoder(

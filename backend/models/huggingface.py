@@ -8,6 +8,7 @@ from typing import Any
 from backend.models.config import DecoderConfig
 from backend.models.errors import naming
 from backend.models.families import Family, family_of, read_config
+from backend.models.quantized import METHODS, quantized_tensors
 from backend.models.tensors import FLOATS, Tensors, read_json
 
 CONFIG = "config.json"
@@ -17,7 +18,7 @@ class HuggingFaceCheckpoint:
     """A `Checkpoint` (checkpoint.py) in `folder`."""
 
     described_by = CONFIG
-    readable = FLOATS
+    readable = FLOATS | METHODS.keys()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -30,8 +31,13 @@ class HuggingFaceCheckpoint:
 
     @cached_property
     def tensors(self) -> Mapping[str, Any]:
-        """The tensors of all files, by the names of the family's text decoder."""
-        return Tensors(self._folder, self._family.rename)
+        """The tensors of all files, by the names of the family's text decoder; what one weight is made of is one."""
+        stored = Tensors(self._folder, self._family.rename)
+        quantization = self._raw.get("quantization_config")
+        if not quantization:
+            return stored
+        with naming(CONFIG):
+            return quantized_tensors(stored, quantization)
 
     @property
     def norm_offset(self) -> float:

@@ -42,7 +42,7 @@ class WeightFormat:
 
 
 GROUPS = (16, 32, 128)
-"""Weights of a group, for native products: multiples of the first, those of four bits of the second, at most the last."""
+"""Weights of a group, for native products: a multiple of the first, in four bits of the second, at most the last."""
 INT8 = WeightFormat("int8", "float32")
 FP8 = WeightFormat("float8_e4m3fn", "float32")
 INT4 = WeightFormat("uint4", "float16", 32, offsets=True)
@@ -159,4 +159,3 @@ def _quantize_range(grouped: np.ndarray, format: WeightFormat) -> tuple[np.ndarr
 def _nonzero(scales: np.ndarray) -> np.ndarray:
     wide = scales.astype(np.float32)
     return np.where(wide == 0, np.float32(1), wide)
-

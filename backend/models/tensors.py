@@ -1,16 +1,22 @@
 """The tensors of a safetensors checkpoint, one file or sharded, read lazily and by slice."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from backend.models.errors import CheckpointError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = frozenset({"F32", "BF16", "F16"})
+EIGHT_BITS = {"F8_E4M3": ml_dtypes.float8_e4m3fn, "F8_E8M0": ml_dtypes.float8_e8m0fnu}
+"""Types that safetensors' slices do not give as NumPy arrays."""
 
 
 class Tensors(Mapping[str, Any]):
@@ -26,7 +32,9 @@ class Tensors(Mapping[str, Any]):
             opened = _open(file)
             for stored in opened.offset_keys():
                 if (name := rename(stored)) is not None:
-                    self._slices[name] = opened.get_slice(stored)
+                    found = opened.get_slice(stored)
+                    mapped = found.get_dtype() in EIGHT_BITS
+                    self._slices[name] = _Mapped(file, stored, found) if mapped else found
 
     def __getitem__(self, name: str) -> Any:
         return self._slices[name]
@@ -36,6 +44,26 @@ class Tensors(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._slices)
+
+
+class _Mapped:
+    """A safetensors slice of a type in EIGHT_BITS, mapped from its file when it is first read."""
+
+    def __init__(self, file: Path, name: str, opened: Any) -> None:
+        self._file, self._name = file, name
+        self.get_shape, self.get_dtype = opened.get_shape, opened.get_dtype
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.array(self._array[index])
+
+    @cached_property
+    def _array(self) -> np.ndarray:
+        with self._file.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            start = json.loads(stream.read(size))[self._name]["data_offsets"][0]
+        shape = tuple(self.get_shape())
+        data = np.memmap(self._file, np.uint8, "r", 8 + size + start, (math.prod(shape),))
+        return data.view(EIGHT_BITS[self.get_dtype()]).reshape(shape)
 
 
 def read_json(file: Path) -> dict[str, Any]:

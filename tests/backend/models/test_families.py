@@ -149,7 +149,6 @@ def test_unsupported_model_type_lists_the_supported_ones(tmp_path: Path) -> None
     ("family", "field", "value", "named"),
     [
         ("llama", "mlp_bias", True, "mlp_bias"),
-        ("llama", "quantization_config", {"quant_method": "gptq"}, "quantization_config"),
         ("llama", "hidden_act", "relu", "hidden_act 'relu'"),
         ("llama", "num_key_value_heads", 3, "num_key_value_heads 3"),
         ("llama", "head_dim", 15, "head_dim"),

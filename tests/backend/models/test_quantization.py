@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend import native
-from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, dequantize, joint, quantize, suited
+from backend.models.quantization import (
+    FP8,
+    INT4,
+    INT8,
+    Quantized,
+    WeightFormat,
+    convert,
+    dequantize,
+    joint,
+    quantize,
+    suited,
+)
 
 FORMATS = [
     INT8,
