@@ -98,6 +98,11 @@ class SequenceState:
         return len(self.tokens) - 1 - self.num_computed
 
     @property
+    def has_prompt(self) -> bool:
+        """Whether the keys and values of all of the prompt that is prefilled are in its pages."""
+        return self.num_computed >= self.num_prompt - 1
+
+    @property
     def max_positions(self) -> int:
         """Most positions that the sequence can have in the cache: the last token drawn is never fed."""
         return self.num_prompt + self.request.sampling.max_tokens - 1

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -93,7 +93,7 @@ class Scheduler:
             return
         sequence.ended = True
         if sequence in self._rows:
-            self._vacate(sequence)
+            self._hand_on(sequence)
         elif sequence in self._waiting:
             self._waiting.remove(sequence)
 
@@ -103,7 +103,6 @@ class Scheduler:
             sequence.parent.poll_grammar()
         read_before = self._blocks_read
         changed = self._admit()
-        changed |= self._share_prompts()
         changed |= self._prefill()
         changed |= self._start_all()
         self._compact()
@@ -153,6 +152,22 @@ class Scheduler:
             return True
         self.cache.release(sequence)
         return False
+
+    def _hand_on(self, ended: SequenceState) -> None:
+        """Free what a sequence holds that has ended; a sibling that is next in line takes its row and its prompt."""
+        row, heir = self._rows.index(ended), min(self._waiting, key=lambda sequence: sequence.priority, default=None)
+        if heir is None or heir.parent is not ended.parent or not ended.has_prompt or heir.num_output_tokens:
+            self._vacate(ended)
+            return
+        prompt_pages = ended.pages[: self._config.pages_for(heir.num_prompt - 1)]
+        self.cache.share_prompt(heir, ended)
+        self._vacate(ended)
+        self._waiting.remove(heir)
+        self._rows[row] = heir
+        positions = heir.max_positions if self._config.deterministic else heir.num_prompt - 1
+        if self.cache.allocate(heir, positions):
+            # Nothing has been computed since the pages were released, so that they hold what they did.
+            self._copy_prompt(heir, prompt_pages)
 
     def _vacate(self, sequence: SequenceState) -> None:
         """Take row, pages and grammar from a sequence."""
@@ -219,24 +234,28 @@ class Scheduler:
 
     def _share_prompt(self, sequence: SequenceState) -> bool:
         """The whole pages at once, the last one as a copy; False where there is nothing to share, or no page now."""
-        shared_positions = sequence.num_prompt - 1
 
         def plan() -> Plan:
             source = self._sibling_with_prompt(sequence)
             if source is None:
                 return Plan({})
             self.cache.share_prompt(sequence, source)
-            return Plan({sequence: shared_positions})
+            return Plan({sequence: sequence.num_prompt - 1})
 
         _, reserved = self._reserve(plan)
         if not reserved:
             return False
         source = self._sibling_with_prompt(sequence)
         if source is not None:
-            page = shared_positions // self._config.page_tokens
-            self._state = self._runner.copy_page(self._state, source.pages[page], sequence.pages[page])
-            sequence.num_computed = shared_positions
+            self._copy_prompt(sequence, source.pages)
         return True
+
+    def _copy_prompt(self, sequence: SequenceState, pages: Sequence[int]) -> None:
+        """The prompt's last page, where it is not a whole one, from that of `pages`; the others are shared already."""
+        if sequence.num_uncomputed:
+            last = (sequence.num_prompt - 1) // self._config.page_tokens
+            self._state = self._runner.copy_page(self._state, pages[last], sequence.pages[last])
+            sequence.num_computed = sequence.num_prompt - 1
 
     def _sibling_with_prompt(self, sequence: SequenceState) -> SequenceState | None:
         """One that holds the whole prompt, where the sequence is still without it."""
@@ -247,15 +266,19 @@ class Scheduler:
             or sequence.num_output_tokens
         ):
             return None
-        needed = sequence.num_prompt - 1
         siblings = (holder for holder in self._rows if holder is not None and holder.parent is sequence.parent)
-        return next((other for other in siblings if other is not sequence and other.num_computed >= needed), None)
+        return next((other for other in siblings if other is not sequence and other.has_prompt), None)
 
     def _prefill(self) -> bool:
-        """Run prefill programs, of as many tokens together as the largest has: so long may a stream be delayed."""
-        changed, room = False, self._config.max_prefill_tokens
+        """Run prefill programs, of as many tokens together as the largest has: so long may a stream be delayed.
+
+        Who needs the same prompt takes it as soon as it is there, so that all begin in the same block: the first of
+        them may end in it.
+        """
+        changed, room = self._share_prompts(), self._config.max_prefill_tokens
         while (tokens := self._prefill_once(room)) is not None:
             changed, room = True, room - tokens
+            self._share_prompts()
         return changed
 
     def _prefill_once(self, room: int) -> int | None:

@@ -1,11 +1,25 @@
 """Pages that several use: prompts seen before, conversations that go on, choices of one request."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from tests.backend.engine.conftest import VOCAB, request, tokens
-from tests.backend.engine.scenarios import FREE, Scenario, alone, exact, run_all, running, settled, varied, watched
+from tests.backend.engine.scenarios import (
+    FREE,
+    LARGEST,
+    SMALLEST,
+    Scenario,
+    alone,
+    exact,
+    recorded,
+    run_all,
+    running,
+    settled,
+    varied,
+    watched,
+)
 
 STEM = random.Random(0).choices(range(VOCAB), k=64)
 
@@ -54,6 +68,43 @@ def test_choices_of_one_request_share_the_pages_of_its_prompt(small, determinist
         with watched(varied(small, **fixed), lambda stats, used=used: used.append(stats.pages_used)) as engine:
             run_all(engine, [Scenario(request(prompt, tuple(range(n)), max_tokens=12))])
             settled(engine)
-        most[n] = max(used[1:])  # at the first dispatch the others have not taken the prompt from the first choice yet
+        most[n] = max(used)
     assert 20 <= most[1] <= 24
     assert most[4] <= most[1] + 3 * 5  # the page in which the prompt ends, those of 12 tokens, and one ahead
+
+
+ENDINGS = {"length": {"max_tokens": 1}, "stop": {"max_tokens": 9, "end_tokens": tuple(range(VOCAB))}}
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("length", [1, 33, 40, 80])
+@pytest.mark.parametrize(("rows", "pages"), [((1, 4), LARGEST), ((1,), LARGEST), ((1,), SMALLEST)])
+def test_the_prompt_is_computed_once_for_all_choices_also_where_each_ends_at_once(
+    small, deterministic, ending, length, rows, pages
+):
+    """Whether all have a row before the first has ended or wait for its."""
+    fixed = (exact(8) if deterministic else {}) | {"row_buckets": rows, "pages": pages}
+    asked = request([*STEM, *STEM][:length], (1, 2, 3, 4), temperature=1.0, **ENDINGS[ending])
+    prefills = {}
+    for n in (1, 4):
+        noting, calls = recorded(varied(small, **fixed))
+        with running(noting) as engine:
+            (seen,) = run_all(engine, [Scenario(replace(asked, seeds=asked.seeds[:n]))])
+            settled(engine)
+        prefills[n] = [call.shape for call in calls if call.prefilled]
+    assert prefills[4] == prefills[1]
+    assert len(seen.events) == 4
+    for choice, expected in enumerate(alone(varied(small, **fixed), asked)):
+        assert tokens(seen.events, choice) == tokens(expected)
+
+
+def test_the_prompt_is_computed_once_where_clients_stop_every_choice(small):
+    """A stop string ends a choice from outside; the one that waits goes on from there."""
+    noting, calls = recorded(varied(small, row_buckets=(1,)))
+    asked = request(STEM[:43], (1, 2), max_tokens=40)
+    with running(noting) as engine:
+        (seen,) = run_all(engine, [Scenario(asked, cancel_after=3)])
+        settled(engine)
+    assert len(tokens(seen.events, 1)) == 40
+    assert sum(call.prefilled > 0 for call in calls) == 2, "32 tokens and 10"
