@@ -1,9 +1,10 @@
 """The accelerator or processor that everything runs on: how it is set up, and what it is."""
 
-import os
 from pathlib import Path
 
 import jax
+
+from backend import host
 
 
 def set_up(compilation_cache: Path | None = None) -> None:
@@ -33,15 +34,23 @@ def asynchronous() -> bool:
 
 
 def describe() -> str:
-    """Kind, platform and memory of the device that is used."""
+    """Kind and platform of the device that is used, and the memory that can be had of it."""
     device = jax.devices()[0]
-    return f"{device.device_kind} ({device.platform}), {mebibytes(memory())}"
+    return f"{device.device_kind} ({device.platform}), {mebibytes(memory())} available"
 
 
 def memory() -> int:
-    """Bytes that the device has: what the platform's allocator may take, or the machine's memory."""
+    """Bytes that can be had: what the platform's allocator may take, or what the machine has to spare for us."""
     limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
-    return int(limit or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return int(limit or host.available_memory())
+
+
+def default_cache() -> tuple[int, int] | None:
+    """Bytes of a cache that nobody gave a size for, and how many more it may take to hold one context at least.
+
+    None: all that memory holds. A processor's memory is shared with whatever else a laptop runs.
+    """
+    return (2**29, 2**30) if jax.default_backend() == "cpu" else None
 
 
 def mebibytes(size: int) -> str:

@@ -36,8 +36,10 @@ class LoadOptions:
     what suits the device. quantization: of weights, see `Storage`. max_queue: choices that may run or wait.
     compilation_cache: folder of compiled programs, None for none.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
-    memory_fraction: of the device's memory, what weights and cache may take; the rest is for what the programs compute.
-    kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows.
+    memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
+    cache may take; the rest is for what the programs compute.
+    kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows;
+    on a processor no more than `device.default_cache` says.
     """
 
     model: str = "tiny"
@@ -66,7 +68,7 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     log.info("device: %s", device.describe())
     backend = paged_attention(kv_specs(config), storage.activations)
     weight_bytes = weights.weight_bytes(abstract_decoder(checkpoint, storage))
-    sizes = choose_sizes(options, config, backend, weight_bytes, device.memory())
+    sizes = choose_sizes(options, config, backend, weight_bytes, device.memory(), device.default_cache())
     with _bar("weights", DownloadColumn()) as progress:
         decoder = weights.load(checkpoint, storage, progress)
     _log_sizes(options, decoder, sizes, backend.page_bytes)
@@ -90,24 +92,34 @@ def choose_storage(options: LoadOptions) -> Storage:
 
 
 def choose_sizes(
-    options: LoadOptions, config: DecoderConfig, backend: AttentionBackend, weight_bytes: int, memory: int
+    options: LoadOptions,
+    config: DecoderConfig,
+    backend: AttentionBackend,
+    weight_bytes: int,
+    memory: int,
+    default_cache: tuple[int, int] | None = None,
 ) -> EngineConfig:
     """The engine that `memory` bytes hold beside the weights: the pages that all rows can use or that were asked for.
 
-    Raises ValueError where the weights, or what was asked for, do not fit.
+    default_cache: bytes that the cache takes where no size was asked for, and most bytes where one context needs more
+    than that; None for no bound but `memory`. Raises ValueError where the weights, or what was asked for, do not fit.
     """
     page_tokens = backend.page_tokens
     room = int(options.memory_fraction * memory) - weight_bytes
     fitting = max(0, room // backend.page_bytes)
     context = min(options.context or config.context, config.context)
     pages = -(-(options.kv_cache_tokens or options.rows * context) // page_tokens)
-    least = pages if options.kv_cache_tokens else -(-(options.context or page_tokens) // page_tokens)
+    least = pages if options.kv_cache_tokens else -(-(context if options.context else page_tokens) // page_tokens)
     if fitting < least:
+        needed = weight_bytes + least * backend.page_bytes
         raise ValueError(
-            f"the weights and a cache of {least * page_tokens:,} tokens take more than {options.memory_fraction:.0%} "
-            f"of the device's memory of {device.mebibytes(memory)}; lower --kv-cache-tokens or --max-context-length, "
-            "raise --memory-fraction, or take a smaller model"
+            f"the weights and a cache of {least * page_tokens:,} tokens take {device.mebibytes(needed)}, more than "
+            f"{options.memory_fraction:.0%} of the {device.mebibytes(memory)} of memory that are available; lower "
+            "--kv-cache-tokens or --max-context-length, raise --memory-fraction, or take a smaller model"
         )
+    if default_cache is not None and not options.kv_cache_tokens:
+        usual, most = (size // backend.page_bytes for size in default_cache)
+        pages = min(pages, max(usual, least, min(most, -(-context // page_tokens))))
     pages = min(pages, fitting)
     if options.context and context > pages * page_tokens:
         raise ValueError(

@@ -54,12 +54,13 @@ class ServeSettings(BaseSettings):
         0.8,
         gt=0,
         le=1,
-        description="of the device's memory, what weights and cache may take; the rest is for what is computed",
+        description="of an accelerator's memory, or of what is available of the machine's on a CPU, the part that "
+        "weights and cache may take; the rest is for what is computed",
     )
     kv_cache_tokens: PositiveInt | None = Field(
         None,
         description="tokens whose keys and values the cache holds for all choices together; default: as many as the "
-        "batch can use and memory holds",
+        "batch can use and memory holds, on a CPU 512 MiB of them, or one context if it takes more, of 1 GiB at most",
     )
     deterministic: CliImplicitFlag[bool] = Field(
         False,

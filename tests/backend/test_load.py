@@ -50,10 +50,41 @@ def test_the_cache_holds_the_tokens_asked_for(tokens):
     assert sizes.context == min(CONFIG.context, sizes.pages * PAGE_TOKENS)
 
 
+def test_a_context_beyond_the_models_needs_no_more_than_the_models():
+    sizes = choose_sizes(LoadOptions(rows=1, context=10**9), CONFIG, BACKEND, WEIGHTS, 2**26, (1, PAGE_BYTES))
+    assert sizes.context == CONFIG.context
+
+
 @pytest.mark.parametrize("asked", [{"context": 1000}, {"kv_cache_tokens": 1_000_000}])
 def test_what_was_asked_for_and_does_not_fit_is_an_error_that_says_what_to_do(asked):
     with pytest.raises(ValueError, match="--max-context-length"):
         choose_sizes(LoadOptions(**asked), CONFIG, BACKEND, WEIGHTS, 2**23)
+
+
+@given(
+    rows=st.integers(1, 64),
+    usual=st.integers(0, 2**24),
+    more=st.integers(0, 2**24),
+    memory=st.integers(2**24, 2**28),
+    context=st.none() | st.integers(1, 1024),
+)
+def test_a_processors_cache_takes_what_is_usual_unless_one_context_needs_more(rows, usual, more, memory, context):
+    """A context that was asked for is had in any case."""
+    most, options = usual + more, LoadOptions(rows=rows, context=context)
+    bounded = choose_sizes(options, CONFIG, BACKEND, WEIGHTS, PLENTY, (usual, max(most, PAGE_BYTES)))
+    free = choose_sizes(options, CONFIG, BACKEND, WEIGHTS, memory)
+    both = choose_sizes(options, CONFIG, BACKEND, WEIGHTS, memory, (usual, max(most, PAGE_BYTES)))
+    size, one = bounded.pages * PAGE_BYTES, -(-(context or CONFIG.context) // PAGE_TOKENS) * PAGE_BYTES
+    assert size <= max(usual, one)
+    assert context or size <= max(most, PAGE_BYTES)
+    assert size >= min(usual, rows * one) - PAGE_BYTES
+    assert bounded.context >= (context or min(CONFIG.context, most // PAGE_BYTES * PAGE_TOKENS))
+    assert both.pages == min(bounded.pages, free.pages)
+
+
+def test_a_cache_that_was_asked_for_is_not_bounded_by_what_is_usual():
+    sizes = choose_sizes(LoadOptions(kv_cache_tokens=50_000), CONFIG, BACKEND, WEIGHTS, PLENTY, (1, PAGE_BYTES))
+    assert sizes.pages * PAGE_TOKENS >= 50_000
 
 
 def test_a_context_beyond_the_cache_asked_for_is_an_error():
