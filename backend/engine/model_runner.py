@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from backend import host
 from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
@@ -26,7 +27,7 @@ Name = tuple[str, int, int]
 """A program and its shape, rows and tokens; 0, 0 where there is but one."""
 Lowerings = dict[Name, Callable[[], jax.stages.Lowered]]
 Progress = Callable[[int, int], None]
-COMPILE_THREADS = 4
+MOST_COMPILE_THREADS = 4
 NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
 
@@ -184,12 +185,13 @@ class ModelRunner:
 
 
 def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:
-    """Trace in order, compile side by side."""
+    """Trace in order, compile side by side: as many as there are cores, since each takes hundreds of megabytes."""
     compiled: dict[Name, Any] = {}
     progress(0, len(lowerings))
-    with ThreadPoolExecutor(COMPILE_THREADS) as pool:
+    with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool:
         pending = {pool.submit(lower().compile): name for name, lower in lowerings.items()}
         for done, future in enumerate(as_completed(pending), 1):
             compiled[pending[future]] = future.result()
+            host.trim()
             progress(done, len(lowerings))
     return compiled

@@ -1,6 +1,7 @@
 """A decoder: embeddings, layers as their configurations declare them, and the head."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +55,7 @@ class Decoder(nnx.Module):
         """
         out = []
         for layer, cache in zip(self.layers, caches, strict=True):
-            x, cache = layer(x, context, cache)
+            x, cache = _run_layer(*nnx.split(layer), x, context, cache)
             out.append(cache)
         return self.norm(x), tuple(out)
 
@@ -78,6 +79,14 @@ class Decoder(nnx.Module):
         for i, layer in enumerate(self.layers):
             parameters |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))
         return parameters
+
+
+@partial(jax.jit, static_argnums=0)
+def _run_layer(
+    graph: nnx.GraphDef, state: nnx.State, x: jax.Array, context: ForwardContext, cache: LayerCache
+) -> tuple[jax.Array, LayerCache]:
+    """A layer's call, traced and lowered once for all layers of one kind: XLA inlines it, so that it costs nothing."""
+    return nnx.merge(graph, state)(x, context, cache)
 
 
 def kv_specs(config: DecoderConfig) -> tuple[KVSpec, ...]:

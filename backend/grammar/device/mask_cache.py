@@ -31,8 +31,10 @@ class TokenMaskCache:
 def empty_cache(masks: int, words: int, key_size: int, buckets: int = 4096) -> TokenMaskCache:
     """Nothing cached. masks: more than rows will ever decode at the same time. words: W. buckets: a power of two."""
     assert buckets & (buckets - 1) == 0
+    # Not zeros with a row set: a compiler folds that into a constant of the whole pool and keeps it.
+    everything = jnp.arange(masks)[:, None] == 0
     return TokenMaskCache(
-        pool=jnp.zeros((masks, words), jnp.uint32).at[0].set(~jnp.uint32(0)),
+        pool=jnp.where(everything, ~jnp.uint32(0), jnp.zeros((masks, words), jnp.uint32)),
         hashes=jnp.zeros((masks, 2), jnp.uint32),
         entries=jnp.zeros((buckets, WAYS, 2 + key_size), jnp.int32),
         used=jnp.int32(1),

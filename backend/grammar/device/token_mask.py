@@ -15,6 +15,7 @@ TEXT, FEW, MANY = range(3)
 beginnings, which are run one by one; or else anything, so that the trie is walked."""
 
 
+@jax.jit  # so that it is traced once for the programs of all batch sizes
 def compute_mask(
     cells: jax.Array,
     vocabulary: Vocabulary,

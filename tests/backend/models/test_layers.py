@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -212,3 +212,20 @@ def test_a_layer_is_split_over_devices_with_two_reductions_and_no_other_exchange
     counts, equal = map(json.loads, done.stdout.splitlines()[-2:])
     assert {name: count for name, count in counts.items() if count} == {"all-reduce": 2}
     assert equal
+
+
+def test_layers_of_one_kind_are_traced_once(monkeypatch) -> None:
+    """However many there are; starting a server takes as long as tracing its programs."""
+    traced: list[DecoderConfig] = []
+    real = layers.DecoderLayer.__call__
+
+    def noting(self, *args):
+        traced.append(self)
+        return real(self, *args)
+
+    monkeypatch.setattr(layers.DecoderLayer, "__call__", noting)
+    kinds = [LayerConfig(replace(ATTENTION, spec=AttentionSpec(0.5, window)), MLPConfig(SIZE)) for window in (None, 3)]
+    decoder = Decoder(DecoderConfig(VOCAB, EMBED, (*kinds * 4,), 64, norm_epsilon=1e-6), rngs=nnx.Rngs(0))
+    x, positions = jnp.ones((1, 5, EMBED)), jnp.arange(5)[None]
+    jax.jit(lambda x: decoder(x, decoder.context(positions, UncachedAttend()), [None] * 8)[0]).lower(x)
+    assert len(traced) == 2
