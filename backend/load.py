@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from backend import device, native
 from backend.attention import AttentionBackend
 from backend.attention.native import paged_attention
+from backend.attention.quantization import KV_DTYPES
 from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
@@ -35,6 +36,8 @@ class LoadOptions:
     together, None for what the checkpoint allows and memory holds. dtype: of weights that are not quantised, None for
     what suits the device. quantization: of weights, see `Storage`. max_queue: choices that may run or wait.
     compilation_cache: folder of compiled programs, None for none.
+    kv_cache_dtype: in which keys and values are kept, "auto" for that in which they are computed, or a name of
+    `KV_DTYPES`.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take; the rest is for what the programs compute.
@@ -52,6 +55,7 @@ class LoadOptions:
     compilation_cache: Path | None = None
     memory_fraction: float = 0.8
     kv_cache_tokens: int | None = None
+    kv_cache_dtype: str = "auto"
     deterministic: bool = False
 
 
@@ -66,7 +70,7 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     storage = choose_storage(options)
     config = checkpoint.config
     log.info("device: %s", device.describe())
-    backend = paged_attention(kv_specs(config), storage.activations)
+    backend = paged_attention(kv_specs(config), choose_cache_dtype(options, storage.activations))
     weight_bytes = weights.weight_bytes(abstract_decoder(checkpoint, storage))
     sizes = choose_sizes(options, config, backend, weight_bytes, device.memory(), device.default_cache())
     with _bar("weights", DownloadColumn()) as progress:
@@ -89,6 +93,21 @@ def choose_storage(options: LoadOptions) -> Storage:
         return Storage(activations, jnp.dtype(options.dtype), options.quantization)
     as_stored = native.unavailable_reason() is None
     return Storage(activations, None if as_stored else activations, options.quantization)
+
+
+def choose_cache_dtype(options: LoadOptions, activations: jnp.dtype) -> jnp.dtype:
+    """In which type keys and values are kept that are computed in `activations`. Raises ValueError."""
+    if options.kv_cache_dtype == "auto":
+        return activations
+    dtype = KV_DTYPES.get(options.kv_cache_dtype)
+    if dtype is None:
+        raise ValueError(f"--kv-cache-dtype {options.kv_cache_dtype}: there are auto, {', '.join(KV_DTYPES)}")
+    if dtype.itemsize > activations.itemsize:
+        raise ValueError(
+            f"--kv-cache-dtype {options.kv_cache_dtype}: keys and values are computed in {activations.name}, and a "
+            "wider type holds no more than that; take auto, or --dtype float32"
+        )
+    return dtype
 
 
 def choose_sizes(

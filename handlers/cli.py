@@ -119,6 +119,7 @@ def load(settings: ServeSettings) -> LoadedModel:
         compilation_cache=settings.compilation_cache.expanduser(),
         memory_fraction=settings.memory_fraction,
         kv_cache_tokens=settings.kv_cache_tokens,
+        kv_cache_dtype=settings.kv_cache_dtype,
         deterministic=settings.deterministic,
     )
     path = resolve_checkpoint(options)

@@ -62,6 +62,11 @@ class ServeSettings(BaseSettings):
         description="tokens whose keys and values the cache holds for all choices together; default: as many as the "
         "batch can use and memory holds, on a CPU 512 MiB of them, or one context if it takes more, of 1 GiB at most",
     )
+    kv_cache_dtype: Literal["auto", "float32", "bfloat16", "float8_e4m3", "int8"] = Field(
+        "auto",
+        description="type of the keys and values in the cache; fewer bits hold more tokens and are less exact; auto is "
+        "the type in which they are computed: float32 on a CPU, elsewhere that of --dtype",
+    )
     deterministic: CliImplicitFlag[bool] = Field(
         False,
         description="give a seed the very same tokens under any load, at a cost in speed; otherwise batches of other "

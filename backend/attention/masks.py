@@ -19,9 +19,16 @@ def visible(query_positions: jax.Array, key_positions: jax.Array, window: int | 
     return seen if window is None else seen & (distance < window)
 
 
-def scores(q: jax.Array, k: jax.Array, seen: jax.Array, spec: AttentionSpec) -> jax.Array:
-    """Masked float32 scores [B, K, G, T, S] of grouped queries [B, K, G, T, H] against keys [B, K, S, H]."""
+def scores(
+    q: jax.Array, k: jax.Array, seen: jax.Array, spec: AttentionSpec, k_scale: jax.Array | None = None
+) -> jax.Array:
+    """Masked float32 scores [B, K, G, T, S] of grouped queries [B, K, G, T, H] against keys [B, K, S, H].
+
+    k_scale: float32 [B, K, S], what each key is to be multiplied by; None for 1.
+    """
     raw = jnp.einsum("bkgth,bksh->bkgts", q, k, preferred_element_type=jnp.float32) * spec.scale
+    if k_scale is not None:
+        raw *= k_scale[:, :, None, None]
     if spec.softcap is not None:
         raw = spec.softcap * jnp.tanh(raw / spec.softcap)
     return jnp.where(seen[:, None, None], raw, MASKED)

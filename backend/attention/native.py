@@ -38,8 +38,8 @@ class NativePagedAttend(PagedAttend):
         if q.shape[1] > 1 or not native.takes_attention(cache.k.dtype.name, head_dim, page_tokens):
             return super().__call__(cache, q, k, v, positions, spec)
         table = self.page_table
-        cache = Pages(write(cache.k, k, table, positions), write(cache.v, v, table, positions))
+        cache = write(cache, k, v, table, positions)
         queries, places = q[:, 0].astype(jnp.float32), positions[:, 0]
         scale, window, softcap = spec.scale, spec.window, spec.softcap
-        out = native.attend(queries, *cache, table, places, scale=scale, window=window, softcap=softcap)
+        out = native.attend(queries, cache.k, cache.v, table, places, scale=scale, window=window, softcap=softcap)
         return out[:, None].astype(q.dtype), cache

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.attention.quantization import KV_DTYPES
 from backend.attention.reference import PAGE_TOKENS, PagedAttention
-from backend.load import LoadOptions, choose_sizes
+from backend.load import LoadOptions, choose_cache_dtype, choose_sizes
 from backend.models import hub
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
@@ -90,6 +91,29 @@ def test_a_cache_that_was_asked_for_is_not_bounded_by_what_is_usual():
 def test_a_context_beyond_the_cache_asked_for_is_an_error():
     with pytest.raises(ValueError, match="raise --kv-cache-tokens"):
         choose_sizes(LoadOptions(context=500, kv_cache_tokens=100), CONFIG, BACKEND, WEIGHTS, PLENTY)
+
+
+@pytest.mark.parametrize("computed", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["auto", *KV_DTYPES])
+def test_the_cache_is_of_the_type_that_was_asked_for_or_of_what_is_computed(name, computed):
+    """But not of a wider one."""
+    options, activations = LoadOptions(kv_cache_dtype=name), jnp.dtype(computed)
+    if (name, computed) == ("float32", "bfloat16"):
+        with pytest.raises(ValueError, match="--kv-cache-dtype float32: .*bfloat16"):
+            choose_cache_dtype(options, activations)
+    else:
+        assert choose_cache_dtype(options, activations) == (activations if name == "auto" else KV_DTYPES[name])
+
+
+def test_a_type_that_no_cache_has_is_an_error_that_lists_those_there_are():
+    with pytest.raises(ValueError, match="--kv-cache-dtype int3: .*float8_e4m3"):
+        choose_cache_dtype(LoadOptions(kv_cache_dtype="int3"), jnp.dtype(jnp.float32))
+
+
+def test_fewer_bits_hold_more_tokens_in_the_same_memory():
+    """Eight bits with a scale of 32 for each head's 32 numbers, of a page with as many positions."""
+    small, wide = (PagedAttention(kv_specs(CONFIG), KV_DTYPES[name]) for name in ("int8", "float32"))
+    assert small.page_bytes * 4 * 32 == wide.page_bytes * (32 + 4)
 
 
 def test_weights_that_do_not_fit_are_an_error():

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from backend.attention import AttentionSpec, KVSpec
+from backend.attention.quantization import KV_DTYPES, is_scaled, quantize
 from backend.attention.reference import DECODE_CHUNK, PREFILL_CHUNK, PagedAttend, PagedAttention, Pages, even_page_table
 
 PAGES, PAGE, PAGES_PER_ROW = 200, 16, 4 * PREFILL_CHUNK // 16
@@ -45,7 +47,24 @@ def back_end(*layers: KVSpec, dtype: type = jnp.float32) -> PagedAttention:
 
 def a_cache(shape: Shape, rng: np.random.Generator, dtype: np.dtype = np.float32) -> Pages:
     """Full of values everywhere, so that whatever must not be seen would show."""
-    return Pages(*rng.normal(size=(2, PAGES, shape.kv_heads, PAGE, shape.head_dim)).astype(dtype))
+    (k, k_scale), (v, v_scale) = (
+        kept(rng.normal(size=(PAGES, shape.kv_heads, PAGE, shape.head_dim)).astype(np.float32), dtype) for _ in range(2)
+    )
+    return Pages(k, v, k_scale, v_scale)
+
+
+def kept(x: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a cache of `dtype` has of x [..., H]: numbers, and for int8 a scale [...] for each H of them."""
+    if dtype == np.int8:
+        scale = np.abs(x).max(-1).astype(np.float32) / np.float32(127)
+        return np.rint(x / np.where(scale > 0, scale, 1)[..., None]).astype(np.int8), scale
+    largest = float(jnp.finfo(dtype).max)
+    return np.clip(x, -largest, largest).astype(dtype), None
+
+
+def real(pool: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
+    """What the numbers of a pool stand for, float64 [P, K, L, H]."""
+    return np.asarray(pool, np.float64) * (1 if scale is None else np.asarray(scale, np.float64)[..., None])
 
 
 def a_page_table(shape: Shape, rng: np.random.Generator) -> np.ndarray:
@@ -73,27 +92,36 @@ def some_positions(shape: Shape, rng: np.random.Generator) -> np.ndarray:
 
 def written(cache: Pages, call: Call, positions: np.ndarray, page_table: np.ndarray) -> Pages:
     """What the cache must be afterwards."""
-    after = Pages(*(np.array(array) for array in cache))
+    after = jax.tree.map(np.array, cache)
     for (b, t), position in np.ndenumerate(positions):
         if position >= 0:
-            for array, new in zip(after, call[1:], strict=True):
-                array[page_table[b, position // PAGE], :, position % PAGE] = new[b, t]
+            (k, k_scale), (v, v_scale) = (kept(new[b, t], cache.k.dtype) for new in call[1:])
+            for array, new in zip(jax.tree.leaves(after), jax.tree.leaves((k, v, k_scale, v_scale)), strict=True):
+                array[page_table[b, position // PAGE], :, position % PAGE] = new
     return after
 
 
-def check(shape: Shape, spec: AttentionSpec, seed: int, plain: Callable, dtype: np.dtype, tolerance: float) -> None:
+def check(
+    shape: Shape, spec: AttentionSpec, seed: int, plain: Callable, dtype: np.dtype, cached: np.dtype, tolerance: float
+) -> None:
+    """dtype: of queries and what comes out. cached: of the cache."""
     rng = np.random.default_rng(seed)
-    cache, call, positions = a_cache(shape, rng, dtype), a_call(shape, rng, dtype), some_positions(shape, rng)
+    cache, call, positions = a_cache(shape, rng, cached), a_call(shape, rng, dtype), some_positions(shape, rng)
     page_table = a_page_table(shape, rng)
     out, after = attend(cache, *call, positions, page_table, spec)
-    expected = written(cache, call, positions, page_table)
-    for got, array in zip(after, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(got), array)
+    for got, array in zip(
+        jax.tree.leaves(after), jax.tree.leaves(written(cache, call, positions, page_table)), strict=True
+    ):
+        assert got.dtype == array.dtype
+        # The same division may round to the other neighbour.
+        off = np.abs(np.asarray(got, np.float64) - np.asarray(array, np.float64))
+        assert off.max() <= (1 if array.dtype == np.int8 else 1e-6 * (cached == np.int8))
     assert out.dtype == dtype and np.isfinite(np.asarray(out, np.float32)).all()
+    pools = (real(after.k, after.k_scale), real(after.v, after.v_scale))
     for b in range(shape.rows):
-        real, (keys, values) = positions[b] >= 0, (in_order(pool, page_table[b]) for pool in expected)
+        valid, (keys, values) = positions[b] >= 0, (in_order(pool, page_table[b]) for pool in pools)
         truth = plain(call[0][b], keys, values, positions[b], spec)
-        np.testing.assert_allclose(np.asarray(out, np.float64)[b][real], truth[real], rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(np.asarray(out, np.float64)[b][valid], truth[valid], rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("shape", [DECODE, PREFILL, PADDED], ids=["decode", "prefill", "padded"])
@@ -101,12 +129,43 @@ def check(shape: Shape, spec: AttentionSpec, seed: int, plain: Callable, dtype: 
 def test_reference_is_plain_attention_and_writes_only_what_is_given(
     shape: Shape, spec: AttentionSpec, seed: int, plain: Callable
 ) -> None:
-    check(shape, spec, seed, plain, np.dtype(np.float32), 1e-5)
+    check(shape, spec, seed, plain, np.dtype(np.float32), np.dtype(np.float32), 1e-5)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 def test_bfloat16_differs_by_its_rounding_alone(seed: int, plain: Callable) -> None:
-    check(DECODE, SPECS[0], seed, plain, np.dtype(jnp.bfloat16), 0.03)
+    check(DECODE, SPECS[0], seed, plain, np.dtype(jnp.bfloat16), np.dtype(jnp.bfloat16), 0.03)
+
+
+@pytest.mark.parametrize("cached", ["bfloat16", "float8_e4m3", "int8"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (jnp.bfloat16, 0.03)])
+@pytest.mark.parametrize("shape", [DECODE, PADDED], ids=["decode", "padded"])
+@settings(max_examples=20)
+@given(spec=specs, seed=st.integers(0, 2**32 - 1))
+def test_what_is_kept_in_fewer_bits_is_attended_exactly(
+    cached: str, dtype: type, tolerance: float, shape: Shape, spec: AttentionSpec, seed: int, plain: Callable
+) -> None:
+    check(shape, spec, seed, plain, np.dtype(dtype), KV_DTYPES[cached], tolerance)
+
+
+@given(
+    x=arrays(np.float32, (5, 16), elements=st.floats(-1e4, 1e4, width=32)),
+    name=st.sampled_from(["float32", "bfloat16", "float8_e4m3", "int8"]),
+)
+def test_what_is_kept_is_as_near_as_its_bits_allow(x: np.ndarray, name: str) -> None:
+    """Zeros stay zeros, and what is beyond the range of a type is its largest number."""
+    dtype = KV_DTYPES[name]
+    values, scale = quantize(jnp.asarray(x), dtype)
+    assert values.dtype == dtype and is_scaled(dtype) == (scale is not None)
+    back, largest = real(values, scale), 448.0 if name == "float8_e4m3" else np.inf
+    half_a_step = {
+        "float32": 0.0 * np.abs(x),
+        "bfloat16": np.abs(x) * 2**-8,
+        "float8_e4m3": np.maximum(np.abs(x) * 2**-4, 2**-10),
+        "int8": np.abs(x).max(-1, keepdims=True) / 127 * 0.501 + 0 * x,
+    }[name]
+    assert (np.abs(back - np.clip(x, -largest, largest)) <= half_a_step + 1e-37).all()
+    assert not back[x == 0].any()
 
 
 @pytest.mark.parametrize("edge", [0, 1, PAGE, DECODE_CHUNK - 1, DECODE_CHUNK, 2 * DECODE_CHUNK - 1, 150, POSITIONS - 1])
@@ -117,7 +176,7 @@ def test_a_query_at_the_edge_of_a_chunk_sees_what_it_should(edge: int, spec: Att
     page_table = a_page_table(DECODE, rng)
     out, after = attend(cache, *call, positions, page_table, spec)
     for b in range(DECODE.rows):
-        truth = plain(call[0][b], *(in_order(pool, page_table[b]) for pool in after), positions[b], spec)
+        truth = plain(call[0][b], *(in_order(pool, page_table[b]) for pool in after[:2]), positions[b], spec)
         np.testing.assert_allclose(out[b], truth, rtol=1e-5, atol=1e-5)
 
 
@@ -140,8 +199,7 @@ def test_prefill_in_pieces_is_prefill_at_once(spec: AttentionSpec, cuts: set[int
         out, cache = attend(cache, *part, positions[None], row, spec)
         pieces.append(np.asarray(out)[:, : end - start])
     np.testing.assert_allclose(np.concatenate(pieces, axis=1), at_once, rtol=1e-5, atol=1e-5)
-    for got, expected in zip(cache, cache_at_once, strict=True):
-        np.testing.assert_array_equal(got, expected)
+    jax.tree.map(np.testing.assert_array_equal, cache, cache_at_once)
 
 
 @given(
@@ -165,19 +223,21 @@ def test_a_row_gets_the_same_bits_however_far_its_neighbours_reach(
     )
 
 
+@pytest.mark.parametrize("cached", ["float32", "int8"])
 @pytest.mark.parametrize("shape", [DECODE, PADDED], ids=["decode", "padded"])
 @given(spec=specs, own=st.integers(0, 200), seed=st.integers(0, 2**32 - 1))
 def test_what_an_earlier_owner_left_in_a_page_is_never_seen(
-    shape: Shape, spec: AttentionSpec, own: int, seed: int
+    cached: str, shape: Shape, spec: AttentionSpec, own: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    cache, call, page_table = a_cache(shape, rng), a_call(shape, rng), a_page_table(shape, rng)
+    cache, call, page_table = a_cache(shape, rng, KV_DTYPES[cached]), a_call(shape, rng), a_page_table(shape, rng)
     positions = np.broadcast_to(own + np.arange(shape.tokens, dtype=np.int32), (shape.rows, shape.tokens))
-    spoilt = Pages(*(np.array(pool) for pool in cache))
+    spoilt = jax.tree.map(np.array, cache)
     whole_pages, rest = divmod(own, PAGE)
-    for pool in spoilt:
-        pool[page_table[:, whole_pages], :, rest:] = np.nan
-        pool[page_table[:, whole_pages + 1 :]] = np.nan
+    for pool in jax.tree.leaves(spoilt):
+        worst = -128 if pool.dtype == np.int8 else np.nan
+        pool[page_table[:, whole_pages], :, rest:] = worst
+        pool[page_table[:, whole_pages + 1 :]] = worst
     np.testing.assert_array_equal(
         attend(spoilt, *call, positions, page_table, spec)[0], attend(cache, *call, positions, page_table, spec)[0]
     )
@@ -191,8 +251,7 @@ def test_a_call_of_padding_alone_changes_nothing_and_is_finite(spec: AttentionSp
         cache, *call, np.full((PADDED.rows, PADDED.tokens), -1, np.int32), a_page_table(PADDED, rng), spec
     )
     assert np.isfinite(out).all()
-    for got, array in zip(after, cache, strict=True):
-        np.testing.assert_array_equal(got, array)
+    jax.tree.map(np.testing.assert_array_equal, after, cache)
 
 
 @given(layers=st.integers(1, 3), rows=st.integers(1, 3), pages=st.integers(3, 20))
@@ -201,18 +260,25 @@ def test_an_empty_pool_is_shared_out_evenly(layers: int, rows: int, pages: int) 
     pools = backend.init_cache(pages)
     assert sum(array.nbytes for array in jax.tree.leaves(pools)) == pages * backend.page_bytes
     assert len(pools) == layers
-    for array in (array for layer in pools for array in layer):
+    for array in (array for layer in pools for array in layer[:2]):
         assert array.dtype == jnp.bfloat16 and not array.any() and array.shape == (pages, 2, PAGE, 4)
     page_table = np.asarray(even_page_table(pages, rows))
     assert page_table.shape == (rows, pages // rows) and len(set(page_table.ravel().tolist())) == page_table.size
     assert page_table.max() < pages
 
 
-@given(source=st.integers(0, 9), target=st.integers(0, 9), seed=st.integers(0, 2**32 - 1))
-def test_a_copied_page_is_the_other_in_every_layer_and_the_rest_stays(source: int, target: int, seed: int) -> None:
+@given(
+    source=st.integers(0, 9),
+    target=st.integers(0, 9),
+    name=st.sampled_from(["float32", "int8"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_copied_page_is_the_other_in_every_layer_and_the_rest_stays(
+    source: int, target: int, name: str, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    backend = back_end(KVSpec(2, 4), KVSpec(1, 8))
-    cache = jax.tree.map(lambda pool: rng.normal(size=pool.shape).astype(np.float32), backend.init_cache(10))
+    backend = back_end(KVSpec(2, 4), KVSpec(1, 8), dtype=KV_DTYPES[name])
+    cache = jax.tree.map(lambda pool: (9 * rng.normal(size=pool.shape)).astype(pool.dtype), backend.init_cache(10))
     after = backend.copy_page(cache, np.int32(source), np.int32(target))
     for got, before in zip(jax.tree.leaves(after), jax.tree.leaves(cache), strict=True):
         np.testing.assert_array_equal(got[target], before[source])
