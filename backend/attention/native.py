@@ -41,5 +41,16 @@ class NativePagedAttend(PagedAttend):
         cache = write(cache, k, v, table, positions)
         queries, places = q[:, 0].astype(jnp.float32), positions[:, 0]
         scale, window, softcap = spec.scale, spec.window, spec.softcap
-        out = native.attend(queries, cache.k, cache.v, table, places, scale=scale, window=window, softcap=softcap)
+        out = native.attend(
+            queries,
+            cache.k,
+            cache.v,
+            table,
+            places,
+            cache.k_scale,
+            cache.v_scale,
+            scale=scale,
+            window=window,
+            softcap=softcap,
+        )
         return out[:, None].astype(q.dtype), cache

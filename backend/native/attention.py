@@ -14,7 +14,7 @@ MASKED = "0xC6293E5940000000"
 """-1e30 as LLVM writes a float32: the score of a key that is not seen."""
 ALONE = 1 << 15
 """Numbers of keys and values up to which one thread is faster than two."""
-(HEADS, PAGES, PAGE_TABLE, POSITIONS, SPEC, Q, K, V, OUT) = range(FIRST, FIRST + 9)
+(HEADS, PAGES, PAGE_TABLE, POSITIONS, SPEC, Q, K, V, OUT, K_SCALE, V_SCALE) = range(FIRST, FIRST + 11)
 """Places of the work: kv heads, pages of a row's table; and the addresses of the arrays."""
 
 
@@ -22,24 +22,28 @@ ALONE = 1 << 15
 class PagedDecode:
     """out [B, N, H] float32 = softmax(scale q kᵀ) v for queries [B, N, H] float32, one per row.
 
-    cache: name of the dtype of pools [P, K, L, H]. head_dim: H. page_tokens: L. group: G = N / K.
+    cache: name of the dtype of pools [P, K, L, H]. head_dim: H. page_tokens: L. group: G = N / K. scaled: whether the
+    numbers of a position and head are multiples of a scale, in pools float32 [P, K, L].
     """
 
     cache: str
     head_dim: int
     page_tokens: int
     group: int
+    scaled: bool = False
 
     @property
     def name(self) -> str:
         """The name of the FFI target."""
-        return f"jaxchat_attention_{self.cache}_{self.head_dim}_{self.page_tokens}_{self.group}"
+        scaled = "_scaled" * self.scaled
+        return f"jaxchat_attention_{self.cache}{scaled}_{self.head_dim}_{self.page_tokens}_{self.group}"
 
     def text(self, machine: Machine, version: int) -> str:
         """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`.
 
         The handler's arguments: q, k, v, page_table int32 [B, M], positions int32 [B], and spec float32 [3]: the factor
-        of the scores, the window (0 for none) and the softcap (0 for none). A row at position -1 gets zeros.
+        of the scores, the window (0 for none) and the softcap (0 for none); then the scales of k and v, if there are
+        any. A row at position -1 gets zeros.
         """
         lanes = machine.lanes
         return TYPES + _intrinsics(lanes) + _exp(lanes) + _Part(self, lanes).text() + self._handler(version)
@@ -51,6 +55,9 @@ class PagedDecode:
         for place, buffer in ((Q, q), (K, k), (V, v), (PAGE_TABLE, table), (POSITIONS, positions), (SPEC, spec)):
             handler.put(place, handler.data(buffer), "ptr")
         handler.put(OUT, handler.data(handler.result(0)), "ptr")
+        for place, argument in ((K_SCALE, 6), (V_SCALE, 7)):
+            if self.scaled:
+                handler.put(place, handler.data(handler.argument(argument)), "ptr")
         heads, rows = handler.dimension(k, 1), handler.dimension(q, 0)
         handler.put(HEADS, heads)
         handler.put(PAGES, handler.dimension(table, 1))
@@ -83,9 +90,8 @@ class _Part:
         w, group = self.w, self.shape.group
         for place, name in ((HEADS, "heads"), (PAGES, "pages")):
             w.emit(f"%{name} = load i64, ptr {w.at('i64', '%work', place)}")
-        for place, name in zip(
-            range(PAGE_TABLE, OUT + 1), ("table", "positions", "spec", "q", "k", "v", "out"), strict=True
-        ):
+        names = ("table", "positions", "spec", "q", "k", "v", "out", "k_scale", "v_scale")
+        for place, name in enumerate(names, PAGE_TABLE):
             w.emit(f"%{name} = load ptr, ptr {w.at('i64', '%work', place)}")
         for place, name in enumerate(("scale", "window_size", "softcap")):
             w.emit(f"%{name} = load float, ptr {w.at('float', '%spec', place)}")
@@ -141,6 +147,11 @@ class _Part:
                 for first in range(0, shape.page_tokens, self.lanes):
                     sums = [self._dot(parts, page, first + lane) for lane in range(self.lanes)]
                     raw = w.value(f"fmul {self.vector} {self._across(sums)}, {self._splat('%scale')}")
+                    if shape.scaled:
+                        scales = w.load(
+                            self.vector, w.at("float", self._scales("%k_scale", table, head, key), first), 4
+                        )
+                        raw = w.value(f"fmul {self.vector} {raw}, {scales}")
                     seen = self._seen(w.i64("add", key, first), lowest, position)
                     raw = self._capped(raw)
                     masked = w.value(
@@ -200,7 +211,11 @@ class _Part:
             last = w.least(w.i64("sub", stop, key), shape.page_tokens)
             with w.loop(0, last, 1) as token:
                 place = w.i64("add", w.i64("sub", key, start), token)
-                weight = self._splat(w.load("float", w.at("float", weights, place), 4))
+                weight = w.load("float", w.at("float", weights, place), 4)
+                if shape.scaled:
+                    scale = w.load("float", w.at("float", self._scales("%v_scale", table, head, key), token), 4)
+                    weight = w.value(f"fmul float {weight}, {scale}")
+                weight = self._splat(weight)
                 for number, value in enumerate(self._row(page, token)):
                     before = w.load(self.vector, sums[number], 64)
                     w.store(self.vector, self._fma(weight, value, before), sums[number], 64)
@@ -209,11 +224,18 @@ class _Part:
 
     def _page(self, pool: str, table: str, head: str, key: str) -> str:
         """The address of the page of a row and a kv head that has position `key`."""
-        w, shape = self.w, self.shape
-        entry = w.at("i32", table, w.i64("sdiv", key, shape.page_tokens))
+        size = self.shape.page_tokens * self.shape.head_dim * self.stored.bits // 8
+        return self._paged(pool, table, head, key, size)
+
+    def _scales(self, pool: str, table: str, head: str, key: str) -> str:
+        """The address of that page's scales."""
+        return self._paged(pool, table, head, key, 4 * self.shape.page_tokens)
+
+    def _paged(self, pool: str, table: str, head: str, key: str, size: int) -> str:
+        w = self.w
+        entry = w.at("i32", table, w.i64("sdiv", key, self.shape.page_tokens))
         page = w.value(f"sext i32 {w.load('i32', entry, 4)} to i64")
         place = w.i64("add", w.i64("mul", page, "%heads"), head)
-        size = shape.page_tokens * shape.head_dim * self.stored.bits // 8
         return w.at("i8", pool, w.i64("mul", place, size))
 
     def _row(self, page: str, token: str | int) -> list[str]:

@@ -76,7 +76,12 @@ def multiply(
 def takes_attention(cache: str, head_dim: int, page_tokens: int) -> bool:
     """Whether `attend` takes pools of that dtype (its name), H numbers per head and L positions per page."""
     stored = STORED.get(cache)
-    if unavailable_reason() is not None or stored is None or stored.bits < 16 or (stored.half and not _machine().half):
+    if (
+        unavailable_reason() is not None
+        or stored is None
+        or stored.vectors > 1
+        or (stored.half and not _machine().half)
+    ):
         return False
     return head_dim % _machine().lanes == 0 and page_tokens % _machine().lanes == 0
 
@@ -87,6 +92,8 @@ def attend(
     v: jax.Array,
     page_table: jax.Array,
     positions: jax.Array,
+    k_scale: jax.Array | None = None,
+    v_scale: jax.Array | None = None,
     *,
     scale: float,
     window: int | None = None,
@@ -94,16 +101,18 @@ def attend(
 ) -> jax.Array:
     """One query per row over keys and values in pages: float32 [B, N, H] -> [B, N, H].
 
-    k, v: pools [P, K, L, H]. page_table: int32 [B, M], the pages of each row's positions in order. positions: int32
-    [B], where each query is: it sees the keys up to there, of which only the last `window` if that is set. Position -1
-    gives zeros. scale: of the scores, which then become softcap * tanh(scores / softcap) if that is set. A row's result
-    is the same bits whatever rows are beside it.
+    k, v: pools [P, K, L, H]. k_scale, v_scale: pools float32 [P, K, L], what they are multiples of, if anything.
+    page_table: int32 [B, M], the pages of each row's positions in order. positions: int32 [B], where each query is: it
+    sees the keys up to there, of which only the last `window` if that is set. Position -1 gives zeros. scale: of the
+    scores, which then become softcap * tanh(scores / softcap) if that is set. A row's result is the same bits whatever
+    rows are beside it.
     """
-    kernel = PagedDecode(k.dtype.name, q.shape[2], k.shape[2], q.shape[1] // k.shape[1])
+    scales = [pool for pool in (k_scale, v_scale) if pool is not None]
+    kernel = PagedDecode(k.dtype.name, q.shape[2], k.shape[2], q.shape[1] // k.shape[1], scaled=bool(scales))
     _register(kernel)
     spec = jnp.asarray([scale, window or 0, softcap or 0], jnp.float32)
     out = jax.ShapeDtypeStruct(q.shape, jnp.float32)
-    result: jax.Array = jax.ffi.ffi_call(kernel.name, out)(q, k, v, page_table, positions, spec)
+    result: jax.Array = jax.ffi.ffi_call(kernel.name, out)(q, k, v, page_table, positions, spec, *scales)
     return result
 
 
