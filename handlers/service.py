@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
@@ -153,13 +154,18 @@ class ChatTokenizer(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that can answer. format: how it writes calls and reasoning. parse_reasoning: unless a request says it."""
+    """A model that can answer.
+
+    format: how it writes calls and reasoning. parse_reasoning: unless a request says it. sampling_defaults: values of
+    the sampling parameters that a request does not name, where they are not those of the API document.
+    """
 
     engine: Engine
     tokenizer: ChatTokenizer
     compiler: Compiler
     format: Format = field(default_factory=Format)
     parse_reasoning: bool = False
+    sampling_defaults: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     def close(self) -> None:
         """Ends everything that runs."""

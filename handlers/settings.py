@@ -1,7 +1,8 @@
 """What can be set: by flag, by an environment variable JAXCHAT_NAME, or by default. One class serves all three."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AliasChoices,
@@ -12,17 +13,16 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsConfigDict
 
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.text.chat_templates import NAMES, read_chat_template
 
+_GGUF_ENDING = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$")
 
-class ServeSettings(BaseSettings):
-    """Serve a model on the chat completions API.
 
-    With no flag at all the small bundled model answers on http://localhost:8000, with Swagger UI at /ui.
-    """
+class ModelSettings(BaseSettings):
+    """A model, and how it is loaded and run."""
 
     model_config = SettingsConfigDict(env_prefix="JAXCHAT_", env_prefix_target="all", populate_by_name=True)
 
@@ -32,18 +32,6 @@ class ServeSettings(BaseSettings):
         description="tiny (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name",
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
-    host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")
-    port: int = Field(
-        8000,
-        ge=0,
-        le=65535,
-        validation_alias=AliasChoices("port", "web-server-port"),
-        description="port of the API; 0 takes a free one",
-    )
-    metrics_port: int = Field(
-        8281, ge=0, le=65535, description="port of the Prometheus metrics, at /metrics; 0 takes a free one"
-    )
-    metrics: CliImplicitFlag[bool] = Field(True, description="whether to serve metrics on a port of their own")
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
     max_context_length: PositiveInt | None = Field(
         None,
@@ -72,16 +60,6 @@ class ServeSettings(BaseSettings):
         description="give a seed the very same tokens under any load, at a cost in speed; otherwise batches of other "
         "sizes may round differently",
     )
-    request_timeout: PositiveFloat | None = Field(
-        None,
-        allow_inf_nan=False,
-        description="seconds from a request's arrival to the end of its answer; default: no limit",
-    )
-    drain_timeout: NonNegativeFloat = Field(
-        30,
-        allow_inf_nan=False,
-        description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
-    )
     chat_template: str | None = Field(
         None,
         description=f"chat template instead of the checkpoint's own: {', '.join(NAMES)}, or a file of Jinja",
@@ -96,6 +74,11 @@ class ServeSettings(BaseSettings):
     )
     parse_reasoning: CliImplicitFlag[bool] = Field(
         False, description="tell reasoning apart in answers to requests that say nothing of parse_reasoning"
+    )
+    generation_config: Literal["none", "auto"] = Field(
+        "none",
+        description="whose sampling parameters hold where a request names none: none, those of the API document; "
+        "auto, temperature, top_p, top_k, min_p and repetition_penalty of the checkpoint's generation_config.json",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -114,7 +97,6 @@ class ServeSettings(BaseSettings):
         Path("~/.cache/jaxchat/grammars"),
         description="folder of compiled response formats; a schema or pattern seen before is ready at once",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
 
     @field_validator("chat_template")
     @classmethod
@@ -130,3 +112,64 @@ class ServeSettings(BaseSettings):
         if name is not None and name not in known:
             raise ValueError(f"there is no such format; there are {', '.join(known)}")
         return name
+
+
+class ServeSettings(ModelSettings):
+    """Serve a model on the chat completions API.
+
+    With no flag at all the small bundled model answers on http://localhost:8000, with Swagger UI at /ui.
+    """
+
+    served_model_name: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="name that requests may give as `model`, and that answers carry; give the flag once per name, "
+        "answers carry the first; default: the name of the folder, file or repository",
+    )
+    host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("port", "web-server-port"),
+        description="port of the API; 0 takes a free one",
+    )
+    metrics_port: int = Field(
+        8281, ge=0, le=65535, description="port of the Prometheus metrics, at /metrics; 0 takes a free one"
+    )
+    metrics: CliImplicitFlag[bool] = Field(True, description="whether to serve metrics on a port of their own")
+    request_timeout: PositiveFloat | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="seconds from a request's arrival to the end of its answer; default: no limit",
+    )
+    drain_timeout: NonNegativeFloat = Field(
+        30,
+        allow_inf_nan=False,
+        description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The names that a request's `model` may have; the first is the one that answers carry."""
+        return tuple(self.served_model_name) or default_names(self.model)
+
+    @field_validator("served_model_name", mode="before")
+    @classmethod
+    def _are_names(cls, names: object) -> object:
+        names = names.split(",") if isinstance(names, str) else names  # as the environment and the flags give them
+        if isinstance(names, list) and not all(isinstance(name, str) and name.strip() for name in names):
+            raise ValueError("a name is empty; give each a name, separated by commas")
+        return list(dict.fromkeys(name.strip() for name in names)) if isinstance(names, list) else names
+
+
+def default_names(model: str) -> tuple[str, ...]:
+    """The names of a model that was given none: what its folder or file is called, a repository with and without owner.
+
+    model: as `--model` has it. The path itself is none of its names: it says where this machine keeps the model.
+    """
+    path = Path(model).expanduser()
+    if path.exists() or model.startswith((".", "/", "~")):
+        name = path.name if path.name not in ("", "..") else path.resolve().name
+        return (_GGUF_ENDING.sub("", name) or model,)
+    return tuple(dict.fromkeys((model, path.name)))

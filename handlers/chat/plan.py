@@ -38,7 +38,12 @@ async def plan_chat(
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
     plan = GenerationPlan(
         prompt=Prompt(tuple(prompt)),
-        sampling=sampling_params(body, max_tokens=max_tokens, end_tokens=loaded.tokenizer.end_tokens),
+        sampling=sampling_params(
+            body,
+            max_tokens=max_tokens,
+            end_tokens=loaded.tokenizer.end_tokens,
+            defaults=loaded.sampling_defaults,
+        ),
         seeds=choice_seeds(body),
         parser=parser,
         constraint=constraint,

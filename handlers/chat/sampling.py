@@ -1,6 +1,9 @@
 """From the request's parameters to those of the engine."""
 
 import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from backend import SamplingParams
 from generated.models import ContainerChatCompletionBody
@@ -23,15 +26,23 @@ RANDOM_SEEDS = 2**53  # so that every JSON reader keeps the seed that is returne
 
 
 def sampling_params(
-    body: ContainerChatCompletionBody, *, max_tokens: int, end_tokens: tuple[int, ...]
+    body: ContainerChatCompletionBody,
+    *,
+    max_tokens: int,
+    end_tokens: tuple[int, ...],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> SamplingParams:
-    """The engine's sampling parameters for a body. end_tokens: the model's own, which `eos_token` replaces."""
+    """The engine's sampling parameters for a body.
+
+    end_tokens: the model's own, which `eos_token` replaces. defaults: of parameters that the body does not name, where
+    they are not the document's.
+    """
     given = {name: value for name in SHARED if (value := getattr(body, name)) is not None}
     return SamplingParams(
         max_tokens=max_tokens,
         end_tokens=end_tokens if body.eos_token is None else tuple(dict.fromkeys(body.eos_token)),
         logit_bias={int(token): float(bias) for token, bias in (body.logit_bias or {}).items()},
-        **given,
+        **{**defaults, **given},
     )
 
 

@@ -12,7 +12,7 @@ import uvicorn
 from tokenizers import Tokenizer
 
 from handlers.app import create_app
-from handlers.cli import load, model_names
+from handlers.cli.loading import load
 from handlers.service import Service
 from handlers.settings import ServeSettings
 from tests.conformance.chat import CONTEXT, QUEUE, ROWS, TIMEOUT, Chat, wait_until
@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
         grammar_cache=tmp_path_factory.mktemp("grammars"),
         compilation_cache=Path(jax.config.jax_compilation_cache_dir),  # the one that the session uses already
     )
-    service = Service(lambda: load(settings), model_names(settings.model))
+    service = Service(lambda: load(settings), settings.model_names)
     config = uvicorn.Config(create_app(service), port=0, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -1,0 +1,35 @@
+"""`jaxchat`: its commands, and how a wrong setting is told."""
+
+import sys
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
+
+from handlers.cli.serve import Serve
+
+
+class Jaxchat(BaseSettings):
+    """An open chat-completions server: the Friendli Container API on JAX."""
+
+    model_config = SettingsConfigDict(cli_prog_name="jaxchat", cli_kebab_case=True)
+
+    serve: CliSubCommand[Serve]
+
+    def cli_cmd(self) -> None:
+        """Run the sub-command."""
+        CliApp.run_subcommand(self)
+
+
+def main() -> None:
+    """Entry point of the console script; a wrong setting ends it with exit status 2 and a line that names it."""
+    try:
+        CliApp.run(Jaxchat)
+    except ValidationError as error:
+        faults = [f"--{str(fault['loc'][-1]).replace('_', '-')}: {fault['msg']}" for fault in error.errors()]
+        sys.exit(usage_error("; ".join(faults)))
+
+
+def usage_error(message: str) -> int:
+    """Say what is wrong as argparse does; gives its exit status."""
+    print(f"jaxchat: error: {message}; see jaxchat serve --help", file=sys.stderr)
+    return 2

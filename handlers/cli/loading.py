@@ -1,0 +1,50 @@
+"""The settings of a model -> the model, ready to answer."""
+
+import logging
+
+from handlers.chat.defaults import sampling_defaults
+from handlers.service import LoadedModel
+from handlers.settings import ModelSettings
+from handlers.text.chat_templates import read_chat_template
+
+logger = logging.getLogger(__name__)
+
+
+def load(settings: ModelSettings) -> LoadedModel:
+    """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
+    # Importing these takes seconds, during which the port already answers.
+    from backend import LoadOptions, load_engine, resolve_checkpoint
+    from backend.grammar import Compiler
+    from handlers.text.tokenizer import ChatTokenizer
+
+    options = LoadOptions(
+        model=settings.model,
+        revision=settings.revision,
+        rows=settings.max_batch_size,
+        context=settings.max_context_length,
+        dtype=None if settings.dtype == "auto" else settings.dtype,
+        quantization=settings.quantization,
+        max_queue=settings.max_queue,
+        compilation_cache=settings.compilation_cache.expanduser(),
+        memory_fraction=settings.memory_fraction,
+        kv_cache_tokens=settings.kv_cache_tokens,
+        kv_cache_dtype=settings.kv_cache_dtype,
+        deterministic=settings.deterministic,
+    )
+    path = resolve_checkpoint(options)
+    template = None if settings.chat_template is None else read_chat_template(settings.chat_template)
+    tokenizer = ChatTokenizer(path, template, settings.tool_format, settings.reasoning_format)
+    format = tokenizer.format
+    logger.info("chat template: %s", settings.chat_template or "the checkpoint's own")
+    if tokenizer.tools_as_text:
+        logger.info("tools: the template has no place for %s, so they are text", ", ".join(tokenizer.tools_as_text))
+    logger.info("answers: tool calls as %s, reasoning as %s", format.tool_name, format.reasoning_name)
+    defaults = sampling_defaults(settings.generation_config, path)
+    compiler = Compiler(settings.grammar_cache.expanduser())
+    try:
+        engine = load_engine(options, path, tokenizer.vocabulary())
+        compiler.warm()
+    except BaseException:
+        compiler.close()
+        raise
+    return LoadedModel(engine, tokenizer, compiler, format, settings.parse_reasoning, defaults)

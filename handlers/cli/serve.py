@@ -1,0 +1,79 @@
+"""`jaxchat serve`: a process that answers on the API's port until it is told to end."""
+
+import logging
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from handlers.app import create_app
+from handlers.cli.loading import load
+from handlers.cli.logs import set_up_logging
+from handlers.metrics import serve_metrics
+from handlers.server import Server, exit_at_once, listen, url
+from handlers.service import LoadedModel, Service
+from handlers.settings import ServeSettings
+
+logger = logging.getLogger(__name__)
+MOST_CONNECTIONS = 65536
+
+
+class Serve(ServeSettings):
+    __doc__ = ServeSettings.__doc__
+
+    def cli_cmd(self) -> None:
+        """Serve until interrupted."""
+        set_up_logging(self.log_level)
+        allow_many_connections()
+        service = Service(lambda: load_or_stop(self, server), self.model_names, self.request_timeout)
+        server = Server(create_app(service), service, self.drain_timeout)
+        with open_ports(self, service) as listener:
+            server.run(sockets=[listener])
+        status = 0 if service.reason is None else 1
+        if service.loading:
+            exit_at_once(status)
+        sys.exit(status)
+
+
+@contextmanager
+def open_ports(settings: ServeSettings, service: Service) -> Iterator[socket.socket]:
+    """The socket of the API; beside it metrics are served, if they are. A port that is taken ends the process."""
+    host = settings.host
+    with ExitStack() as stack:
+        with port_error("port", host, settings.port):
+            listener = stack.enter_context(listen(host, settings.port))
+        logger.info("API: %s", url(host, listener.getsockname()[1]))
+        if settings.metrics:
+            with port_error("metrics-port", host, settings.metrics_port):
+                metrics = serve_metrics(service, host, settings.metrics_port)
+            stack.callback(metrics.close)
+            logger.info("metrics: %s/metrics", url(host, metrics.port))
+        yield listener
+
+
+@contextmanager
+def port_error(flag: str, host: str, port: int) -> Iterator[None]:
+    """Ends the process with a line that names the flag where the port cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        sys.exit(f"jaxchat: error: --{flag}: cannot listen on {host} port {port}: {reason}; give another --{flag}")
+
+
+def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
+    """`load`; a server that cannot load its model stops."""
+    try:
+        return load(settings)
+    except Exception:
+        server.should_exit = True
+        raise
+
+
+def allow_many_connections() -> None:
+    """As many open files as the system lets this process have: each connection is one, and often 1024 are the start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

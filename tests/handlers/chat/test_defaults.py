@@ -1,0 +1,103 @@
+"""What a checkpoint recommends holds where a request names no parameter, if the server was told so."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generated.models import ContainerChatCompletionBody
+from handlers.chat.defaults import sampling_defaults
+from handlers.chat.sampling import sampling_params
+from handlers.service import LoadedModel
+
+USER = {"role": "user", "content": "Hi"}
+RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.05, "repetition_penalty": 1.1}
+CASES = st.fixed_dictionaries({}, optional={name: st.just(value) for name, value in RECOMMENDED.items()})
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A folder whose generation_config.json has this text, or these values."""
+
+    def write(config):
+        text = config if isinstance(config, str) else json.dumps(config)
+        (tmp_path / "generation_config.json").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def test_auto_takes_what_the_checkpoint_recommends_and_nothing_else_of_it(checkpoint, caplog):
+    caplog.set_level(logging.INFO)
+    others = {"do_sample": True, "max_new_tokens": 5, "eos_token_id": 2, "transformers_version": "5.0"}
+    assert sampling_defaults("auto", checkpoint({**RECOMMENDED, **others})) == RECOMMENDED
+    assert "temperature 0.6, top_p 0.95, top_k 20, min_p 0.05, repetition_penalty 1.1" in caplog.text
+
+
+def test_null_recommends_nothing(checkpoint):
+    assert sampling_defaults("auto", checkpoint({"temperature": None, "top_k": 5})) == {"top_k": 5}
+
+
+def test_none_takes_nothing_and_says_what_auto_would_take(checkpoint, caplog):
+    caplog.set_level(logging.INFO)
+    assert sampling_defaults("none", checkpoint({"temperature": 0.6})) == {}
+    assert "the API document's; generation_config.json recommends temperature 0.6" in caplog.text
+
+
+@pytest.mark.parametrize("choice", ["auto", "none"])
+def test_a_checkpoint_may_recommend_nothing(tmp_path, caplog, choice):
+    caplog.set_level(logging.INFO)
+    assert sampling_defaults(choice, tmp_path) == {}
+    assert "sampling defaults: the API document's" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[(key, value) for key in RECOMMENDED for value in (-1, "0.5", True, [1], float("nan"), float("inf"))],
+        ("top_k", 20.5),
+        ("top_k", 2**31),
+        ("top_p", 0),
+        ("top_p", 1.5),
+        ("min_p", 1.5),
+        ("repetition_penalty", 0),
+    ],
+)
+def test_what_no_request_may_say_no_checkpoint_may_recommend(checkpoint, key, value):
+    with pytest.raises(ValueError, match=f"generation_config.json: {key} is .*--generation-config none") as caught:
+        sampling_defaults("auto", checkpoint({**RECOMMENDED, key: value}))
+    assert not any(f"{other} is" in str(caught.value) for other in RECOMMENDED if other != key)
+
+
+def test_what_is_wrong_is_no_matter_where_it_is_not_taken(checkpoint):
+    assert sampling_defaults("none", checkpoint({"temperature": -1})) == {}
+
+
+@pytest.mark.parametrize(("text", "fault"), [("{", "is not valid JSON"), ("[]", "must hold a JSON object, not list")])
+def test_a_file_that_is_none_is_an_error(checkpoint, text, fault):
+    with pytest.raises(ValueError, match=f"generation_config.json {fault}"):
+        sampling_defaults("auto", checkpoint(text))
+
+
+@given(defaults=CASES, named=CASES)
+def test_a_request_goes_before_the_checkpoint_and_that_before_the_document(defaults, named):
+    named = {name: value / 2 if name != "top_k" else 3 for name, value in named.items()}
+    ends = {"max_tokens": 9, "end_tokens": (1,)}
+    params = sampling_params(ContainerChatCompletionBody(messages=[USER], **named), **ends, defaults=defaults)
+    assert params == sampling_params(ContainerChatCompletionBody(messages=[USER], **{**defaults, **named}), **ends)
+
+
+def test_defaults_of_the_model_reach_the_engine_unless_a_request_says_otherwise(fakes):
+    engine = fakes.Engine()
+    parts = LoadedModel(
+        engine, fakes.Tokenizer(), fakes.Compiler(), sampling_defaults={"temperature": 0.25, "top_k": 7}
+    )
+    with fakes.connected(load=lambda: parts) as app:
+        fakes.wait_until(lambda: app.service.status == "ready")
+        for parameters in ({}, {"temperature": None, "top_k": 0}):
+            body = {"messages": [USER], "max_tokens": 1, **parameters}
+            assert app.client.post("/v1/chat/completions", json=body).status_code == 200
+    drawn = [generation.request.sampling for generation in engine.generations]
+    assert [(sampling.temperature, sampling.top_k) for sampling in drawn] == [(0.25, 7), (0.25, 0)]

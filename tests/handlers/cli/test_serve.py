@@ -1,0 +1,71 @@
+"""`jaxchat serve`: its ports, its connections, and how it ends where it cannot begin."""
+
+import logging
+import re
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handlers.cli.serve import allow_many_connections, open_ports
+from handlers.server import listen, url
+from handlers.service import Service
+from handlers.settings import ServeSettings
+
+
+@pytest.mark.parametrize("flag", ["port", "metrics-port"])
+def test_a_taken_port_is_one_line_that_names_its_flag_before_the_model_loads(flag, fakes):
+    def load():
+        raise AssertionError("loaded")
+
+    service = Service(load, ["tiny"])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"port": 0, "metrics_port": 0} | {flag.replace("-", "_"): port}
+        with pytest.raises(SystemExit) as stop, open_ports(ServeSettings(host="127.0.0.1", **ports), service):
+            pass
+    error = str(stop.value)
+    assert f"--{flag}: " in error and str(port) in error and "in use" in error and "\n" not in error
+
+
+@pytest.mark.parametrize("metrics", [True, False])
+def test_the_ports_are_told_and_free_again_at_the_end(metrics, caplog):
+    caplog.set_level(logging.INFO)
+    settings = ServeSettings(host="127.0.0.1", port=0, metrics_port=0, metrics=metrics)
+    with open_ports(settings, Service(lambda: None, ["tiny"])) as listener:
+        assert f"API: http://127.0.0.1:{listener.getsockname()[1]}" in caplog.text
+        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", caplog.text)]
+        assert len(ports) == 1 + metrics
+        for port in ports:
+            socket.create_connection(("127.0.0.1", port)).close()
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+def test_an_ipv6_address_is_listened_on_and_told_as_a_browser_takes_it():
+    with listen("::1", 0) as listener:
+        assert listener.family is socket.AF_INET6
+        assert url("::1", 80) == "http://[::1]:80"
+
+
+def test_as_many_connections_are_allowed_as_the_system_lets(monkeypatch):
+    limits = {"now": (256, 4096)}
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, value: limits.update(now=value))
+    for before, after in [((256, 4096), 4096), ((9999, 9999), 9999), ((256, resource.RLIM_INFINITY), 65536)]:
+        limits["now"] = before
+        allow_many_connections()
+        assert limits["now"] == (after, before[1])
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_process_with_one_line(tmp_path: Path):
+    command = "from handlers.cli import main; main()"
+    words = ["serve", "--port", "0", "--metrics-port", "0", "--host", "127.0.0.1", "--model", str(tmp_path / "nowhere")]
+    done = subprocess.run([sys.executable, "-c", command, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "nowhere is not a folder" in done.stderr
+    assert "Traceback" not in done.stderr
