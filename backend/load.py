@@ -2,14 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax.numpy as jnp
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from backend import device, native
 from backend.attention import AttentionBackend
@@ -23,6 +20,7 @@ from backend.models.checkpoint import open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.storage import Quantization, Storage, abstract_decoder, describe
+from backend.progress import progress
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +71,13 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     backend = paged_attention(kv_specs(config), choose_cache_dtype(options, storage.activations))
     weight_bytes = weights.weight_bytes(abstract_decoder(checkpoint, storage))
     sizes = choose_sizes(options, config, backend, weight_bytes, device.memory(), device.default_cache())
-    with _bar("weights", DownloadColumn()) as progress:
-        decoder = weights.load(checkpoint, storage, progress)
+    with progress("weights", _bytes_text) as update:
+        decoder = weights.load(checkpoint, storage, update)
     _log_sizes(options, decoder, sizes, backend.page_bytes)
-    with _bar("compiling", MofNCompleteColumn()) as progress:
-        engine = Engine(ModelRunner(decoder, sizes, backend, tokens, progress))
-    log.info("ready after %.1f s", time.monotonic() - began)
+    with progress("compiling", lambda done, total: f"{done} of {total} programs") as update:
+        engine = Engine(ModelRunner(decoder, sizes, backend, tokens, update))
+    speed = engine.measure()
+    log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
     return engine
 
 
@@ -179,10 +178,5 @@ def _log_sizes(options: LoadOptions, decoder: Decoder, sizes: EngineConfig, page
     )
 
 
-@contextmanager
-def _bar(label: str, column: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error; silent where that is not a terminal."""
-    columns, console = (TextColumn("{task.description}"), BarColumn(), column), Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task(label)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+def _bytes_text(done: int, total: int) -> str:
+    return f"{device.mebibytes(done)} of {device.mebibytes(total)}"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from contextlib import suppress
 from signal import Signals
 from types import FrameType
@@ -123,8 +124,10 @@ class Server(uvicorn.Server):
 def exit_at_once(status: int) -> None:
     """Ends the process without waiting for its threads: one that computes cannot be interrupted.
 
-    The interpreter's own end would wait for some of them, and abort on others that run in compiled code.
+    The interpreter's own end would wait for some of them, abort on others that run in compiled code, and take seconds
+    to free weights and programs one by one, which the system takes back at once. Close what was opened before.
     """
     Console(stderr=True).show_cursor()  # a progress bar may have hidden it
     logging.shutdown()
+    sys.stdout.flush()
     os._exit(status)

@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from dataclasses import asdict
 from functools import partial
 
@@ -59,6 +60,20 @@ class Engine:
         if item is not None:
             raise item
         return events
+
+    def measure(self) -> float:
+        """Tokens per second that one choice is decoded at, from a few warm steps. Only before the first request."""
+        seconds: Future[float] = Future()
+
+        def run(scheduler: Scheduler) -> None:
+            try:
+                seconds.set_result(scheduler.measure())
+            except Exception as error:
+                seconds.set_exception(error)
+                raise
+
+        self._commands.put(run)
+        return 1 / seconds.result()
 
     def cancel(self, sequences: list[SequenceState]) -> None:
         """End these sequences without further events; takes effect before the next dispatch."""

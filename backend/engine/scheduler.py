@@ -16,7 +16,10 @@ from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
 from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.state import Block
 from backend.grammar.device.arena import ArenaFull
-from backend.request import Admission, RequestFailed, TokenEvent
+from backend.request import Admission, Prompt, Request, RequestFailed, SamplingParams, TokenEvent
+
+MEASURED_STEPS = (1, 4)
+"""Of each dispatch that `Scheduler.measure` runs; the last is the one that counts."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,23 @@ class Scheduler:
             self._hand_on(sequence)
         elif sequence in self._waiting:
             self._waiting.remove(sequence)
+
+    def measure(self) -> float:
+        """Seconds of a decoding step of one row, by a few of them once memory and caches are warm.
+
+        Only before the first request: row 0 is taken for it, and page 0, of which nobody else has any content yet.
+        """
+        drawn = Request(Prompt((0,)), SamplingParams(max_tokens=self._config.context, end_tokens=()), (0,))
+        self._state = self._runner.admit(self._state, 0, self._runner.row_state(drawn, 0))
+        active = np.zeros(self._config.batches[0], bool)
+        active[0] = True
+        page_table = np.zeros((active.size, self._config.max_pages_per_row), np.int32)
+        for steps in MEASURED_STEPS:
+            began = time.monotonic()
+            self._state, block = self._runner.decode(self._state, page_table, active, steps, False)
+            jax.block_until_ready(block)
+            self._step_seconds = (time.monotonic() - began) / max(1, int(block.steps))
+        return self._step_seconds
 
     def step(self) -> bool:
         """Admit, prefill, dispatch a block and read one; False if there is nothing to do before another command."""

@@ -1,11 +1,24 @@
-"""`jaxchat`: its commands, and how a wrong setting is told."""
+"""`jaxchat`: its commands, and how a wrong setting is told.
+
+What runs a command is imported once it is asked for: `jaxchat --help` is there at once.
+"""
 
 import sys
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
-from handlers.cli.serve import Serve
+from handlers.settings import ServeSettings
+
+
+class Serve(ServeSettings):
+    __doc__ = ServeSettings.__doc__
+
+    def cli_cmd(self) -> None:
+        """Serve until interrupted."""
+        from handlers.cli.serve import serve
+
+        serve(self)
 
 
 class Jaxchat(BaseSettings):

@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 
 def load(settings: ModelSettings) -> LoadedModel:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
+    logger.info("loading %s", settings.model)
     # Importing these takes seconds, during which the port already answers.
     from backend import LoadOptions, load_engine, resolve_checkpoint
     from backend.grammar import Compiler

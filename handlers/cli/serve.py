@@ -19,21 +19,15 @@ logger = logging.getLogger(__name__)
 MOST_CONNECTIONS = 65536
 
 
-class Serve(ServeSettings):
-    __doc__ = ServeSettings.__doc__
-
-    def cli_cmd(self) -> None:
-        """Serve until interrupted."""
-        set_up_logging(self.log_level)
-        allow_many_connections()
-        service = Service(lambda: load_or_stop(self, server), self.model_names, self.request_timeout)
-        server = Server(create_app(service), service, self.drain_timeout)
-        with open_ports(self, service) as listener:
-            server.run(sockets=[listener])
-        status = 0 if service.reason is None else 1
-        if service.loading:
-            exit_at_once(status)
-        sys.exit(status)
+def serve(settings: ServeSettings) -> None:
+    """Serves until a signal ends it; ends the process."""
+    set_up_logging(settings.log_level)
+    allow_many_connections()
+    service = Service(lambda: load_or_stop(settings, server), settings.model_names, settings.request_timeout)
+    server = Server(create_app(service), service, settings.drain_timeout)
+    with open_ports(settings, service) as listener:
+        server.run(sockets=[listener])
+    exit_at_once(0 if service.reason is None else 1)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from handlers.cli import main
-from handlers.cli.serve import Serve
+from handlers.cli.commands import Serve
 from handlers.settings import ServeSettings
 
 

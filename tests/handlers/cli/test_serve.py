@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.cli.serve import allow_many_connections, open_ports
-from handlers.server import listen, url
+from handlers.cli.serve import allow_many_connections, open_ports, serve
+from handlers.server import Server, listen, url
 from handlers.service import Service
 from handlers.settings import ServeSettings
 
@@ -44,6 +44,22 @@ def test_the_ports_are_told_and_free_again_at_the_end(metrics, caplog):
     for port in ports:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(("reason", "status"), [(None, 0), ("the engine stopped: out of memory", 1)])
+def test_a_server_that_has_closed_ends_at_once_with_a_status_that_says_how_it_was(monkeypatch, reason, status):
+    ended = []
+    monkeypatch.setattr(Server, "run", lambda server, sockets: None)
+    monkeypatch.setattr(Service, "reason", reason)
+    monkeypatch.setattr("handlers.cli.serve.exit_at_once", ended.append)
+    serve(ServeSettings(host="127.0.0.1", port=0, metrics_port=0))
+    assert ended == [status]
+
+
+def test_what_was_printed_is_there_after_an_end_at_once():
+    code = "from handlers.server import exit_at_once; print('said'); exit_at_once(3)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "said\n")
 
 
 def test_an_ipv6_address_is_listened_on_and_told_as_a_browser_takes_it():
