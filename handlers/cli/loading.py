@@ -26,6 +26,7 @@ def load(settings: ModelSettings) -> LoadedModel:
         dtype=None if settings.dtype == "auto" else settings.dtype,
         quantization=settings.quantization,
         max_queue=settings.max_queue,
+        model_cache=settings.model_cache,
         compilation_cache=settings.compilation_cache.expanduser(),
         memory_fraction=settings.memory_fraction,
         kv_cache_tokens=settings.kv_cache_tokens,

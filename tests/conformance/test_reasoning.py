@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from backend.models.hub import BUNDLED
+from backend.models.catalogue import CATALOGUE
 from tests.conformance.chat import assert_alike, fold, said, text
 
 THINKING = {"chat_template_kwargs": {"enable_thinking": True}, "temperature": 0, "seed": 1}
@@ -15,7 +15,7 @@ SHAPE = {
     "required": ["sum"],
 }
 FORMAT = {"type": "json_schema", "json_schema": {"schema": SHAPE}}
-VOCABULARY = json.loads((BUNDLED["tiny"] / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+VOCABULARY = json.loads((CATALOGUE["tiny"].source / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
 NEVER_CLOSES = {
     "logit_bias": {str(id): -100 for token, id in VOCABULARY.items() if "<" in token and token != "<think>"}
 }

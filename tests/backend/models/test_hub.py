@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.models.catalogue import CATALOGUE
 from backend.models.errors import CheckpointError
-from backend.models.hub import BUNDLED, resolve
+from backend.models.hub import resolve
 
 
 def test_a_folder_or_file_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +18,7 @@ def test_a_folder_or_file_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_bundled_model_needs_no_hub() -> None:
-    assert resolve("tiny") == BUNDLED["tiny"]
+    assert resolve("tiny") == CATALOGUE["tiny"].source
 
 
 def test_a_cached_repository_is_found_without_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
