@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsC
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.text.chat_templates import NAMES, read_chat_template
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 _GGUF_ENDING = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$")
 
 
@@ -151,7 +152,7 @@ class ServeSettings(ModelSettings):
         allow_inf_nan=False,
         description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+    log_level: LogLevel = Field("info", description="how much to log")
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -165,6 +166,35 @@ class ServeSettings(ModelSettings):
         if isinstance(names, list) and not all(isinstance(name, str) and name.strip() for name in names):
             raise ValueError("a name is empty; give each a name, separated by commas")
         return list(dict.fromkeys(name.strip() for name in names)) if isinstance(names, list) else names
+
+
+class ChatSettings(ModelSettings):
+    """Talk to a model in the terminal.
+
+    The model is loaded in this process, unless --url names a server that runs. Answers come while they are written,
+    reasoning dimmed; Ctrl-C stops one, Ctrl-D ends. /help lists what else can be typed.
+
+    Where standard input is a pipe each line is a message, and its answer is a line of output:
+    echo "What is the capital of France?" | jaxchat chat --model smollm2
+    """
+
+    url: str | None = Field(
+        None, description="talk to the server at this address instead, such as http://localhost:8000"
+    )
+    system: str | None = Field(None, description="system message: tell the model who it is; /system changes it")
+    max_batch_size: PositiveInt = Field(1, description="choices decoded at the same time; a conversation needs one")
+    log_level: LogLevel = Field("warning", description="how much to log")
+
+
+class BenchSettings(ModelSettings):
+    """Measure how fast a model is on this machine: one line of tokens per second and time to the first token.
+
+    The engine alone is measured, without HTTP: --rows streams at a time, each with a prompt of its own of 128 random
+    tokens and 64 tokens of output; the median of 5 rounds behind one that warms up.
+    """
+
+    rows: PositiveInt = Field(1, description="streams at the same time")
+    log_level: LogLevel = Field("warning", description="how much to log")
 
 
 def default_names(model: str) -> tuple[str, ...]:

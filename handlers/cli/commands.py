@@ -5,10 +5,10 @@ What runs a command is imported once it is asked for: `jaxchat --help` is there 
 
 import sys
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
-from handlers.settings import ServeSettings
+from handlers.settings import BenchSettings, ChatSettings, ServeSettings
 
 
 class Serve(ServeSettings):
@@ -21,12 +21,34 @@ class Serve(ServeSettings):
         serve(self)
 
 
+class Chat(ChatSettings):
+    __doc__ = ChatSettings.__doc__
+
+    def cli_cmd(self) -> None:
+        """Talk until the user ends it."""
+        from handlers.cli.chat import chat
+
+        chat(self)
+
+
+class Bench(BenchSettings):
+    __doc__ = BenchSettings.__doc__
+
+    def cli_cmd(self) -> None:
+        """Measure and print a line."""
+        from handlers.cli.bench import bench
+
+        bench(self)
+
+
 class Jaxchat(BaseSettings):
     """An open chat-completions server: the Friendli Container API on JAX."""
 
-    model_config = SettingsConfigDict(cli_prog_name="jaxchat", cli_kebab_case=True)
+    model_config = SettingsConfigDict(cli_prog_name="jaxchat", cli_kebab_case=True, cli_hide_none_type=True)
 
-    serve: CliSubCommand[Serve]
+    serve: CliSubCommand[Serve] = Field(description="serve a model on the chat completions API")
+    chat: CliSubCommand[Chat] = Field(description="talk to a model in the terminal, or through a pipe")
+    bench: CliSubCommand[Bench] = Field(description="measure how fast a model is on this machine")
 
     def cli_cmd(self) -> None:
         """Run the sub-command."""
