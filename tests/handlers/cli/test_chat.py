@@ -184,7 +184,14 @@ def read_until(terminal, text, seconds=60):
 
 def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_the_program(fakes):
     """The process itself, on a terminal of its own."""
-    with fakes.served(fakes.Engine(delay=0.3)) as server:
+
+    class Slow(fakes.Generation):
+        def _reply(self, choice):
+            return list(b"a" * 300)
+
+    engine = fakes.Engine(delay=0.3)
+    engine.generation = Slow
+    with fakes.served(engine) as server:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             command("--url", server.url), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, cwd=ROOT
