@@ -79,7 +79,7 @@ class ModelSettings(BaseSettings):
     generation_config: Literal["none", "auto"] = Field(
         "none",
         description="whose sampling parameters hold where a request names none: none, those of the API document; "
-        "auto, temperature, top_p, top_k, min_p and repetition_penalty of the checkpoint's generation_config.json",
+        "auto, those that the checkpoint's generation_config.json or GGUF file recommends",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

@@ -3,6 +3,7 @@
 import json
 import logging
 
+import gguf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,42 @@ def test_auto_takes_what_the_checkpoint_recommends_and_nothing_else_of_it(checkp
     others = {"do_sample": True, "max_new_tokens": 5, "eos_token_id": 2, "transformers_version": "5.0"}
     assert sampling_defaults("auto", checkpoint({**RECOMMENDED, **others})) == RECOMMENDED
     assert "temperature 0.6, top_p 0.95, top_k 20, min_p 0.05, repetition_penalty 1.1" in caplog.text
+
+
+@pytest.fixture
+def gguf_file(tmp_path):
+    """A GGUF file of these key-values."""
+
+    def write(**values):
+        writer = gguf.GGUFWriter(tmp_path / "Model.gguf", "llama")
+        for key, value in values.items():
+            add = writer.add_int32 if isinstance(value, int) else writer.add_float32
+            add(f"general.sampling.{key}", value)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        return tmp_path / "Model.gguf"
+
+    return write
+
+
+def test_of_a_gguf_file_its_key_values_are_taken(gguf_file, caplog):
+    caplog.set_level(logging.INFO)
+    keys = {"temp": 0.625, "top_p": 0.875, "top_k": 20, "min_p": 0.0625, "penalty_repeat": 1.125}
+    xtc = {"xtc_threshold": 0.125, "xtc_probability": 0.5}
+    assert sampling_defaults("auto", gguf_file(**keys, **xtc, penalty_last_n=64)) == {
+        "temperature": 0.625, "top_p": 0.875, "top_k": 20, "min_p": 0.0625, "repetition_penalty": 1.125, **xtc,
+    }  # fmt: skip
+    assert "temperature 0.625" in caplog.text and "from Model.gguf" in caplog.text
+
+
+def test_a_gguf_file_may_recommend_nothing(gguf_file):
+    assert sampling_defaults("auto", gguf_file()) == {}
+
+
+def test_a_wrong_value_in_a_gguf_file_is_named_by_its_key(gguf_file):
+    with pytest.raises(ValueError, match=r"Model\.gguf: general\.sampling\.temp is -1\.0: "):
+        sampling_defaults("auto", gguf_file(temp=-1.0))
 
 
 def test_null_recommends_nothing(checkpoint):

@@ -83,5 +83,5 @@ def test_a_model_that_cannot_be_loaded_ends_the_process_with_one_line(tmp_path: 
     words = ["serve", "--port", "0", "--metrics-port", "0", "--host", "127.0.0.1", "--model", str(tmp_path / "nowhere")]
     done = subprocess.run([sys.executable, "-c", command, *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "nowhere is not a folder" in done.stderr
+    assert "nowhere is not here" in done.stderr
     assert "Traceback" not in done.stderr
