@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backend.engine.engine import Engine, Generation
     from backend.engine.stats import EngineStats
-    from backend.load import LoadOptions, load_engine, resolve_checkpoint
+    from backend.load import (
+        LoadOptions,
+        describe_machine,
+        download_bytes,
+        examine,
+        load_engine,
+        resolve_checkpoint,
+    )
     from backend.models.gguf.header import read_gguf_metadata
+    from backend.models.listing import LocalModel, family_of, list_models
+    from backend.models.wheels import package_client
     from backend.request import (
         Admission,
         EngineFailed,
@@ -34,6 +43,7 @@ __all__ = [
     "FinishReason",
     "Generation",
     "LoadOptions",
+    "LocalModel",
     "Prompt",
     "QueueFull",
     "ReasoningLimit",
@@ -42,7 +52,13 @@ __all__ = [
     "SamplingParams",
     "Span",
     "TokenEvent",
+    "describe_machine",
+    "download_bytes",
+    "examine",
+    "family_of",
+    "list_models",
     "load_engine",
+    "package_client",
     "read_gguf_metadata",
     "resolve_checkpoint",
 ]
@@ -52,6 +68,13 @@ _MODULES = {
     "Generation": "backend.engine.engine",
     "EngineStats": "backend.engine.stats",
     "LoadOptions": "backend.load",
+    "LocalModel": "backend.models.listing",
+    "describe_machine": "backend.load",
+    "download_bytes": "backend.load",
+    "examine": "backend.load",
+    "family_of": "backend.models.listing",
+    "list_models": "backend.models.listing",
+    "package_client": "backend.models.wheels",
     "load_engine": "backend.load",
     "read_gguf_metadata": "backend.models.gguf.header",
     "resolve_checkpoint": "backend.load",

@@ -25,6 +25,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def memory() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def trim() -> None:
     """Give memory that was freed back to the system, where the C library keeps it for later (glibc).
 
@@ -41,8 +46,7 @@ def available_memory(root: Path = Path("/")) -> int:
     root: where the file systems `proc` and `sys` are. Where they do not tell: all of the machine's memory.
     """
     spare = _entries(root / "proc/meminfo").get("MemAvailable:")
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if spare is None else 1024 * spare
-    return min([machine, *_rooms(root)])
+    return min([memory() if spare is None else 1024 * spare, *_rooms(root)])
 
 
 def _rooms(root: Path) -> Iterator[int]:

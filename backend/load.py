@@ -5,10 +5,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
-from backend import device, native
+from backend import device, host, native
 from backend.attention import AttentionBackend
 from backend.attention.native import paged_attention
 from backend.attention.quantization import KV_DTYPES
@@ -17,7 +19,7 @@ from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
 from backend.models import hub, weights
 from backend.models.catalogue import CACHE
-from backend.models.checkpoint import open_checkpoint
+from backend.models.checkpoint import Checkpoint, open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.storage import Quantization, Storage, abstract_decoder, describe
@@ -66,21 +68,47 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     """
     began = time.monotonic()
     device.set_up(options.compilation_cache)
-    checkpoint = open_checkpoint(path)
-    storage = choose_storage(options)
-    config = checkpoint.config
     log.info("device: %s", device.describe())
-    backend = paged_attention(kv_specs(config), choose_cache_dtype(options, storage.activations))
-    weight_bytes = weights.weight_bytes(abstract_decoder(checkpoint, storage))
-    sizes = choose_sizes(options, config, backend, weight_bytes, device.memory(), device.default_cache())
+    plan = plan_engine(options, path)
     with progress("weights", _bytes_text) as update:
-        decoder = weights.load(checkpoint, storage, update)
-    _log_sizes(options, decoder, sizes, backend.page_bytes)
+        decoder = weights.load(plan.checkpoint, plan.storage, update)
+    for line in size_lines(options, plan):
+        log.info(line)
+    reason = native.unavailable_reason()
+    if reason is not None and device.activation_dtype() is not None:
+        log.warning("products are left to XLA, which takes two to five times as long: %s", reason)
     with progress("compiling", lambda done, total: f"{done} of {total} programs") as update:
-        engine = Engine(ModelRunner(decoder, sizes, backend, tokens, update))
+        engine = Engine(ModelRunner(decoder, plan.sizes, plan.backend, tokens, update))
     speed = engine.measure()
     log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
     return engine
+
+
+class EnginePlan(NamedTuple):
+    """What an engine will be, by what its checkpoint says of itself. decoder: shapes in place of weights."""
+
+    checkpoint: Checkpoint
+    storage: Storage
+    backend: AttentionBackend
+    decoder: Decoder
+    sizes: EngineConfig
+
+
+def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
+    """The engine of the checkpoint at `path`; reads no weights. Raises CheckpointError, ValueError as a start does."""
+    checkpoint, storage = open_checkpoint(path), choose_storage(options)
+    backend = paged_attention(kv_specs(checkpoint.config), choose_cache_dtype(options, storage.activations))
+    decoder = abstract_decoder(checkpoint, storage)
+    memory = (device.memory(), device.default_cache())
+    sizes = choose_sizes(options, checkpoint.config, backend, weights.weight_bytes(decoder), *memory)
+    return EnginePlan(checkpoint, storage, backend, decoder, sizes)
+
+
+def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
+    """What a start would say of model and cache, without reading weights. Raises what it would raise."""
+    plan = plan_engine(options, path)
+    weights.check(plan.checkpoint, plan.decoder)
+    return size_lines(options, plan)
 
 
 def choose_storage(options: LoadOptions) -> Storage:
@@ -157,26 +185,33 @@ def choose_sizes(
     )
 
 
+def describe_machine() -> str:
+    """The device and what is available of its memory, the machine's cores and memory, JAX's version; for people."""
+    machine = f"{host.cores()} cores, {device.mebibytes(host.memory())}"
+    return f"{device.describe()}; the machine has {machine}; jax {jax.__version__}"
+
+
+def download_bytes(options: LoadOptions) -> int:
+    """What `resolve_checkpoint` would download; raises CheckpointError where it would."""
+    return hub.download_bytes(options.model, options.revision, cache=options.model_cache)
+
+
 def resolve_checkpoint(options: LoadOptions) -> Path:
     """The local folder or GGUF file of `options.model`, from the hub if need be. Raises CheckpointError."""
     return hub.resolve(options.model, options.revision, cache=options.model_cache)
 
 
-def _log_sizes(options: LoadOptions, decoder: Decoder, sizes: EngineConfig, page_size: int) -> None:
-    config, size = decoder.config, device.mebibytes(weights.weight_bytes(decoder))
+def size_lines(options: LoadOptions, plan: EnginePlan) -> tuple[str, str]:
+    """For people: what the model and its weights are, and what the cache holds."""
+    config, sizes = plan.decoder.config, plan.sizes
+    weight_bytes = device.mebibytes(weights.weight_bytes(plan.decoder))
+    cache_bytes = device.mebibytes(sizes.pages * plan.backend.page_bytes)
     shape = f"{len(config.layers)} layers, vocabulary {config.vocab}"
-    log.info("model: %s, %s, weights %s in %s", options.model, shape, size, describe(decoder))
-    reason = native.unavailable_reason()
-    if reason is not None and device.activation_dtype() is not None:
-        log.warning("products are left to XLA, which takes two to five times as long: %s", reason)
-    log.info(
-        "cache: %s tokens in pages of %d, %s; %d rows of at most %s tokens%s",
-        f"{sizes.pages * sizes.page_tokens:,}",
-        sizes.page_tokens,
-        device.mebibytes(sizes.pages * page_size),
-        sizes.rows,
-        f"{sizes.context:,}",
-        "; deterministic" if sizes.deterministic else "",
+    rows = f"{sizes.rows} rows of at most {sizes.context:,} tokens{'; deterministic' if sizes.deterministic else ''}"
+    pages = f"{sizes.pages * sizes.page_tokens:,} tokens in pages of {sizes.page_tokens}"
+    return (
+        f"model: {options.model}, {shape}, weights {weight_bytes} in {describe(plan.decoder)}",
+        f"cache: {pages}, {cache_bytes}; {rows}",
     )
 
 

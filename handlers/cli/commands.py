@@ -8,7 +8,7 @@ import sys
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
-from handlers.settings import BenchSettings, ChatSettings, ServeSettings
+from handlers.settings import BenchSettings, ChatSettings, DoctorSettings, ModelsSettings, ServeSettings
 
 
 class Serve(ServeSettings):
@@ -41,6 +41,26 @@ class Bench(BenchSettings):
         bench(self)
 
 
+class Models(ModelsSettings):
+    __doc__ = ModelsSettings.__doc__
+
+    def cli_cmd(self) -> None:
+        """Print the list."""
+        from handlers.cli.models import models
+
+        models(self)
+
+
+class Doctor(DoctorSettings):
+    __doc__ = DoctorSettings.__doc__
+
+    def cli_cmd(self) -> None:
+        """Print what is there and what is wrong."""
+        from handlers.cli.doctor import doctor
+
+        doctor(self)
+
+
 class Jaxchat(BaseSettings):
     """An open chat-completions server: the Friendli Container API on JAX."""
 
@@ -48,7 +68,9 @@ class Jaxchat(BaseSettings):
 
     serve: CliSubCommand[Serve] = Field(description="serve a model on the chat completions API")
     chat: CliSubCommand[Chat] = Field(description="talk to a model in the terminal, or through a pipe")
+    models: CliSubCommand[Models] = Field(description="list the models that this machine has")
     bench: CliSubCommand[Bench] = Field(description="measure how fast a model is on this machine")
+    doctor: CliSubCommand[Doctor] = Field(description="say what would be served here, and what is wrong")
 
     def cli_cmd(self) -> None:
         """Run the sub-command."""

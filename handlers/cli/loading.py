@@ -1,11 +1,17 @@
 """The settings of a model -> the model, ready to answer."""
 
 import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handlers.chat.defaults import sampling_defaults
 from handlers.service import LoadedModel
 from handlers.settings import ModelSettings
 from handlers.text.chat_templates import read_chat_template
+
+if TYPE_CHECKING:
+    from backend import LoadOptions
+    from handlers.text.tokenizer import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -14,11 +20,27 @@ def load(settings: ModelSettings) -> LoadedModel:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
     logger.info("loading %s", settings.model)
     # Importing these takes seconds, during which the port already answers.
-    from backend import LoadOptions, load_engine, resolve_checkpoint
+    from backend import load_engine, resolve_checkpoint
     from backend.grammar import Compiler
-    from handlers.text.tokenizer import ChatTokenizer
 
-    options = LoadOptions(
+    options = load_options(settings)
+    path = resolve_checkpoint(options)
+    tokenizer, defaults = read_tokenizer(settings, path)
+    compiler = Compiler(settings.grammar_cache.expanduser())
+    try:
+        engine = load_engine(options, path, tokenizer.vocabulary())
+        compiler.warm()
+    except BaseException:
+        compiler.close()
+        raise
+    return LoadedModel(engine, tokenizer, compiler, tokenizer.format, settings.parse_reasoning, defaults)
+
+
+def load_options(settings: ModelSettings) -> "LoadOptions":
+    """What the settings say of the engine."""
+    from backend import LoadOptions
+
+    return LoadOptions(
         model=settings.model,
         revision=settings.revision,
         rows=settings.max_batch_size,
@@ -33,7 +55,15 @@ def load(settings: ModelSettings) -> LoadedModel:
         kv_cache_dtype=settings.kv_cache_dtype,
         deterministic=settings.deterministic,
     )
-    path = resolve_checkpoint(options)
+
+
+def read_tokenizer(settings: ModelSettings, path: Path) -> tuple["ChatTokenizer", dict[str, float]]:
+    """The tokenizer of the checkpoint at `path` with the template and formats asked for, and the defaults of sampling.
+
+    Raises CheckpointError, ValueError.
+    """
+    from handlers.text.tokenizer import ChatTokenizer
+
     template = None if settings.chat_template is None else read_chat_template(settings.chat_template)
     tokenizer = ChatTokenizer(path, template, settings.tool_format, settings.reasoning_format)
     format = tokenizer.format
@@ -41,12 +71,4 @@ def load(settings: ModelSettings) -> LoadedModel:
     if tokenizer.tools_as_text:
         logger.info("tools: the template has no place for %s, so they are text", ", ".join(tokenizer.tools_as_text))
     logger.info("answers: tool calls as %s, reasoning as %s", format.tool_name, format.reasoning_name)
-    defaults = sampling_defaults(settings.generation_config, path)
-    compiler = Compiler(settings.grammar_cache.expanduser())
-    try:
-        engine = load_engine(options, path, tokenizer.vocabulary())
-        compiler.warm()
-    except BaseException:
-        compiler.close()
-        raise
-    return LoadedModel(engine, tokenizer, compiler, format, settings.parse_reasoning, defaults)
+    return tokenizer, sampling_defaults(settings.generation_config, path)

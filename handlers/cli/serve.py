@@ -52,8 +52,12 @@ def port_error(flag: str, host: str, port: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        sys.exit(f"jaxchat: error: --{flag}: cannot listen on {host} port {port}: {reason}; give another --{flag}")
+        sys.exit(f"jaxchat: error: {port_fault(flag, host, port, error)}")
+
+
+def port_fault(flag: str, host: str, port: int, error: OSError) -> str:
+    """Why a port cannot be had, and what to do."""
+    return f"--{flag}: cannot listen on {host} port {port}: {error.strerror or error}; give another --{flag}"
 
 
 def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:

