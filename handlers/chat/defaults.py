@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from backend import read_gguf_metadata
+from backend import read_gguf_metadata, recommended_sampling
 from generated.models import ContainerChatCompletionBody
 
 log = logging.getLogger(__name__)
@@ -56,13 +56,13 @@ class Recommended:
         return ", ".join(f"{name} {value:.6g}" if _is_number(value) else name for name, value in self.values.items())
 
 
-def sampling_defaults(choice: str, path: Path) -> dict[str, float]:
+def sampling_defaults(choice: str, path: Path, model: str) -> dict[str, float]:
     """The parameters of the checkpoint at `path` that hold where a request names none; logs which hold.
 
-    choice: "auto" for those that the checkpoint recommends, "none" for those of the API document alone. Raises
-    ValueError where what is recommended cannot be taken.
+    choice: "auto" for those that the checkpoint recommends, "none" for those of the API document alone. model: its
+    name, by which more is known of a bundled one. Raises ValueError where what is recommended cannot be taken.
     """
-    found = read_recommended(path)
+    found = read_recommended(path, model)
     taken = found.checked() if choice == "auto" else {}
     if taken:
         log.info("sampling defaults: %s, from %s; the others are the API document's", found, found.source)
@@ -74,11 +74,21 @@ def sampling_defaults(choice: str, path: Path) -> dict[str, float]:
     return taken
 
 
-def read_recommended(path: Path) -> Recommended:
-    """What the checkpoint in a folder or GGUF file recommends. Raises ValueError where its file cannot be read."""
+def read_recommended(path: Path, model: str) -> Recommended:
+    """What the checkpoint in a folder or GGUF file recommends, or else the makers of a bundled model.
+
+    Raises ValueError where its file cannot be read.
+    """
     if path.is_file():
-        return _recommended(path.name, GGUF_KEYS, read_gguf_metadata(path))
-    return _recommended(GENERATION_CONFIG, CONFIG_KEYS, _read_config(path / GENERATION_CONFIG))
+        found = _recommended(path.name, GGUF_KEYS, read_gguf_metadata(path))
+    else:
+        found = _recommended(GENERATION_CONFIG, CONFIG_KEYS, _read_config(path / GENERATION_CONFIG))
+    known = recommended_sampling(model)
+    return (
+        found
+        if found.values or not known
+        else _recommended(f"{model}'s model card", {name: name for name in known}, known)
+    )
 
 
 def _recommended(source: str, keys: Mapping[str, str], values: Mapping[str, Any]) -> Recommended:

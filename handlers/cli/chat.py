@@ -42,7 +42,7 @@ def run(settings: ChatSettings) -> int:
         try:
             address = settings.url or stack.enter_context(local_server(settings))
             client = stack.enter_context(ChatClient(address, local=settings.url is None))
-            conversation = Conversation(client, client.model(), settings.system)
+            conversation = Conversation(client, _asked(settings, client.model()), settings.system)
             if sys.stdin.isatty():
                 talk(conversation, Console(highlight=False))
             else:
@@ -53,15 +53,25 @@ def run(settings: ChatSettings) -> int:
     return 0
 
 
+def _asked(settings: ChatSettings, model: str) -> dict[str, Any]:
+    """What every request says beside its messages."""
+    chosen = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return {"model": model, "parse_reasoning": True, **given}
+
+
 class Quit(Exception):
     """The user wants no more."""
 
 
 class Conversation:
-    """What was said, and what is asked for with it. model: the name that requests carry. system: its first message."""
+    """What was said, and what is asked for with it.
 
-    def __init__(self, client: ChatClient, model: str, system: str | None = None) -> None:
-        self.model, self.system = model, system
+    asked: what every request says beside its messages, such as the model. system: the first message.
+    """
+
+    def __init__(self, client: ChatClient, asked: dict[str, Any], system: str | None = None) -> None:
+        self.asked, self.system = asked, system
         self.messages: list[dict[str, Any]] = []
         self._client = client
 
@@ -72,7 +82,7 @@ class Conversation:
         """
         self.messages.append({"role": "user", "content": text})
         first = [{"role": "system", "content": self.system}] if self.system else []
-        body = {"model": self.model, "messages": [*first, *self.messages], "parse_reasoning": True}
+        body = {**self.asked, "messages": [*first, *self.messages]}
         said = ""
         try:
             with closing(self._client.stream(body)) as pieces:
@@ -116,7 +126,7 @@ def talk(conversation: Conversation, console: Console) -> None:
     with suppress(ImportError):
         import readline  # noqa: F401  # input() then has a history, and keys that edit
 
-    console.out(f"{conversation.model}: /help lists what can be done, Ctrl-D ends", style="dim")
+    console.out(f"{conversation.asked['model']}: /help lists what can be done, Ctrl-D ends", style="dim")
     with suppress(Quit, EOFError):
         while True:
             try:
@@ -140,7 +150,11 @@ def show(conversation: Conversation, text: str, console: Console) -> None:
         with closing(conversation.ask(text)) as pieces:
             for piece in pieces:
                 if piece.kind == "end":
-                    note = "\n(the context is full; /reset begins anew)" if piece.text == "length" else ""
+                    note = (
+                        "\n(cut off by --max-tokens or a full context; /reset begins anew)"
+                        if piece.text == "length"
+                        else ""
+                    )
                     console.out(note, style="dim")
                     continue
                 between = "\n\n" if (kind, piece.kind) == ("reasoning", "content") else ""

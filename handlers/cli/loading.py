@@ -71,4 +71,4 @@ def read_tokenizer(settings: ModelSettings, path: Path) -> tuple["ChatTokenizer"
     if tokenizer.tools_as_text:
         logger.info("tools: the template has no place for %s, so they are text", ", ".join(tokenizer.tools_as_text))
     logger.info("answers: tool calls as %s, reasoning as %s", format.tool_name, format.reasoning_name)
-    return tokenizer, sampling_defaults(settings.generation_config, path)
+    return tokenizer, sampling_defaults(settings.generation_config, path, settings.model)

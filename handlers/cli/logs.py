@@ -12,7 +12,7 @@ def set_up_logging(level: str) -> None:
     # About any query parameter that is named as an argument of the handler: whoever asks could fill the log.
     drop("connexion.decorators.parameter", "not defined in specification")
     if level == "info":
-        for name in ("connexion", "uvicorn.error"):  # their steps of starting and stopping
+        for name in ("connexion", "uvicorn.error", "httpx"):  # their steps of starting and stopping, its requests
             logging.getLogger(name).setLevel(logging.WARNING)
 
 

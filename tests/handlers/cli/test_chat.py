@@ -39,6 +39,7 @@ class Client:
             self.closed += 1
 
 
+ASKED = {"model": "tiny", "temperature": 0.5}
 HELLO = (Piece("content", "Hel"), Piece("content", "lo.\nYou?"), Piece("end", "stop"))
 
 
@@ -66,7 +67,7 @@ def typed(monkeypatch, *lines):
 
 def test_everything_said_is_sent_with_the_next_message(screen):
     client = Client(*HELLO)
-    conversation = Conversation(client, "tiny", "Be kind.")
+    conversation = Conversation(client, ASKED, "Be kind.")
     show(conversation, "Hi", screen)
     show(conversation, "And?", screen)
     assert client.bodies[1]["messages"] == [
@@ -75,20 +76,20 @@ def test_everything_said_is_sent_with_the_next_message(screen):
         {"role": "assistant", "content": "Hello.\nYou?"},
         {"role": "user", "content": "And?"},
     ]
-    assert client.bodies[1]["model"] == "tiny"
+    assert client.bodies[1] | ASKED == client.bodies[1]
     assert shown(screen) == "Hello.\nYou?\n" * 2
 
 
 def test_an_answer_that_is_stopped_is_remembered_as_far_as_it_came(screen):
     client = Client(HELLO[0], KeyboardInterrupt())
-    conversation = Conversation(client, "tiny")
+    conversation = Conversation(client, ASKED)
     show(conversation, "Hi", screen)
     assert "Hel\n(stopped)" in shown(screen) and client.closed == 1
     assert conversation.messages[-1] == {"role": "assistant", "content": "Hel"}
 
 
 def test_a_message_without_an_answer_is_forgotten(screen):
-    conversation = Conversation(Client(ClientError("the prompt is too long")), "tiny")
+    conversation = Conversation(Client(ClientError("the prompt is too long")), ASKED)
     show(conversation, "Hi", screen)
     assert conversation.messages == [] and "the prompt is too long" in shown(screen)
 
@@ -96,25 +97,25 @@ def test_a_message_without_an_answer_is_forgotten(screen):
 def test_reasoning_is_dimmed_shown_apart_and_not_sent_again():
     screen = Console(file=io.StringIO(), force_terminal=True, color_system="standard", highlight=False)
     client = Client(Piece("reasoning", "Hm."), *HELLO)
-    conversation = Conversation(client, "tiny")
+    conversation = Conversation(client, ASKED)
     show(conversation, "Hi", screen)
     assert "\x1b[2mHm.\x1b[0m\n\nHel" in shown(screen)
     assert conversation.messages[-1]["content"] == "Hello.\nYou?"
 
 
 def test_what_a_terminal_would_act_on_is_not_shown(screen):
-    show(Conversation(Client(Piece("content", "a\x1b]0;x\x07\r\x9bb [bold]c"), HELLO[-1]), "tiny"), "Hi", screen)
+    show(Conversation(Client(Piece("content", "a\x1b]0;x\x07\r\x9bb [bold]c"), HELLO[-1]), ASKED), "Hi", screen)
     assert shown(screen) == "a]0;xb [bold]c\n"
 
 
 def test_a_full_context_says_what_to_do(screen):
-    show(Conversation(Client(HELLO[0], Piece("end", "length")), "tiny"), "Hi", screen)
+    show(Conversation(Client(HELLO[0], Piece("end", "length")), ASKED), "Hi", screen)
     assert "/reset begins anew" in shown(screen)
 
 
 def test_commands(monkeypatch, screen):
     client = Client(*HELLO)
-    conversation = Conversation(client, "tiny")
+    conversation = Conversation(client, ASKED)
     typed(
         monkeypatch, "Hi", "/reset", "/system  You are a cat. ", "Who?", "/system", "", "  ", "What?", "/nonsense now",
         " /etc/hosts is what?", "/help", KeyboardInterrupt(), "/quit", "never",
@@ -133,7 +134,7 @@ def test_commands(monkeypatch, screen):
 
 
 def test_help_names_every_command():
-    conversation = Conversation(Client(), "tiny")
+    conversation = Conversation(Client(), ASKED)
     for name in ("/system", "/reset", "/help"):
         assert name in module.HELP and conversation.command(name) is not None
     with pytest.raises(Quit):
@@ -143,12 +144,12 @@ def test_help_names_every_command():
 
 def test_the_end_of_the_terminal_ends_it(monkeypatch, screen):
     typed(monkeypatch)
-    talk(Conversation(Client(), "tiny"), screen)
+    talk(Conversation(Client(), ASKED), screen)
 
 
 def test_in_a_pipe_each_message_is_a_line_and_each_answer_too(capsys):
     client = Client(Piece("reasoning", "Hm."), *HELLO)
-    answer_lines(Conversation(client, "tiny"), ["Hi\n", "\n", "/reset\n", "/unknown\n", "/quit\n", "never\n"])
+    answer_lines(Conversation(client, ASKED), ["Hi\n", "\n", "/reset\n", "/unknown\n", "/quit\n", "never\n"])
     assert capsys.readouterr().out == "Hello. You?\n" * 2
     assert [body["messages"][-1]["content"] for body in client.bodies] == ["Hi", "/unknown"]
     assert len(client.bodies[1]["messages"]) == 1
@@ -222,6 +223,15 @@ def test_the_model_is_loaded_in_the_process_unless_a_server_is_named(monkeypatch
     settings = ChatSettings(model="some/where")
     assert run(settings) == 0
     assert capsys.readouterr().out == f"{fakes.REPLIES[0]}\n" and seen == [settings] and engine.closed
+    assert settings.generation_config == "auto"
+
+
+def test_what_was_chosen_goes_with_every_request(monkeypatch, capsys, fakes):
+    monkeypatch.setattr("sys.stdin", io.StringIO("Hi\nBye\n"))
+    with fakes.served() as server:
+        assert run(ChatSettings(url=server.url, temperature=0, max_tokens=3)) == 0
+    sampling = [generation.request.sampling for generation in server.engine.generations]
+    assert [(each.temperature, each.max_tokens) for each in sampling] == [(0, 3), (0, 3)]
 
 
 def test_a_model_that_cannot_be_loaded_ends_it_with_status_1(tmp_path):
