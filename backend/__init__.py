@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         load_engine,
         resolve_checkpoint,
     )
-    from backend.models.catalogue import recommended_sampling
+    from backend.models.catalogue import CATALOGUE, MODEL_CACHE, recommended_sampling
     from backend.models.gguf.header import read_gguf_metadata
     from backend.models.listing import LocalModel, family_of, list_models
     from backend.models.wheels import package_client
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CATALOGUE",
+    "MODEL_CACHE",
     "Admission",
     "Engine",
     "EngineFailed",
@@ -66,6 +68,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CATALOGUE": "backend.models.catalogue",
+    "MODEL_CACHE": "backend.models.catalogue",
     "Engine": "backend.engine.engine",
     "Generation": "backend.engine.engine",
     "EngineStats": "backend.engine.stats",

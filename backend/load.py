@@ -18,7 +18,7 @@ from backend.engine.config import EngineConfig, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
 from backend.models import hub, weights
-from backend.models.catalogue import CACHE
+from backend.models.catalogue import MODEL_CACHE
 from backend.models.checkpoint import Checkpoint, open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
@@ -54,7 +54,7 @@ class LoadOptions:
     quantization: Quantization = "auto"
     max_queue: int = 1024
     compilation_cache: Path | None = None
-    model_cache: Path = CACHE
+    model_cache: Path = MODEL_CACHE
     memory_fraction: float = 0.8
     kv_cache_tokens: int | None = None
     kv_cache_dtype: str = "auto"

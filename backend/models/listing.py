@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
-from backend.models.catalogue import CACHE, CATALOGUE
+from backend.models.catalogue import CATALOGUE, MODEL_CACHE
 from backend.models.errors import CheckpointError
 from backend.models.gguf.files import first_part, parts
 from backend.models.gguf.header import read_gguf_metadata
@@ -30,7 +30,7 @@ class LocalModel:
     about: str
 
 
-def list_models(cache: Path = CACHE) -> list[LocalModel]:
+def list_models(cache: Path = MODEL_CACHE) -> list[LocalModel]:
     """The bundled models, then those in the hub's cache, by name. cache: folder of bundled models' downloads."""
     bundled = [
         LocalModel(

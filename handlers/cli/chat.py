@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from handlers.cli.client import ChatClient, ClientError, Piece
-from handlers.cli.local import local_server
+from handlers.cli.local import LoadFailed, local_server
 from handlers.cli.logs import set_up_logging
 from handlers.server import exit_at_once
 from handlers.settings import ChatSettings
@@ -49,6 +49,8 @@ def run(settings: ChatSettings) -> int:
                 answer_lines(conversation, sys.stdin)
         except ClientError as error:
             errors.out(f"jaxchat: error: {error}")
+            return 1
+        except (LoadFailed, BrokenPipeError):  # the log has told why; whoever read the answers wants no more
             return 1
     return 0
 

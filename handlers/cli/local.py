@@ -17,11 +17,15 @@ POLL_SECONDS = 0.05
 CLOSE_SECONDS = 5.0
 
 
+class LoadFailed(Exception):
+    """The model could not be loaded."""
+
+
 @contextmanager
 def local_server(settings: ModelSettings) -> Iterator[str]:
     """The address of a server on a free port of this machine alone, once its model answers; closed at the end.
 
-    A model that cannot be loaded ends the process; the log says why.
+    Raises LoadFailed where the model cannot be loaded; the log says why.
     """
     service = Service(lambda: load(settings), default_names(settings.model))
     server = Server(create_app(service), service, drain_seconds=0)
@@ -31,7 +35,7 @@ def local_server(settings: ModelSettings) -> Iterator[str]:
         while service.status == "loading" and thread.is_alive():
             time.sleep(POLL_SECONDS)
         if service.status != "ready":
-            sys.exit(1)
+            raise LoadFailed(service.reason)
         try:
             yield url(HOST, listener.getsockname()[1])
         finally:

@@ -169,6 +169,18 @@ def test_a_pipe_to_a_server(monkeypatch, capsys, fakes):
     assert capsys.readouterr().out == f"{fakes.REPLIES[0]}\n" * 2
 
 
+def test_whoever_reads_the_answers_may_leave(fakes):
+    """As `jaxchat chat | head -1` does."""
+    with fakes.served() as server:
+        words = command("--url", server.url)
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        )
+        process.stdout.close()
+        _, said = process.communicate(b"Hi\nBye\n", timeout=60)
+    assert process.returncode == 1 and said == b""
+
+
 def command(*words):
     return [sys.executable, "-c", "from handlers.cli import main; main()", "chat", *words]
 
