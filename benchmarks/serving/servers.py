@@ -63,6 +63,7 @@ def jaxchat(served: Served, port: int, *flags: str) -> list[str]:
     run = "import sys; from handlers.cli import main; sys.argv[0] = 'jaxchat'; main()"
     return [
         *(sys.executable, "-c", run, "serve", "--model", str(served.folder), "--host", "127.0.0.1"),
+        *("--served-model-name", str(served.folder)),  # as all sides call it
         *("--port", str(port), "--no-metrics", "--max-batch-size", str(served.streams), "--log-level", "warning"),
         *("--max-context-length", str(served.context)),
         *("--compilation-cache", str(served.scratch / "compiled"), "--grammar-cache", str(served.scratch / "grammars")),
