@@ -114,14 +114,15 @@ def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
 def choose_storage(options: LoadOptions) -> Storage:
     """In which types weights are kept and activations computed.
 
-    On a processor activations are float32, and weights may be what the checkpoint has: products with them are exact,
-    and memory is what limits their speed. XLA alone, without native code, is fastest with float32 weights.
+    On a processor activations are float32 and weights may be what the checkpoint has, since memory limits the speed of
+    products; unless float32 is asked for, these may take weights of fewer bits in bfloat16. XLA alone, without native
+    code, is fastest with float32 weights.
     """
     activations = jnp.dtype(device.activation_dtype() or options.dtype or "bfloat16")
     if options.dtype is not None:
-        return Storage(activations, jnp.dtype(options.dtype), options.quantization)
+        return Storage(activations, jnp.dtype(options.dtype), options.quantization, options.dtype == "bfloat16")
     as_stored = native.unavailable_reason() is None
-    return Storage(activations, None if as_stored else activations, options.quantization)
+    return Storage(activations, None if as_stored else activations, options.quantization, halves=True)
 
 
 def choose_cache_dtype(options: LoadOptions, activations: jnp.dtype) -> jnp.dtype:

@@ -24,7 +24,7 @@ class Kernel(nnx.Module):
         self.values = nnx.Param(values)
         self.scales: nnx.Param | None = nnx.data(None)
         self.offsets: nnx.Param | None = nnx.data(None)
-        self.native = False
+        self.native = self.halves = False
 
     @property
     def format(self) -> WeightFormat:
@@ -48,7 +48,8 @@ class Kernel(nnx.Module):
         """x [..., in] times the weights, transposed -> [..., out] of `dtype`, or of x's own where that is None."""
         flat, dtype = x.reshape(-1, x.shape[-1]), dtype or x.dtype
         if self._is_native(len(flat)):
-            out = native.multiply(flat.astype(jnp.float32), *self._arrays()).astype(dtype)
+            halves = self.halves and native.takes_bfloat16(flat.shape[-1])
+            out = native.multiply(flat.astype(jnp.bfloat16 if halves else jnp.float32), *self._arrays()).astype(dtype)
         else:
             # With the weights on the left: for few rows XLA's CPU product is then up to three times faster.
             weights = _floats(flat.dtype, *self._arrays())

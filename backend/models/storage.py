@@ -28,12 +28,14 @@ class Storage:
 
     activations: the dtype that layers compute in. floats: that of kernels that are not quantised, None for the one they
     are stored in. quantization: "auto" keeps what the checkpoint has quantised as it is, "none" makes floats of it, the
-    others quantise every kernel that has more bits.
+    others quantise every kernel that has more bits. halves: whether native products with kernels of fewer than 32 bits
+    may round activations to bfloat16, as accelerators do; sums stay float32.
     """
 
     activations: jnp.dtype
     floats: jnp.dtype | None
     quantization: Quantization = "auto"
+    halves: bool = False
 
 
 def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:

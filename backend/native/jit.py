@@ -18,7 +18,7 @@ from backend.native.stored import STORED
 FFI_VERSIONS = range(3, 6)
 """Minor versions of XLA's foreign function interface (major 0) whose call frames have the places used here."""
 MOST_GROUPED = 128
-"""Weights of a group at most: the code for one group has no loop."""
+"""Weights of a group at most, of which it is a part: the code for one group has no loop."""
 ATTRIBUTES = 'attributes #0 = { "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
 _compiled: list[object] = []
 """What the code lives in: it must stay for as long as the process."""
@@ -52,20 +52,29 @@ def takes(inputs: int, kernel: str, group: int = 0) -> bool:
     if unavailable_reason() is not None or stored is None or (stored.half and not _machine().half):
         return False
     step = _machine().lanes * stored.vectors
-    return inputs % step == 0 and (group == 0 or (group % step == 0 and inputs % group == 0 and group <= MOST_GROUPED))
+    grouped = group % step == 0 and inputs % group == 0 and MOST_GROUPED % group == 0 if group else True
+    return inputs % step == 0 and grouped
+
+
+def takes_bfloat16(inputs: int) -> bool:
+    """Whether `multiply` takes x of bfloat16, with rows of so many weights, beside what `takes` says."""
+    return unavailable_reason() is None and _machine().bfloat16 and inputs % 32 == 0
 
 
 def multiply(
     x: jax.Array, kernel: jax.Array, scales: jax.Array | None = None, offsets: jax.Array | None = None
 ) -> jax.Array:
-    """x float32 [B, K] times kernelᵀ, kernel [N, K] of a dtype in STORED -> float32 [B, N].
+    """x [B, K] times kernelᵀ, kernel [N, K] of a dtype in STORED -> float32 [B, N].
+
+    x: float32, or bfloat16 where `takes_bfloat16`: weights are rounded to that too, and many rows take half as long.
 
     scales: float32 or float16 [N, G], by which each K / G weights of a row are multiplied; offsets: the same shape and
     dtype, added after that. The sums are of float32 products, in an order that does not depend on B.
     """
     groups = 1 if scales is None else scales.shape[1]
     group = 0 if groups == 1 and offsets is None else kernel.shape[1] // groups
-    product = Product(kernel.dtype.name, "" if scales is None else scales.dtype.name, group, offsets is not None)
+    scale, halves = "" if scales is None else scales.dtype.name, x.dtype == jnp.bfloat16
+    product = Product(kernel.dtype.name, scale, group, offsets is not None, halves)
     _register(product)
     out = jax.ShapeDtypeStruct((x.shape[0], kernel.shape[0]), jnp.float32)
     parameters = [array for array in (scales, offsets) if array is not None]
@@ -151,7 +160,7 @@ def _machine() -> Machine:
 
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
-        return Machine(lanes=16, tile=(5, 4))
+        return Machine(lanes=16, tile=(5, 4), bfloat16=bool(features.get("avx512bf16")))
     if features.get("avx2"):
         return Machine(lanes=8, tile=(3, 4))
     return Machine(lanes=8, tile=(3, 4)) if features.get("neon") else Machine(lanes=4, tile=(2, 4), half=False)

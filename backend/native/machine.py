@@ -7,9 +7,10 @@ from dataclasses import dataclass
 class Machine:
     """lanes: float32 in a vector. tile: outputs, and rows of activations, whose sums fit the registers together.
 
-    half: whether it converts float16.
+    half: whether it converts float16. bfloat16: whether it multiplies that.
     """
 
     lanes: int
     tile: tuple[int, int]
     half: bool = True
+    bfloat16: bool = False

@@ -25,23 +25,24 @@ OUTPUTS, INPUTS, ROWS, GROUPS, KERNEL, X, SCALE, OFFSET, OUT = range(FIRST, FIRS
 
 @dataclass(frozen=True)
 class Product:
-    """out [B, N] float32 = x [B, K] float32 times kernel [N, K], transposed.
+    """out [B, N] float32 = x [B, K] times kernel [N, K], transposed.
 
     kernel: name of its dtype, see STORED. scale: that of its scales [N, G], "" for none. group: weights of a row that
     share a scale, 0 for all of them (G = 1). offset: whether as many offsets, of the same dtype, are added to the
-    scaled weights.
+    scaled weights. halves: whether x is bfloat16, and weights become that too: half as long, for many rows.
     """
 
     kernel: str
     scale: str = ""
     group: int = 0
     offset: bool = False
+    halves: bool = False
 
     @property
     def name(self) -> str:
         """The name of the FFI target."""
         scale = [self.scale, str(self.group)] if self.scale else []
-        return "_".join(["jaxchat_product", self.kernel, *scale, *["offset"] * self.offset])
+        return "_".join(["jaxchat_product", self.kernel, *scale, *["offset"] * self.offset, *["halves"] * self.halves])
 
     def text(self, machine: Machine, version: int) -> str:
         """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`."""
@@ -49,10 +50,12 @@ class Product:
         vector = f"<{lanes} x float>"
         intrinsics = (
             f"declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})\n"
-            f"declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})\n"
+            f"declare {vector} @llvm.x86.avx512bf16.dpbf16ps.512({vector}, <32 x bfloat>, <32 x bfloat>)\n"
+            * self.halves
+            + f"declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})\n"
         )
-        parts = {1: _Part(self, machine, 1, False), 2: _Part(self, machine, 2, False)}
-        if self.kernel == "float32":
+        parts = {some: _Part(self, machine, some, self.halves) for some in (1, 2)}
+        if self.kernel == "float32" and not self.halves:
             parts[WIDE] = _Part(self, machine, rows, False)
         parts[MANY] = _Part(self, machine, rows, True)
         bodies = "".join(part.text(f"part{most}") for most, part in parts.items())
@@ -73,6 +76,8 @@ class _Part:
         self.unrolled = max(self.step, product.group or UNROLLED * self.step)
         self.vector = f"<{self.lanes} x float>"
         self.shared = shared
+        self.element = "bfloat" if product.halves else "float"
+        self.loaded = f"<32 x {self.element}>" if product.halves else self.vector
         self.w = Writer()
 
     def text(self, name: str) -> str:
@@ -88,7 +93,7 @@ class _Part:
         w.emit("%last_output = sub i64 %outputs, 1")
         w.emit("%last_row = sub i64 %rows, 1")
         self.sums = w.slot(self.vector, (PANEL + self.rows) * self.outputs)
-        self.block = w.slot("float", BLOCK * self.outputs) if self.shared else ""
+        self.block = w.slot(self.element, BLOCK * self.outputs) if self.shared else ""
         with w.loop(0, "%rows", PANEL) as panel:
             end = w.least(w.i64("add", panel, PANEL), "%rows")
             with w.loop("%start", "%stop", self.outputs) as output:
@@ -103,8 +108,9 @@ class _Part:
         count = w.i64("mul", w.i64("sub", end, panel), self.outputs)
         with w.loop(0, w.i64("add", count, (self.rows - 1) * self.outputs), 1) as place:
             w.store(self.vector, "zeroinitializer", w.at(self.vector, self.sums, place), 64)
-        with w.loop(0, "%inputs", BLOCK if self.rows > 2 else "%inputs") as start:
-            stop = w.least(w.i64("add", start, BLOCK), "%inputs") if self.rows > 2 else "%inputs"
+        blocks = self.shared or self.rows > 2
+        with w.loop(0, "%inputs", BLOCK if blocks else "%inputs") as start:
+            stop = w.least(w.i64("add", start, BLOCK), "%inputs") if blocks else "%inputs"
             if self.shared:
                 self._decode(ids, start, stop)
             with w.loop(panel, end, self.rows) as row:
@@ -113,18 +119,21 @@ class _Part:
             self._finish(ids, panel, row)
 
     def _decode(self, ids: list[str], start: str, stop: str) -> None:
-        """The weights start to stop of each output as float32 into `block`."""
+        """The weights start to stop of each output into `block`, in the type that they are multiplied in."""
         w = self.w
         for place, id in enumerate(ids):
-            target = w.at("float", self.block, place * BLOCK)
+            target = w.at(self.element, self.block, place * BLOCK)
             row = self._row(id)
 
             def put(k: str, vectors: int, id: str = id, row: str = row, target: str = target) -> None:
                 self._prefetch(row, k, vectors)
                 to = w.i64("sub", k, start)
                 for number, value in enumerate(self._weights(id, row, k, vectors)):
-                    address = w.at("float", target, w.i64("add", to, number * self.lanes))
-                    w.store(self.vector, value, address, 64)
+                    address = w.at(self.element, target, w.i64("add", to, number * self.lanes))
+                    narrow = f"<{self.lanes} x {self.element}>"
+                    if self.product.halves:
+                        value = w.value(f"fptrunc {self.vector} {value} to {narrow}")
+                    w.store(narrow, value, address, 32)
 
             self._spans(start, stop, put)
 
@@ -132,19 +141,17 @@ class _Part:
         """Add the products start to stop of a few rows with a few outputs to their sums."""
         w = self.w
         rows = [w.least(w.i64("add", row, place), "%last_row") for place in range(self.rows)]
-        xs = [w.at("float", "%x", w.i64("mul", place, "%inputs")) for place in rows]
+        xs = [w.at(self.element, "%x", w.i64("mul", place, "%inputs")) for place in rows]
         first = w.i64("mul", w.i64("sub", row, panel), self.outputs)
         kept = [w.at(self.vector, self.sums, w.i64("add", first, place)) for place in range(self.rows * self.outputs)]
         sums = [w.slot(self.vector) for _ in kept]
         for place, sum in zip(kept, sums, strict=True):
             w.store(self.vector, w.load(self.vector, place, 64), sum, 64)
         if self.shared:
-            with w.loop(0, w.i64("sub", stop, start), self.lanes) as k:
+            with w.loop(0, w.i64("sub", stop, start), 2 * self.lanes if self.product.halves else self.lanes) as k:
                 at = w.i64("add", k, start)
-                weights = [
-                    [w.load(self.vector, w.at("float", self.block, w.i64("add", k, place * BLOCK)), 64)]
-                    for place in range(self.outputs)
-                ]
+                places = [w.i64("add", k, place * BLOCK) for place in range(self.outputs)]
+                weights = [[w.load(self.loaded, w.at(self.element, self.block, place), 64)] for place in places]
                 self._multiply(weights, xs, at, sums)
         else:
             addresses = [self._row(id) for id in ids]
@@ -160,16 +167,21 @@ class _Part:
             w.store(self.vector, w.load(self.vector, sum, 64), place, 64)
 
     def _multiply(self, weights: list[list[str]], xs: list[str], k: str, sums: list[str]) -> None:
-        w, name = self.w, f"@llvm.fma.v{self.lanes}f32"
+        w = self.w
         for number in range(len(weights[0])):
             at = w.i64("add", k, number * self.lanes)
             for row, x in enumerate(xs):
-                value = w.load(self.vector, w.at("float", x, at), 4)
+                value = w.load(self.loaded, w.at(self.element, x, at), 2)
                 for output, vectors in enumerate(weights):
                     sum = sums[row * self.outputs + output]
                     before = w.load(self.vector, sum, 64)
-                    factors = f"{self.vector} {vectors[number]}, {self.vector} {value}, {self.vector} {before}"
-                    w.store(self.vector, w.value(f"call {self.vector} {name}({factors})"), sum, 64)
+                    w.store(self.vector, w.value(self._sum(vectors[number], value, before)), sum, 64)
+
+    def _sum(self, weights: str, x: str, before: str) -> str:
+        factors = f"{self.loaded} {weights}, {self.loaded} {x}"
+        if self.product.halves:
+            return f"call {self.vector} @llvm.x86.avx512bf16.dpbf16ps.512({self.vector} {before}, {factors})"
+        return f"call {self.vector} @llvm.fma.v{self.lanes}f32({factors}, {self.vector} {before})"
 
     def _finish(self, ids: list[str], panel: str, row: str) -> None:
         w = self.w

@@ -27,8 +27,13 @@ def unpacked(blocks: np.ndarray, kind: Kind) -> Quantized:
     """Rows of blocks uint8 [rows, bytes] of a kind in BLOCKS -> their numbers in its format."""
     flat = np.ascontiguousarray(blocks).reshape(-1, gguf.GGML_QUANT_SIZES[kind][1])
     with np.errstate(all="ignore"):  # a damaged block may have any number for a scale
-        parts = BLOCKS[kind].unpack(flat)
-    return Quantized(*(None if part is None else part.reshape(len(blocks), -1) for part in parts))
+        values, scales, offsets = BLOCKS[kind].unpack(flat)
+    rows = (len(blocks), -1)
+    return Quantized(
+        values.reshape(rows),
+        None if scales is None else scales.reshape(rows),
+        None if offsets is None else offsets.reshape(rows),
+    )
 
 
 def _fields(packed: np.ndarray, run: int, shifts: range, mask: int) -> np.ndarray:

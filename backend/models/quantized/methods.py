@@ -60,7 +60,8 @@ def _compressed_tensors(config: Mapping[str, Any]) -> list[Layout]:
         block = weights.get("block_structure") or block
 
     def packed(stem: str, parts: Parts) -> QuantizedTensor:
-        shape = tuple(int(size) for size in parts["weight_shape"][:])
+        outputs, inputs = (int(size) for size in parts["weight_shape"][:])
+        shape = (outputs, inputs)
         groups = _divides(stem, "weight_scale", parts["weight_scale"].get_shape()[-1], shape[1])
         order = _order(parts.get("weight_g_idx"), shape[1], groups)
         zeros = parts.get("weight_zero_point")

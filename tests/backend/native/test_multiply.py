@@ -58,13 +58,40 @@ def test_the_product_is_that_of_the_weights_a_kernel_stands_for(data: st.DataObj
     assert (np.abs(np.asarray(found) - exact) <= bound).all()
 
 
+@pytest.mark.parametrize("dtype", STORED)
+@pytest.mark.parametrize(("outputs", "inputs", "group"), [(7, 96, 0), (40, 544, 32), (9, 1152, 128)])
+def test_bfloat16_activations_are_multiplied_with_weights_rounded_to_it(
+    dtype: str, outputs: int, inputs: int, group: int
+) -> None:
+    if not native.takes_bfloat16(inputs):
+        pytest.skip("this processor does not multiply bfloat16")
+    random = np.random.default_rng(11)
+    scaled = dtype not in FLOATS
+    scales = (
+        random.uniform(0.01, 0.1, (outputs, inputs // group if group else 1)).astype(np.float32) if scaled else None
+    )
+    kernel = Quantized(values(random, dtype, (outputs, inputs)), scales)
+    x = jnp.asarray(random.standard_normal((67, inputs)), jnp.bfloat16)
+    rounded = np.asarray(jnp.asarray(dequantize(kernel)).astype(jnp.bfloat16), np.float64)
+    if scales is not None and not group:  # a scale of a whole row is applied to the sum
+        rounded = np.asarray(kernel.values, np.float64) * scales
+    wide = np.asarray(x, np.float64)
+    for rows in (1, 2, 3, 67):
+        found = native.multiply(x[:rows], *(None if array is None else jnp.asarray(array) for array in kernel))
+        bound = 2e-4 * (np.abs(wide) @ np.abs(rounded).T + 1e-3)
+        assert (np.abs(np.asarray(found) - wide[:rows] @ rounded.T) <= bound[:rows]).all()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "uint4"])
 @pytest.mark.parametrize("outputs", [3, 700])
-def test_a_row_is_the_same_bits_whatever_rows_are_beside_it(dtype: str, outputs: int) -> None:
+@pytest.mark.parametrize("activations", ["float32", "bfloat16"])
+def test_a_row_is_the_same_bits_whatever_rows_are_beside_it(dtype: str, outputs: int, activations: str) -> None:
     random = np.random.default_rng(7)
     kernel = jnp.asarray(values(random, dtype, (outputs, 1056)))
     scales = None if dtype in FLOATS else jnp.asarray(random.uniform(0.01, 0.1, (outputs, 33)), jnp.float32)
-    x = jnp.asarray(random.standard_normal((130, 1056), np.float32))
+    if activations == "bfloat16" and not native.takes_bfloat16(1056):
+        pytest.skip("this processor does not multiply bfloat16")
+    x = jnp.asarray(random.standard_normal((130, 1056)), activations)
     alone = np.concatenate([native.multiply(x[row : row + 1], kernel, scales) for row in range(len(x))])
     for rows in (2, 3, 4, 7, 49, 65, 130):
         np.testing.assert_array_equal(native.multiply(x[:rows], kernel, scales), alone[:rows])
@@ -89,7 +116,15 @@ def test_many_threads_may_multiply_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("inputs", "dtype", "group"),
-    [(24, "float32", 0), (48, "int4", 0), (64, "int32", 0), (64, "int8", 8), (96, "int8", 64), (512, "int8", 256)],
+    [
+        (24, "float32", 0),
+        (48, "int4", 0),
+        (64, "int32", 0),
+        (64, "int8", 8),
+        (96, "int8", 64),
+        (512, "int8", 256),
+        (192, "int8", 96),
+    ],
 )
 def test_what_does_not_fit_vectors_is_not_taken(inputs: int, dtype: str, group: int) -> None:
     assert not native.takes(inputs, dtype, group)
