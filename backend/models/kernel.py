@@ -59,9 +59,8 @@ class Kernel(nnx.Module):
     def rows(self, ids: jax.Array, dtype: jnp.dtype) -> jax.Array:
         """The rows int32 [...] of the table -> [..., in] of `dtype`."""
         values, scales, offsets = self._arrays()
-        return _floats(
-            dtype, values[ids], None if scales is None else scales[ids], None if offsets is None else offsets[ids]
-        )
+        some = None if scales is None else scales[ids]
+        return _floats(dtype, _rows(values, ids), some, None if offsets is None else offsets[ids])
 
     def _arrays(self) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
         scales, offsets = (None if array is None else array[...] for array in (self.scales, self.offsets))
@@ -76,6 +75,14 @@ class Kernel(nnx.Module):
 
 def _placeholder(shape: tuple[int, ...], dtype: str) -> nnx.Param[jax.Array]:
     return nnx.Param(cast(jax.Array, jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))))
+
+
+def _rows(table: jax.Array, ids: jax.Array) -> jax.Array:
+    """Rows of a table as they are: XLA's code for processors would make float32 of a whole table of narrower floats."""
+    if not jnp.issubdtype(table.dtype, jnp.floating) or table.dtype.itemsize == 4:
+        return table[ids]
+    bits = jax.lax.bitcast_convert_type(table, jnp.dtype(f"uint{8 * table.dtype.itemsize}"))[ids]
+    return jax.lax.bitcast_convert_type(bits, table.dtype)
 
 
 def _floats(dtype: jnp.dtype, values: jax.Array, scales: jax.Array | None, offsets: jax.Array | None) -> jax.Array:

@@ -349,7 +349,7 @@ def _exp(lanes: int) -> str:
     exponent = w.value(f"add {integers} {w.value(f'fptosi {vector} {n} to {integers}')}, splat (i32 127)")
     power_of_two = w.value(f"bitcast {integers} {w.value(f'shl {integers} {exponent}, splat (i32 23)')} to {vector}")
     w.returns(f"{vector} {w.value(f'fmul {vector} {sum}, {power_of_two}')}")
-    return w.function(f"internal {vector} @exp({vector} %x)", "#0")
+    return w.function(f"internal {vector} @exp({vector} %x)", "#1")
 
 
 def _hexadecimal(value: float) -> str:

@@ -19,7 +19,10 @@ FFI_VERSIONS = range(3, 6)
 """Minor versions of XLA's foreign function interface (major 0) whose call frames have the places used here."""
 MOST_GROUPED = 128
 """Weights of a group at most, of which it is a part: the code for one group has no loop."""
-ATTRIBUTES = 'attributes #0 = { "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
+ATTRIBUTES = (
+    'attributes #0 = { noinline "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
+    'attributes #1 = { alwaysinline "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
+)
 _compiled: list[object] = []
 """What the code lives in: it must stay for as long as the process."""
 _lock = threading.Lock()

@@ -11,7 +11,7 @@ from backend.native.stored import STORED
 PANEL = 64
 """Rows of activations whose sums are kept at the same time."""
 WIDE, MANY = 48, 2**62
-"""Rows up to which float32 weights are best taken from where they are; and any number of rows."""
+"""Rows up to which weights of the type that is multiplied are best taken where they are; and any number of rows."""
 BLOCK = 512
 """Weights of a kernel's row that are turned into float32 at a time, when several rows of activations use them."""
 UNROLLED = 2
@@ -19,6 +19,10 @@ UNROLLED = 2
 ALONE = 1 << 16
 """Weights up to which one thread is faster than two."""
 
+BFLOAT16 = """
+declare <16 x float> @llvm.x86.avx512bf16.dpbf16ps.512(<16 x float>, <32 x bfloat>, <32 x bfloat>)
+declare <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512(<16 x float>, <16 x float>)
+"""
 OUTPUTS, INPUTS, ROWS, GROUPS, KERNEL, X, SCALE, OFFSET, OUT = range(FIRST, FIRST + 9)
 """Places of the work."""
 
@@ -50,12 +54,11 @@ class Product:
         vector = f"<{lanes} x float>"
         intrinsics = (
             f"declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})\n"
-            f"declare {vector} @llvm.x86.avx512bf16.dpbf16ps.512({vector}, <32 x bfloat>, <32 x bfloat>)\n"
-            * self.halves
-            + f"declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})\n"
+            f"declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})\n"
         )
-        parts = {some: _Part(self, machine, some, self.halves) for some in (1, 2)}
-        if self.kernel == "float32" and not self.halves:
+        intrinsics += BFLOAT16 * self.halves
+        parts = {some: _Part(self, machine, some, False) for some in (1, 2)}
+        if self.kernel == ("bfloat16" if self.halves else "float32"):
             parts[WIDE] = _Part(self, machine, rows, False)
         parts[MANY] = _Part(self, machine, rows, True)
         bodies = "".join(part.text(f"part{most}") for most, part in parts.items())
@@ -72,12 +75,13 @@ class _Part:
         self.product, self.lanes, self.rows = product, machine.lanes, rows
         self.outputs = machine.tile[0]
         self.stored = STORED[product.kernel]
-        self.step = self.lanes * self.stored.vectors
+        self.element = "bfloat" if product.halves else "float"
+        self.width = 2 * self.lanes if product.halves else self.lanes
+        self.step = max(self.width, self.lanes * self.stored.vectors)
         self.unrolled = max(self.step, product.group or UNROLLED * self.step)
         self.vector = f"<{self.lanes} x float>"
         self.shared = shared
-        self.element = "bfloat" if product.halves else "float"
-        self.loaded = f"<32 x {self.element}>" if product.halves else self.vector
+        self.loaded = f"<{self.width} x {self.element}>"
         self.w = Writer()
 
     def text(self, name: str) -> str:
@@ -108,9 +112,8 @@ class _Part:
         count = w.i64("mul", w.i64("sub", end, panel), self.outputs)
         with w.loop(0, w.i64("add", count, (self.rows - 1) * self.outputs), 1) as place:
             w.store(self.vector, "zeroinitializer", w.at(self.vector, self.sums, place), 64)
-        blocks = self.shared or self.rows > 2
-        with w.loop(0, "%inputs", BLOCK if blocks else "%inputs") as start:
-            stop = w.least(w.i64("add", start, BLOCK), "%inputs") if blocks else "%inputs"
+        with w.loop(0, "%inputs", BLOCK if self.rows > 2 else "%inputs") as start:
+            stop = w.least(w.i64("add", start, BLOCK), "%inputs") if self.rows > 2 else "%inputs"
             if self.shared:
                 self._decode(ids, start, stop)
             with w.loop(panel, end, self.rows) as row:
@@ -129,11 +132,8 @@ class _Part:
                 self._prefetch(row, k, vectors)
                 to = w.i64("sub", k, start)
                 for number, value in enumerate(self._weights(id, row, k, vectors)):
-                    address = w.at(self.element, target, w.i64("add", to, number * self.lanes))
-                    narrow = f"<{self.lanes} x {self.element}>"
-                    if self.product.halves:
-                        value = w.value(f"fptrunc {self.vector} {value} to {narrow}")
-                    w.store(narrow, value, address, 32)
+                    address = w.at(self.element, target, w.i64("add", to, number * self.width))
+                    w.store(self.loaded, value, address, 64)
 
             self._spans(start, stop, put)
 
@@ -148,7 +148,7 @@ class _Part:
         for place, sum in zip(kept, sums, strict=True):
             w.store(self.vector, w.load(self.vector, place, 64), sum, 64)
         if self.shared:
-            with w.loop(0, w.i64("sub", stop, start), 2 * self.lanes if self.product.halves else self.lanes) as k:
+            with w.loop(0, w.i64("sub", stop, start), self.width) as k:
                 at = w.i64("add", k, start)
                 places = [w.i64("add", k, place * BLOCK) for place in range(self.outputs)]
                 weights = [[w.load(self.loaded, w.at(self.element, self.block, place), 64)] for place in places]
@@ -169,7 +169,7 @@ class _Part:
     def _multiply(self, weights: list[list[str]], xs: list[str], k: str, sums: list[str]) -> None:
         w = self.w
         for number in range(len(weights[0])):
-            at = w.i64("add", k, number * self.lanes)
+            at = w.i64("add", k, number * self.width)
             for row, x in enumerate(xs):
                 value = w.load(self.loaded, w.at(self.element, x, at), 2)
                 for output, vectors in enumerate(weights):
@@ -209,10 +209,24 @@ class _Part:
             body(k, self.unrolled // self.lanes)
         if not self.product.group:
             with w.loop(w.value(f"call i64 @llvm.smax.i64(i64 {start}, i64 {even})"), stop, self.step) as k:
-                body(k, self.stored.vectors)
+                body(k, self.step // self.lanes)
 
     def _weights(self, output: str, row: str, k: str, vectors: int) -> list[str]:
-        """Vectors of an output's weights from k on; scaled, unless all of the row share one scale."""
+        """So many vectors of an output's weights from k on, in the type that they are multiplied in."""
+        w, values = self.w, list[str]()
+        if not self.product.halves:
+            return self._floats(output, row, k, vectors)
+        if self.product.kernel == "bfloat16":
+            places = (w.i64("add", k, number * self.lanes) for number in range(0, vectors, 2))
+            return [w.load(self.loaded, w.at("bfloat", row, place), 2) for place in places]
+        floats = self._floats(output, row, k, vectors)
+        for low, high in zip(floats[::2], floats[1::2], strict=True):
+            both = f"{self.vector} {high}, {self.vector} {low}"
+            values.append(w.value(f"call {self.loaded} @llvm.x86.avx512bf16.cvtne2ps2bf16.512({both})"))
+        return values
+
+    def _floats(self, output: str, row: str, k: str, vectors: int) -> list[str]:
+        """So many float32 vectors of an output's weights from k on; scaled, unless all of the row share one scale."""
         w, values = self.w, list[str]()
         for number in range(0, vectors, self.stored.vectors):
             values += self.stored.decode(w, self.lanes, row, w.i64("add", k, number * self.lanes))
