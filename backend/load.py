@@ -74,11 +74,13 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
         decoder = weights.load(plan.checkpoint, plan.storage, update)
     for line in size_lines(options, plan):
         log.info(line)
+    sizes, backend = plan.sizes, plan.backend
+    del plan  # its checkpoint's files are mapped: what was read of them stays resident as long as they are
     reason = native.unavailable_reason()
     if reason is not None and device.activation_dtype() is not None:
         log.warning("products are left to XLA, which takes two to five times as long: %s", reason)
     with progress("compiling", lambda done, total: f"{done} of {total} programs") as update:
-        engine = Engine(ModelRunner(decoder, plan.sizes, plan.backend, tokens, update))
+        engine = Engine(ModelRunner(decoder, sizes, backend, tokens, update))
     speed = engine.measure()
     log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
     return engine
