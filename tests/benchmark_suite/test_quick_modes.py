@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers.utils import logging as transformers_logging
 
-from benchmarks import decode
+from benchmarks import decode, start
 from benchmarks.serving import __main__ as serving
 
 pytestmark = pytest.mark.slow
@@ -58,3 +58,17 @@ def test_serving_runs_every_part(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert applications[False, "bare route"] == applications[False, "ours, stub tokenizer"]
     assert applications[True, "bare route"] == applications[True, "ours, stub tokenizer"]
     assert record["prefix"][0]["cached"] >= 64
+
+
+def test_a_start_is_told_by_its_phases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "figures.json"
+    start.main(["--json", str(file)])
+    record, shown = json.loads(file.read_text()), capsys.readouterr().out
+    for figures in record.values():
+        whole = figures.pop("all")
+        assert all(0 < row["seconds"] <= whole["seconds"] for row in figures.values())
+        assert (
+            sum(row["seconds"] for name, row in figures.items() if not name.startswith("of these")) <= whole["seconds"]
+        )
+        assert 0 < whole["resident"] <= whole["peak"] and shown.count("| all |") == 1
+    assert record["warm"]["programs"]["processor"] < record["cold"]["programs"]["processor"]
