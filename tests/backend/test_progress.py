@@ -36,10 +36,12 @@ class Waiting(logging.Handler):
 def handler(monkeypatch):
     handler = Waiting()
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.01)
-    monkeypatch.setattr(progress.log, "level", logging.INFO)
+    level = progress.log.level
+    progress.log.setLevel(logging.INFO)
     progress.log.addHandler(handler)
     yield handler
     progress.log.removeHandler(handler)
+    progress.log.setLevel(level)
 
 
 def test_without_a_terminal_a_line_comes_every_few_seconds_even_if_nothing_changes(handler):
