@@ -1,8 +1,9 @@
 """Every program the engine ever runs, compiled ahead for its few shapes. Nothing is compiled after this."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple
 
 import jax
@@ -186,12 +187,18 @@ class ModelRunner:
 
 def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:
     """Trace in order, compile side by side: as many as there are cores, since each takes hundreds of megabytes."""
-    compiled: dict[Name, Any] = {}
+    finished = count(1)
+
+    def tell(_: Future[Any]) -> None:
+        host.trim()
+        progress(next(finished), len(lowerings))
+
     progress(0, len(lowerings))
+    pending: dict[Name, Future[Any]] = {}
     with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool:
-        pending = {pool.submit(lower().compile): name for name, lower in lowerings.items()}
-        for done, future in enumerate(as_completed(pending), 1):
-            compiled[pending[future]] = future.result()
-            host.trim()
-            progress(done, len(lowerings))
+        for name, lower in lowerings.items():
+            pending[name] = pool.submit(lower().compile)
+            pending[name].add_done_callback(tell)
+    compiled = {name: future.result() for name, future in pending.items()}
+    progress(len(lowerings), len(lowerings))
     return compiled
