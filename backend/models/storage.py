@@ -108,8 +108,8 @@ def _choose(checkpoint: Checkpoint, storage: Storage, path: Path, source: Source
     as_floats = own is None or storage.quantization == "none" or (storage.floats is not None and not own.scales)
     kept = WeightFormat((storage.floats or storage.activations).name) if own is None or as_floats else own
     target = TARGETS.get(storage.quantization)
-    if target is INT4 and path[0] in ("embedding", "head"):
-        target = INT8  # scores of a whole vocabulary need more than four bits
+    if target in (INT4, FP8) and path[0] in ("embedding", "head"):
+        target = INT8  # scores of a whole vocabulary need more than four bits, or three of a mantissa
     if target is not None and not target.fits(inputs):
         target = INT8
     smaller = target is not None and target.bytes(outputs, inputs) < kept.bytes(outputs, inputs)

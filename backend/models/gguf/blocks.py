@@ -28,12 +28,9 @@ def unpacked(blocks: np.ndarray, kind: Kind) -> Quantized:
     flat = np.ascontiguousarray(blocks).reshape(-1, gguf.GGML_QUANT_SIZES[kind][1])
     with np.errstate(all="ignore"):  # a damaged block may have any number for a scale
         values, scales, offsets = BLOCKS[kind].unpack(flat)
+    assert scales is not None
     rows = (len(blocks), -1)
-    return Quantized(
-        values.reshape(rows),
-        None if scales is None else scales.reshape(rows),
-        None if offsets is None else offsets.reshape(rows),
-    )
+    return Quantized(values.reshape(rows), scales.reshape(rows), None if offsets is None else offsets.reshape(rows))
 
 
 def _fields(packed: np.ndarray, run: int, shifts: range, mask: int) -> np.ndarray:
