@@ -118,13 +118,14 @@ def choose_storage(options: LoadOptions) -> Storage:
 
     On a processor activations are float32 and weights may be what the checkpoint has, since memory limits the speed of
     products; unless float32 is asked for, these may take weights of fewer bits in bfloat16. XLA alone, without native
-    code, is fastest with float32 weights.
+    code, is fastest with float32 weights. An accelerator multiplies in 8 bits twice as fast as in 16, where the kernel
+    allows it.
     """
     activations = jnp.dtype(device.activation_dtype() or options.dtype or "bfloat16")
-    if options.dtype is not None:
-        return Storage(activations, jnp.dtype(options.dtype), options.quantization, options.dtype == "bfloat16")
-    as_stored = native.unavailable_reason() is None
-    return Storage(activations, None if as_stored else activations, options.quantization, halves=True)
+    as_stored = options.dtype is None and native.unavailable_reason() is None
+    floats = None if as_stored else jnp.dtype(options.dtype or activations)
+    eight_bits = device.activation_dtype() is None
+    return Storage(activations, floats, options.quantization, options.dtype != "float32", eight_bits)
 
 
 def choose_cache_dtype(options: LoadOptions, activations: jnp.dtype) -> jnp.dtype:

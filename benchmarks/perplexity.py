@@ -1,15 +1,15 @@
 """What a model's perplexity becomes when its weights are kept in fewer bits: every side over the same text, in one run.
 
-The text is the message of a chat, cut into windows; in each, the tokens of the second half are scored, each given all before it in its window
-(as llama.cpp's perplexity does). Ratios are to the first side.
-A side is QUANTIZATION:DTYPE as of `jaxchat serve`; int8, int4 and fp8 are of the checkpoint's floats, also where it is
-quantised already.
+The text is the message of a chat, cut into windows; in each, the tokens of the second half are scored, each given all
+before it in its window (as llama.cpp's perplexity does). Ratios are to the first side. A side is QUANTIZATION:DTYPE, as
+of `jaxchat serve`; int8, int4 and fp8 are of the checkpoint's floats, also where it is quantised already. With :8
+behind it, activations become 8 bits as well, as they do on accelerators.
 """
 
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,14 @@ from handlers.text.tokenizer import ChatTokenizer
 
 ROOT = Path(__file__).parent.parent
 TEXTS = [ROOT / "README.md", ROOT / "docs" / "architecture.md", ROOT / "docs" / "decisions.md"]
-SIDES = ["none:float32", "none:bfloat16", "auto:auto", "int8:auto", "fp8:auto", "int4:auto"]
+SIDES = [
+    "none:float32",
+    "none:bfloat16",
+    "auto:auto",
+    *(f"{name}:auto" for name in TARGETS),
+    "int8:auto:8",
+    "fp8:auto:8",
+]
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,9 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="tiny", help="as of `jaxchat serve`")
-    parser.add_argument("--sides", nargs="+", default=SIDES, metavar="QUANTIZATION:DTYPE", help="default: %(default)s")
+    parser.add_argument(
+        "--sides", nargs="+", default=SIDES, metavar="QUANTIZATION:DTYPE[:8]", help="default: %(default)s"
+    )
     parser.add_argument("--text", nargs="+", type=Path, default=TEXTS, help="default: what this repository ships")
     parser.add_argument("--window", type=int, default=512, help="tokens of a window (default: %(default)s)")
     parser.add_argument("--windows", type=int, help="windows at most (default: all)")
@@ -74,11 +83,13 @@ def arguments() -> argparse.ArgumentParser:
 
 def measure(path: Path, side: str, windows: np.ndarray) -> Figure:
     """The perplexity of the second halves of int32 windows [n, T], with weights as `side` says."""
-    quantization, _, dtype = side.partition(":")
-    options = LoadOptions(quantization=quantization, dtype=None if dtype in ("", "auto") else dtype)  # type: ignore[arg-type]
+    quantization, dtype, *eight = side.split(":")
+    options: Any = {"quantization": quantization, "dtype": None if dtype == "auto" else dtype}
     checkpoint = open_checkpoint(path)
-    storage = choose_storage(options)
+    storage = replace(choose_storage(LoadOptions(**options)), eight_bits=eight == ["8"])
     decoder = weights.load(Floats(checkpoint) if quantization in TARGETS else checkpoint, storage)
+    for kernel in kernels(decoder.layers):
+        kernel.native &= not kernel.eight_bits
     size, count = weights.weight_bytes(decoder), parameters(decoder)
     began = time.perf_counter()
     losses = np.concatenate(list(window_losses(decoder, windows)))

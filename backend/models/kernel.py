@@ -12,19 +12,24 @@ from backend.models.quantization import WeightFormat
 XLA_ROWS = 128
 """Rows of activations from which XLA's own product with float32 is no slower than the native one."""
 
+SUMS = {"int8": "int32", "float8_e4m3fn": "float32"}
+"""Types of values whose products with activations of the same type are summed in another."""
+
 
 class Kernel(nnx.Module):
     """Weights [out, in] in a `WeightFormat`, as checkpoints have them: one row per output.
 
     native: whether products are computed by `backend.native`, where that takes the format; set where weights are
-    loaded. The type of the activations is the one that XLA computes in: weights of fewer bits become that type first.
+    loaded. eight_bits: whether else activations become 8 bits as well, each row by its largest magnitude, where the
+    values have 8 bits and one scale per row; see `Storage`. All else XLA computes in the type of the activations, which
+    weights of fewer bits become first.
     """
 
     def __init__(self, values: jax.Array) -> None:
         self.values = nnx.Param(values)
         self.scales: nnx.Param | None = nnx.data(None)
         self.offsets: nnx.Param | None = nnx.data(None)
-        self.native = self.halves = False
+        self.native = self.halves = self.eight_bits = False
 
     @property
     def format(self) -> WeightFormat:
@@ -50,6 +55,8 @@ class Kernel(nnx.Module):
         if self._is_native(len(flat)):
             halves = self.halves and native.takes_bfloat16(flat.shape[-1])
             out = native.multiply(flat.astype(jnp.bfloat16 if halves else jnp.float32), *self._arrays()).astype(dtype)
+        elif self._is_in_eight_bits():
+            out = _multiply_in_eight_bits(flat, *self._arrays()[:2]).astype(dtype)
         else:
             # With the weights on the left: for few rows XLA's CPU product is then up to three times faster.
             weights = _floats(flat.dtype, *self._arrays())
@@ -72,6 +79,12 @@ class Kernel(nnx.Module):
             return False
         return self.native and native.takes(self.values.shape[-1], format.values, format.group)
 
+    def _is_in_eight_bits(self) -> bool:
+        format = self.format
+        return (
+            self.eight_bits and format.values in SUMS and bool(format.scales) and not (format.group or format.offsets)
+        )
+
 
 def _placeholder(shape: tuple[int, ...], dtype: str) -> nnx.Param[jax.Array]:
     return nnx.Param(cast(jax.Array, jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))))
@@ -83,6 +96,29 @@ def _rows(table: jax.Array, ids: jax.Array) -> jax.Array:
         return table[ids]
     bits = jax.lax.bitcast_convert_type(table, jnp.dtype(f"uint{8 * table.dtype.itemsize}"))[ids]
     return jax.lax.bitcast_convert_type(bits, table.dtype)
+
+
+def _multiply_in_eight_bits(x: jax.Array, values: jax.Array, scales: jax.Array | None) -> jax.Array:
+    """x [B, in] times values [out, in], transposed, and scales [out, 1] -> float32 [B, out]."""
+    assert scales is not None
+    rounded, steps = quantize_rows(x, values.dtype)
+    sums = jax.lax.dot_general(
+        rounded, values, (((1,), (1,)), ((), ())), preferred_element_type=jnp.dtype(SUMS[values.dtype.name])
+    )
+    return sums.astype(jnp.float32) * steps * scales[:, 0].astype(jnp.float32)
+
+
+def quantize_rows(x: jax.Array, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
+    """x [B, in] -> the nearest values of an 8-bit `dtype`, the largest magnitude of each row at its end, and steps.
+
+    Steps float32 [B, 1]: x is about values times steps (dynamic quantisation per token).
+    """
+    integers = jnp.issubdtype(dtype, jnp.integer)
+    largest = float(jnp.iinfo(dtype).max if integers else jnp.finfo(dtype).max)
+    wide = x.astype(jnp.float32)
+    steps = jnp.abs(wide).max(-1, keepdims=True) / largest
+    scaled = wide / jnp.where(steps == 0, 1, steps)
+    return jnp.clip(jnp.rint(scaled) if integers else scaled, -largest, largest).astype(dtype), steps
 
 
 def _floats(dtype: jnp.dtype, values: jax.Array, scales: jax.Array | None, offsets: jax.Array | None) -> jax.Array:

@@ -29,13 +29,16 @@ class Storage:
     activations: the dtype that layers compute in. floats: that of kernels that are not quantised, None for the one they
     are stored in. quantization: "auto" keeps what the checkpoint has quantised as it is, "none" makes floats of it, the
     others quantise every kernel that has more bits. halves: whether native products with kernels of fewer than 32 bits
-    may round activations to bfloat16, as accelerators do; sums stay float32.
+    may round activations to bfloat16, as accelerators do; sums stay float32. eight_bits: whether products of layers
+    with kernels of 8 bits are in 8 bits too (`Kernel.eight_bits`), unless the checkpoint says that only weights are
+    quantised.
     """
 
     activations: jnp.dtype
     floats: jnp.dtype | None
     quantization: Quantization = "auto"
     halves: bool = False
+    eight_bits: bool = False
 
 
 def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:
@@ -45,6 +48,10 @@ def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:
         kernel = module_at(decoder, path[:-1])
         if isinstance(kernel, Kernel):
             kernel.keep_in(_choose(checkpoint, storage, path, parameter.source))
+            weights_only = any(
+                getattr(tensor, "weights_only", False) for tensor in _stored(checkpoint, parameter.source)
+            )
+            kernel.eight_bits = storage.eight_bits and path[0] == "layers" and not weights_only
     return decoder
 
 
@@ -99,11 +106,14 @@ def _quantized(tensor: CheckpointTensor, format: WeightFormat) -> Quantized:
     return Quantized(np.concatenate(values), np.concatenate(scales), last)
 
 
+def _stored(checkpoint: Checkpoint, source: Source) -> list[CheckpointTensor | None]:
+    """The tensors that an array is made of, None for those that are missing."""
+    return [checkpoint.tensors.get(stored.name) for stored in source.stored()]
+
+
 def _choose(checkpoint: Checkpoint, storage: Storage, path: Path, source: Source) -> WeightFormat:
     outputs, inputs = source.shape
-    names = [stored.name for stored in source.stored()]
-    stored = [format_of(checkpoint.tensors[name]) if name in checkpoint.tensors else None for name in names]
-    own = joint(stored, inputs)
+    own = joint([None if tensor is None else format_of(tensor) for tensor in _stored(checkpoint, source)], inputs)
     own = None if own is None else suited(own, inputs)
     as_floats = own is None or storage.quantization == "none" or (storage.floats is not None and not own.scales)
     kept = WeightFormat((storage.floats or storage.activations).name) if own is None or as_floats else own

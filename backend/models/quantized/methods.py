@@ -63,10 +63,7 @@ def _compressed_tensors(config: Mapping[str, Any]) -> list[Layout]:
         outputs, inputs = (int(size) for size in parts["weight_shape"][:])
         groups = _divides(stem, "weight_scale", parts["weight_scale"].get_shape()[-1], inputs)
         order = _order(parts.get("weight_g_idx"), inputs, groups)
-        zeros = parts.get("weight_zero_point")
-        return PackedRows(
-            stem + ".weight", (outputs, inputs), parts["weight_packed"], parts["weight_scale"], zeros, order
-        )
+        return PackedRows(stem + ".weight", (outputs, inputs), parts, order)
 
     return [
         Layout(".weight_packed", ("weight_scale",), ("weight_shape",), packed, ("weight_zero_point", "weight_g_idx")),

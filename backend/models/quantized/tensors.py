@@ -1,6 +1,7 @@
 """One weight of several stored tensors: its numbers as they are stored, and as floats."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
@@ -21,8 +22,10 @@ FP4 = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.int
 class QuantizedTensor(ABC):
     """A weight [out, in]: small numbers, and a scale and perhaps a zero point for each group of a row.
 
-    method: the quant_method. name: the weight's. shape: its.
+    method: the quant_method. name: the weight's. shape: its. weights_only: whether activations stay floats.
     """
+
+    weights_only = True
 
     def __init__(self, method: str, name: str, shape: tuple[int, ...]) -> None:
         self.method, self.name, self.shape = method, name, shape
@@ -121,6 +124,8 @@ class Blocks:
 class ScaledTensor(QuantizedTensor):
     """float8_e4m3fn with scales: one, one per row, per group of a row, or per block."""
 
+    weights_only = False
+
     def __init__(self, method: str, name: str, weight: Any, blocks: Blocks) -> None:
         super().__init__(method, name, tuple(weight.get_shape()))
         self._weight, self._blocks = weight, blocks
@@ -136,6 +141,8 @@ class ScaledTensor(QuantizedTensor):
 
 class PlainIntegers(IntegerTensor):
     """int8 as it is, with scales, and zero points that are int8 too."""
+
+    weights_only = False
 
     def __init__(self, method: str, name: str, weight: Any, blocks: Blocks, zeros: Blocks | None) -> None:
         super().__init__(method, name, tuple(weight.get_shape()))
@@ -155,16 +162,16 @@ class PlainIntegers(IntegerTensor):
 class PackedRows(IntegerTensor):
     """compressed-tensors' pack-quantized: a row's numbers in words, zero points packed along the rows.
 
-    packed: int32 [out, words]. scales: [out, G]. zeros: int32 [words, G]. order: see `IntegerTensor`.
+    parts: weight_packed int32 [out, words], weight_scale [out, G], perhaps weight_zero_point int32 [words, G].
+    order: see `IntegerTensor`.
     """
 
-    def __init__(
-        self, name: str, shape: tuple[int, int], packed: Any, scales: Any, zeros: Any, order: np.ndarray | None
-    ) -> None:
+    def __init__(self, name: str, shape: tuple[int, int], parts: Mapping[str, Any], order: np.ndarray | None) -> None:
         super().__init__("compressed-tensors", name, shape)
-        self.bits = 8 if packed.get_shape()[1] * WORD // 8 >= shape[1] else 4
-        self.groups, self.order = scales.get_shape()[1], order
-        self._packed, self._scales, self._zeros = packed, scales, zeros
+        self._packed, self._scales = parts["weight_packed"], parts["weight_scale"]
+        self._zeros = parts.get("weight_zero_point")
+        self.bits = 8 if self._packed.get_shape()[1] * WORD // 8 >= shape[1] else 4
+        self.groups, self.order = self._scales.get_shape()[1], order
 
     def values(self, rows: slice) -> np.ndarray:
         return unpack(self._packed[rows, :], self.bits)[:, : self.shape[1]]
@@ -182,7 +189,7 @@ class PackedColumns(IntegerTensor):
     parts: qweight int32 [words, out], qzeros int32 [G, words], scales [G, out]. less: what zero points are stored less.
     """
 
-    def __init__(self, name: str, parts: dict[str, Any], order: np.ndarray | None, less: int) -> None:
+    def __init__(self, name: str, parts: Mapping[str, Any], order: np.ndarray | None, less: int) -> None:
         words, outputs = parts["qweight"].get_shape()
         self.groups, zero_words = parts["qzeros"].get_shape()
         self.bits = zero_words * WORD // outputs
@@ -207,7 +214,7 @@ class PackedOutputs(IntegerTensor):
 
     bits = 4
 
-    def __init__(self, name: str, parts: dict[str, Any]) -> None:
+    def __init__(self, name: str, parts: Mapping[str, Any]) -> None:
         self.groups, outputs = parts["scales"].get_shape()
         super().__init__("awq", name, (outputs, parts["qweight"].get_shape()[0]))
         self._parts = parts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from backend.models.kernel import Kernel
+from backend.models.kernel import Kernel, quantize_rows
 from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, dequantize, quantize
 
 FORMATS = [INT8, INT4, FP8, WeightFormat("int8", "float16", 32), *map(WeightFormat, ("float32", "bfloat16", "float16"))]
@@ -51,3 +51,46 @@ def test_rows_of_a_table(format: WeightFormat) -> None:
     kernel, weights = kernel_of(format, native=True)
     ids = jnp.asarray([[3, 0], [39, 3]])
     np.testing.assert_allclose(kernel.rows(ids, jnp.dtype(jnp.float32)), weights[np.asarray(ids)], rtol=1e-6, atol=1e-6)
+
+
+EIGHT_BITS = {"int8": "xi8>) -> tensor<10x40xi32>", "float8_e4m3fn": "xf8E4M3FN>) -> tensor<10x40xf32>"}
+"""Operands and result of a product in the program."""
+
+
+@pytest.mark.parametrize("format", [INT8, FP8], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_products_in_eight_bits(format: WeightFormat, dtype: str) -> None:
+    kernel, weights = kernel_of(format, native=False)
+    kernel.eight_bits = True
+    x = np.random.default_rng(2).standard_normal((5, 2, 96)).astype(jnp.dtype(dtype))
+    x[1, 1] = 0
+    values, steps = quantize_rows(jnp.asarray(x), jnp.dtype(format.values))
+    exact = (np.asarray(values, np.float32) * np.asarray(steps)) @ weights.T
+    found = jax.jit(lambda x: kernel(x, jnp.dtype(jnp.float32)))(jnp.asarray(x))
+    off = 1e-4 if dtype == "float32" else 0.1  # halves between two values may be rounded either way
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=off)
+    assert not np.asarray(found[1, 1]).any() and kernel(jnp.asarray(x)).dtype == x.dtype
+    assert np.abs(found - x.astype(np.float32) @ weights.T).max() > 1e-3  # it is not the product of the floats
+    assert EIGHT_BITS[format.values] in jax.jit(lambda x: kernel(x)).lower(jnp.asarray(x)).as_text()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float8_e4m3fn"])
+def test_activations_become_the_nearest_values_of_their_row(dtype: str) -> None:
+    x = (
+        np.random.default_rng(3).standard_normal((7, 96)).astype(np.float32)
+        * np.float32(10) ** np.arange(-3, 4)[:, None]
+    )
+    values, steps = (np.asarray(part, np.float32) for part in quantize_rows(jnp.asarray(x), jnp.dtype(dtype)))
+    largest = 127 if dtype == "int8" else 448
+    np.testing.assert_allclose(steps[:, 0], np.abs(x).max(-1) / largest, rtol=1e-6)
+    assert (np.abs(values).max(-1) == largest).all()
+    half = 0.5 if dtype == "int8" else np.maximum(np.abs(x / steps) / 16, 2**-10)
+    assert (np.abs(values - x / steps) <= half * 1.001).all()
+
+
+@pytest.mark.parametrize("format", [INT4, WeightFormat("int8", "float16", 32), WeightFormat("bfloat16")], ids=str)
+def test_other_formats_have_no_products_in_eight_bits(format: WeightFormat) -> None:
+    kernel, weights = kernel_of(format, native=False)
+    kernel.eight_bits = True
+    x = np.random.default_rng(2).standard_normal((5, 96)).astype(np.float32)
+    np.testing.assert_allclose(kernel(jnp.asarray(x)), x @ weights.T, rtol=1e-4, atol=2e-4)

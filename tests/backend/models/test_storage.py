@@ -56,6 +56,13 @@ def test_a_quantised_model_answers_nearly_as_its_floats(quantization: Any) -> No
     assert 1e-4 < off < {"int8": 0.03, "fp8": 0.1, "int4": 0.25}[quantization]
 
 
+def test_products_in_eight_bits_are_for_layers_only() -> None:
+    decoder = abstract_decoder(TINY, Storage(FLOAT, FLOAT, "int8", eight_bits=True))
+    assert not decoder.embedding.eight_bits
+    assert [kernel.eight_bits for kernel in kernels(decoder)].count(True) == 4 * len(decoder.layers)
+    assert not any(kernel.eight_bits for kernel in kernels(abstract_decoder(TINY, Storage(FLOAT, FLOAT, "int8"))))
+
+
 @dataclass(frozen=True)
 class Blocks:
     """A stored tensor that is quantised already."""

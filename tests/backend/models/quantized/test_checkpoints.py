@@ -2,9 +2,12 @@
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from backend.models import weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
-from backend.models.storage import Storage, kernels
+from backend.models.storage import Storage, abstract_decoder, kernels
 from tests.backend.models.quantized.conftest import FP8_BLOCK, GPTQ, METHODS, compressed
 
 CONFIG = {
@@ -67,11 +70,11 @@ def quantised(plain: dict[str, np.ndarray], method: str) -> tuple[dict[str, np.n
     return stored, floats
 
 
-def logits(decoder: Decoder) -> np.ndarray:
+def logits(decoder: Decoder) -> jax.Array:
     tokens = jnp.asarray([[5, 9, 30, 2, 17, 39]])
     context = decoder.context(jnp.arange(6)[None], UncachedAttend())
     hidden, _ = decoder(decoder.embed(tokens), context, [None] * len(decoder.layers))
-    return np.asarray(decoder.logits(hidden))
+    return decoder.logits(hidden)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -88,6 +91,62 @@ def test_a_quantised_model_answers_as_the_floats_that_it_stands_for(
     unpacked = weights.load(open_checkpoint(folder), Storage(FLOAT, FLOAT, "none"))
     np.testing.assert_allclose(logits(unpacked), exact, rtol=1e-4, atol=1e-4)
     assert weights.weight_bytes(kept) <= weights.weight_bytes(unpacked)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_activations_become_eight_bits_unless_only_weights_are_quantised(
+    method: str, plain: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    folder = write(tmp_path, quantised(plain, method)[0], METHODS[method][0])
+    decoder = abstract_decoder(open_checkpoint(folder), Storage(FLOAT, None, eight_bits=True))
+    assert {kernel.eight_bits for kernel in kernels(decoder.layers)} == {method in ("int8", "fp8-tensor", "fp8-block")}
+
+
+ON_FOUR_DEVICES = """
+import sys
+from pathlib import Path
+import jax, jax.numpy as jnp, numpy as np
+from flax import nnx
+from jax.sharding import AxisType
+from backend.models import weights
+from backend.models.checkpoint import open_checkpoint
+from backend.models.storage import Storage
+from backend.sharding import TENSOR
+from tests.backend.models.quantized.test_checkpoints import logits
+
+mesh = jax.make_mesh((4,), (TENSOR,), axis_types=(AxisType.Auto,))
+for number, (folder, *choice) in enumerate(part.split(":") for part in sys.argv[2:]):
+    storage = Storage(jnp.dtype("float32"), None, choice[0], eight_bits=choice[1] == "8")
+    decoder = weights.load(open_checkpoint(Path(folder)), storage, mesh=mesh)
+    assert len(decoder.layers[0].mixer.qkv.kernel.values.get_value().sharding.device_set) == 4
+    graph, state = nnx.split(decoder)
+    found = jax.jit(lambda state: logits(nnx.merge(graph, state)))(state)
+    np.save(f"{sys.argv[1]}/{number}.npy", np.asarray(found))
+"""
+
+
+def test_a_quantised_model_that_is_split_over_devices_gives_the_same_scores(
+    plain: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    methods = ("int8", "fp8-block", "packed", "awq")
+    kept = [write(tmp_path / method, quantised(plain, method)[0], METHODS[method][0]) for method in methods]
+    floats = write(tmp_path / "floats", plain)
+    cases = [(folder, "auto", "") for folder in kept]
+    cases += [(floats, "int4", ""), *((floats, name, eight) for name in ("int8", "fp8") for eight in ("", "8"))]
+    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONPATH": "."}
+    arguments = [str(tmp_path), *(f"{folder}:{how}:{eight}" for folder, how, eight in cases)]
+    command = [sys.executable, "-c", ON_FOUR_DEVICES, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    for number, (folder, quantization, eight) in enumerate(cases):
+        storage: Any = Storage(FLOAT, None, quantization, eight_bits=eight == "8")  # type: ignore[arg-type]
+        decoder = weights.load(open_checkpoint(folder), storage)
+        for kernel in kernels(decoder):
+            kernel.native = False
+        graph, state = nnx.split(decoder)
+        alone = jax.jit(lambda state, graph=graph: logits(nnx.merge(graph, state)))(state)
+        found = np.load(tmp_path / f"{number}.npy")
+        np.testing.assert_allclose(found, alone, rtol=1e-3, atol=1e-3, err_msg=f"{folder} {quantization} {eight}")
 
 
 def test_what_is_not_used_or_becomes_floats_is_logged(
