@@ -13,7 +13,7 @@ def space(graph: Graph, a: int, spaced: bool) -> int:
     """
     if not spaced:
         return a
-    indented, end = graph.node(), graph.node()
+    indented, end = graph.node(MAX_INDENT), graph.node()
     graph.epsilon(a, end)
     graph.edge(a, SPACE, SPACE, end)
     graph.edges[a].append(Edge(LINE_BREAK, LINE_BREAK, indented, RESET))

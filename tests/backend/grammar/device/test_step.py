@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.grammar import Constraint
 from backend.grammar.automaton.encoding import Ranges
 from backend.grammar.automaton.graph import SCALARS
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.compile import compile_constraint
 from backend.grammar.device import step
 from backend.grammar.device.state import DEPTH
+from backend.grammar.schema.writing.layout import MAX_INDENT
 from tests.backend.grammar.device.samples import (
     END,
     Walk,
@@ -66,6 +69,15 @@ def test_characters_are_counted_exactly_on_both_sides_of_a_limit(least: int, mor
     tables = counted(least, None if more is None else least + more)
     walk = Walk(TOKENS, [tables] * ROWS)
     check(walk, random.Random(seed), least + 12, lambda token: len(token) < 4)
+
+
+def test_tokens_of_spaces_end_with_the_indentation() -> None:
+    tokens = [*TOKENS, b" " * 7]
+    walk = Walk(tokens, [compile_constraint(Constraint("json_object"))])
+    for token in (b"{", b"\n", *[b" " * 7] * (MAX_INDENT // 7), *[b" "] * (MAX_INDENT % 7)):
+        np.testing.assert_array_equal(walk.device_mask(), walk.host_mask())
+        walk.draw([tokens.index(token)])
+    assert not walk.device_mask()[0, tokens.index(b" ")]
 
 
 def test_many_characters_below_the_limit_make_no_difference() -> None:
