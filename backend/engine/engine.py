@@ -34,7 +34,7 @@ class Engine:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.rows
         self.failure: str | None = None
-        self.constraint_unsupported_reason = _constraint_unsupported_reason(runner.missing_bytes)
+        self.constraint_unsupported_reason = None if runner.knows_tokens else "what its tokens write is not known"
         self._config = runner.config
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[RequestState, Sink] = {}
@@ -162,14 +162,6 @@ class Engine:
             sinks, self._open = list(self._open.values()), {}
         for sink in sinks:
             sink(EngineFailed(reason))
-
-
-def _constraint_unsupported_reason(missing: list[int]) -> str | None:
-    """A grammar may ask for any byte; where no token writes it alone, an output could get stuck."""
-    if not missing:
-        return None
-    listed = ", ".join(f"0x{byte:02x}" for byte in missing[:4])
-    return f"its vocabulary has no token for {len(missing)} of the 256 bytes ({listed}{', ...' if missing[4:] else ''})"
 
 
 class Generation:

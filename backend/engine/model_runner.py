@@ -20,7 +20,7 @@ from backend.engine.steps import PrefillInput
 from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
-from backend.grammar.device.vocabulary import build_vocabulary, missing_bytes
+from backend.grammar.device.vocabulary import build_vocabulary
 from backend.models.decoder import Decoder
 from backend.request import Prompt, Request, SamplingParams, Span
 
@@ -51,7 +51,7 @@ class ModelRunner:
 
     backend: how keys and values are kept, in pages of as many tokens as `config` says.
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
-    ones by their spelling as control tokens. arena: the grammars.
+    ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
     """
 
@@ -65,10 +65,10 @@ class ModelRunner:
     ) -> None:
         assert config.page_tokens == backend.page_tokens
         self.config, self.vocab, self._embed = config, decoder.config.vocab, decoder.config.embed
-        self.missing_bytes = missing_bytes(tokens)
-        known = list(tokens[: self.vocab]) if any(tokens) else NO_TOKENS
+        self.knows_tokens = any(tokens)
+        known = list(tokens[: self.vocab]) if self.knows_tokens else NO_TOKENS
         known += [b""] * (self.vocab - len(known))
-        known = token_spellings(known) if any(tokens) else known
+        known = token_spellings(known) if self.knows_tokens else known
         self.arena = Arena(config.grammar_cells)
         self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known))

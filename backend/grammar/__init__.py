@@ -3,6 +3,7 @@
 This is all that the HTTP side uses. The engine also uses backend.grammar.device, which needs JAX; nothing here does.
 """
 
+from backend.grammar.alphabet import COMPLETE, Alphabet, alphabet_of
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, MAX_CLOSING_TOKENS, Limits
@@ -30,9 +31,11 @@ from backend.grammar.structural.terms import (
 )
 
 __all__ = [
+    "COMPLETE",
     "DEFAULT_LIMITS",
     "EMPTY",
     "MAX_CLOSING_TOKENS",
+    "Alphabet",
     "AnyOf",
     "AnyText",
     "Branch",
@@ -55,6 +58,7 @@ __all__ = [
     "TaggedDialect",
     "Term",
     "ValueDialect",
+    "alphabet_of",
     "structural_constraint",
     "token_spellings",
 ]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from backend.grammar import schema
+from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.pushdown import PushdownAutomaton
@@ -17,9 +18,14 @@ from backend.grammar.structural import writing as structural
 from backend.grammar.structural.codec import decode
 
 
-def compile_constraint(constraint: Constraint, limits: Limits = DEFAULT_LIMITS) -> AutomatonTables:
-    """The automaton of a constraint. Raises GrammarError for what is not supported, empty or too large."""
-    graph = Graph()
+def compile_constraint(
+    constraint: Constraint, alphabet: Alphabet = COMPLETE, limits: Limits = DEFAULT_LIMITS
+) -> AutomatonTables:
+    """The automaton of those words of a constraint that `alphabet` can write, and that leads to no dead end.
+
+    Raises GrammarError for what is not supported, too large or empty; if that is for want of characters, it names them.
+    """
+    graph = Graph(alphabet)
     return assemble(PushdownAutomaton(graph, _root(constraint, graph, limits), limits), limits)
 
 

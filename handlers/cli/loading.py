@@ -21,14 +21,15 @@ def load(settings: ModelSettings) -> LoadedModel:
     logger.info("loading %s", settings.model)
     # Importing these takes seconds, during which the port already answers.
     from backend import load_engine, resolve_checkpoint
-    from backend.grammar import Compiler
+    from backend.grammar import Compiler, alphabet_of
 
     options = load_options(settings)
     path = resolve_checkpoint(options)
     tokenizer, defaults = read_tokenizer(settings, path)
-    compiler = Compiler(settings.grammar_cache.expanduser())
+    tokens = tokenizer.vocabulary()
+    compiler = Compiler(settings.grammar_cache.expanduser(), alphabet_of(tokens))
     try:
-        engine = load_engine(options, path, tokenizer.vocabulary())
+        engine = load_engine(options, path, tokens)
         compiler.warm()
     except BaseException:
         compiler.close()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from backend.grammar.device.vocabulary import missing_bytes
+from backend.grammar import COMPLETE, alphabet_of
 from benchmarks.serving import __main__ as serving
 from benchmarks.serving import client, load, models, report, servers
 from benchmarks.serving.client import Exchange, Refused, read_stream
@@ -50,7 +50,7 @@ def test_no_token_ends_an_answer_of_either_model(quick: models.Model, bundled: m
     for model in (quick, bundled):
         tokenizer = ChatTokenizer(model.folder)
         assert tokenizer.end_tokens == () and tokenizer.vocab_size == model.vocab
-        assert not missing_bytes(tokenizer.vocabulary())
+        assert alphabet_of(tokenizer.vocabulary()) == COMPLETE
 
 
 def test_the_bundled_model_reads_the_same_tokens_as_it_was_trained_on(bundled: models.Model) -> None:

@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from starlette.testclient import TestClient
 
-from backend.grammar import Compiler
+from backend.grammar import Compiler, alphabet_of
 from backend.load import LoadOptions, load_engine
 from handlers.app import create_app
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
@@ -61,8 +61,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedModel]:
     (folder / "model.safetensors").unlink()
     save_file(drawn, folder / "model.safetensors", metadata={"format": "pt"})
     tokenizer = ChatTokenizer(folder)
-    compiler = Compiler(tmp_path_factory.mktemp("grammars"))
-    engine = load_engine(LoadOptions(str(folder)), folder, tokenizer.vocabulary())
+    tokens = tokenizer.vocabulary()
+    compiler = Compiler(tmp_path_factory.mktemp("grammars"), alphabet_of(tokens))
+    engine = load_engine(LoadOptions(str(folder)), folder, tokens)
     compiler.warm()
     yield LoadedModel(engine, tokenizer, compiler)
     compiler.close()

@@ -5,8 +5,10 @@ strings stand between two brackets, and the only kind that may recur. Everything
 """
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
+from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.automaton.encoding import ByteTree, encode_ranges
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.ranges import SCALARS, Ranges
@@ -15,6 +17,9 @@ from backend.grammar.errors import GrammarError
 QUOTE = ord('"')
 RESET = -1
 MAX_NODES = 400_000
+WATCHES = "a node that counts to a limit watches for it"
+NAMED = 4
+"""Characters that an error names."""
 
 
 class Edge(NamedTuple):
@@ -46,10 +51,13 @@ class Rule:
 class Graph:
     """Lists by node: edges, silent moves, calls of plain rules and entries of containers (rule, node after it).
 
+    alphabet: what can be written; moves that need anything else are in `lacking` instead.
     limits: for a node inside a counted string the count of characters that it watches for, else 0.
     in_reasoning: the nodes at which what is being written is reasoning.
+    lacking: by node, what cannot be written there (for ranges their first characters) and where it would lead.
     """
 
+    alphabet: Alphabet = COMPLETE
     edges: list[list[Edge]] = field(default_factory=list)
     epsilons: list[list[int]] = field(default_factory=list)
     calls: list[list[tuple[Rule, int]]] = field(default_factory=list)
@@ -57,6 +65,7 @@ class Graph:
     limits: list[int] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     in_reasoning: set[int] = field(default_factory=set)
+    lacking: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
     _strings: dict[CharDfa | None, Rule] = field(default_factory=dict)
     _counted: dict[tuple[int, int | None], Rule] = field(default_factory=dict)
     _inside: dict[tuple[int, ByteTree], int] = field(default_factory=dict)
@@ -86,7 +95,7 @@ class Graph:
         return rule
 
     def edge(self, a: int, low: int, high: int, b: int) -> None:
-        """Each byte in low..high leads from a to b."""
+        """Each byte in low..high leads from a to b, whether or not it can be written."""
         self.edges[a].append(Edge(low, high, b))
 
     def epsilon(self, a: int, b: int) -> None:
@@ -100,17 +109,30 @@ class Graph:
 
     def enter(self, a: int, rule: Rule, b: int) -> None:
         """A string of a container, brackets included, leads from a to b."""
-        assert rule.open is not None
-        self.enters[a].append((rule, b))
+        assert rule.open is not None and rule.close is not None
+        if self.can_write(a, bytes([rule.open, rule.close]), b):
+            self.enters[a].append((rule, b))
+
+    def can_write(self, a: int, text: bytes, b: int) -> bool:
+        """Whether `text` can be written, which is to lead from a to b; that is noted where it cannot."""
+        lacking = self.alphabet.lacking(text)
+        if lacking:
+            self.lacking.setdefault(a, []).append((lacking, b))
+        return not lacking
 
     def literal(self, a: int, text: bytes, b: int | None = None) -> int:
-        """The bytes of `text` lead from a to b (a new node if None), which is returned."""
+        """The bytes of `text` lead from a to b (a new node if None), which is returned; nothing if they cannot be
+        written."""
         last = len(text) - 1
         if last < 0:
             if b is None:
                 return a
             self.epsilon(a, b)
             return b
+        if not self.alphabet.complete:
+            b = self.node() if b is None else b
+            if not self.can_write(a, text, b):
+                return b
         for byte in text[:last]:
             after = self.node()
             self.edges[a].append(Edge(byte, byte, after))
@@ -122,13 +144,25 @@ class Graph:
     def characters(
         self, a: int, ranges: Ranges, b: int, escape: bool = True, limit: int = 0, reached: int | None = None
     ) -> None:
-        """One character of `ranges` leads from a to b: in UTF-8, escaped as JSON strings want it if `escape`.
+        """One character of `ranges` leads from a to b: in UTF-8, escaped as JSON strings want it if `escape`; nothing
+        if none of them can be written.
 
         limit, reached: as of an edge, for the byte that begins the character.
         """
-        for firsts, rest in encode_ranges(ranges, escape).branches:
+        assert limit <= 0 or limit == self.limits[a], WATCHES
+        tree = encode_ranges(ranges, escape, self.alphabet)
+        if ranges and not tree.branches:
+            first = "".join(map(chr, islice((code for low, high in ranges for code in range(low, high + 1)), NAMED)))
+            self.lacking.setdefault(a, []).append((first, b))
+        for firsts, rest in tree.branches:
             after, full = self._to(b, rest), -1 if reached is None else self._to(reached, rest)
             self.edges[a].extend([Edge(low, high, after, limit, full) for low, high in firsts])
+
+    def character(self, a: int, code: int, b: int, limit: int = 0, reached: int | None = None) -> None:
+        """The ASCII character of this code, if it can be written, leads from a to b. See `characters`."""
+        assert limit <= 0 or limit == self.limits[a], WATCHES
+        if self.can_write(a, bytes((code,)), b):
+            self.edges[a].append(Edge(code, code, b, limit, -1 if reached is None else reached))
 
     def embed(self, a: int, language: CharDfa, b: int, escape: bool = True) -> None:
         """A string of `language` leads from a to b."""
@@ -146,13 +180,13 @@ class Graph:
         if rule is None:
             rule = self._strings[content] = self.rule()
             body, end = self.node(), self.node()
-            self.edge(rule.start, QUOTE, QUOTE, body)
+            self.character(rule.start, QUOTE, body)
             if content is None:
                 self.characters(body, SCALARS, body)
                 end = body
             else:
                 self.embed(body, content, end)
-            self.edge(end, QUOTE, QUOTE, rule.end)
+            self.character(end, QUOTE, rule.end)
         self.call(a, rule, b)
 
     def counted_string(self, a: int, least: int, most: int | None, b: int) -> None:
@@ -161,7 +195,7 @@ class Graph:
         if rule is None:
             rule = self._counted[least, most] = self.rule()
             body = self._counted_body(rule.end, least, most)
-            self.edges[rule.start].append(Edge(QUOTE, QUOTE, body, RESET))
+            self.character(rule.start, QUOTE, body, RESET)
         self.call(a, rule, b)
 
     def _counted_body(self, end: int, least: int, most: int | None) -> int:
@@ -171,10 +205,10 @@ class Graph:
             self.characters(body, SCALARS, body)
         else:
             body = self.node()  # full: nothing but the closing quote
-        self.edge(body, QUOTE, QUOTE, end)
+        self.character(body, QUOTE, end)
         if most is not None and most > least:
             body = self._count_to(most, body)
-            self.edge(body, QUOTE, QUOTE, end)
+            self.character(body, QUOTE, end)
         return self._count_to(least, body) if least > 0 else body
 
     def _count_to(self, limit: int, reached: int) -> int:

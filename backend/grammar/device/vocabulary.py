@@ -65,11 +65,6 @@ class Vocabulary:
         return self.text_sizes.size // 32
 
 
-def missing_bytes(tokens: Sequence[bytes]) -> list[int]:
-    """Bytes that no token stands for alone. While there are none, no grammar can run out of tokens."""
-    return sorted(set(range(256)) - {token[0] for token in tokens if len(token) == 1})
-
-
 def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     """A vocabulary of numpy arrays from what each token adds to a text; b"" for special tokens, never allowed."""
     words = -(-len(tokens) // 32)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.constraint import Constraint
 from backend.grammar.limits import DEFAULT_LIMITS
@@ -42,13 +43,15 @@ class CompilerBusy(Exception):
 class Compiler:
     """Compiles each constraint once, however many ask for it at the same time. Safe to use from several threads.
 
-    folder: where compiled grammars outlive the process, None for nowhere. processes: how many compile at a time.
+    folder: where compiled grammars outlive the process, None for nowhere. alphabet: what their words are written in.
+    processes: how many compile at a time.
     memory, disk: bytes of compiled grammars that are kept. pool: the processes, where not the usual ones.
     """
 
     def __init__(
         self,
         folder: Path | None,
+        alphabet: Alphabet = COMPLETE,
         processes: int = 2,
         *,
         memory: int = MEMORY_BYTES,
@@ -57,7 +60,8 @@ class Compiler:
     ) -> None:
         self._memory = MemoryCache(memory)
         self._disk = None if folder is None else DiskCache(folder, disk)
-        self._pool = pool or WorkerPool(processes)
+        self._alphabet = alphabet
+        self._pool = pool or WorkerPool(processes, alphabet=alphabet)
         # A thread for each that may wait, so that none found on disk waits for those that are compiled.
         self._threads = ThreadPoolExecutor(MOST_PENDING, thread_name_prefix="grammar")
         self._pending: dict[str, Future[AutomatonTables]] = {}
@@ -69,7 +73,7 @@ class Compiler:
 
         The tables fail with GrammarError for what cannot be compiled. They cannot be cancelled: others may share them.
         """
-        key = constraint_key(constraint)
+        key = constraint_key(constraint, self._alphabet)
         with self._lock:
             if (shared := self._pending.get(key)) is not None:
                 return Grammar(key, shared)
@@ -113,9 +117,12 @@ class Compiler:
             del self._pending[key]
 
 
-def constraint_key(constraint: Constraint) -> str:
-    """A name for what compiling gives: of the constraint (its text as it stands), the limits and the compiler."""
-    parts = [compiler_version(), repr(DEFAULT_LIMITS), constraint.kind, constraint.open_objects, constraint.text]
+def constraint_key(constraint: Constraint, alphabet: Alphabet = COMPLETE) -> str:
+    """A name for what compiling gives: of the constraint (its text as it stands), the alphabet, the limits and the
+    compiler."""
+    written = [alphabet.single.hex(), alphabet.whole, alphabet.partial.hex()]
+    compiler = [compiler_version(), repr(DEFAULT_LIMITS)]
+    parts = [*compiler, *written, constraint.kind, constraint.open_objects, constraint.text]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

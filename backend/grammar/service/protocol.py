@@ -1,7 +1,8 @@
 """What the server and a process that compiles say to each other, in frames: eight bytes of length, and that many bytes.
 
-The first frame from the process says that it is ready. Then each frame to it, a Constraint as JSON, has one answer: a
-byte that says whether more will follow, a byte that says what it is, and the rest.
+The first frame to the process is the Alphabet of all constraints, as JSON; the first from it says that it is ready.
+Then each frame to it, a Constraint as JSON, has one answer: a byte that says whether more will follow, a byte that says
+what it is, and the rest.
 """
 
 import json
@@ -9,6 +10,7 @@ import struct
 from dataclasses import asdict
 from typing import IO
 
+from backend.grammar.alphabet import Alphabet
 from backend.grammar.constraint import Constraint
 
 MORE, LAST = b"+", b"."
@@ -23,6 +25,17 @@ def encode(constraint: Constraint) -> bytes:
 def decode(request: bytes) -> Constraint:
     """The constraint that a frame of `encode` asks for."""
     return Constraint(**json.loads(request))
+
+
+def encode_alphabet(alphabet: Alphabet) -> bytes:
+    """The frame with which everything begins."""
+    return json.dumps([alphabet.single.hex(), alphabet.whole, alphabet.partial.hex()]).encode()
+
+
+def decode_alphabet(frame: bytes) -> Alphabet:
+    """The alphabet that a frame of `encode_alphabet` has."""
+    single, whole, partial = json.loads(frame)
+    return Alphabet(bytes.fromhex(single), whole, bytes.fromhex(partial))
 
 
 def write_frame(stream: IO[bytes], data: bytes) -> None:

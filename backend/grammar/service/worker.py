@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from backend.grammar.alphabet import Alphabet
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
@@ -39,7 +40,7 @@ WARM_UP = {
 }
 """What many schemas need is made once, with this one, and found again in the caches of the process."""
 
-Compile = Callable[[Constraint], AutomatonTables]
+Compile = Callable[[Constraint, Alphabet], AutomatonTables]
 
 
 def main(target: str, memory: int) -> None:
@@ -47,14 +48,18 @@ def main(target: str, memory: int) -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed goes to the log, not between the frames
     compile_ = resolve(target)
-    serve(compile_, protocol.encode(Constraint("json_schema", json.dumps(WARM_UP))))
+    first = protocol.read_frame(requests)
+    if first is None:
+        return
+    alphabet = protocol.decode_alphabet(first)
+    serve(compile_, alphabet, protocol.encode(Constraint("json_schema", json.dumps(WARM_UP))))
     gc.freeze()
     gc.disable()
     needed = address_space()
     limit_address_space(needed + memory)
     protocol.write_frame(answers, protocol.READY)
     while (request := protocol.read_frame(requests)) is not None:
-        answer = serve(compile_, request)
+        answer = serve(compile_, alphabet, request)
         last = answer[:1] == protocol.MEMORY or address_space() - needed > memory // KEPT_SHARE
         protocol.write_frame(answers, (protocol.LAST if last else protocol.MORE) + answer)
         if last:
@@ -62,10 +67,10 @@ def main(target: str, memory: int) -> None:
         gc.collect()  # after the answer, not while somebody waits for it
 
 
-def serve(compile_: Compile, request: bytes) -> bytes:
+def serve(compile_: Compile, alphabet: Alphabet, request: bytes) -> bytes:
     """The answer to one request; never raises."""
     try:
-        return protocol.TABLES + compile_(protocol.decode(request)).to_bytes()
+        return protocol.TABLES + compile_(protocol.decode(request), alphabet).to_bytes()
     except GrammarError as error:
         return protocol.REFUSED + json.dumps([error.message, error.pointer]).encode()
     except RecursionError:

@@ -7,8 +7,10 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
+from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
@@ -25,10 +27,13 @@ class WorkerPool:
 
     target: the function that compiles, as "module:name", importable by a fresh interpreter.
     limits: the time that one compilation may take, and the memory that it may use (enforced on Linux).
+    alphabet: what the words of all constraints are written in.
     """
 
-    def __init__(self, processes: int, target: str = TARGET, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._target, self._limits = target, limits
+    def __init__(
+        self, processes: int, target: str = TARGET, limits: Limits = DEFAULT_LIMITS, alphabet: Alphabet = COMPLETE
+    ) -> None:
+        self._target, self._limits, self._alphabet = target, limits, alphabet
         self._closed = False
         self._lock = threading.Lock()
         self._workers: set[Worker] = set()
@@ -70,7 +75,7 @@ class WorkerPool:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the grammar compiler is closed")
-            started = Worker(self._target, self._limits)
+            started = Worker(self._target, self._limits, self._alphabet)
             self._workers.add(started)
             return started
 
@@ -122,7 +127,7 @@ class WorkerPool:
 class Worker:
     """One process, used by one thread at a time. timed_out: it was ended because it took too long."""
 
-    def __init__(self, target: str, limits: Limits) -> None:
+    def __init__(self, target: str, limits: Limits, alphabet: Alphabet) -> None:
         self._seconds = limits.seconds
         self._ready = False
         self._starting = threading.Lock()
@@ -138,6 +143,8 @@ class Worker:
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
+        with suppress(OSError):  # whoever waits for a process that has ended already is told so
+            protocol.write_frame(self._stdin, protocol.encode_alphabet(alphabet))
 
     @property
     def alive(self) -> bool:

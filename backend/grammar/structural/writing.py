@@ -2,7 +2,7 @@
 
 from backend.grammar import schema
 from backend.grammar.automaton.graph import Graph, Rule
-from backend.grammar.automaton.productive import productive
+from backend.grammar.automaton.productive import productive, why_empty
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
@@ -66,7 +66,7 @@ class _Writer:
         alive = productive(self._graph)
         for rule, place in self._values:
             if not alive[rule.start]:
-                raise GrammarError("no finite value satisfies the schema", place)
+                raise GrammarError(why_empty(self._graph, rule), place)
 
     def _value(self, a: int, b: int, term: JsonSchema) -> None:
         dialect = dialect_of(term.dialect)
@@ -103,7 +103,8 @@ class _Writer:
             write_scan(self._graph, a, targets, self._branch(term.opening, again, b), stop, term.in_reasoning)
 
     def _branch(self, branch: Branch, again: int, b: int) -> dict[bytes, int]:
-        """The node to which its markers lead."""
-        found = self._graph.node()
+        """The node to which its markers lead; those that cannot be written lead nowhere."""
+        found, nowhere = self._graph.node(), self._graph.node()
         self.write(branch.then, found, again if branch.resumes else b)
-        return {marker_bytes(marker): found for marker in branch.markers}
+        markers = map(marker_bytes, branch.markers)
+        return {marker: found if self._graph.can_write(nowhere, marker, found) else nowhere for marker in markers}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
-from backend.grammar import Constraint, Grammar
+from backend.grammar import Constraint, Grammar, alphabet_of
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
@@ -25,6 +25,8 @@ CONSTRAINTS = (
     Constraint("json_object"),
     Constraint("json_schema", '{"type": "array", "items": {"type": "boolean"}, "minItems": 1}'),
     Constraint("json_schema", '{"type": "string", "minLength": 3, "maxLength": 40}'),
+    Constraint("json_schema", '{"properties": {"ü": {"pattern": "^[éüz\\\\u0004]{2,6}$"}}, "required": ["ü"]}'),
+    Constraint("regex", "(é|ü|a[bz]?|z+){3,}"),
     Constraint(
         "json_schema",
         '{"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "required": ["a"], "properties": '
@@ -35,7 +37,7 @@ CONSTRAINTS = (
 
 @cache
 def compiled(constraint: Constraint) -> AutomatonTables:
-    return compile_constraint(constraint)
+    return compile_constraint(constraint, alphabet_of(TOKENS))
 
 
 def grammar(constraint: Constraint) -> Grammar:

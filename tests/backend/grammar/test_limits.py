@@ -67,7 +67,7 @@ SMALL: dict[str, tuple[Limits, dict]] = {
 def test_the_automaton_stays_within_its_limits(message: str) -> None:
     limits, schema = SMALL[message]
     with pytest.raises(GrammarError, match=message):
-        compile_constraint(Constraint("json_schema", json.dumps(schema)), limits)
+        compile_constraint(Constraint("json_schema", json.dumps(schema)), limits=limits)
 
 
 def test_the_largest_tables_that_are_allowed_fit_the_arena() -> None:

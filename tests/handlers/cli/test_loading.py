@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from backend.grammar import Alphabet
 from handlers.cli.loading import load
 from handlers.formats.syntax import Format
 from handlers.settings import ServeSettings
@@ -12,13 +13,15 @@ from handlers.text.chat_templates import read_chat_template
 
 @pytest.fixture
 def parts(monkeypatch, fakes, tmp_path):
-    """Stand-ins for all that takes long. `.options` of the engine, and `.read`, what the tokenizer was made of."""
-    tokenizer = SimpleNamespace(vocabulary=list, format=Format(), tools_as_text=())
-    parts = SimpleNamespace(engine=fakes.Engine(), tokenizer=tokenizer, path=tmp_path, options=[], read=[])
+    """Stand-ins for all that takes long. `.options` of the engine, `.read`, what the tokenizer was made of, `.compiled`,
+    what the compiler was."""
+    tokenizer = SimpleNamespace(vocabulary=lambda: [b"", b"a", b"ab"], format=Format(), tools_as_text=())
+    parts = SimpleNamespace(engine=fakes.Engine(), tokenizer=tokenizer, path=tmp_path, options=[], read=[], compiled=[])
+    compiler = SimpleNamespace(warm=lambda: None)
     monkeypatch.setattr("backend.load_engine", lambda options, *_: parts.options.append(options) or parts.engine)
     monkeypatch.setattr("backend.resolve_checkpoint", lambda options: tmp_path)
     monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda *given: parts.read.append(given) or tokenizer)
-    monkeypatch.setattr("backend.grammar.Compiler", lambda folder: SimpleNamespace(warm=lambda: None))
+    monkeypatch.setattr("backend.grammar.Compiler", lambda *given: parts.compiled.append(given) or compiler)
     return parts
 
 
@@ -31,6 +34,11 @@ def test_every_setting_of_the_model_reaches_the_engine(parts):
     assert parts.read == [(parts.path, read_chat_template("chatml"), "hermes", "think")]
     assert loaded.sampling_defaults == {"temperature": 0.5}
     assert {name: getattr(parts.options[0], name) for name in settings} == settings
+
+
+def test_grammars_are_compiled_for_what_the_tokens_can_write(parts):
+    load(ServeSettings(grammar_cache=parts.path))
+    assert parts.compiled == [(parts.path, Alphabet(b"a"))]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,13 @@ def as_json(value):
     return json.loads(json.dumps(value))
 
 
+@given(st.text())
+def test_escapes_of_json_are_read_as_json_reads_them(text):
+    """A vocabulary may have no tokens for a character; pairs of surrogates are not what Python has for it."""
+    json_text, rest = complete(python_arguments, f"a={json.dumps(text)})")
+    assert json.loads(json_text) == {"a": text} and rest == ""
+
+
 @given(arguments=st.dictionaries(NAMES, VALUES, max_size=3), behind=st.sampled_from(["", ")", ", g()", "é"]))
 def test_what_python_writes(arguments, behind):
     text = ", ".join(f"{name}={value!r}" for name, value in arguments.items()) + ")"

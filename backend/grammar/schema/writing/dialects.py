@@ -1,6 +1,5 @@
 """Dialects: the terms in which it is said how values and properties are written, and the forms that models know."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -9,6 +8,8 @@ from itertools import permutations
 from keyword import iskeyword
 from typing import NamedTuple
 
+from backend.grammar.alphabet import Alphabet
+from backend.grammar.automaton.encoding import json_content
 from backend.grammar.errors import GrammarError
 
 BRACKETS = b"[]{}"
@@ -89,13 +90,14 @@ class Content:
 class Properties:
     """How properties are written: `open`, the name, `key_end`, a value, `close`; `between` them where several follow.
 
-    name: a name's own bytes; raises GrammarError for one that cannot be written. values: what may introduce a value,
+    name: a name's own bytes, as far as tokens go those of an alphabet; raises GrammarError for one that cannot be
+    written. values: what may introduce a value,
     each with what that may then be. spaced: there may be white space, see layout.py. free: how names are written that
     the schema does not declare; None: they cannot be.
     """
 
     open: bytes
-    name: Callable[[str], bytes]
+    name: Callable[[str, Alphabet], bytes]
     key_end: bytes
     values: tuple[tuple[bytes, Content], ...]
     close: bytes
@@ -110,9 +112,9 @@ class Properties:
             "nothing would tell one from another"
         )
 
-    def key(self, name: str) -> bytes:
+    def key(self, name: str, alphabet: Alphabet) -> bytes:
         """A name with what stands around it; no key begins another. Raises GrammarError for one that has none."""
-        return self.open + self.name(name) + self.key_end
+        return self.open + self.name(name, alphabet) + self.key_end
 
 
 @dataclass(frozen=True)
@@ -139,20 +141,20 @@ class JsonName:
 
     marker: bytes = b""
 
-    def __call__(self, name: str) -> bytes:
-        written = _encoded(name, json.dumps(name, ensure_ascii=False)[1:-1])
+    def __call__(self, name: str, alphabet: Alphabet) -> bytes:
+        written = _encoded(name, json_content(name, alphabet))
         _check(name, not self.marker or self.marker not in written, "it would end the value")
         return written
 
 
-def identifier(name: str) -> bytes:
+def identifier(name: str, _: Alphabet) -> bytes:
     """A name that Python reads as the name of an argument, and as the same one."""
     known = name.isidentifier() and not iskeyword(name) and unicodedata.normalize("NFKC", name) == name
     _check(name, known, "it is no Python identifier")
     return _encoded(name, name)
 
 
-def bare_name(name: str) -> bytes:
+def bare_name(name: str, _: Alphabet) -> bytes:
     """A name of letters, digits, '_', '.' and '-'."""
     known = re.fullmatch("[A-Za-z0-9_.-]+", name) is not None
     _check(name, known, "it has characters other than letters, digits, '_', '.' and '-'")
@@ -165,7 +167,7 @@ class TagName:
 
     key_end: bytes
 
-    def __call__(self, name: str) -> bytes:
+    def __call__(self, name: str, _: Alphabet) -> bytes:
         unsafe = '<>"' + self.key_end.decode(errors="ignore")[:1]
         known = name != "" and not any(char in unsafe or char.isspace() for char in name)
         _check(name, known, "it cannot stand in a tag")

@@ -42,12 +42,12 @@ class FreeNames:
                 graph.string(a, self.language, end)
             return
         nodes = [graph.node() for _ in self.arcs]
-        graph.edge(a, QUOTE, QUOTE, nodes[0])
+        graph.character(a, QUOTE, nodes[0])
         for node, arcs, kind in zip(nodes, self.arcs, self.kinds, strict=True):
             for target, ranges in arcs.items():
                 graph.characters(node, tuple(ranges), nodes[target])
             if kind is not None and (self.cell, kind) in ends:
-                graph.edge(node, QUOTE, QUOTE, ends[self.cell, kind])
+                graph.character(node, QUOTE, ends[self.cell, kind])
 
 
 def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:

@@ -1,6 +1,6 @@
 """White space between the tokens of a container: none, one space, or a line break and a bounded indentation."""
 
-from backend.grammar.automaton.graph import RESET, Edge, Graph
+from backend.grammar.automaton.graph import RESET, Graph
 
 MAX_INDENT = 120
 LINE_BREAK, SPACE = b"\n "
@@ -15,9 +15,9 @@ def space(graph: Graph, a: int, spaced: bool) -> int:
         return a
     indented, end = graph.node(MAX_INDENT), graph.node()
     graph.epsilon(a, end)
-    graph.edge(a, SPACE, SPACE, end)
-    graph.edges[a].append(Edge(LINE_BREAK, LINE_BREAK, indented, RESET))
-    graph.edges[indented].append(Edge(SPACE, SPACE, indented, MAX_INDENT, end))
+    graph.character(a, SPACE, end)
+    graph.character(a, LINE_BREAK, indented, RESET)
+    graph.character(indented, SPACE, indented, MAX_INDENT, end)
     graph.epsilon(indented, end)
     return end
 
@@ -37,5 +37,5 @@ def _blank(graph: Graph, a: int, spaced: bool) -> int:
         return a
     end = graph.node()
     graph.epsilon(a, end)
-    graph.edge(a, SPACE, SPACE, end)
+    graph.character(a, SPACE, end)
     return end

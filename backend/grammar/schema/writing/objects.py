@@ -136,7 +136,7 @@ class _Body:
             return trie
         after_key = self._graph.node()
         self._write_value(after_key, name, options, position + 1)
-        return (trie or KeyTrie(self._graph)).with_key(self._properties.key(name), after_key)
+        return (trie or KeyTrie(self._graph)).with_key(self._properties.key(name, self._graph.alphabet), after_key)
 
     def _write_value(self, after_key: int, name: str | None, options: Options, position: int) -> None:
         for text, content in self._properties.values:

@@ -1,5 +1,6 @@
 """Strings -> graph where a marker may not occur in them: raw ones, which it ends, and JSON strings among such."""
 
+from backend.grammar.automaton.encoding import encode_ranges
 from backend.grammar.automaton.graph import RESET, Graph, Rule
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.explore import explore
@@ -25,12 +26,21 @@ class Texts:
     def write(self, a: int, shape: StringShape, text: Text, bracketless: bool, b: int) -> None:
         """A string of `shape` leads from a to b. Raises GrammarError where it needs too many states."""
         free = writable(text, bracketless)
-        if shape.language is None and shape.values is None and _is_endless(free):
+        if shape.language is None and shape.values is None and self._is_endless(free, text.escape):
             rule = self._rule(text, free, shape.least, shape.most)
         else:
             contents = shape.contents()
             rule = self._rule(text, free if contents is None else free & contents, 0, None)
         self._graph.call(a, rule, b)
+
+    def _is_endless(self, language: CharDfa, escape: bool) -> bool:
+        """Whether every beginning of a text is a text, and goes on with a character that can be written: a count of
+        characters then leads to no dead end."""
+        alphabet = self._graph.alphabet
+        return all(language.accept) and all(
+            any(encode_ranges(ranges, escape, alphabet).branches for ranges, _ in language.edges(state))
+            for state in range(len(language))
+        )
 
     def _rule(self, text: Text, language: CharDfa, least: int, most: int | None) -> Rule:
         key = (text, language, least, most)
@@ -82,11 +92,6 @@ def without(marker: str, ending: str) -> CharDfa:
         return True
 
     return CharDfa(*minimise(*explore(0, moves, accepts, DEFAULT_LIMITS.product_states, "a closing marker")))
-
-
-def _is_endless(language: CharDfa) -> bool:
-    """Whether every beginning of a text is a text, and goes on: a count of characters then leads to no dead end."""
-    return all(language.accept) and all(language.next)
 
 
 class _Counted:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.grammar import Constraint
+from backend.grammar import Constraint, alphabet_of
 from backend.grammar.automaton.encoding import Ranges
 from backend.grammar.automaton.graph import SCALARS
 from backend.grammar.automaton.run import Runner
@@ -69,6 +69,14 @@ def test_characters_are_counted_exactly_on_both_sides_of_a_limit(least: int, mor
     tables = counted(least, None if more is None else least + more)
     walk = Walk(TOKENS, [tables] * ROWS)
     check(walk, random.Random(seed), least + 12, lambda token: len(token) < 4)
+
+
+@pytest.mark.parametrize("text", ['{"enum": ["é", "日本", "a"]}', '{"maxLength": 9, "type": "string"}', "{}"])
+def test_masks_equal_those_of_the_host_where_tokens_are_missing(text: str) -> None:
+    rng = random.Random(text)
+    tokens = [token for token in TOKENS if rng.random() < 0.8 or token in (b"", b'"', b"\\", b"u", b"a")]
+    tables = compile_constraint(Constraint("json_schema", text), alphabet_of(tokens))
+    check(Walk(tokens, [tables] * ROWS), rng, 20)
 
 
 def test_tokens_of_spaces_end_with_the_indentation() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.grammar import COMPLETE, alphabet_of
 from backend.grammar.device.trie import DEPTH, Trie, build_trie
-from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary, build_vocabulary, missing_bytes
-from tests.backend.grammar.device.samples import small_vocabulary
+from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary, build_vocabulary
 from tests.backend.grammar.vocabularies import NAMES, vocabulary
 
 strings = st.binary(max_size=24) | st.text('[]{}ab"é', max_size=24).map(str.encode)
@@ -71,7 +71,7 @@ def test_every_token_is_where_it_belongs_and_nowhere_else(tokens: list[bytes]) -
 def test_real_vocabularies_are_complete_and_have_every_byte(name: str) -> None:
     tokens = vocabulary(name).tokens
     made = check(tokens)
-    assert missing_bytes(tokens) == []
+    assert alphabet_of(tokens) == COMPLETE
     assert len(made.other_tokens) < len(tokens) / 5 and made.trie.parents.shape[0] < 200
 
 
@@ -87,9 +87,3 @@ def test_a_trie_has_each_prefix_of_a_set_once_and_parents_in_earlier_blocks(sets
         assert all(place in own or place in tails for place in places[i].values())
         prefixes = {string[:length] for string in strings for length in range(1, min(DEPTH, len(string)) + 1)}
         assert {found[node] for node in own} >= prefixes
-
-
-def test_what_cannot_be_written_byte_by_byte_is_named() -> None:
-    tokens = [bytes([i]) for i in range(256) if i not in (7, 200)]
-    assert missing_bytes([*tokens, b"\x07\x07"]) == [7, 200]
-    assert missing_bytes(small_vocabulary()) == []

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from backend.grammar import Constraint
+from backend.grammar import Alphabet, Constraint
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint as compile_really
 from backend.grammar.errors import GrammarError
@@ -25,7 +25,7 @@ def make_tables(start: int) -> AutomatonTables:
     return replace(ONE, start=start, **empty)
 
 
-def compile_constraint(constraint: Constraint) -> AutomatonTables:
+def compile_constraint(constraint: Constraint, alphabet: Alphabet) -> AutomatonTables:
     """The text of the constraint says what to do; the first state of the tables is its length."""
     match constraint.text.partition(" "):
         case ("sleep", _, seconds):
@@ -43,7 +43,7 @@ def compile_constraint(constraint: Constraint) -> AutomatonTables:
         case ("refuse", _, pointer):
             raise GrammarError("keyword 'x' is not supported", pointer)
         case ("recurse", _, _):
-            compile_constraint(constraint)
+            compile_constraint(constraint, alphabet)
         case ("print", _, _):
             print("noise" * 1000, flush=True)
         case ("fail", _, _):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.grammar import Constraint
+from backend.grammar import Alphabet, Constraint
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.service import compiler
@@ -143,6 +143,14 @@ def test_keys_are_equal_exactly_where_constraints_are(a, b):
 def test_the_order_of_properties_is_part_of_the_key():
     one, other = Constraint("json_schema", '{"a":{},"b":{}}'), Constraint("json_schema", '{"b":{},"a":{}}')
     assert constraint_key(one) != constraint_key(other)
+
+
+def test_another_alphabet_does_not_take_the_files_of_this_one(make):
+    compile_and_close(make(StandIn()), "abc")
+    for alphabet in (Alphabet(b"abc"), Alphabet(b"abc", "é"), Alphabet(b"abc", "é", b"\xc3")):
+        pool = StandIn()
+        compile_and_close(make(pool, alphabet=alphabet), "abc")
+        assert len(pool.compiled) == 1
 
 
 def test_another_compiler_does_not_take_the_files_of_this_one(make, monkeypatch):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.grammar import Constraint
+from backend.grammar import Alphabet, Constraint
+from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
@@ -126,6 +127,17 @@ def test_closing_ends_the_processes_and_whoever_waits_gets_an_error():
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+def test_every_worker_writes_in_the_alphabet_of_its_pool():
+    pool = WorkerPool(1, alphabet=Alphabet(b"ab\xc3", "é🐢", b"\xc3\xa9"))
+    for _ in range(2):
+        runner = Runner(AutomatonTables.from_bytes(pool.run(Constraint("regex", "(a\\u0004?|🐢)c?|ü"))))
+        assert [text for text in ("a", "🐢", "a\4", "ac", "ü") if runner.accepts(text.encode())] == ["a", "🐢"]
+        with pytest.raises(GrammarError, match=r"no tokens for 'ü' \(U\+00FC\), without which"):
+            pool.run(Constraint("regex", "ü|aü"))
+        os.kill(pool.processes[0], signal.SIGKILL)
+    pool.close()
 
 
 def test_a_worker_that_cannot_start_is_an_error_at_the_start(capfd):
