@@ -60,7 +60,8 @@ def _json_character(code: int, alphabet: Alphabet) -> str:
     plain = any(low <= code <= high for low, high in UNESCAPED)
     if plain and (0xD800 <= code <= 0xDFFF or alphabet.writable[code]):
         return chr(code)
-    return next(iter(escapes(code, alphabet) or escapes(code))).decode()
+    own = escapes(code, alphabet) or ([] if plain else escapes(code))
+    return own[0].decode() if own else chr(code)
 
 
 def _escaped(ranges: Ranges, plain: Ranges, alphabet: Alphabet) -> Iterator[Sequence]:

@@ -3,6 +3,8 @@
 from backend.grammar.automaton.graph import NAMED, Graph, Rule
 from backend.grammar.errors import GrammarError
 
+MOST_TRIED = 32
+"""Characters of which it is found out whether an answer would do without."""
 Sites = list[list[tuple[int, int]]]
 """By node: who comes to it by a string of a rule, and that rule's first node."""
 
@@ -29,44 +31,32 @@ def productive(graph: Graph) -> list[bool]:
 
 
 def why_empty(graph: Graph, rule: Rule) -> str:
-    """What to say of a rule of which no string can be finished: which characters all of them lack, if it is that."""
+    """What to say of a rule of which no string can be finished: which characters one would need, if it is that."""
     before, sites = _predecessors(graph)
-    alive = _alive(graph, before, sites)
-    for node, missing in graph.lacking.items():
-        for _, after in missing:
+    moves = [(node, frozenset(text), after) for node, missing in graph.lacking.items() for text, after in missing]
+
+    def suffice(characters: frozenset[str]) -> bool:
+        """Whether strings could be finished if these could be written."""
+        possible = [(node, after) for node, needed, after in moves if needed <= characters]
+        for node, after in possible:
             before[after].append(node)
-    written_alive = _alive(graph, before, sites)
-    if not written_alive[rule.start]:
+        found = _alive(graph, before, sites)[rule.start]
+        for _, after in possible:
+            before[after].pop()
+        return found
+
+    needed = frozenset().union(*(characters for _, characters, _ in moves))
+    if not suffice(needed):
         return "no finite value satisfies the schema"
-    lacking = [
-        text
-        for node in _reached(graph, rule, alive)
-        for text, after in graph.lacking.get(node, ())
-        if written_alive[after]
-    ]
-    characters = sorted(set("".join(lacking)))
-    named = ", ".join(map(_named, characters[:NAMED])) + (", ..." if characters[NAMED:] else "")
-    return f"the model's vocabulary has no tokens for {named}, without which there is no answer"
+    for character in sorted(needed)[:MOST_TRIED]:
+        needed = needed - {character} if suffice(needed - {character}) else needed
+    named = ", ".join(map(_named, sorted(needed)[:NAMED])) + (", ..." if len(needed) > NAMED else "")
+    return f"an answer would need {named}, for which the model's vocabulary has no tokens"
 
 
 def _named(character: str) -> str:
     code = f"U+{ord(character):04X}"
     return f"{character!r} ({code})" if character.isprintable() else code
-
-
-def _reached(graph: Graph, rule: Rule, alive: list[bool]) -> set[int]:
-    """The nodes that strings of a rule can begin to lead to."""
-    seen, stack = {rule.start}, [rule.start]
-    while stack:
-        node = stack.pop()
-        uses = [*graph.calls[node], *graph.enters[node]]
-        following = [edge.target for edge in graph.edges[node]] + graph.epsilons[node]
-        following += [edge.reached for edge in graph.edges[node] if edge.limit > 0]
-        following += [used.start for used, _ in uses] + [after for used, after in uses if alive[used.start]]
-        fresh = set(following) - seen
-        seen |= fresh
-        stack += fresh
-    return seen
 
 
 def _predecessors(graph: Graph) -> tuple[list[list[int]], Sites]:

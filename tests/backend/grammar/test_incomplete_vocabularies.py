@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from backend.grammar import (
     COMPLETE,
     EMPTY,
+    AnyOf,
     AnyText,
     Branch,
     Concat,
@@ -89,7 +90,7 @@ def compiled(constraint: Constraint, tokens: Collection[bytes]) -> Runner | None
     try:
         return Runner(compile_constraint(constraint, alphabet_of(tokens)))
     except GrammarError as error:
-        assert re.search(r"has no tokens for .*U\+[0-9A-F]{4}", error.message), error
+        assert re.search(r"would need .*U\+[0-9A-F]{4}.* no tokens", error.message), error
         return None
 
 
@@ -229,7 +230,7 @@ def check_every_way_ends(term: Term, tokens: Collection[bytes], steps: int, most
     try:
         runner = Runner(compile_constraint(structural_constraint(term), alphabet_of(tokens)))
     except GrammarError as error:
-        assert "has no tokens for" in error.message
+        assert "has no tokens" in error.message
         return
     completions = Completions(runner, [token for token in spelled if b"\xff" not in token] + [spelled[LETTER]])
     level, seen = [runner.start], {runner.start}
@@ -251,3 +252,46 @@ def test_no_vocabulary_whatever_leads_parts_of_a_whole_to_a_dead_end(tokens: set
 def test_no_kind_of_vocabulary_leads_parts_of_a_whole_to_a_dead_end(kind: str, name: str) -> None:
     extra = [b"<", b">", b"/", b"[", b"]"]
     check_every_way_ends(TERMS[name], [*vocabulary_of(kind)[2:], *extra][:290], steps=2, most=30)
+
+
+ENGLISH = [bytes([byte]) for byte in range(0x20, 0x7F) if byte != ord("\\")]
+TOOLS = AnyOf((JsonSchema({"const": "é"}, "first"), JsonSchema({"enum": ["ü", "ß"]}, "second")))
+NAMES = {"properties": {"é": {}, "a": {}, "b": {}, "€": {}}, "required": ["b", "€"], "type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "named", "pointer"),
+    [
+        (Constraint("regex", "(é|x)(\\x04|ü)"), "U+0004, 'ü' (U+00FC)", ""),
+        (Constraint("regex", "(é|x)(\\x04a|ü)"), "'ü' (U+00FC)", ""),
+        (Constraint("regex", "é*x(aü|bü)"), "'ü' (U+00FC)", ""),
+        (Constraint("regex", "[é-ÿ]"), "'é' (U+00E9), 'ê' (U+00EA), 'ë' (U+00EB), 'ì' (U+00EC)", ""),
+        (Constraint("regex", "àéîõü"), "'à' (U+00E0), 'é' (U+00E9), 'î' (U+00EE), 'õ' (U+00F5), ...", ""),
+        (Constraint("json_schema", json.dumps(NAMES)), "'€' (U+20AC)", ""),
+        (structural_constraint(TOOLS), "'é' (U+00E9)", "first"),
+    ],
+)
+def test_an_error_names_the_characters_that_are_in_the_way_and_no_others(
+    constraint: Constraint, named: str, pointer: str
+) -> None:
+    with pytest.raises(GrammarError) as error:
+        compile_constraint(constraint, alphabet_of(ENGLISH))
+    expected = f"an answer would need {named}, for which the model's vocabulary has no tokens"
+    assert (error.value.message, error.value.pointer) == (expected, pointer)
+
+
+def test_tokens_are_not_to_blame_where_no_value_is_finite() -> None:
+    schema = {"type": "object", "properties": {"é": {"$ref": "#"}, "a": {"$ref": "#"}}, "required": ["é", "a"]}
+    with pytest.raises(GrammarError, match="no finite value"):
+        compile_constraint(Constraint("json_schema", json.dumps(schema)), alphabet_of(ENGLISH))
+
+
+@pytest.mark.parametrize("brackets", ["{", "}", "[", "]", '"'])
+def test_structure_that_cannot_be_written_is_missed_only_where_it_is_needed(brackets: str) -> None:
+    alphabet = alphabet_of([token for token in ENGLISH if token != brackets.encode()])
+    schema = {"enum": [{}, [], "a"]}
+    runner = Runner(compile_constraint(Constraint("json_schema", json.dumps(schema)), alphabet))
+    for value in schema["enum"]:
+        text = json.dumps(value)
+        assert runner.accepts(text.encode()) == (brackets not in text)
+    assert runner.accepts(b"[]") or runner.accepts(b"{}")

@@ -134,7 +134,7 @@ def test_every_worker_writes_in_the_alphabet_of_its_pool():
     for _ in range(2):
         runner = Runner(AutomatonTables.from_bytes(pool.run(Constraint("regex", "(a\\u0004?|🐢)c?|ü"))))
         assert [text for text in ("a", "🐢", "a\4", "ac", "ü") if runner.accepts(text.encode())] == ["a", "🐢"]
-        with pytest.raises(GrammarError, match=r"no tokens for 'ü' \(U\+00FC\), without which"):
+        with pytest.raises(GrammarError, match=r"would need 'ü' \(U\+00FC\), for which .* no tokens"):
             pool.run(Constraint("regex", "ü|aü"))
         os.kill(pool.processes[0], signal.SIGKILL)
     pool.close()
