@@ -9,7 +9,6 @@ import numpy as np
 
 from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.chars.ranges import Ranges, intersection, union
-from backend.grammar.limits import DEFAULT_LIMITS
 
 Sequence = tuple[tuple[int, int], ...]
 """Byte ranges, one per byte; it stands for their product."""
@@ -17,8 +16,8 @@ Sequence = tuple[tuple[int, int], ...]
 SHORT_ESCAPES = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\"}
 UNESCAPED: Ranges = ((32, 33), (35, 91), (93, 0x10FFFF))
 """Characters that need no escape in a JSON string."""
-MOST_ESCAPED = DEFAULT_LIMITS.enum_values
-"""Characters of a set that are escaped for want of tokens, so that every value of an enum can be written."""
+MOST_ESCAPED = 128
+"""Characters of one range that are escaped for want of tokens; where there are more, states would be too many."""
 _LENGTH_BOUNDS = (0x7F, 0x7FF, 0xFFFF, 0x10FFFF)
 
 
@@ -37,7 +36,7 @@ def encode_ranges(ranges: Ranges, escape: bool, alphabet: Alphabet = COMPLETE) -
     """One character of `ranges`, code points without surrogates; no branches where `alphabet` can write none of them.
 
     escape: as inside a JSON string: the short escapes, \\u00XX for other control characters, everything else as it is,
-    or as \\uXXXX where it lacks tokens and few of the set do.
+    or as \\uXXXX where it lacks tokens, unless more than MOST_ESCAPED of its range do.
     Wherever a token may end in the tree, others go on. Otherwise bytes that no token leads to are no harm: the tree may
     have characters that cannot be written beside those that can, and is then the same for most alphabets.
     """
@@ -66,11 +65,10 @@ def _json_character(code: int, alphabet: Alphabet) -> str:
 
 def _escaped(ranges: Ranges, plain: Ranges, alphabet: Alphabet) -> Iterator[Sequence]:
     """The escapes of those characters of `ranges` that must have them, and of those of `plain` that want tokens."""
-    missing = sum(high + 1 - low - int(alphabet.writable[low : high + 1].sum()) for low, high in plain)
-    wanted = plain if missing <= MOST_ESCAPED else ()
-    codes = [code for low, high in wanted for code in low + np.flatnonzero(~alphabet.writable[low : high + 1])]
+    missing = [low + np.flatnonzero(~alphabet.writable[low : high + 1]) for low, high in plain]
+    codes = [code for codes in missing if len(codes) <= MOST_ESCAPED for code in codes.tolist()]
     for code in [*_must_be_escaped(ranges), *codes]:
-        yield from map(_exactly, escapes(int(code), alphabet))
+        yield from map(_exactly, escapes(code, alphabet))
 
 
 @lru_cache(65536)
