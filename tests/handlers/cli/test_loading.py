@@ -13,8 +13,8 @@ from handlers.text.chat_templates import read_chat_template
 
 @pytest.fixture
 def parts(monkeypatch, fakes, tmp_path):
-    """Stand-ins for all that takes long. `.options` of the engine; `.read`, `.compiled`: what tokenizer and compiler were
-    made of."""
+    """Stand-ins for all that takes long. `.options` of the engine; of what the tokenizer (`.read`) and the compiler
+    (`.compiled`) were made."""
     tokenizer = SimpleNamespace(vocabulary=lambda: [b"", b"a", b"ab"], format=Format(), tools_as_text=())
     parts = SimpleNamespace(engine=fakes.Engine(), tokenizer=tokenizer, path=tmp_path, options=[], read=[], compiled=[])
     compiler = SimpleNamespace(warm=lambda: None)
