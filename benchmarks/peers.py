@@ -22,8 +22,11 @@ from backend.grammar import Grammar
 from backend.models import weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
+from backend.models.storage import Storage
 from backend.request import Prompt, Request, SamplingParams, TokenEvent
 from benchmarks.timeline import Timeline
+
+FLOAT32 = Storage(jnp.dtype("float32"), jnp.dtype("float32"), "none")
 
 
 class Side(Protocol):
@@ -36,13 +39,23 @@ class Side(Protocol):
 
 
 class Jaxchat:
-    """Our engine in float32: its scheduler, driven from this thread as the engine's own thread would drive it."""
+    """Our engine: its scheduler, driven from this thread as the engine's own thread would drive it.
+
+    storage: in which types weights are kept and multiplied; float32 where nobody says otherwise.
+    """
 
     name = "jaxchat"
 
-    def __init__(self, folder: Path, context: int, rows: tuple[int, ...], tokens: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        context: int,
+        rows: tuple[int, ...],
+        tokens: Sequence[bytes] = (),
+        storage: Storage = FLOAT32,
+    ) -> None:
         device.set_up()
-        decoder = weights.load(open_checkpoint(folder), jnp.dtype("float32"))
+        decoder = weights.load(open_checkpoint(checkpoint), storage)
         config = EngineConfig(context, pages=rows[-1] * -(-context // 16), row_buckets=rows, read_behind=False)
         backend = paged_attention(kv_specs(decoder.config), jnp.dtype("float32"), config.page_tokens)
         self._scheduler = Scheduler(ModelRunner(decoder, config, backend, tokens))
