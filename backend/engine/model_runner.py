@@ -1,7 +1,9 @@
 """Every program the engine ever runs, compiled ahead for its few shapes. Nothing is compiled after this."""
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
@@ -196,9 +198,22 @@ def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:
     progress(0, len(lowerings))
     pending: dict[Name, Future[Any]] = {}
     with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool:
-        for name, lower in lowerings.items():
-            pending[name] = pool.submit(lower().compile)
-            pending[name].add_done_callback(tell)
+        with _no_garbage_collection():
+            for name, lower in lowerings.items():
+                pending[name] = pool.submit(lower().compile)
+                pending[name].add_done_callback(tell)
     compiled = {name: future.result() for name, future in pending.items()}
     progress(len(lowerings), len(lowerings))
     return compiled
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Tracing makes many objects and no garbage worth looking for: a quarter of its time went into that."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
