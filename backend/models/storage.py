@@ -117,10 +117,20 @@ def _choose(checkpoint: Checkpoint, storage: Storage, path: Path, source: Source
     own = None if own is None else suited(own, inputs)
     as_floats = own is None or storage.quantization == "none" or (storage.floats is not None and not own.scales)
     kept = WeightFormat((storage.floats or storage.activations).name) if own is None or as_floats else own
-    target = TARGETS.get(storage.quantization)
-    if target in (INT4, FP8) and path[0] in ("embedding", "head"):
-        target = INT8  # scores of a whole vocabulary need more than four bits, or three of a mantissa
-    if target is not None and not target.fits(inputs):
-        target = INT8
+    target = _target(storage, path, inputs, len(checkpoint.config.layers))
     smaller = target is not None and target.bytes(outputs, inputs) < kept.bytes(outputs, inputs)
     return target if smaller and target is not None else kept
+
+
+def _target(storage: Storage, path: Path, inputs: int, layers: int) -> WeightFormat | None:
+    """What a kernel is quantised to, None for nothing.
+
+    int8 is for what scores are made of, and what the others do not fit: a whole vocabulary's need more than four bits,
+    or three of a mantissa, and of all layers the last adds most to what e4m3 costs (benchmarks/README.md).
+    """
+    target = TARGETS.get(storage.quantization)
+    scores = path[0] in ("embedding", "head")
+    last = path[:2] == ("layers", layers - 1)
+    if target is None or (target is INT4 and scores) or (target is FP8 and (scores or last)) or not target.fits(inputs):
+        return target and INT8
+    return target
