@@ -30,8 +30,8 @@ class Storage:
     are stored in. quantization: "auto" keeps what the checkpoint has quantised as it is, "none" makes floats of it, the
     others quantise every kernel that has more bits. halves: whether native products with kernels of fewer than 32 bits
     may round activations to bfloat16, as accelerators do; sums stay float32. eight_bits: whether products of layers
-    with kernels of 8 bits are in 8 bits too (`Kernel.eight_bits`), unless the checkpoint says that only weights are
-    quantised.
+    with kernels of 8 bits are in 8 bits too (`Kernel.eight_bits`), but for the last layer's, which add most to what
+    that costs, and unless the checkpoint says that only weights are quantised.
     """
 
     activations: jnp.dtype
@@ -51,7 +51,8 @@ def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:
             weights_only = any(
                 getattr(tensor, "weights_only", False) for tensor in _stored(checkpoint, parameter.source)
             )
-            kernel.eight_bits = storage.eight_bits and path[0] == "layers" and not weights_only
+            inner = path[0] == "layers" and not _is_last(path, checkpoint)
+            kernel.eight_bits = storage.eight_bits and inner and not weights_only
     return decoder
 
 
@@ -63,8 +64,8 @@ def module_at(decoder: Decoder, path: Path) -> Any:
     return found
 
 
-def kernels(decoder: Decoder) -> Iterator[Kernel]:
-    """Every kernel of a decoder, its tables of embeddings among them."""
+def kernels(decoder: nnx.Module) -> Iterator[Kernel]:
+    """Every kernel of a decoder, its tables of embeddings among them, or of a part of one."""
     return (module for _, module in nnx.iter_modules(decoder) if isinstance(module, Kernel))
 
 
@@ -117,20 +118,23 @@ def _choose(checkpoint: Checkpoint, storage: Storage, path: Path, source: Source
     own = None if own is None else suited(own, inputs)
     as_floats = own is None or storage.quantization == "none" or (storage.floats is not None and not own.scales)
     kept = WeightFormat((storage.floats or storage.activations).name) if own is None or as_floats else own
-    target = _target(storage, path, inputs, len(checkpoint.config.layers))
+    target = _target(storage, path, inputs, _is_last(path, checkpoint))
     smaller = target is not None and target.bytes(outputs, inputs) < kept.bytes(outputs, inputs)
     return target if smaller and target is not None else kept
 
 
-def _target(storage: Storage, path: Path, inputs: int, layers: int) -> WeightFormat | None:
+def _target(storage: Storage, path: Path, inputs: int, last: bool) -> WeightFormat | None:
     """What a kernel is quantised to, None for nothing.
 
     int8 is for what scores are made of, and what the others do not fit: a whole vocabulary's need more than four bits,
     or three of a mantissa, and of all layers the last adds most to what e4m3 costs (benchmarks/README.md).
     """
-    target = TARGETS.get(storage.quantization)
-    scores = path[0] in ("embedding", "head")
-    last = path[:2] == ("layers", layers - 1)
+    target, scores = TARGETS.get(storage.quantization), path[0] in ("embedding", "head")
     if target is None or (target is INT4 and scores) or (target is FP8 and (scores or last)) or not target.fits(inputs):
         return target and INT8
     return target
+
+
+def _is_last(path: Path, checkpoint: Checkpoint) -> bool:
+    """Whether a parameter is one of the last layer's."""
+    return path[:2] == ("layers", len(checkpoint.config.layers) - 1)
