@@ -41,8 +41,8 @@ class WeightFormat:
         return outputs * (inputs * bits // 8 + self.groups(inputs) * scale)
 
 
-GROUPS = (16, 32, 128)
-"""Weights of a group, for native products: a multiple of the first, in four bits of the second, at most the last."""
+LEAST_NIBBLES, MOST_GROUPED = 32, 128
+"""Weights of a group, for native products: at least so many of four bits, and a divisor of the most there are."""
 INT8 = WeightFormat("int8", "float32")
 FP8 = WeightFormat("float8_e4m3fn", "float32")
 INT4 = WeightFormat("uint4", "float16", 32, offsets=True)
@@ -82,10 +82,8 @@ def suited(format: WeightFormat, inputs: int) -> WeightFormat:
 
     inputs: weights of a row.
     """
-    group = format.group
-    if group > GROUPS[-1] or (format.offsets and not group):
-        group = gcd(group or inputs, GROUPS[-1])
-    narrow = format.values.endswith("int4") and group % GROUPS[1]
+    group = gcd(format.group or inputs, MOST_GROUPED) if format.group or format.offsets else 0
+    narrow = format.values.endswith("int4") and group % LEAST_NIBBLES
     return replace(format, group=group, values="int8" if narrow else format.values)
 
 
