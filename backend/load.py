@@ -116,16 +116,16 @@ def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
 def choose_storage(options: LoadOptions) -> Storage:
     """In which types weights are kept and activations computed.
 
-    On a processor activations are float32 and weights may be what the checkpoint has, since memory limits the speed of
-    products; unless float32 is asked for, these may take weights of fewer bits in bfloat16. XLA alone, without native
-    code, is fastest with float32 weights. An accelerator multiplies in 8 bits twice as fast as in 16, where the kernel
-    allows it.
+    On a processor activations are float32, and weights may be what the checkpoint has: products with them are exact, and
+    memory is what limits their speed. Only where bfloat16 is asked for are both multiplied in that. XLA alone, without
+    native code, is fastest with float32 weights. An accelerator multiplies in 8 bits twice as fast as in 16, where the
+    kernel allows it.
     """
     activations = jnp.dtype(device.activation_dtype() or options.dtype or "bfloat16")
     as_stored = options.dtype is None and native.unavailable_reason() is None
     floats = None if as_stored else jnp.dtype(options.dtype or activations)
     eight_bits = device.activation_dtype() is None
-    return Storage(activations, floats, options.quantization, options.dtype != "float32", eight_bits)
+    return Storage(activations, floats, options.quantization, options.dtype == "bfloat16", eight_bits)
 
 
 def choose_cache_dtype(options: LoadOptions, activations: jnp.dtype) -> jnp.dtype:

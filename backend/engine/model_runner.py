@@ -197,11 +197,10 @@ def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:
 
     progress(0, len(lowerings))
     pending: dict[Name, Future[Any]] = {}
-    with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool:
-        with _no_garbage_collection():
-            for name, lower in lowerings.items():
-                pending[name] = pool.submit(lower().compile)
-                pending[name].add_done_callback(tell)
+    with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool, _no_garbage_collection():
+        for name, lower in lowerings.items():
+            pending[name] = pool.submit(lower().compile)
+            pending[name].add_done_callback(tell)
     compiled = {name: future.result() for name, future in pending.items()}
     progress(len(lowerings), len(lowerings))
     return compiled
