@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from backend import native
 from backend.attention import Attend, AttentionSpec, KVSpec
-from backend.attention.reference import PAGE_TOKENS, PagedAttend, PagedAttention, Pages, write
+from backend.attention.quantization import quantize
+from backend.attention.reference import PAGE_TOKENS, PagedAttend, PagedAttention, Pages
 
 
 def paged_attention(layers: tuple[KVSpec, ...], dtype: jnp.dtype, page_tokens: int = PAGE_TOKENS) -> PagedAttention:
@@ -37,20 +38,12 @@ class NativePagedAttend(PagedAttend):
         _, _, page_tokens, head_dim = cache.k.shape
         if q.shape[1] > 1 or not native.takes_attention(cache.k.dtype.name, head_dim, page_tokens):
             return super().__call__(cache, q, k, v, positions, spec)
-        table = self.page_table
-        cache = write(cache, k, v, table, positions)
+        pools = [pool for pool in cache if pool is not None]
+        (keys, key_scales), (values, value_scales) = quantize(k, cache.k.dtype), quantize(v, cache.v.dtype)
+        news = [array[:, 0] for array in (keys, values, key_scales, value_scales) if array is not None]
         queries, places = q[:, 0].astype(jnp.float32), positions[:, 0]
         scale, window, softcap = spec.scale, spec.window, spec.softcap
-        out = native.attend(
-            queries,
-            cache.k,
-            cache.v,
-            table,
-            places,
-            cache.k_scale,
-            cache.v_scale,
-            scale=scale,
-            window=window,
-            softcap=softcap,
+        out, *pools = native.attend(
+            queries, pools, news, self.page_table, places, scale=scale, window=window, softcap=softcap
         )
-        return out[:, None].astype(q.dtype), cache
+        return out[:, None].astype(q.dtype), Pages(*pools)

@@ -14,13 +14,14 @@ MASKED = "0xC6293E5940000000"
 """-1e30 as LLVM writes a float32: the score of a key that is not seen."""
 ALONE = 1 << 15
 """Numbers of keys and values up to which one thread is faster than two."""
-(HEADS, PAGES, PAGE_TABLE, POSITIONS, SPEC, Q, K, V, OUT, K_SCALE, V_SCALE) = range(FIRST, FIRST + 11)
-"""Places of the work: kv heads, pages of a row's table; and the addresses of the arrays."""
+(HEADS, PAGES, PAGE_TABLE, POSITIONS, SPEC, Q, OUT) = range(FIRST, FIRST + 7)
+POOLS = OUT + 1
+"""Places of the work: kv heads, pages of a row's table; and the addresses of the arrays, pools behind the others."""
 
 
 @dataclass(frozen=True)
 class PagedDecode:
-    """out [B, N, H] float32 = softmax(scale q kᵀ) v for queries [B, N, H] float32, one per row.
+    """out [B, N, H] float32 = softmax(scale q kᵀ) v for queries [B, N, H] float32, one per row, whose keys are written.
 
     cache: name of the dtype of pools [P, K, L, H]. head_dim: H. page_tokens: L. group: G = N / K. scaled: whether the
     numbers of a position and head are multiples of a scale, in pools float32 [P, K, L].
@@ -33,6 +34,11 @@ class PagedDecode:
     scaled: bool = False
 
     @property
+    def pools(self) -> int:
+        """How many pools a layer has."""
+        return 4 if self.scaled else 2
+
+    @property
     def name(self) -> str:
         """The name of the FFI target."""
         scaled = "_scaled" * self.scaled
@@ -41,9 +47,11 @@ class PagedDecode:
     def text(self, machine: Machine, version: int) -> str:
         """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`.
 
-        The handler's arguments: q, k, v, page_table int32 [B, M], positions int32 [B], and spec float32 [3]: the factor
-        of the scores, the window (0 for none) and the softcap (0 for none); then the scales of k and v, if there are
-        any. A row at position -1 gets zeros.
+        The handler's arguments: q, page_table int32 [B, M], positions int32 [B], and spec float32 [3]: the factor of
+        the scores, the window (0 for none) and the softcap (0 for none); the pools of keys and values and, if there are
+        any, of their scales; and for each pool what is written to it first, at the rows' positions: [B, K, H], or
+        [B, K] of scales. Its results: out, and the pools, in the same memory. A row at position -1 writes nothing and
+        gets zeros.
         """
         lanes = machine.lanes
         return TYPES + _intrinsics(lanes) + _exp(lanes) + _Part(self, lanes).text() + self._handler(version)
@@ -51,14 +59,15 @@ class PagedDecode:
     def _handler(self, version: int) -> str:
         handler = Handler(version)
         w = handler.w
-        q, k, v, table, positions, spec = (handler.argument(place) for place in range(6))
-        for place, buffer in ((Q, q), (K, k), (V, v), (PAGE_TABLE, table), (POSITIONS, positions), (SPEC, spec)):
+        q, table, positions, spec = (handler.argument(place) for place in range(4))
+        for place, buffer in ((Q, q), (PAGE_TABLE, table), (POSITIONS, positions), (SPEC, spec)):
             handler.put(place, handler.data(buffer), "ptr")
         handler.put(OUT, handler.data(handler.result(0)), "ptr")
-        for place, argument in ((K_SCALE, 6), (V_SCALE, 7)):
-            if self.scaled:
-                handler.put(place, handler.data(handler.argument(argument)), "ptr")
-        heads, rows = handler.dimension(k, 1), handler.dimension(q, 0)
+        for number in range(self.pools):
+            handler.put(POOLS + number, handler.data(handler.result(1 + number)), "ptr")
+            new = handler.argument(4 + self.pools + number)
+            handler.put(POOLS + self.pools + number, handler.data(new), "ptr")
+        heads, rows = handler.dimension(handler.result(1), 1), handler.dimension(q, 0)
         handler.put(HEADS, heads)
         handler.put(PAGES, handler.dimension(table, 1))
         furthest = self._furthest(w, handler.data(positions), rows)
@@ -90,7 +99,8 @@ class _Part:
         w, group = self.w, self.shape.group
         for place, name in ((HEADS, "heads"), (PAGES, "pages")):
             w.emit(f"%{name} = load i64, ptr {w.at('i64', '%work', place)}")
-        names = ("table", "positions", "spec", "q", "k", "v", "out", "k_scale", "v_scale")
+        pools = ("k", "v", "k_scale", "v_scale")[: self.shape.pools]
+        names = ("table", "positions", "spec", "q", "out", *pools, *(f"new_{pool}" for pool in pools))
         for place, name in enumerate(names, PAGE_TABLE):
             w.emit(f"%{name} = load ptr, ptr {w.at('i64', '%work', place)}")
         for place, name in enumerate(("scale", "window_size", "softcap")):
@@ -110,6 +120,8 @@ class _Part:
         query = w.i64("mul", w.i64("add", w.i64("mul", row, "%heads"), head), shape.group * shape.head_dim)
         q, out = w.at("float", "%q", query), w.at("float", "%out", query)
         table = w.at("i32", "%table", w.i64("mul", row, "%pages"))
+        with w.when(w.value(f"icmp sge i64 {position}, 0")):
+            self._write(row, table, head, position)
         with w.loop(0, shape.group * shape.head_dim, self.lanes) as place:
             w.store(self.vector, "zeroinitializer", w.at("float", self.sums, place), 4)
         with w.loop(0, shape.group, 1) as place:
@@ -134,6 +146,23 @@ class _Part:
                 place = w.i64("add", w.i64("mul", member, shape.head_dim), vector * self.lanes)
                 sum = w.load(self.vector, w.at("float", self.sums, place), 4)
                 w.store(self.vector, w.value(f"fdiv {self.vector} {sum}, {divisor}"), w.at("float", out, place), 4)
+
+    def _write(self, row: str, table: str, head: str, position: str) -> None:
+        """The new keys and values of a row and kv head, to where they belong."""
+        w, shape = self.w, self.shape
+        number = w.i64("add", w.i64("mul", row, "%heads"), head)
+        token = w.i64("srem", position, shape.page_tokens)
+        size = shape.head_dim * self.stored.bits // 8
+        for pool in ("k", "v"):
+            target = w.at("i8", self._page(f"%{pool}", table, head, position), w.i64("mul", token, size))
+            source = w.at("i8", f"%new_{pool}", w.i64("mul", number, size))
+            with w.loop(0, size, self.lanes) as place:
+                type = f"<{self.lanes} x i8>"
+                w.store(type, w.load(type, w.at("i8", source, place), 1), w.at("i8", target, place), 1)
+            if shape.scaled:
+                scale = w.load("float", w.at("float", f"%new_{pool}_scale", number), 4)
+                scales = self._scales(f"%{pool}_scale", table, head, position)
+                w.store("float", scale, w.at("float", scales, token), 4)
 
     def _score_pages(self, q: str, table: str, head: str, start: str, stop: str, lowest: str, position: str) -> None:
         """The scores of the keys start ... stop for each query head of the group; past the stop they are masked."""

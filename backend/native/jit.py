@@ -3,6 +3,7 @@
 import ctypes
 import re
 import threading
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -100,32 +101,33 @@ def takes_attention(cache: str, head_dim: int, page_tokens: int) -> bool:
 
 def attend(
     q: jax.Array,
-    k: jax.Array,
-    v: jax.Array,
+    pools: Sequence[jax.Array],
+    news: Sequence[jax.Array],
     page_table: jax.Array,
     positions: jax.Array,
-    k_scale: jax.Array | None = None,
-    v_scale: jax.Array | None = None,
     *,
     scale: float,
     window: int | None = None,
     softcap: float | None = None,
-) -> jax.Array:
-    """One query per row over keys and values in pages: float32 [B, N, H] -> [B, N, H].
+) -> tuple[jax.Array, ...]:
+    """Write a key and a value per row and head to pages, then attend with one query per row over all that is there.
 
-    k, v: pools [P, K, L, H]. k_scale, v_scale: pools float32 [P, K, L], what they are multiples of, if anything.
-    page_table: int32 [B, M], the pages of each row's positions in order. positions: int32 [B], where each query is: it
-    sees the keys up to there, of which only the last `window` if that is set. Position -1 gives zeros. scale: of the
-    scores, which then become softcap * tanh(scores / softcap) if that is set. A row's result is the same bits whatever
-    rows are beside it.
+    q: float32 [B, N, H]. pools: of keys and of values [P, K, L, H], and of what these are multiples of, float32
+    [P, K, L], or neither. news: what is written to each pool, of its dtype, [B, K, H] or [B, K]. page_table: int32
+    [B, M], the pages of each row's positions in order. positions: int32 [B], where each row is: it sees the keys up to
+    there, of which only the last `window` if that is set. Position -1 writes nothing and gives zeros. scale: of the
+    scores, which then become softcap * tanh(scores / softcap) if that is set. Gives out float32 [B, N, H] and the
+    pools, which are changed in place where nobody else has them. A row's result is the same bits whatever rows are
+    beside it.
     """
-    scales = [pool for pool in (k_scale, v_scale) if pool is not None]
-    kernel = PagedDecode(k.dtype.name, q.shape[2], k.shape[2], q.shape[1] // k.shape[1], scaled=bool(scales))
+    keys = pools[0]
+    kernel = PagedDecode(keys.dtype.name, q.shape[2], keys.shape[2], q.shape[1] // keys.shape[1], len(pools) > 2)
     _register(kernel)
     spec = jnp.asarray([scale, window or 0, softcap or 0], jnp.float32)
-    out = jax.ShapeDtypeStruct(q.shape, jnp.float32)
-    result: jax.Array = jax.ffi.ffi_call(kernel.name, out)(q, k, v, page_table, positions, spec, *scales)
-    return result
+    shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in (q, *pools)]
+    aliases = {4 + number: 1 + number for number in range(len(pools))}
+    call = jax.ffi.ffi_call(kernel.name, shapes, input_output_aliases=aliases)
+    return tuple(call(q, page_table, positions, spec, *pools, *news))
 
 
 def _register(kernel: Product | PagedDecode) -> None:

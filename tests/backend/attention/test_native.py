@@ -13,7 +13,7 @@ from backend.attention.native import NativePagedAttend
 from backend.attention.quantization import quantize
 from backend.attention.reference import PagedAttend, Pages
 
-PAGE, POOL, TABLE = 16, 60, 19
+PAGE, POOL, TABLE = 16, 96, 19
 DTYPES = ("float32", "bfloat16", "float16", "float8_e4m3fn", "int8")
 
 
@@ -77,26 +77,27 @@ def test_what_stands_behind_a_position_is_never_seen():
 
 
 def test_a_row_is_the_same_bits_whatever_rows_are_beside_it():
-    cache, q, _, _, table, _ = call(32, 3, 3, 64, "bfloat16", 9)
-    positions = jnp.asarray(np.random.default_rng(1).integers(0, TABLE * PAGE, 32), jnp.int32)
-    together = native.attend(q[:, 0], *cache[:2], table, positions, scale=0.3)
+    cache, q, k, v, _, _ = call(32, 3, 3, 64, "bfloat16", 9)
+    table = jnp.arange(POOL, dtype=jnp.int32)[: 32 * (POOL // 32)].reshape(32, -1)
+    positions = jnp.asarray(np.random.default_rng(1).integers(0, table.shape[1] * PAGE, 32), jnp.int32)
+    news = [new[:, 0].astype(jnp.bfloat16) for new in (k, v)]
+    together, *_ = native.attend(q[:, 0], cache[:2], news, table, positions, scale=0.3)
     for row in range(32):
         one = slice(row, row + 1)
-        alone = native.attend(q[one, 0], *cache[:2], table[one], positions[one], scale=0.3)
+        alone, *_ = native.attend(
+            q[one, 0], cache[:2], [new[one] for new in news], table[one], positions[one], scale=0.3
+        )
         np.testing.assert_array_equal(together[one], alone)
 
 
 def test_large_scores_are_no_trouble():
-    cache, q, _, _, table, _ = call(2, 1, 1, 32, "float32", 3)
+    cache, q, k, v, _, _ = call(2, 1, 1, 32, "float32", 3)
+    table = jnp.arange(POOL, dtype=jnp.int32).reshape(2, -1)
     positions = jnp.asarray([200, 300], jnp.int32)
-    for scale in (1e3, 1e6):
-        out = native.attend(q[:, 0], *cache[:2], table, positions, scale=scale)
-        exact, _ = PagedAttend(table)(
-            cache, q, *(jnp.zeros((2, 1, 1, 32)),) * 2, jnp.full((2, 1), -1), AttentionSpec(scale)
-        )
-        assert np.isfinite(out).all() and exact.shape == (2, 1, 1, 32)
-        keys = np.asarray(cache.k)[np.asarray(table)][:, :, 0].reshape(2, -1, 32)
-        values = np.asarray(cache.v)[np.asarray(table)][:, :, 0].reshape(2, -1, 32)
+    for scale in (1e6, 1e9):
+        out, *pools = native.attend(q[:, 0], cache[:2], [k[:, 0], v[:, 0]], table, positions, scale=scale)
+        assert np.isfinite(out).all()
+        keys, values = (np.asarray(pool)[np.asarray(table)][:, :, 0].reshape(2, -1, 32) for pool in pools)
         for row, position in enumerate(positions):
             best = np.argmax(keys[row, : position + 1] @ np.asarray(q)[row, 0, 0])
             np.testing.assert_allclose(out[row, 0], values[row, best], rtol=1e-4, atol=1e-4)
