@@ -116,10 +116,10 @@ def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
 def choose_storage(options: LoadOptions) -> Storage:
     """In which types weights are kept and activations computed.
 
-    On a processor activations are float32, and weights may be what the checkpoint has: products with them are exact, and
-    memory is what limits their speed. Only where bfloat16 is asked for are both multiplied in that. XLA alone, without
-    native code, is fastest with float32 weights. An accelerator multiplies in 8 bits twice as fast as in 16, where the
-    kernel allows it.
+    On a processor activations are float32, and weights may be what the checkpoint has: products with them are exact,
+    and memory is what limits their speed. Only where bfloat16 is asked for are both multiplied in that. XLA alone,
+    without native code, is fastest with float32 weights. An accelerator multiplies in 8 bits twice as fast as in 16,
+    where the kernel allows it.
     """
     activations = jnp.dtype(device.activation_dtype() or options.dtype or "bfloat16")
     as_stored = options.dtype is None and native.unavailable_reason() is None
