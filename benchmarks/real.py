@@ -21,7 +21,6 @@ from backend.models.storage import Storage
 from benchmarks import checkpoint, machine
 from benchmarks.decode import PAUSE
 from benchmarks.peers import FLOAT32, Jaxchat, Side
-from benchmarks.serving.llama_cpp_decoding import LlamaCpp
 
 NEW, SHORT = 48, 64
 KINDS = {
@@ -30,7 +29,8 @@ KINDS = {
     "Q8_0": Storage(jnp.dtype("float32"), None, halves=True),
     "Q4_1": Storage(jnp.dtype("float32"), None, halves=True),
 }
-"""Type of the file's matrices -> how our side keeps and multiplies them."""
+"""Type of the file's matrices -> how our side keeps and multiplies them. Below 32 bits as with `--dtype bfloat16`:
+llama.cpp rounds activations as well."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -75,6 +75,8 @@ def write_as(source: Path, target: Path, kind: str) -> None:
 
 def compare(kind: str, file: Path, rows: Sequence[int], prompt: int, rounds: int) -> list[list[str]]:
     """A line per number of rows, and one for the first token of one row, whose speeds are of prompt tokens."""
+    from benchmarks.serving.llama_cpp_decoding import LlamaCpp  # a package that only this benchmark's session has
+
     context = max(prompt, SHORT) + NEW + 16
     ours = Jaxchat(file, context, tuple(sorted({1, *rows})), storage=KINDS[kind])
     lines = []
