@@ -66,8 +66,11 @@ class Kernel(nnx.Module):
     def rows(self, ids: jax.Array, dtype: jnp.dtype) -> jax.Array:
         """The rows int32 [...] of the table -> [..., in] of `dtype`."""
         values, scales, offsets = self._arrays()
-        some = None if scales is None else scales[ids]
-        return _floats(dtype, _rows(values, ids), some, None if offsets is None else offsets[ids])
+        if self._is_native(1):
+            flat = native.rows(ids.reshape(-1), values, scales, offsets)
+            return flat.reshape(*ids.shape, -1).astype(dtype)
+        some = (None if array is None else array[ids] for array in (scales, offsets))
+        return _floats(dtype, values[ids], *some)
 
     def _arrays(self) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
         scales, offsets = (None if array is None else array[...] for array in (self.scales, self.offsets))
@@ -88,14 +91,6 @@ class Kernel(nnx.Module):
 
 def _placeholder(shape: tuple[int, ...], dtype: str) -> nnx.Param[jax.Array]:
     return nnx.Param(cast(jax.Array, jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))))
-
-
-def _rows(table: jax.Array, ids: jax.Array) -> jax.Array:
-    """Rows of a table as they are: XLA's code for processors would make float32 of a whole table of narrower floats."""
-    if not jnp.issubdtype(table.dtype, jnp.floating) or table.dtype.itemsize == 4:
-        return table[ids]
-    bits = jax.lax.bitcast_convert_type(table, jnp.dtype(f"uint{8 * table.dtype.itemsize}"))[ids]
-    return jax.lax.bitcast_convert_type(bits, table.dtype)
 
 
 def _multiply_in_eight_bits(x: jax.Array, values: jax.Array, scales: jax.Array | None) -> jax.Array:

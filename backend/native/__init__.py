@@ -5,6 +5,6 @@ times as long, and for bfloat16, 8 and 4 bits it has nothing that is faster than
 LLVM IR, compiled for the processor at hand by llvmlite, and called by XLA through its foreign function interface.
 """
 
-from backend.native.jit import attend, multiply, takes, takes_attention, takes_bfloat16, unavailable_reason
+from backend.native.jit import attend, multiply, rows, takes, takes_attention, takes_bfloat16, unavailable_reason
 
-__all__ = ["attend", "multiply", "takes", "takes_attention", "takes_bfloat16", "unavailable_reason"]
+__all__ = ["attend", "multiply", "rows", "takes", "takes_attention", "takes_bfloat16", "unavailable_reason"]

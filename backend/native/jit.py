@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from backend.native.attention import PagedDecode
 from backend.native.machine import Machine
 from backend.native.pool import THREADS
-from backend.native.product import Product
+from backend.native.product import Product, Rows
 from backend.native.stored import STORED
 
 FFI_VERSIONS = range(3, 6)
@@ -75,15 +75,31 @@ def multiply(
     scales: float32 or float16 [N, G], by which each K / G weights of a row are multiplied; offsets: the same shape and
     dtype, added after that. The sums are of float32 products, in an order that does not depend on B.
     """
-    groups = 1 if scales is None else scales.shape[1]
-    group = 0 if groups == 1 and offsets is None else kernel.shape[1] // groups
-    scale, halves = "" if scales is None else scales.dtype.name, x.dtype == jnp.bfloat16
-    product = Product(kernel.dtype.name, scale, group, offsets is not None, halves)
+    product = _product(kernel, scales, offsets, halves=x.dtype == jnp.bfloat16)
     _register(product)
     out = jax.ShapeDtypeStruct((x.shape[0], kernel.shape[0]), jnp.float32)
     parameters = [array for array in (scales, offsets) if array is not None]
     result: jax.Array = jax.ffi.ffi_call(product.name, out)(kernel, x, *parameters)
     return result
+
+
+def rows(
+    ids: jax.Array, kernel: jax.Array, scales: jax.Array | None = None, offsets: jax.Array | None = None
+) -> jax.Array:
+    """The rows ids int32 [B] of a kernel as `multiply` takes it -> float32 [B, K]; ids out of range are the nearest."""
+    kind = Rows(_product(kernel, scales, offsets))
+    _register(kind)
+    out = jax.ShapeDtypeStruct((ids.shape[0], kernel.shape[1]), jnp.float32)
+    parameters = [array for array in (scales, offsets) if array is not None]
+    result: jax.Array = jax.ffi.ffi_call(kind.name, out)(kernel, ids.astype(jnp.int32), *parameters)
+    return result
+
+
+def _product(kernel: jax.Array, scales: jax.Array | None, offsets: jax.Array | None, halves: bool = False) -> Product:
+    groups = 1 if scales is None else scales.shape[1]
+    group = 0 if groups == 1 and offsets is None else kernel.shape[1] // groups
+    scale = "" if scales is None else scales.dtype.name
+    return Product(kernel.dtype.name, scale, group, offsets is not None, halves)
 
 
 def takes_attention(cache: str, head_dim: int, page_tokens: int) -> bool:
@@ -130,13 +146,13 @@ def attend(
     return tuple(call(q, page_table, positions, spec, *pools, *news))
 
 
-def _register(kernel: Product | PagedDecode) -> None:
+def _register(kernel: Product | Rows | PagedDecode) -> None:
     with _lock:
         _register_once(kernel)
 
 
 @cache
-def _register_once(kernel: Product | PagedDecode) -> None:
+def _register_once(kernel: Product | Rows | PagedDecode) -> None:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()

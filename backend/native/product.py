@@ -50,19 +50,37 @@ class Product:
 
     def text(self, machine: Machine, version: int) -> str:
         """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`."""
-        lanes, (outputs, rows) = machine.lanes, machine.tile
-        vector = f"<{lanes} x float>"
-        intrinsics = (
-            f"declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})\n"
-            f"declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})\n"
-        )
-        intrinsics += BFLOAT16 * self.halves
+        outputs, rows = machine.tile
+        intrinsics = _intrinsics(machine) + BFLOAT16 * self.halves
         parts = {some: _Part(self, machine, some, False) for some in (1, 2)}
         if self.kernel == ("bfloat16" if self.halves else "float32"):
             parts[WIDE] = _Part(self, machine, rows, False)
         parts[MANY] = _Part(self, machine, rows, True)
         bodies = "".join(part.text(f"part{most}") for most, part in parts.items())
         return TYPES + intrinsics + bodies + _choose(list(parts)) + _handler(self, outputs, version)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """out [B, K] float32 = the rows ids [B] of a kernel [N, K] that is stored as that of `product`."""
+
+    product: Product
+
+    @property
+    def name(self) -> str:
+        """The name of the FFI target."""
+        return self.product.name.replace("product", "rows")
+
+    def text(self, machine: Machine, version: int) -> str:
+        """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`.
+
+        The handler's arguments: kernel, ids int32, and scales and offsets if there are any.
+        """
+        handler = Handler(version)
+        _put_arrays(handler, self.product)
+        count = handler.dimension(handler.argument(1), 0)
+        entry = handler.finish(count, 1, "true")
+        return TYPES + _intrinsics(machine) + _Part(self.product, machine, 1, False).rows_text() + entry
 
 
 class _Part:
@@ -84,8 +102,41 @@ class _Part:
         self.loaded = f"<{self.width} x {self.element}>"
         self.w = Writer()
 
+    def rows_text(self) -> str:
+        """part(work, start, stop), for which x is ids int32: the float32 weights of these rows into out."""
+        w = self.w
+        self._load_fields()
+        with w.loop("%start", "%stop", 1) as place:
+            given = w.value(f"sext i32 {w.load('i32', w.at('i32', '%x', place), 4)} to i64")
+            positive = w.value(f"call i64 @llvm.smax.i64(i64 {given}, i64 0)")
+            id = w.least(positive, "%last_output")
+            row, target = self._row(id), w.at("float", "%out", w.i64("mul", place, "%inputs"))
+            whole = self._splat("%scale", id) if self.product.scale and not self.product.group else ""
+
+            def put(k: str, vectors: int) -> None:
+                for number, value in enumerate(self._floats(id, row, k, vectors)):
+                    if whole:
+                        value = w.value(f"fmul {self.vector} {value}, {whole}")
+                    w.store(self.vector, value, w.at("float", target, w.i64("add", k, number * self.lanes)), 4)
+
+            self._spans("0", "%inputs", put)
+        w.returns("void")
+        return w.function("internal void @part(ptr %work, i64 %start, i64 %stop)", "#0")
+
     def text(self, name: str) -> str:
         """The function of that name: (work, start, stop)."""
+        w = self.w
+        self._load_fields()
+        self.sums = w.slot(self.vector, (PANEL + self.rows) * self.outputs)
+        self.block = w.slot(self.element, BLOCK * self.outputs) if self.shared else ""
+        with w.loop(0, "%rows", PANEL) as panel:
+            end = w.least(w.i64("add", panel, PANEL), "%rows")
+            with w.loop("%start", "%stop", self.outputs) as output:
+                self._outputs(panel, end, output)
+        w.returns("void")
+        return w.function(f"internal void @{name}(ptr %work, i64 %start, i64 %stop)", "#0")
+
+    def _load_fields(self) -> None:
         w = self.w
         for place, field in enumerate(("outputs", "inputs", "rows", "groups"), OUTPUTS):
             w.emit(f"%{field} = load i64, ptr {w.at('i64', '%work', place)}")
@@ -96,14 +147,6 @@ class _Part:
         w.emit(f"%even = and i64 %inputs, {-self.unrolled}")
         w.emit("%last_output = sub i64 %outputs, 1")
         w.emit("%last_row = sub i64 %rows, 1")
-        self.sums = w.slot(self.vector, (PANEL + self.rows) * self.outputs)
-        self.block = w.slot(self.element, BLOCK * self.outputs) if self.shared else ""
-        with w.loop(0, "%rows", PANEL) as panel:
-            end = w.least(w.i64("add", panel, PANEL), "%rows")
-            with w.loop("%start", "%stop", self.outputs) as output:
-                self._outputs(panel, end, output)
-        w.returns("void")
-        return w.function(f"internal void @{name}(ptr %work, i64 %start, i64 %stop)", "#0")
 
     def _outputs(self, panel: str, end: str, output: str) -> None:
         """A few outputs, of all rows of a panel. Where they pass the last output, it is computed again."""
@@ -272,18 +315,30 @@ def _choose(most: list[int]) -> str:
     return w.function(f"internal void @part{arguments}")
 
 
-def _handler(product: Product, tile: int, version: int) -> str:
-    handler = Handler(version)
-    w = handler.w
+def _intrinsics(machine: Machine) -> str:
+    vector = f"<{machine.lanes} x float>"
+    return (
+        f"declare {vector} @llvm.fma.v{machine.lanes}f32({vector}, {vector}, {vector})\n"
+        f"declare float @llvm.vector.reduce.fadd.v{machine.lanes}f32(float, {vector})\n"
+    )
+
+
+def _put_arrays(handler: Handler, product: Product) -> None:
+    """Leave the arrays of a call, and their sizes, in its work."""
     names = ["kernel", "x", *["scale"] * bool(product.scale), *["offset"] * product.offset]
     buffers = {name: handler.argument(place) for place, name in enumerate(names)} | {"out": handler.result(0)}
     for place, name in enumerate(("kernel", "x", "scale", "offset", "out"), KERNEL):
         if name in buffers:
             handler.put(place, handler.data(buffers[name]), "ptr")
-    outputs, inputs = handler.dimension(buffers["kernel"], 0), handler.dimension(buffers["kernel"], 1)
-    handler.put(OUTPUTS, outputs)
-    handler.put(INPUTS, inputs)
+    handler.put(OUTPUTS, handler.dimension(buffers["kernel"], 0))
+    handler.put(INPUTS, handler.dimension(buffers["kernel"], 1))
     handler.put(ROWS, handler.dimension(buffers["x"], 0))
     handler.put(GROUPS, handler.dimension(buffers["scale"], 1) if product.scale else 1)
-    alone = w.value(f"icmp sle i64 {w.i64('mul', outputs, inputs)}, {ALONE}")
+
+
+def _handler(product: Product, tile: int, version: int) -> str:
+    handler = Handler(version)
+    _put_arrays(handler, product)
+    outputs, inputs = (handler.dimension(handler.argument(0), axis) for axis in (0, 1))
+    alone = handler.w.value(f"icmp sle i64 {handler.w.i64('mul', outputs, inputs)}, {ALONE}")
     return handler.finish(outputs, tile, alone)

@@ -52,6 +52,9 @@ def test_the_product_is_that_of_the_weights_a_kernel_stands_for(data: st.DataObj
     x = random.standard_normal((rows, inputs), np.float32)
     assert native.takes(inputs, dtype, group)
     found = native.multiply(jnp.asarray(x), *(None if array is None else jnp.asarray(array) for array in kernel))
+    ids = random.integers(0, outputs, rows)
+    some = native.rows(jnp.asarray(ids), *(None if array is None else jnp.asarray(array) for array in kernel))
+    np.testing.assert_allclose(some, dequantize(kernel)[ids], rtol=1e-6, atol=1e-6)
     weights = dequantize(kernel).astype(np.float64)
     exact = x.astype(np.float64) @ weights.T
     bound = 1e-5 * (np.abs(x).astype(np.float64) @ np.abs(weights).T + 1)
