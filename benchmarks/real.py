@@ -25,9 +25,9 @@ from benchmarks.peers import FLOAT32, Jaxchat, Side
 NEW, SHORT = 48, 64
 KINDS = {
     "F32": FLOAT32,
-    "BF16": Storage(jnp.dtype("float32"), None, halves=True),
-    "Q8_0": Storage(jnp.dtype("float32"), None, halves=True),
-    "Q4_1": Storage(jnp.dtype("float32"), None, halves=True),
+    "BF16": Storage(jnp.dtype("float32"), None, in_bfloat16=True),
+    "Q8_0": Storage(jnp.dtype("float32"), None, in_bfloat16=True),
+    "Q4_1": Storage(jnp.dtype("float32"), None, in_bfloat16=True),
 }
 """Type of the file's matrices -> how our side keeps and multiplies them. Below 32 bits as with `--dtype bfloat16`:
 llama.cpp rounds activations as well."""

@@ -20,16 +20,16 @@ class Kernel(nnx.Module):
     """Weights [out, in] in a `WeightFormat`, as checkpoints have them: one row per output.
 
     native: whether products are computed by `backend.native`, where that takes the format; set where weights are
-    loaded. eight_bits: whether else activations become 8 bits as well, each row by its largest magnitude, where the
-    values have 8 bits and one scale per row; see `Storage`. All else XLA computes in the type of the activations, which
-    weights of fewer bits become first.
+    loaded. in_bfloat16: whether these may round weights and activations to that. eight_bits: whether else activations
+    become 8 bits as well, each row by its largest magnitude, where the values have 8 bits and one scale per row; for
+    both see `Storage`. All else XLA computes in the type of the activations, which weights of fewer bits become first.
     """
 
     def __init__(self, values: jax.Array) -> None:
         self.values = nnx.Param(values)
         self.scales: nnx.Param | None = nnx.data(None)
         self.offsets: nnx.Param | None = nnx.data(None)
-        self.native = self.halves = self.eight_bits = False
+        self.native = self.in_bfloat16 = self.eight_bits = False
 
     @property
     def format(self) -> WeightFormat:
@@ -53,8 +53,8 @@ class Kernel(nnx.Module):
         """x [..., in] times the weights, transposed -> [..., out] of `dtype`, or of x's own where that is None."""
         flat, dtype = x.reshape(-1, x.shape[-1]), dtype or x.dtype
         if self._is_native(len(flat)):
-            halves = self.halves and native.takes_bfloat16(flat.shape[-1])
-            out = native.multiply(flat.astype(jnp.bfloat16 if halves else jnp.float32), *self._arrays()).astype(dtype)
+            rounded = self.in_bfloat16 and native.takes_bfloat16(flat.shape[-1])
+            out = native.multiply(flat.astype(jnp.bfloat16 if rounded else jnp.float32), *self._arrays()).astype(dtype)
         elif self._is_in_eight_bits():
             out = _multiply_in_eight_bits(flat, *self._arrays()[:2]).astype(dtype)
         else:

@@ -28,16 +28,16 @@ class Storage:
 
     activations: the dtype that layers compute in. floats: that of kernels that are not quantised, None for the one they
     are stored in. quantization: "auto" keeps what the checkpoint has quantised as it is, "none" makes floats of it, the
-    others quantise every kernel that has more bits. halves: whether native products with kernels of fewer than 32 bits
-    may round activations to bfloat16, as accelerators do; sums stay float32. eight_bits: whether products of layers
-    with kernels of 8 bits are in 8 bits too (`Kernel.eight_bits`), but for the last layer's, which add most to what
-    that costs, and unless the checkpoint says that only weights are quantised.
+    others quantise every kernel that has more bits. in_bfloat16: whether native products with kernels of fewer than 32
+    bits may round activations to bfloat16, as accelerators do; sums stay float32. eight_bits: whether products of
+    layers with kernels of 8 bits are in 8 bits too (`Kernel.eight_bits`), but for the last layer's, which add most to
+    what that costs, and unless the checkpoint says that only weights are quantised.
     """
 
     activations: jnp.dtype
     floats: jnp.dtype | None
     quantization: Quantization = "auto"
-    halves: bool = False
+    in_bfloat16: bool = False
     eight_bits: bool = False
 
 

@@ -46,7 +46,7 @@ def load(
         module = module_at(empty, path[:-1])
         if isinstance(module, Kernel):
             module.native = native_kernels
-            module.halves = storage.halves and module.format.values != "float32"
+            module.in_bfloat16 = storage.in_bfloat16 and module.format.values != "float32"
             done += _place_kernel(tensors, parameter, module, mesh)
         else:
             variable = getattr(module, path[-1])

@@ -75,7 +75,7 @@ def multiply(
     scales: float32 or float16 [N, G], by which each K / G weights of a row are multiplied; offsets: the same shape and
     dtype, added after that. The sums are of float32 products, in an order that does not depend on B.
     """
-    product = _product(kernel, scales, offsets, halves=x.dtype == jnp.bfloat16)
+    product = _product(kernel, scales, offsets, in_bfloat16=x.dtype == jnp.bfloat16)
     _register(product)
     out = jax.ShapeDtypeStruct((x.shape[0], kernel.shape[0]), jnp.float32)
     parameters = [array for array in (scales, offsets) if array is not None]
@@ -95,11 +95,13 @@ def rows(
     return result
 
 
-def _product(kernel: jax.Array, scales: jax.Array | None, offsets: jax.Array | None, halves: bool = False) -> Product:
+def _product(
+    kernel: jax.Array, scales: jax.Array | None, offsets: jax.Array | None, in_bfloat16: bool = False
+) -> Product:
     groups = 1 if scales is None else scales.shape[1]
     group = 0 if groups == 1 and offsets is None else kernel.shape[1] // groups
     scale = "" if scales is None else scales.dtype.name
-    return Product(kernel.dtype.name, scale, group, offsets is not None, halves)
+    return Product(kernel.dtype.name, scale, group, offsets is not None, in_bfloat16)
 
 
 def takes_attention(cache: str, head_dim: int, page_tokens: int) -> bool:

@@ -33,27 +33,29 @@ class Product:
 
     kernel: name of its dtype, see STORED. scale: that of its scales [N, G], "" for none. group: weights of a row that
     share a scale, 0 for all of them (G = 1). offset: whether as many offsets, of the same dtype, are added to the
-    scaled weights. halves: whether x is bfloat16, and weights become that too: half as long, for many rows.
+    scaled weights. in_bfloat16: whether x is bfloat16, and weights become that too: half as long, for many rows.
     """
 
     kernel: str
     scale: str = ""
     group: int = 0
     offset: bool = False
-    halves: bool = False
+    in_bfloat16: bool = False
 
     @property
     def name(self) -> str:
         """The name of the FFI target."""
         scale = [self.scale, str(self.group)] if self.scale else []
-        return "_".join(["jaxchat_product", self.kernel, *scale, *["offset"] * self.offset, *["halves"] * self.halves])
+        return "_".join(
+            ["jaxchat_product", self.kernel, *scale, *["offset"] * self.offset, *["in_bfloat16"] * self.in_bfloat16]
+        )
 
     def text(self, machine: Machine, version: int) -> str:
         """The functions part(work, start, stop) and handle(frame), an XLA_FFI_Handler of version 0.`version`."""
         outputs, rows = machine.tile
-        intrinsics = _intrinsics(machine) + BFLOAT16 * self.halves
+        intrinsics = _intrinsics(machine) + BFLOAT16 * self.in_bfloat16
         parts = {some: _Part(self, machine, some, False) for some in (1, 2)}
-        if self.kernel == ("bfloat16" if self.halves else "float32"):
+        if self.kernel == ("bfloat16" if self.in_bfloat16 else "float32"):
             parts[WIDE] = _Part(self, machine, rows, False)
         parts[MANY] = _Part(self, machine, rows, True)
         bodies = "".join(part.text(f"part{most}") for most, part in parts.items())
@@ -93,8 +95,8 @@ class _Part:
         self.product, self.lanes, self.rows = product, machine.lanes, rows
         self.outputs = machine.tile[0]
         self.stored = STORED[product.kernel]
-        self.element = "bfloat" if product.halves else "float"
-        self.width = 2 * self.lanes if product.halves else self.lanes
+        self.element = "bfloat" if product.in_bfloat16 else "float"
+        self.width = 2 * self.lanes if product.in_bfloat16 else self.lanes
         self.step = max(self.width, self.lanes * self.stored.vectors)
         self.unrolled = max(self.step, product.group or UNROLLED * self.step)
         self.vector = f"<{self.lanes} x float>"
@@ -222,7 +224,7 @@ class _Part:
 
     def _sum(self, weights: str, x: str, before: str) -> str:
         factors = f"{self.loaded} {weights}, {self.loaded} {x}"
-        if self.product.halves:
+        if self.product.in_bfloat16:
             return f"call {self.vector} @llvm.x86.avx512bf16.dpbf16ps.512({self.vector} {before}, {factors})"
         return f"call {self.vector} @llvm.fma.v{self.lanes}f32({factors}, {self.vector} {before})"
 
@@ -257,7 +259,7 @@ class _Part:
     def _weights(self, output: str, row: str, k: str, vectors: int) -> list[str]:
         """So many vectors of an output's weights from k on, in the type that they are multiplied in."""
         w, values = self.w, list[str]()
-        if not self.product.halves:
+        if not self.product.in_bfloat16:
             return self._floats(output, row, k, vectors)
         if self.product.kernel == "bfloat16":
             places = (w.i64("add", k, number * self.lanes) for number in range(0, vectors, 2))
