@@ -7,6 +7,7 @@ from backend.grammar.alphabet import COMPLETE, Alphabet, alphabet_of
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, MAX_CLOSING_TOKENS, Limits
+from backend.grammar.notes import Notes, behind
 from backend.grammar.service.compiler import Compiler, CompilerBusy, Grammar
 from backend.grammar.structural.codec import structural_constraint
 from backend.grammar.structural.control import token_spellings
@@ -51,6 +52,7 @@ __all__ = [
     "JsonSchema",
     "Limits",
     "Marker",
+    "Notes",
     "PythonDialect",
     "QuotedDialect",
     "Regex",
@@ -59,6 +61,7 @@ __all__ = [
     "Term",
     "ValueDialect",
     "alphabet_of",
+    "behind",
     "structural_constraint",
     "token_spellings",
 ]

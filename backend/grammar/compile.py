@@ -1,6 +1,7 @@
 """A constraint -> the tables that enforce it."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from backend.grammar.chars.parse import pattern
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
+from backend.grammar.notes import Notebook
 from backend.grammar.structural import writing as structural
 from backend.grammar.structural.codec import decode
 
@@ -25,18 +27,19 @@ def compile_constraint(
 
     Raises GrammarError for what is not supported, too large or empty; if that is for want of characters, it names them.
     """
-    graph = Graph(alphabet)
-    return assemble(PushdownAutomaton(graph, _root(constraint, graph, limits), limits), limits)
+    graph, notebook = Graph(alphabet), Notebook(constraint.strict)
+    root = _root(constraint, graph, notebook, limits)
+    return replace(assemble(PushdownAutomaton(graph, root, limits), limits), notes=notebook.notes())
 
 
-def _root(constraint: Constraint, graph: Graph, limits: Limits) -> Rule:
+def _root(constraint: Constraint, graph: Graph, notebook: Notebook, limits: Limits) -> Rule:
     if constraint.kind == "regex":
         return _pattern_rule(constraint.text, graph, limits)
     if constraint.kind == "structural":
         term = decode(_parse(constraint.text))
-        return structural.build(term, graph, open_objects=constraint.open_objects, limits=limits)
+        return structural.build(term, graph, notebook, open_objects=constraint.open_objects, limits=limits)
     value = {"type": "object"} if constraint.kind == "json_object" else _parse(constraint.text)
-    return schema.build(value, graph, open_objects=constraint.open_objects, limits=limits)
+    return schema.build(value, graph, notebook, open_objects=constraint.open_objects, limits=limits)
 
 
 def _pattern_rule(text: str, graph: Graph, limits: Limits) -> Rule:

@@ -12,8 +12,10 @@ class Constraint:
     `structural_constraint` writes for structural.
 
     open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
+    strict: a schema with a keyword that cannot be enforced is refused; each schema in structural terms says so itself.
     """
 
     kind: Kind
     text: str = ""
     open_objects: bool = False
+    strict: bool = False

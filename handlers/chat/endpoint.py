@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from generated.models import ContainerChatCompletionBody
 from handlers.chat.completion import Completion
-from handlers.chat.ignored import ignored_header
+from handlers.chat.ignored import ignored_header, ignored_parameters
 from handlers.chat.limits import check_request
 from handlers.chat.plan import plan_chat
 from handlers.generation.output import OutputPlan
@@ -54,10 +54,11 @@ async def answer(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline
     """The whole answer, or the stream of it that is about to begin. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
         plan, output = await plan_chat(chat.body, chat.json_body.take_text(), chat.loaded)
-        relaxed = () if plan.constraint is None else plan.constraint.relaxed
         value = chat.json_body.value
-        headers = await asyncio.to_thread(ignored_header, value, chat.body, chat.loaded, output, relaxed)
+        ignored = await asyncio.to_thread(ignored_parameters, value, chat.body, chat.loaded, output)
     running = await start(plan, chat.loaded, request_metrics, deadline)
+    unenforced = () if plan.constraint is None else plan.constraint.unenforced
+    headers = ignored_header([*ignored, *unenforced])
     completion = describe(chat, plan, output)
     if chat.body.stream:
         return EventStream(completion.chunks(running.deltas), running.aclose, headers)

@@ -16,22 +16,21 @@ LONGEST_HEADER = 1024
 MORE = "..."
 
 
-def ignored_header(
-    value: dict[str, Any],
-    body: ContainerChatCompletionBody,
-    loaded: LoadedModel,
-    output: OutputPlan,
-    relaxed: Iterable[str] = (),
-) -> dict[str, str]:
-    """The header x-ignored-parameters, which names what was ignored; {} if nothing was.
+def ignored_parameters(
+    value: dict[str, Any], body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan
+) -> list[str]:
+    """Paths of all in a request that has no effect, but for what its grammar leaves out.
 
     value: the body as it came. body: the same as a model.
-
-    relaxed: paths of schemas by which arguments need not be valid.
     """
-    ineffective = [*ineffective_parameters(body, loaded, output), *relaxed, *_unshown_fields(body, loaded.tokenizer)]
-    names = list(dict.fromkeys([*unknown_fields(value, body), *ineffective]))
-    return {HEADER: encode(names)} if names else {}
+    ineffective = [*ineffective_parameters(body, loaded, output), *_unshown_fields(body, loaded.tokenizer)]
+    return [*unknown_fields(value, body), *ineffective]
+
+
+def ignored_header(names: Iterable[str]) -> dict[str, str]:
+    """The header x-ignored-parameters, which has each of `names` once; {} if there are none."""
+    once = list(dict.fromkeys(names))
+    return {HEADER: encode(once)} if once else {}
 
 
 def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:

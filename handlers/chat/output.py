@@ -95,7 +95,8 @@ def _tool_use(body: ContainerChatCompletionBody, exact: _Exact) -> ToolUse:
 def _form(body: ContainerChatCompletionBody, exact: _Exact) -> AnswerForm | None:
     match body.response_format:
         case ResponseFormatJsonSchema():
-            return JSONSchemaForm(exact.document(SCHEMA)["response_format"]["json_schema"]["schema"], SCHEMA)
+            asked = exact.document(SCHEMA)["response_format"]["json_schema"]
+            return JSONSchemaForm(asked["schema"], SCHEMA, asked.get("strict") is True)
         case ResponseFormatJsonObject():
             return JSONObjectForm("response_format")
         case ResponseFormatRegex(schema_=regex):

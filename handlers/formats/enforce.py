@@ -193,7 +193,7 @@ class OutputGrammar:
         )
 
     def _value(self, tool: Tool, dialect: ValueDialect) -> Term:
-        return JsonSchema(tool.parameters, tool.place, dialect)
+        return JsonSchema(tool.parameters, tool.place, dialect, tool.strict)
 
     # Markers
 

@@ -17,6 +17,7 @@ from backend.grammar import (
     JsonSchema,
     Regex,
     Term,
+    behind,
     structural_constraint,
 )
 from handlers.formats.enforce import OutputGrammar, Tool
@@ -46,6 +47,12 @@ class OutputConstraint:
             await asyncio.wrap_future(self.grammar.tables)
         except GrammarError as error:
             raise invalid(str(error), _place(error, self.tools) or self.param) from error
+
+    @property
+    def unenforced(self) -> tuple[str, ...]:
+        """Paths of what the request asks and the grammar, which is compiled, does not enforce."""
+        notes = self.grammar.tables.result().notes
+        return (*self.relaxed, *behind(self.param, notes.ignored), *behind(self.param, notes.deferred))
 
 
 @dataclass(frozen=True)
@@ -141,9 +148,9 @@ class ConstraintBuilder:
         if self.output.may_reason:
             return self._structural(self._output_grammar.after_reasoning(self._answer()), self._param)
         match self.output.form:
-            case JSONSchemaForm(schema=schema):
+            case JSONSchemaForm(schema=schema, strict=strict):
                 with _encoding(self._param):
-                    constraint = Constraint("json_schema", orjson.dumps(schema).decode())
+                    constraint = Constraint("json_schema", orjson.dumps(schema).decode(), strict=strict)
             case JSONObjectForm():
                 constraint = Constraint("json_object")
             case RegexForm(pattern=regex):
@@ -153,8 +160,8 @@ class ConstraintBuilder:
     def _answer(self) -> Term:
         """The form of the answer, where it is a part of a whole."""
         match self.output.form:
-            case JSONSchemaForm(schema=schema):
-                return JsonSchema(schema, "")
+            case JSONSchemaForm(schema=schema, strict=strict):
+                return JsonSchema(schema, "", strict=strict)
             case RegexForm(pattern=regex):
                 return Regex(regex)
             case _:

@@ -34,11 +34,12 @@ class JSONSchemaForm:
     """Answers are JSON that is valid by a schema.
 
     schema: a JSON schema as plain values; its numbers may be `orjson.Fragment`s of their digits. param: what the
-    endpoint calls it; errors name it.
+    endpoint calls it; errors name it. strict: a schema with a keyword that cannot be enforced is refused.
     """
 
     schema: Any
     param: str
+    strict: bool = False
 
 
 @dataclass(frozen=True)

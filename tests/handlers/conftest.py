@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.engine.stats import EngineStats
-from backend.grammar import CompilerBusy, Constraint, ConstText, Grammar, GrammarError, Marker
+from backend.grammar import CompilerBusy, Constraint, ConstText, Grammar, GrammarError, Marker, Notes
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.formats.syntax import Format
@@ -192,7 +192,10 @@ class FakeEngine:
 
 
 class FakeCompiler:
-    """Compiles nothing, and refuses what contains "refuse"; delayed: once told to `go`. busy: takes nothing."""
+    """Compiles nothing, and refuses what contains "refuse"; delayed: once told to `go`. busy: takes nothing.
+
+    What contains "unknown" has a note of it.
+    """
 
     def __init__(self, delayed: bool = False, busy: bool = False) -> None:
         self.constraints: list[Constraint] = []
@@ -217,10 +220,16 @@ class FakeCompiler:
         elif "fault" in grammar.key.text:
             grammar.tables.set_exception(RuntimeError("a fault of ours, with a secret in its message"))
         else:
-            grammar.tables.set_result("tables")
+            grammar.tables.set_result(tables_of(grammar.key.text))
 
     def close(self) -> None:
         self.closed = True
+
+
+def tables_of(text: str) -> Any:
+    """What stands for the tables of a constraint."""
+    notes = Notes(("#/format",), ("#/items/uniqueItems",)) if "unknown" in text else Notes()
+    return SimpleNamespace(notes=notes)
 
 
 def place_of_refusal(term: Any) -> Iterator[str]:

@@ -6,12 +6,15 @@ NEXT state; PUSH frame (an opening bracket: the frame goes on the stack, its sta
 characters starts at 0); COUNT counter (one character more; `same` is the next state, or `reached` at the limit).
 """
 
+import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 import safetensors.numpy
+
+from backend.grammar.notes import Notes
 
 NEXT, PUSH, POP, RESET, COUNT = range(5)
 DEAD = -1
@@ -36,6 +39,7 @@ class AutomatonTables:
     frame_start: [frames], state after the push. push_min_closing_depth: [frames], the min_closing_depth of a state
     before the push if it is taken.
     returns: [frames, reasons], state after the pop or DEAD. counters: [counters, 3], limit, same, reached.
+    notes: what of the constraint is not enforced.
     """
 
     start: int
@@ -50,6 +54,7 @@ class AutomatonTables:
     push_min_closing_depth: np.ndarray
     returns: np.ndarray
     counters: np.ndarray
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def nbytes(self) -> int:
@@ -103,7 +108,8 @@ class AutomatonTables:
     def to_bytes(self) -> bytes:
         """The arrays as a safetensors file, after four bytes of its CRC-32."""
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
-        body = safetensors.numpy.save({"start": np.asarray([self.start], np.int32), **arrays})
+        arrays["start"] = np.asarray([self.start], np.int32)
+        body = safetensors.numpy.save(arrays, {"notes": json.dumps(asdict(self.notes))})
         return zlib.crc32(body).to_bytes(4, "little") + body
 
     @staticmethod
@@ -112,7 +118,8 @@ class AutomatonTables:
         _ensure(zlib.crc32(data[4:]).to_bytes(4, "little") == data[:4], "checksum")
         try:
             arrays = safetensors.numpy.load(data[4:])
-            tables = AutomatonTables(start=arrays["start"].item(), **{name: arrays[name] for name in _ARRAYS})
+            notes = _read_notes(data[4:])
+            tables = AutomatonTables(arrays["start"].item(), notes=notes, **{name: arrays[name] for name in _ARRAYS})
         except Exception as error:
             raise ValueError(f"not the tables of a grammar: {error}") from error
         tables.check()
@@ -144,8 +151,14 @@ class AutomatonTables:
         _ensure(all(bool(((x >= 0) & (x < 256)).all()) for x in small), "closing depths")
 
 
-_ARRAYS = tuple(field.name for field in fields(AutomatonTables) if field.name != "start")
+_ARRAYS = tuple(one.name for one in fields(AutomatonTables) if one.name not in ("start", "notes"))
 _DTYPES = {"classes": np.uint8, "accepting": np.bool_, "finished": np.bool_, "in_reasoning": np.bool_}
+
+
+def _read_notes(file: bytes) -> Notes:
+    size = int.from_bytes(file[:8], "little")
+    notes = json.loads(json.loads(file[8 : 8 + size])["__metadata__"]["notes"])
+    return Notes(**{name: tuple(pointers) for name, pointers in notes.items()})
 
 
 def _shape(array: np.ndarray, dimensions: int) -> tuple[int, ...]:

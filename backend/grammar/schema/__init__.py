@@ -1,6 +1,6 @@
 """JSON Schema -> graph: a strict reader, a small algebra of schemas, and the writer of the values that satisfy one.
 
-Every keyword is enforced, an annotation, or refused with its place.
+Every keyword is enforced, an annotation, noted as not enforced, or refused with its place.
 """
 
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
+from backend.grammar.notes import Notebook
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.measure import check_size
 from backend.grammar.schema.normal import Normaliser
@@ -18,17 +19,23 @@ __all__ = ["JSON", "PYTHON", "Dialect", "build", "quoted", "tagged"]
 
 
 def build(
-    schema: Any, graph: Graph, *, open_objects: bool = False, limits: Limits = DEFAULT_LIMITS, dialect: Dialect = JSON
+    schema: Any,
+    graph: Graph,
+    notebook: Notebook,
+    *,
+    open_objects: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = JSON,
 ) -> Rule:
     """Write into `graph` the values that `schema` (parsed JSON) accepts; their rule is returned.
 
-    open_objects: an object schema with `properties` and nothing about others admits others, as JSON Schema says;
-    otherwise it does not. dialect: how values are written; all but JSON write objects only, with the properties that
-    the schema names. Raises GrammarError, with the place in the schema, for what cannot be enforced exactly, and for a
-    name that the dialect cannot write.
+    notebook: takes what is not enforced. open_objects: an object schema with `properties` and nothing about others
+    admits others, as JSON Schema says; otherwise it does not. dialect: how values are written; all but JSON write
+    objects only, with the properties that the schema names. Raises GrammarError, with the place in the schema, for what
+    cannot be enforced exactly, and for a name that the dialect cannot write.
     """
     check_size(schema, limits)
-    document = Document(schema)
+    document = Document(schema, notebook)
     try:
         return Emitter(graph, Normaliser(document), open_objects, dialect).emit(document.root)
     except RecursionError as error:

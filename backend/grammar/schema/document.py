@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from backend.grammar.errors import GrammarError
+from backend.grammar.notes import Notebook
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, Subschema
 from backend.grammar.schema.keywords import ANNOTATIONS, OLD_DRAFTS, OPAQUE
 
@@ -18,15 +19,15 @@ def escape(token: str) -> str:
 
 
 class Document:
-    """One schema as it was sent. raw: the parsed JSON.
+    """One schema as it was sent. raw: the parsed JSON. notebook: takes keywords that are not enforced.
 
     refs_override: whether `$ref` silences its siblings, as it did up to draft 7.
     """
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, notebook: Notebook) -> None:
         declared = raw.get("$schema") if isinstance(raw, dict) else None
         draft = OLD_DRAFTS.get(declared.rstrip("#")) if isinstance(declared, str) else None
-        self.raw = raw
+        self.raw, self.notebook = raw, notebook
         self.refs_override = draft is not None
         self._id_keyword = "id" if draft == 4 else "$id"
         self._sources: dict[int, Expression] = {}

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def constraint_key(constraint: Constraint, alphabet: Alphabet = COMPLETE) -> str
     compiler."""
     written = [alphabet.single.hex(), alphabet.whole, alphabet.partial.hex()]
     compiler = [compiler_version(), repr(DEFAULT_LIMITS)]
-    parts = [*compiler, *written, constraint.kind, constraint.open_objects, constraint.text]
+    parts = [*compiler, *written, *asdict(constraint).values()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

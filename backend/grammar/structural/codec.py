@@ -43,8 +43,8 @@ def decode(listed: Any) -> Term:
             return ControlToken(token)
         case ["Regex", pattern]:
             return Regex(pattern)
-        case ["JsonSchema", schema, place, dialect]:
-            return JsonSchema(schema, place, _dialect(dialect))
+        case ["JsonSchema", schema, place, dialect, strict]:
+            return JsonSchema(schema, place, _dialect(dialect), strict)
         case ["Concat", parts]:
             return Concat(tuple(map(decode, parts)))
         case ["AnyOf", parts]:

@@ -79,12 +79,13 @@ class JsonSchema:
     """A value that satisfies a JSON Schema, written in a dialect.
 
     schema: anything that `orjson.dumps` takes; `orjson.Fragment`s keep the digits of its numbers. place: what errors
-    call the schema.
+    call the schema. strict: it is refused where a keyword cannot be enforced.
     """
 
     schema: object
     place: str
     dialect: ValueDialect = JsonDialect()
+    strict: bool = False
 
 
 @dataclass(frozen=True)

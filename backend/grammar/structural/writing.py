@@ -6,6 +6,7 @@ from backend.grammar.automaton.productive import productive, why_empty
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
+from backend.grammar.notes import Notebook
 from backend.grammar.structural.control import marker_bytes, part_bytes
 from backend.grammar.structural.dialects import dialect_of
 from backend.grammar.structural.scan import write_scan
@@ -23,21 +24,23 @@ from backend.grammar.structural.terms import (
 )
 
 
-def build(term: Term, graph: Graph, *, open_objects: bool, limits: Limits) -> Rule:
-    """Write what `term` describes into `graph`; its rule is returned. open_objects: see `schema.build`.
+def build(term: Term, graph: Graph, notebook: Notebook, *, open_objects: bool, limits: Limits) -> Rule:
+    """Write what `term` describes into `graph`; its rule is returned. notebook, open_objects: see
+    `schema.build`.
 
     Raises GrammarError, which names the place of the schema at fault, also where no value satisfies one of them.
     """
     rule = graph.rule()
-    writer = _Writer(graph, rule.end, open_objects, limits)
+    writer = _Writer(graph, rule.end, notebook, open_objects, limits)
     writer.write(term, rule.start, rule.end)
     writer.check()
     return rule
 
 
 class _Writer:
-    def __init__(self, graph: Graph, end: int, open_objects: bool, limits: Limits) -> None:
-        self._graph, self._end, self._open_objects, self._limits = graph, end, open_objects, limits
+    def __init__(self, graph: Graph, end: int, notebook: Notebook, open_objects: bool, limits: Limits) -> None:
+        self._graph, self._end, self._notebook = graph, end, notebook
+        self._open_objects, self._limits = open_objects, limits
         self._values: list[tuple[Rule, str]] = []
 
     def write(self, term: Term, a: int, b: int) -> None:
@@ -69,10 +72,15 @@ class _Writer:
                 raise GrammarError(why_empty(self._graph, rule), place)
 
     def _value(self, a: int, b: int, term: JsonSchema) -> None:
-        dialect = dialect_of(term.dialect)
+        notebook, dialect = self._notebook.of(term.place, term.strict), dialect_of(term.dialect)
         try:
             rule = schema.build(
-                term.schema, self._graph, open_objects=self._open_objects, limits=self._limits, dialect=dialect
+                term.schema,
+                self._graph,
+                notebook,
+                open_objects=self._open_objects,
+                limits=self._limits,
+                dialect=dialect,
             )
         except GrammarError as error:
             raise GrammarError(error.message, term.place + error.pointer) from error

@@ -3,6 +3,7 @@
 import json
 import threading
 from decimal import Decimal
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,21 @@ def test_each_format_is_compiled_and_goes_to_the_engine(app, response_format, ki
     constraint = app.compiler.constraints[-1]
     assert (constraint.kind, constraint.text, constraint.open_objects) == (kind, text, False)
     grammar = app.engine.generations[-1].request.grammar
-    assert grammar.key == constraint and grammar.tables.result() == "tables"
+    assert grammar.key == constraint
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_grammar_does_not_enforce_is_named_behind_the_schema(app, stream):
+    response = send(app, json_schema({"format": "unknown"}), stream=stream)
+    place = "response_format.json_schema.schema"
+    assert unquote(response.headers["x-ignored-parameters"]) == f"{place}#/format,{place}#/items/uniqueItems"
+    assert "x-ignored-parameters" not in send(app, json_schema({"format": "date"}), stream=stream).headers
+
+
+@pytest.mark.parametrize("strict", [None, False, True])
+def test_strict_goes_to_the_compiler(app, strict):
+    send(app, json_schema({}, strict=strict))
+    assert app.compiler.constraints[-1].strict is (strict is True)
 
 
 @pytest.mark.parametrize("more", [{}, {"response_format": None}, {"response_format": {"type": "text"}}])

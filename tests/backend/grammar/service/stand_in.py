@@ -14,12 +14,13 @@ from backend.grammar.errors import GrammarError
 
 TARGET = f"{__name__}:compile_constraint"
 ONE = compile_really(Constraint("regex", "a"))
+NAMES = [field.name for field in fields(AutomatonTables) if field.name not in ("start", "notes")]
 
 
 def make_tables(start: int) -> AutomatonTables:
     """AutomatonTables of `start` + 1 states, told apart by the first of them."""
     states = len(ONE.transitions)
-    arrays = {field.name: getattr(ONE, field.name) for field in fields(AutomatonTables) if field.name != "start"}
+    arrays = {name: getattr(ONE, name) for name in NAMES}
     by_state = {name: array for name, array in arrays.items() if array.shape[0] == states}
     empty = {name: np.zeros((start + 1, *array.shape[1:]), array.dtype) for name, array in by_state.items()}
     return replace(ONE, start=start, **empty)

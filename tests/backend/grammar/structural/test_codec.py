@@ -84,7 +84,7 @@ def test_a_schema_that_is_no_json_is_refused(schema):
 
 
 @pytest.mark.parametrize(
-    "listed", [[], ["Value", {}], ["ConstText"], {"ConstText": "a"}, ["JsonSchema", {}, "", ["x"]]]
+    "listed", [[], ["Value", {}], ["ConstText"], {"ConstText": "a"}, ["JsonSchema", {}, "", ["x"], False]]
 )
 def test_what_is_no_term_is_refused(listed):
     with pytest.raises(ValueError, match="not "):
