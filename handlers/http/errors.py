@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend import EngineFailed, RequestFailed
 
 logger = logging.getLogger(__name__)
+LONGEST_TEXT = 2000  # characters of a message to a client
 LAST_EVENT_SECONDS = 1.0  # for a client that is slow to take the event that says why its stream ends
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
@@ -46,8 +47,9 @@ class APIError(Exception):
     def body(self) -> dict[str, Any]:
         """The JSON body, in the one form that the Friendli, OpenAI and Vercel clients all read."""
         kind = "invalid_request_error" if self.status < 500 else "server_error"
-        detail = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return {"message": self.message, "error": detail}
+        message = brief(self.message)
+        detail = {"message": message, "type": kind, "param": self.param and brief(self.param), "code": self.code}
+        return {"message": message, "error": detail}
 
     def response(self) -> Response:
         """The failure as an HTTP response, where none has begun."""
@@ -56,6 +58,12 @@ class APIError(Exception):
     def event(self) -> bytes:
         """The failure as a server-sent event, the last one of a stream that has begun."""
         return b"data: " + orjson.dumps(self.body()) + b"\n\n"
+
+
+def brief(text: str) -> str:
+    """`text`, without its middle where it is longer than LONGEST_TEXT: what a client sent may be part of it."""
+    half = LONGEST_TEXT // 2
+    return text if len(text) <= LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"
 
 
 def invalid(message: str, param: str | None = None) -> APIError:

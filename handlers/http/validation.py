@@ -1,6 +1,8 @@
 """JSON bodies: read once under a size limit, parsed once, checked against the document's own schema."""
 
+import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -11,8 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.http.errors import APIError, invalid
 from handlers.http.explain import explain
+from handlers.http.shrink import Shrinker, TooManyChecks
 
 JSON = "application/json"
+INLINE_BYTES = 32 << 10  # bodies up to this size are read at once, larger ones beside the event loop
 
 
 class JSONBody:
@@ -41,8 +45,8 @@ class JSONBodies:
 
     def __init__(self, document: dict[str, Any], max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._validators = {
-            operation["operationId"]: _compile(operation["requestBody"]["content"][JSON]["schema"], document)
+        self._schemas = {
+            operation["operationId"]: BodySchema(operation["requestBody"]["content"][JSON]["schema"], document)
             for path in document["paths"].values()
             for operation in path.values()
             if JSON in operation.get("requestBody", {}).get("content", {})
@@ -54,8 +58,8 @@ class JSONBodies:
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
         """Reads and checks the body of a request; raises APIError 413 if it is too large, 422 if it is not valid."""
         raw = await self._read(receive, Headers(scope=scope))
-        value = parse(raw)
-        check(value, self._validators[scope["extensions"]["connexion_routing"]["operation_id"]])
+        schema = self._schemas[scope["extensions"]["connexion_routing"]["operation_id"]]
+        value = await asyncio.to_thread(schema.read, raw) if len(raw) > INLINE_BYTES else schema.read(raw)
         return receive, _with_argument(scope, "json_body", JSONBody(value, raw))
 
     async def _read(self, receive: Receive, headers: Headers) -> bytes:
@@ -132,16 +136,46 @@ def parse_exact(text: bytes) -> Any:
     return json.loads(text, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
 
 
-def check(value: Any, validator: jsonschema_rs.Draft202012Validator) -> None:
-    """Raises APIError 422, naming the first field at fault, if `value` is not valid by the schema of `validator`."""
-    try:
-        error = next(iter(validator.iter_errors(value)), None)
-    except (ValueError, RecursionError) as failure:
-        raise invalid(f"the body cannot be checked: {failure}") from failure
-    if error is not None:
-        path, message = explain(error)
-        raise invalid(message, path)
+class BodySchema:
+    """The schema of an operation's body. schema: as it stands in `document`, whose components it refers to."""
+
+    def __init__(self, schema: dict[str, Any], document: dict[str, Any]) -> None:
+        self._validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+        self._names = frozenset(_property_names(document["components"]))
+
+    def read(self, raw: bytes) -> Any:
+        """The values of a body; raises APIError 422 where it is no JSON or not valid, naming a field at fault."""
+        value = parse(raw)
+        self.check(value)
+        return value
+
+    def check(self, value: Any) -> None:
+        """Raises APIError 422, naming a field at fault, if `value` is not valid."""
+        try:
+            if not self._validator.is_valid(value):
+                self._refuse(value)
+        except (ValueError, RecursionError) as failure:
+            raise invalid(f"the body cannot be checked: {failure}") from failure
+
+    def _refuse(self, value: Any) -> None:
+        try:
+            value = Shrinker(self._validator.is_valid, self._names).shrink(value)
+        except TooManyChecks:
+            raise invalid("the body is not valid, and too large to say where; send a smaller one to learn it") from None
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            path, message = explain(error)
+            raise invalid(message, path) from None
 
 
-def _compile(schema: dict[str, Any], document: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+def _property_names(part: Any) -> Iterator[str]:
+    """The names of all properties in schemas of the document."""
+    if isinstance(part, list):
+        for item in part:
+            yield from _property_names(item)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key == "properties" and isinstance(value, dict):
+                yield from value
+            yield from _property_names(value)

@@ -42,6 +42,9 @@ _RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_templ
     "raise_exception",
 }
 
+Place = tuple[Any, str | int]
+"""The place of the object or list that something is in, None at the top, and its key or index there."""
+
 
 class ChatTokenizer:
     """One model's tokenizer with its chat template.
@@ -225,13 +228,15 @@ class ChatTokenizer:
     def _check_strings(self, fields: dict[str, Any]) -> bool:
         """Refuse what cannot be encoded as text; return whether any value contains a control token."""
         found = False
-        for path, text, is_key in _walk(fields):
+        for place, text, is_key in _walk(fields):
             if _SURROGATE.search(text):
+                path = _path(place)
                 raise PromptError(f"{path} contains a lone surrogate, which is not a character", path)
             if self._control_tokens.search(text):
                 # The library encodes control tokens as text in values only; in a key they would become the token.
                 if is_key:
-                    raise PromptError(f"the key {text!r} contains a control token of this model; rename it", path)
+                    message = f"the key {text!r} contains a control token of this model; rename it"
+                    raise PromptError(message, _path(place))
                 found = True
         return found
 
@@ -269,15 +274,25 @@ def _any_of(texts: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, sorted(filter(None, texts), key=len, reverse=True))) or "(?!)")
 
 
-def _walk(fields: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    """Every string inside, with the path of its field or, for a key, of the key's object, and whether it is a key."""
-    stack: list[tuple[str, Any]] = list(fields.items())
+def _walk(fields: dict[str, Any]) -> Iterator[tuple[Place, str, bool]]:
+    """Every string inside, with the place of its field or, for a key, of the key's object, and whether it is a key."""
+    stack: list[tuple[Place, Any]] = [((None, name), value) for name, value in fields.items()]
     while stack:
-        path, value = stack.pop()
+        place, value = stack.pop()
         if isinstance(value, str):
-            yield path, value, False
+            yield place, value, False
         elif isinstance(value, dict):
-            yield from ((path, key, True) for key in value)
-            stack.extend((f"{path}.{key}", item) for key, item in value.items())
+            yield from ((place, key, True) for key in value)
+            stack.extend(((place, key), item) for key, item in value.items())
         elif isinstance(value, list):
-            stack.extend((f"{path}.{index}", item) for index, item in enumerate(value))
+            stack.extend(((place, index), item) for index, item in enumerate(value))
+
+
+def _path(place: Place) -> str:
+    """A place as it is written: every step behind the one before, which is put together for the one that is named."""
+    steps: list[str] = []
+    rest: Place | None = place
+    while rest is not None:
+        rest, step = rest
+        steps.append(str(step))
+    return ".".join(reversed(steps))

@@ -5,12 +5,14 @@ import json
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from backend.request import EngineFailed, RequestFailed
 from handlers.http import errors
-from handlers.http.errors import APIError, ErrorMiddleware
+from handlers.http.errors import LONGEST_TEXT, APIError, ErrorMiddleware
 
 PATH = "/v1/chat/completions"
 
@@ -167,3 +169,12 @@ def test_a_client_that_leaves_while_its_body_is_read_is_not_an_error(caplog):
 
     with caplog.at_level(logging.WARNING):
         assert call(app) == [] and caplog.text == ""
+
+
+@given(message=st.text(), param=st.none() | st.text(), times=st.integers(1, 10**6))
+def test_what_a_client_sent_makes_no_answer_long(message, param, times):
+    error = APIError(422, message * times + "end", param=param and param * times)
+    body = error.body()
+    assert len(body["message"]) <= LONGEST_TEXT + 3 and body["message"].endswith("end")
+    assert body["message"][:100] == error.message[:100] or len(error.message) < 100
+    assert body["error"]["param"] is None or len(body["error"]["param"]) <= LONGEST_TEXT + 3

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from handlers.http.errors import APIError
 from handlers.http.spec import load_document
-from handlers.http.validation import JSONBodies, check
+from handlers.http.validation import JSONBodies
 
 USER = {"role": "user", "content": "Hi"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
@@ -15,11 +15,11 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
 @pytest.fixture(scope="module")
 def fault():
     """`fault(body)`: the path and the sentence."""
-    validator = JSONBodies(load_document(), 100)._validators["containerChatComplete"]
+    schema = JSONBodies(load_document(), 100)._schemas["containerChatComplete"]
 
     def fault(body):
         with pytest.raises(APIError) as caught:
-            check(body, validator)
+            schema.check(body)
         return caught.value.param, caught.value.message
 
     return fault

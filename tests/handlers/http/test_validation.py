@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from handlers.http.errors import APIError
 from handlers.http.spec import load_document
-from handlers.http.validation import JSONBodies, JSONBody, check, parse, parse_exact
+from handlers.http.validation import INLINE_BYTES, JSONBodies, JSONBody, parse, parse_exact
 
 PATH = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
 MESSAGES = [{"role": "user", "content": "Hi"}]
 NAMES = ["messages", "role", "content", "user", "assistant", "type", "text", "n", "seed", "stop", "tools", "top_p"]
+MANY = 200_000
 KEYS = st.sampled_from(NAMES) | st.text(max_size=3)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | KEYS,
@@ -26,8 +27,8 @@ VALUES = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def validator():
-    return JSONBodies(load_document(), 100)._validators["containerChatComplete"]
+def schema():
+    return JSONBodies(load_document(), 100)._schemas["containerChatComplete"]
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +62,45 @@ def test_arbitrary_json_gets_an_error_that_says_something(app, value):
 
 
 @given(value=st.dictionaries(st.sampled_from(NAMES), VALUES) | VALUES)
-def test_validity_agrees_with_another_validator(validator, oracle, value):
+def test_validity_agrees_with_another_validator(schema, oracle, value):
     # The two differ on nothing else: integers beyond 64 bits are floats to the parser, here as in production.
     try:
         value = parse(json.dumps(value).encode())
-        check(value, validator)
+        schema.check(value)
     except APIError:
         assert not oracle.is_valid(value)
     else:
         assert oracle.is_valid(value)
+
+
+def parts(item):
+    return [{"role": "user", "content": [item] * MANY}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({"messages": [0] * MANY}, "messages.0"), ({"messages": MESSAGES * MANY + [0]}, f"messages.{MANY}"),
+     ({"messages": parts(0)}, "messages.0.content.0"),
+     ({"messages": parts({"type": "text"})}, "messages.0.content.0.text"),
+     ({"messages": [{"role": "assistant", "tool_calls": [0] * MANY}]}, "messages.0.tool_calls.0"),
+     ({"stop": [""] * MANY}, "stop.0"), ({"tools": [0] * MANY}, "tools.0"), ({"seed": ["x"] * MANY}, "seed.0"),
+     ({"seed": [0] * MANY}, "seed"), ({"eos_token": ["x"] * MANY}, "eos_token.0"),
+     ({"logit_bias": {str(i): 0 for i in range(MANY)} | {"x": 1000}}, "logit_bias.x"),
+     ({"response_format": {"type": "x" * MANY}}, "response_format.type"), ({"n": "x" * MANY}, "n"),
+     ({"chat_template_kwargs": {str(i): [[0] * 9] * 9 for i in range(MANY // 99)}, "n": "x"}, "n")],
+)  # fmt: skip
+@pytest.mark.timeout(20)
+def test_of_however_many_faults_one_is_named_in_few_words(post, fields, param):
+    response = post(**fields)
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] == param
+    assert len(response.content) < 1000
+
+
+@pytest.mark.parametrize("size", [0, 2 * INLINE_BYTES])
+def test_bodies_of_any_size_are_checked(post, size):
+    assert post(user="x" * size).status_code == 200
+    assert post(user="x" * size, n=0).json()["error"]["param"] == "n"
 
 
 @given(key=st.sampled_from(["a", "messages"]), values=st.lists(st.integers(), min_size=2, max_size=2))

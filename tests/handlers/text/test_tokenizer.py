@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import files
@@ -157,6 +158,18 @@ def test_a_control_token_in_a_key_is_refused_by_place(chatml, place):
             "chat_template_kwargs": "chat_template_kwargs.note",
         }[place]
     )
+
+
+@pytest.mark.timeout(20)
+def test_long_keys_with_many_members_cost_no_more_than_their_length(chatml):
+    tracemalloc.start()
+    try:
+        value = {"k" * 300_000: [""] * 50_000 + ["<|im_end|>"], "l" * 300_000: {str(i): "x" for i in range(50_000)}}
+        before = tracemalloc.get_traced_memory()[0]
+        assert encode(chatml, [user("hi")], note=value)
+        assert tracemalloc.get_traced_memory()[1] - before < 100 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_template_that_loses_the_marks_of_control_tokens_is_not_trusted(tmp_path):
