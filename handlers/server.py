@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from signal import Signals
 from types import FrameType
 
@@ -14,6 +15,7 @@ from connexion import AsyncApp
 from rich.console import Console
 
 from handlers.http.errors import APIError
+from handlers.http.protocol import ConnectionLimits, LimitedProtocol
 from handlers.service import RETRY_AFTER, Service
 
 logger = logging.getLogger(__name__)
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 BACKLOG = 2048
 STUCK_SECONDS = 60.0
 SEND_BYTES = 256 << 10  # of a connection, what the system buffers; a client that does not read stops its answer there
+DEFAULT_LIMITS = ConnectionLimits()
 LAST_WORDS_SECONDS = 1.0  # for the errors of requests that are ended early to get out
 
 
@@ -59,13 +62,18 @@ def url(host: str, port: int) -> str:
 class Server(uvicorn.Server):
     """Uvicorn with another end: the first signal drains, the second ends the process at once.
 
-    drain_seconds: how long requests that run at the first signal may go on.
+    drain_seconds: how long requests that run at the first signal may go on. limits: of each connection.
     """
 
-    def __init__(self, app: AsyncApp, service: Service, drain_seconds: float) -> None:
+    def __init__(
+        self, app: AsyncApp, service: Service, drain_seconds: float, limits: ConnectionLimits = DEFAULT_LIMITS
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=partial(LimitedProtocol, limits=limits),  # type: ignore[arg-type]
+                ws="none",
+                timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=5,  # for connections whose client does not read the end of its answer

@@ -144,6 +144,11 @@ class ServeSettings(ModelSettings):
         8281, ge=0, le=65535, description="port of the Prometheus metrics, at /metrics; 0 takes a free one"
     )
     metrics: CliImplicitFlag[bool] = Field(True, description="whether to serve metrics on a port of their own")
+    max_connections: PositiveInt = Field(
+        4096,
+        description="connections open at a time; beyond them requests get 503, but for /health; fewer where the system "
+        "lets this process have fewer open files",
+    )
     request_timeout: PositiveFloat | None = Field(
         None,
         allow_inf_nan=False,

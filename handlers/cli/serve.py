@@ -10,21 +10,23 @@ from contextlib import ExitStack, contextmanager
 from handlers.app import create_app
 from handlers.cli.loading import load
 from handlers.cli.logs import set_up_logging
+from handlers.http.protocol import ConnectionLimits
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
 from handlers.service import LoadedModel, Service
 from handlers.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
-MOST_CONNECTIONS = 65536
+MOST_FILES = 65536
+OTHER_FILES = 200  # than connections: ports, logs, caches, processes that compile
 
 
 def serve(settings: ServeSettings) -> None:
     """Serves until a signal ends it; ends the process."""
     set_up_logging(settings.log_level)
-    allow_many_connections()
+    most = min(settings.max_connections, allow_many_connections() - OTHER_FILES)
     service = Service(lambda: load_or_stop(settings, server), settings.model_names, settings.request_timeout)
-    server = Server(create_app(service), service, settings.drain_timeout)
+    server = Server(create_app(service), service, settings.drain_timeout, ConnectionLimits(connections=most))
     with open_ports(settings, service) as listener:
         server.run(sockets=[listener])
     exit_at_once(0 if service.reason is None else 1)
@@ -69,9 +71,14 @@ def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
         raise
 
 
-def allow_many_connections() -> None:
-    """As many open files as the system lets this process have: each connection is one, and often 1024 are the start."""
+def allow_many_connections() -> int:
+    """As many open files as the system lets this process have: each connection is one, and often 1024 are the start.
+
+    Gives how many that are.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most

@@ -20,7 +20,8 @@ from backend.grammar import CompilerBusy, Constraint, ConstText, Grammar, Gramma
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.formats.syntax import Format
-from handlers.server import Server, listen
+from handlers.http.protocol import ConnectionLimits
+from handlers.server import DEFAULT_LIMITS, Server, listen
 from handlers.service import LoadedModel, Service
 from handlers.text.template import PromptError
 
@@ -274,6 +275,7 @@ def served(
     compiler: FakeCompiler | None = None,
     drain_seconds: float = 5,
     stuck_seconds: float = 60,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
 ) -> Iterator[SimpleNamespace]:
     """A real server over these parts; it accepts connections, whether or not the model is loaded.
 
@@ -282,7 +284,7 @@ def served(
     engine = engine or FakeEngine()
     parts = LoadedModel(engine, FakeTokenizer(), compiler or FakeCompiler())
     service = Service(load or (lambda: parts), ["tiny"])
-    server = Server(create_app(service), service, drain_seconds)
+    server = Server(create_app(service), service, drain_seconds, limits)
     server.config.timeout_graceful_shutdown = 1
     listener = listen("127.0.0.1", 0, stuck_seconds)
     port = listener.getsockname()[1]

@@ -1,0 +1,222 @@
+"""HTTP/1.1 connections that nobody can hold for nothing: heads under a size limit, reading under time limits.
+
+uvicorn's own take heads of any size, wait for the rest of a request for ever, and answer in plain text.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+import orjson
+from starlette.types import Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from handlers.http.errors import APIError
+
+ALWAYS_ANSWERED = b"/health"
+RESERVED_CONNECTIONS = 64
+"""Above the limit, for /health and for those that are told that there are too many."""
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What a connection may take before a request is there.
+
+    target_bytes: of the path with its query. head_bytes: of all before the body. head_seconds: from the first byte of a
+    request to the end of its head. body_seconds: in which `body_bytes` of a body must come, or its end. idle_seconds:
+    until the first request, and from an answer to the next one. connections: that are open at a time.
+    """
+
+    target_bytes: int = 8 << 10
+    head_bytes: int = 64 << 10
+    head_seconds: float = 10
+    body_seconds: float = 10
+    body_bytes: int = 4 << 10
+    idle_seconds: float = 75
+    connections: int = 4096
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """A connection of uvicorn's under limits. What cannot be read gets one JSON error, and the connection ends."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        *,
+        limits: ConnectionLimits,
+        **options: Any,
+    ) -> None:
+        super().__init__(config, server_state, app_state, **options)
+        self.limits = limits
+        self._usual_app = self.app
+        self._in_head, self._head_bytes, self._body_bytes = False, 0, 0
+        self._clock: asyncio.TimerHandle | None = None
+        self._error: APIError | None = None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Waits for a request, unless there are even more connections than can be told that there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections + RESERVED_CONNECTIONS:
+            self._refuse(self._too_many())
+        else:
+            self._wait(self.limits.idle_seconds, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clock too."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on, and refuses what cannot be read and a head that is too long."""
+        if self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._error or APIError(400, "this is no HTTP/1.1 request", code="bad_request"))
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes:
+                self._refuse(self._head_too_long())
+
+    # The request
+
+    def on_message_begin(self) -> None:
+        """A request begins: its head has so long."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self._wait(self.limits.head_seconds, lambda: self._refuse(_too_slow("head", self.limits.head_seconds)))
+
+    def on_url(self, url: bytes) -> None:
+        """Takes more of the target."""
+        super().on_url(url)
+        if len(self.url) > self.limits.target_bytes:
+            self._fail(414, f"the path and query are longer than {self.limits.target_bytes} bytes", "uri_too_long")
+
+    def on_headers_complete(self) -> None:
+        """Has the request answered, unless its head is too long or can be read in two ways."""
+        self._in_head = False
+        self._check_head()
+        if self.parser.should_upgrade():
+            return  # it is read again, see _read_without_upgrade
+        crowded = len(self.connections) > self.limits.connections and not self.url.startswith(ALWAYS_ANSWERED)
+        self.app = self._answer_crowd if crowded else self._usual_app
+        super().on_headers_complete()
+        if crowded:
+            self.cycle.keep_alive = False
+        self._body_bytes = 0
+        self._wait(self.limits.body_seconds, self._check_body)
+
+    def on_body(self, body: bytes) -> None:
+        """Takes more of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        if not self.parser.should_upgrade():
+            self._stop_clock()
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Leaves the client who still sends a body some time to stop."""
+        super().on_response_complete()
+        if self.cycle.more_body:
+            self._wait(self.limits.body_seconds, self.transport.close)
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """Reads a head again without its wish for another protocol, which may be declined, and then `rest`.
+
+        The parser reads nothing behind such a head, not even its body; Java's client sends one before every body.
+        """
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        close = not self.parser.should_keep_alive()
+        kept = [(name, value) for name, value in self.headers if name not in (b"connection", b"upgrade")]
+        headers = [*kept, (b"connection", b"close")] if close else kept
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(line + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + rest)
+
+    def _check_head(self) -> None:
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.limits.head_bytes:
+            self._error = self._head_too_long()
+            raise self._error
+        if self.parser.get_method() == b"CONNECT":
+            self._fail(501, "this server is no proxy", "not_implemented")
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._fail(400, "a request has one Host header", "bad_request")
+        encodings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if encodings not in ([], [b"chunked"]):
+            self._fail(501, "the only Transfer-Encoding that is read is chunked", "unknown_transfer_encoding")
+
+    def _check_body(self) -> None:
+        """Ends a request whose body comes too slowly, where it could have come faster."""
+        held = self.flow.read_paused or self.cycle.waiting_for_100_continue
+        if not held and self._body_bytes < self.limits.body_bytes:
+            self._refuse(_too_slow("body", self.limits.body_seconds))
+        else:
+            self._body_bytes = 0
+            self._wait(self.limits.body_seconds, self._check_body)
+
+    # Refusals
+
+    def _fail(self, status: int, message: str, code: str) -> None:
+        """Ends the parsing; the parser's caller then sends this."""
+        self._error = APIError(status, message, code=code)
+        raise self._error
+
+    def _refuse(self, error: APIError) -> None:
+        """Says what is wrong, where no answer has begun on this connection, and closes it."""
+        self._stop_clock()
+        self._in_head = False
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(_raw(error))
+        self.transport.close()
+
+    def _too_many(self) -> APIError:
+        message = f"the server has its most connections, {self.limits.connections}; close idle ones, or try again later"
+        return APIError(503, message, code="too_many_connections", headers={"Retry-After": "5"})
+
+    def _head_too_long(self) -> APIError:
+        message = f"the request's head is longer than {self.limits.head_bytes} bytes"
+        return APIError(431, message, code="headers_too_large")
+
+    async def _answer_crowd(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._too_many().response()(scope, receive, send)
+
+    # The clock
+
+    def _wait(self, seconds: float, then: Callable[[], object]) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_later(seconds, then)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+
+def _too_slow(part: str, seconds: float) -> APIError:
+    message = f"the request's {part} came too slowly: the server waits {seconds:g} s for a part of it"
+    return APIError(408, message, code="request_timeout")
+
+
+def _raw(error: APIError) -> bytes:
+    """An error as the bytes of a response that ends the connection."""
+    body = orjson.dumps(error.body())
+    headers = {"content-type": "application/json", "content-length": len(body), "connection": "close", **error.headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return b"".join([STATUS_LINE[error.status], lines.encode("latin-1"), b"\r\n", body])

@@ -1,0 +1,180 @@
+"""Connections over a real server: what is too large, too slow, too many or unclear is refused in JSON and closed."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers.http.protocol import RESERVED_CONNECTIONS, ConnectionLimits
+
+PATH = "/v1/chat/completions"
+BODY = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "seed": 4}).encode()
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" % PATH.encode()
+QUICK = ConnectionLimits(head_seconds=0.5, body_seconds=0.5, body_bytes=64, idle_seconds=1, connections=3)
+
+
+@pytest.fixture(scope="module")
+def server(fakes):
+    with fakes.served() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def quick(fakes):
+    with fakes.served(limits=QUICK) as server:
+        yield server
+
+
+def connect(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+
+def read_all(client):
+    data = b""
+    try:
+        while more := client.recv(1 << 16):
+            data += more
+    except ConnectionResetError:
+        pass  # the rest of what was sent was not read
+    return data
+
+
+def exchange(server, *parts):
+    with connect(server) as client:
+        for part in parts:
+            try:
+                client.sendall(part)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        return read_all(client)
+
+
+def refused(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    error = json.loads(body)["error"]
+    assert b"connection: close" in head and b"content-type: application/json" in head
+    assert error["message"] and error["type"] in ("invalid_request_error", "server_error")
+    return int(head.split()[1]), error["code"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "code"),
+    [
+        ([b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"], 414, "uri_too_long"),
+        ([b"GET /", b"a" * 9000, b"a" * 9000], 414, "uri_too_long"),
+        ([GET + b"X: " + b"a" * 70_000 + b"\r\n\r\n"], 431, "headers_too_large"),
+        ([GET + b"X: ", *[b"a" * 8192] * 4000], 431, "headers_too_large"),
+        ([GET, *[b"X: aaaaaaaaaaaaaaaa\r\n" * 200] * 4000], 431, "headers_too_large"),
+        ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], 400, "bad_request"),
+        ([b"hello\r\n\r\n"], 400, "bad_request"),
+        ([b"GET /health HTTP/1.1\r\n\r\n"], 400, "bad_request"),
+        ([GET + b"Host: y\r\n\r\n"], 400, "bad_request"),
+        ([POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n"], 501, "unknown_transfer_encoding"),
+        ([POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"], 400, "bad_request"),
+        ([POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n"], 400, "bad_request"),
+        ([b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n"], 501, "not_implemented"),
+        ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "bad_request"),
+        ([POST + b"Content-Length: -1\r\n\r\n"], 400, "bad_request"),
+        ([POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"], 400, "bad_request"),
+    ],
+)  # fmt: skip
+def test_what_is_too_large_or_unclear_is_refused_and_closed(server, parts, status, code):
+    assert refused(exchange(server, *parts)) == (status, code)
+    assert httpx.get(server.url + "/health").status_code == 200
+
+
+@settings(max_examples=60)
+@given(junk=st.binary(max_size=200), behind=st.sampled_from([b"", GET, POST, b"GET / HTTP/1.1\r\n"]))
+def test_any_bytes_are_answered_in_json_or_waited_for(server, junk, behind):
+    with connect(server) as client:
+        client.sendall(behind + junk)
+        client.shutdown(socket.SHUT_WR)
+        client.settimeout(0.05)
+        try:
+            answer = client.recv(1 << 16)
+        except TimeoutError:
+            answer = b""
+    assert not answer or answer.startswith(b"HTTP/1.1 ")
+    assert b"text/plain" not in answer
+
+
+@pytest.mark.parametrize("size", [8000, 60_000])
+def test_what_is_within_the_limits_is_read(server, size):
+    assert exchange(server, GET + b"X: " + b"a" * size + b"\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
+    target = b"GET /health?" + b"a" * min(size, 8100) + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert exchange(server, target).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("cut", [0, 50, 300])
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+def test_an_upgrade_is_not_taken_and_the_request_is_answered(server, upgrade, cut):
+    head = POST + b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\nUpgrade: " + upgrade
+    whole = head + b"\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+    answer = exchange(server, whole[:cut], whole[cut:] + GET + b"Connection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200") and answer.count(b"HTTP/1.1 200") == 2
+
+
+@pytest.mark.parametrize(
+    ("slow", "status"),
+    [(GET[:7], 408), (GET, 408), (GET + b"X: ", 408), (POST + b"Content-Length: 500\r\n\r\n", 408),
+     (POST + b"Content-Length: 500\r\n\r\n{", 408), (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", 408)],
+)  # fmt: skip
+@pytest.mark.parametrize("trickle", [False, True])
+def test_who_sends_too_slowly_is_told_and_closed(quick, slow, status, trickle):
+    with connect(quick) as client:
+        client.sendall(slow)
+        for _ in range(8 if trickle else 0):  # a byte now and then does not help
+            time.sleep(0.1)
+            try:
+                client.sendall(b"x")
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        assert refused(read_all(client)) == (status, "request_timeout")
+
+
+@pytest.mark.parametrize("sent", [b"", GET + b"\r\n"])
+def test_idle_connections_are_closed_without_a_word(quick, sent):
+    with connect(quick) as client:
+        client.sendall(sent)
+        assert (read_all(client) == b"") == (sent == b"")
+
+
+def test_a_body_that_comes_steadily_is_read_however_long_it_takes(quick):
+    with connect(quick) as client:
+        client.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % (len(BODY) + 1000))
+        client.sendall(BODY)
+        for _ in range(10):
+            time.sleep(0.1)
+            client.sendall(b" " * 100)
+        assert read_all(client).startswith(b"HTTP/1.1 200")
+
+
+def test_an_answer_that_takes_long_is_not_cut_by_the_clocks(fakes):
+    with fakes.served(fakes.Engine(delay=0.06), limits=QUICK) as server:
+        answer = httpx.post(server.url + PATH, content=BODY, headers={"content-type": "application/json"}, timeout=20)
+        assert answer.status_code == 200 and len(server.engine.generations) == 1
+
+
+def test_beyond_the_most_connections_requests_are_told_and_health_is_answered(fakes):
+    limits = ConnectionLimits(connections=3)
+    with fakes.served(limits=limits) as server, ExitStack() as held:
+        for _ in range(limits.connections):
+            held.enter_context(connect(server)).sendall(GET)
+        fakes.wait_until(lambda: len(server.server.server_state.connections) == limits.connections)
+        more = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+        assert refused(exchange(server, more)) == (503, "too_many_connections")
+        assert httpx.get(server.url + "/health").status_code == 200
+        for _ in range(RESERVED_CONNECTIONS):
+            held.enter_context(connect(server))
+        everybody = limits.connections + RESERVED_CONNECTIONS
+        fakes.wait_until(lambda: len(server.server.server_state.connections) == everybody)
+        assert refused(exchange(server)) == (503, "too_many_connections")
+        held.close()
+        fakes.wait_until(lambda: not server.server.server_state.connections)
+        assert httpx.post(server.url + PATH, json=json.loads(BODY)).status_code == 200
