@@ -15,7 +15,7 @@ of the kernel's own."""
 PLACES = 24
 SCHEDULE, COUNT_THREADS = 17, 18
 """Places of these functions in XLA_FFI_Api, in pointers from its start."""
-CHUNKS = 6
+CHUNKS = 3
 """Parts that a thread's share of the work is cut into, so that a thread that comes late takes less of it."""
 
 TYPES = """
