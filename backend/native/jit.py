@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
+from backend.native.argmax import Argmax
 from backend.native.attention import PagedDecode
 from backend.native.machine import Machine
 from backend.native.pool import THREADS
@@ -148,13 +149,22 @@ def attend(
     return tuple(call(q, page_table, positions, spec, *pools, *news))
 
 
-def _register(kernel: Product | Rows | PagedDecode) -> None:
+def argmax(x: jax.Array) -> jax.Array:
+    """Where each row of x float32 [B, V] is largest, int32 [B]: what `jnp.argmax` gives, which stands in for it."""
+    if unavailable_reason() is not None or x.shape[1] < _machine().lanes:
+        return jnp.argmax(x, axis=-1).astype(jnp.int32)
+    _register(Argmax())
+    result: jax.Array = jax.ffi.ffi_call(Argmax().name, jax.ShapeDtypeStruct(x.shape[:1], jnp.int32))(x)
+    return result
+
+
+def _register(kernel: Product | Rows | PagedDecode | Argmax) -> None:
     with _lock:
         _register_once(kernel)
 
 
 @cache
-def _register_once(kernel: Product | Rows | PagedDecode) -> None:
+def _register_once(kernel: Product | Rows | PagedDecode | Argmax) -> None:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()

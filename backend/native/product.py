@@ -1,12 +1,12 @@
 """The LLVM IR of a product of activations with a stored kernel."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from backend.native.ir import Writer
 from backend.native.machine import Machine
 from backend.native.pool import FIRST, TYPES, Handler
-from backend.native.stored import STORED
+from backend.native.weights import BFLOAT16, SPAN, Weights
 
 PANEL = 64
 """Rows of activations whose sums are kept at the same time."""
@@ -19,10 +19,6 @@ UNROLLED = 2
 ALONE = 1 << 16
 """Weights up to which one thread is faster than two."""
 
-BFLOAT16 = """
-declare <16 x float> @llvm.x86.avx512bf16.dpbf16ps.512(<16 x float>, <32 x bfloat>, <32 x bfloat>)
-declare <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512(<16 x float>, <16 x float>)
-"""
 OUTPUTS, INPUTS, ROWS, GROUPS, KERNEL, X, SCALE, OFFSET, OUT = range(FIRST, FIRST + 9)
 """Places of the work."""
 
@@ -98,16 +94,11 @@ class _Part:
 
     def __init__(self, product: Product, machine: Machine, rows: int, shared: bool) -> None:
         self.product, self.lanes, self.rows = product, machine.lanes, rows
-        self.outputs = machine.tile[0]
-        self.stored = STORED[product.kernel]
-        self.element = "bfloat" if product.in_bfloat16 else "float"
-        self.width = 2 * self.lanes if product.in_bfloat16 else self.lanes
-        self.step = max(self.width, self.lanes * self.stored.vectors)
+        self.outputs, self.shared, self.w = machine.tile[0], shared, Writer()
+        self.weights = Weights(self.w, self.lanes, self.outputs, **asdict(product))
+        self.element, self.loaded = self.weights.element, self.weights.loaded
+        self.vector, self.width, self.step = self.weights.vector, self.weights.width, self.weights.step
         self.unrolled = max(self.step, product.group or UNROLLED * self.step)
-        self.vector = f"<{self.lanes} x float>"
-        self.shared = shared
-        self.loaded = f"<{self.width} x {self.element}>"
-        self.w = Writer()
 
     def rows_text(self) -> str:
         """part(work, start, stop), for which x is ids int32: the float32 weights of these rows into out."""
@@ -117,11 +108,11 @@ class _Part:
             given = w.value(f"sext i32 {w.load('i32', w.at('i32', '%x', place), 4)} to i64")
             positive = w.value(f"call i64 @llvm.smax.i64(i64 {given}, i64 0)")
             id = w.least(positive, "%last_output")
-            row, target = self._row(id), w.at("float", "%out", w.i64("mul", place, "%inputs"))
-            whole = self._splat("%scale", id) if self.product.scale and not self.product.group else ""
+            row, target = self.weights.row(id), w.at("float", "%out", w.i64("mul", place, "%inputs"))
+            whole = self.weights.splat("%scale", id) if self.product.scale and not self.product.group else ""
 
             def put(k: str, vectors: int) -> None:
-                for number, value in enumerate(self._floats(id, row, k, vectors)):
+                for number, value in enumerate(self.weights.floats(id, row, k, vectors)):
                     if whole:
                         value = w.value(f"fmul {self.vector} {value}, {whole}")
                     w.store(self.vector, value, w.at("float", target, w.i64("add", k, number * self.lanes)), 4)
@@ -149,7 +140,7 @@ class _Part:
             w.emit(f"%{field} = load i64, ptr {w.at('i64', '%work', place)}")
         for place, field in enumerate(("kernel", "x", "scale", "offset", "out"), KERNEL):
             w.emit(f"%{field} = load ptr, ptr {w.at('i64', '%work', place)}")
-        w.emit(f"%row_bytes = lshr i64 {w.i64('mul', '%inputs', self.stored.bits)}, 3")
+        w.emit(f"%row_bytes = lshr i64 {w.i64('mul', '%inputs', self.weights.stored.bits)}, 3")
         w.emit(f"%ahead = mul i64 %row_bytes, {self.outputs}")
         w.emit(f"%even = and i64 %inputs, {-self.unrolled}")
         w.emit("%last_output = sub i64 %outputs, 1")
@@ -162,8 +153,10 @@ class _Part:
         count = w.i64("mul", w.i64("sub", end, panel), self.outputs)
         with w.loop(0, w.i64("add", count, (self.rows - 1) * self.outputs), 1) as place:
             w.store(self.vector, "zeroinitializer", w.at(self.vector, self.sums, place), 64)
-        with w.loop(0, "%inputs", BLOCK if self.rows > 2 else "%inputs") as start:
-            stop = w.least(w.i64("add", start, BLOCK), "%inputs") if self.rows > 2 else "%inputs"
+        block = BLOCK if self.rows > 2 else SPAN
+        with w.loop(0, "%inputs", block) as start:
+            stop = w.least(w.i64("add", start, block), "%inputs")
+            self.weights.convert_scales(ids, start, stop)
             if self.shared:
                 self._decode(ids, start, stop)
             with w.loop(panel, end, self.rows) as row:
@@ -176,12 +169,12 @@ class _Part:
         w = self.w
         for place, id in enumerate(ids):
             target = w.at(self.element, self.block, place * BLOCK)
-            row = self._row(id)
+            row = self.weights.row(id)
 
             def put(k: str, vectors: int, id: str = id, row: str = row, target: str = target) -> None:
                 self._prefetch(row, k, vectors)
                 to = w.i64("sub", k, start)
-                for number, value in enumerate(self._weights(id, row, k, vectors)):
+                for number, value in enumerate(self.weights.multiplied(id, row, k, vectors)):
                     address = w.at(self.element, target, w.i64("add", to, number * self.width))
                     w.store(self.loaded, value, address, 64)
 
@@ -204,12 +197,12 @@ class _Part:
                 weights = [[w.load(self.loaded, w.at(self.element, self.block, place), 64)] for place in places]
                 self._multiply(weights, xs, at, sums)
         else:
-            addresses = [self._row(id) for id in ids]
+            addresses = [self.weights.row(id) for id in ids]
 
             def add(k: str, vectors: int) -> None:
                 for address in addresses:
                     self._prefetch(address, k, vectors)
-                weights = [self._weights(*pair, k, vectors) for pair in zip(ids, addresses, strict=True)]
+                weights = [self.weights.multiplied(*pair, k, vectors) for pair in zip(ids, addresses, strict=True)]
                 self._multiply(weights, xs, k, sums)
 
             self._spans(start, stop, add)
@@ -242,14 +235,8 @@ class _Part:
             name = f"@llvm.vector.reduce.fadd.v{self.lanes}f32"
             whole = w.value(f"call reassoc float {name}(float 0.0, {self.vector} {sum})")
             if self.product.scale and not self.product.group:
-                whole = w.value(f"fmul float {whole}, {self._scalar('%scale', id)}")
+                whole = w.value(f"fmul float {whole}, {self.weights.scalar('%scale', id)}")
             w.store("float", whole, w.at("float", target, id), 4)
-
-    def _row(self, output: str) -> str:
-        """The address of the weights of an output."""
-        w = self.w
-        bits = w.i64("mul", w.i64("mul", output, "%inputs"), self.stored.bits)
-        return w.at("i8", "%kernel", w.i64("lshr", bits, 3))
 
     def _spans(self, start: str, stop: str, body: Callable[[str, int], None]) -> None:
         """`body` for k = start ... stop, with how many vectors of weights it shall take from there on."""
@@ -261,35 +248,6 @@ class _Part:
             with w.loop(w.value(f"call i64 @llvm.smax.i64(i64 {start}, i64 {even})"), stop, self.step) as k:
                 body(k, self.step // self.lanes)
 
-    def _weights(self, output: str, row: str, k: str, vectors: int) -> list[str]:
-        """So many vectors of an output's weights from k on, in the type that they are multiplied in."""
-        w, values = self.w, list[str]()
-        if not self.product.in_bfloat16:
-            return self._floats(output, row, k, vectors)
-        if self.product.kernel == "bfloat16":
-            places = (w.i64("add", k, number * self.lanes) for number in range(0, vectors, 2))
-            return [w.load(self.loaded, w.at("bfloat", row, place), 2) for place in places]
-        floats = self._floats(output, row, k, vectors)
-        for low, high in zip(floats[::2], floats[1::2], strict=True):
-            both = f"{self.vector} {high}, {self.vector} {low}"
-            values.append(w.value(f"call {self.loaded} @llvm.x86.avx512bf16.cvtne2ps2bf16.512({both})"))
-        return values
-
-    def _floats(self, output: str, row: str, k: str, vectors: int) -> list[str]:
-        """So many float32 vectors of an output's weights from k on; scaled, unless all of the row share one scale."""
-        w, values = self.w, list[str]()
-        for number in range(0, vectors, self.stored.vectors):
-            values += self.stored.decode(w, self.lanes, row, w.i64("add", k, number * self.lanes))
-        if not self.product.group:
-            return values
-        place = w.i64("add", w.i64("mul", output, "%groups"), w.i64("sdiv", k, self.product.group))
-        scale = self._splat("%scale", place)
-        if not self.product.offset:
-            return [w.value(f"fmul {self.vector} {value}, {scale}") for value in values]
-        factors = f"{self.vector} {scale}, {self.vector} {self._splat('%offset', place)}"
-        name = f"@llvm.fma.v{self.lanes}f32"
-        return [w.value(f"call {self.vector} {name}({self.vector} {value}, {factors})") for value in values]
-
     def _prefetch(self, row: str, k: str, vectors: int) -> None:
         """Ask for the same weights of the outputs that come next: the sums keep the processor from looking so far.
 
@@ -298,21 +256,10 @@ class _Part:
         if self.rows == 1 and self.product.as_stored:
             return
         w = self.w
-        place = w.i64("add", w.i64("lshr", w.i64("mul", k, self.stored.bits), 3), "%ahead")
-        for line in range(0, vectors * self.lanes * self.stored.bits // 8, 64):
+        place = w.i64("add", w.i64("lshr", w.i64("mul", k, self.weights.stored.bits), 3), "%ahead")
+        for line in range(0, vectors * self.lanes * self.weights.stored.bits // 8, 64):
             address = w.at("i8", row, w.i64("add", place, line))
             w.emit(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
-
-    def _scalar(self, array: str, place: str) -> str:
-        w = self.w
-        if self.product.scale == "float16":
-            return w.value(f"fpext half {w.load('half', w.at('half', array, place), 2)} to float")
-        return w.load("float", w.at("float", array, place), 4)
-
-    def _splat(self, array: str, place: str) -> str:
-        w, value = self.w, self._scalar(array, place)
-        one = w.value(f"insertelement {self.vector} poison, float {value}, i64 0")
-        return w.value(f"shufflevector {self.vector} {one}, {self.vector} poison, <{self.lanes} x i32> zeroinitializer")
 
 
 def _choose(most: list[int]) -> str:

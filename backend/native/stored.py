@@ -13,13 +13,14 @@ Decode = Callable[[Writer, int, str, str], list[str]]
 class StoredType:
     """bits: of one weight. vectors: how many vectors of `lanes` weights are decoded together.
 
-    half: whether the processor has to convert float16.
+    half: whether the processor has to convert float16. codes: the 16 numbers that four bits stand for, in their order.
     """
 
     bits: int
     decode: Decode
     vectors: int = 1
     half: bool = False
+    codes: tuple[int, ...] = ()
 
 
 def _float32(w: Writer, lanes: int, row: str, k: str) -> list[str]:
@@ -101,7 +102,7 @@ STORED: dict[str, StoredType] = {
     "int8": StoredType(8, _int8),
     "uint8": StoredType(8, _uint8),
     "float8_e4m3fn": StoredType(8, _float8_e4m3, half=True),
-    "int4": StoredType(4, _nibbles("ashr"), vectors=2),
-    "uint4": StoredType(4, _nibbles("lshr"), vectors=2),
+    "int4": StoredType(4, _nibbles("ashr"), vectors=2, codes=(*range(8), *range(-8, 0))),
+    "uint4": StoredType(4, _nibbles("lshr"), vectors=2, codes=tuple(range(16))),
 }
 """NumPy dtype name -> how the kernel reads it."""

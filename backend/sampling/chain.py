@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from backend import native
 from backend.sampling import penalties, truncation
 from backend.sampling.draw import coin, gumbel_max, step_keys
 from backend.sampling.params import SamplingArrays
@@ -44,17 +45,13 @@ def sample(
     masked, mask = token_mask
     others = stochastic | (history.active & jnp.stack([needed for needed, _ in shaping if needed is not masked]).any(0))
     branches = (
-        _greedy,
-        lambda x: _greedy(mask(x)),
+        native.argmax,
+        lambda x: native.argmax(mask(x)),
         lambda x: _shape_and_draw(x, shaping, params, history, stochastic, position),
     )
     return jax.lax.switch(
         jnp.where(others.any(), 2, (history.active & masked).any().astype(jnp.int32)), branches, logits
     )
-
-
-def _greedy(logits: jax.Array) -> jax.Array:
-    return jnp.argmax(logits, axis=-1).astype(jnp.int32)
 
 
 def _shape_and_draw(
@@ -66,8 +63,8 @@ def _shape_and_draw(
     position: jax.Array,
 ) -> jax.Array:
     logits = _run(shaping, history.active, logits)
-    tokens = jax.lax.cond(stochastic.any(), lambda x: _draw(x, p, stochastic, position), _greedy, logits)
-    return jnp.where(stochastic, tokens, _greedy(logits))
+    tokens = jax.lax.cond(stochastic.any(), lambda x: _draw(x, p, stochastic, position), native.argmax, logits)
+    return jnp.where(stochastic, tokens, native.argmax(logits))
 
 
 def _shaping(p: SamplingArrays, history: TokenHistory, token_mask: Stage) -> list[Stage]:

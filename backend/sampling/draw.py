@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from backend import native
+
 
 def step_keys(key: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(coin keys, draw keys), each [B], for the token at `position` int32 [B]; key: uint32 [B, 2]."""
@@ -19,4 +21,4 @@ def coin(keys: jax.Array, probability: jax.Array) -> jax.Array:
 def gumbel_max(keys: jax.Array, logits: jax.Array) -> jax.Array:
     """One token per row, int32 [B], drawn from softmax(logits [B, V]) (Gumbel, 1954; Maddison et al., 2014)."""
     noise = jax.vmap(lambda k: jax.random.gumbel(k, logits.shape[1:], jnp.float32))(keys)
-    return jnp.argmax(logits + noise, axis=-1).astype(jnp.int32)
+    return native.argmax(logits + noise)
