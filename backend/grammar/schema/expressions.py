@@ -7,6 +7,9 @@ identity of the schemas inside, so a recursive schema meets only finitely many o
 from dataclasses import dataclass
 from typing import Any
 
+Scope = tuple[tuple[str, str], ...]
+"""By dynamic anchor the outermost resource that has it, of those on the way to a schema."""
+
 
 class Expression:
     """Base of the five kinds below."""
@@ -17,12 +20,13 @@ class Expression:
 @dataclass(frozen=True, eq=False, slots=True)
 class Subschema(Expression):
     """A schema of the document. pointer: where, "#/properties/a"; base: URI against which its references resolve;
-    depth: how many schemas it stands in."""
+    depth: how many schemas it stands in; scope: what its dynamic references mean."""
 
     raw: Any
     pointer: str
     base: str
     depth: int
+    scope: Scope = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,9 +8,11 @@ from backend.grammar.errors import GrammarError
 OLD_DRAFTS = {
     f"{scheme}://json-schema.org/draft-0{number}/schema": number
     for scheme in ("http", "https")
-    for number in (3, 4, 6, 7)
+    for number in (1, 2, 3, 4, 6, 7)
 }
 """`$schema` of the drafts in which `$ref` silences its siblings, to the draft."""
+
+OLDEST_DRAFT = 4
 
 ANNOTATIONS = frozenset(
     """
@@ -20,11 +22,18 @@ ANNOTATIONS = frozenset(
 )
 """Keywords that restrict no value."""
 
-OPAQUE = frozenset(["enum", "const", "default", "example", "examples"])
-"""Keywords whose value is no schema, whatever it looks like."""
+PLACES_OF_SCHEMAS = frozenset(
+    """
+    additionalItems additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems
+    unevaluatedProperties allOf anyOf oneOf prefixItems
+    """.split()  # noqa: SIM905
+)
+"""Keywords whose value is a schema or a list of them."""
 
-UNSUPPORTED = frozenset(["$dynamicRef", "$recursiveRef"])
-"""Keywords that are refused wherever they stand."""
+MAPS_OF_SCHEMAS = frozenset(
+    ["$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependencies"]
+)
+"""Keywords whose value has schemas by name."""
 
 MAX_COUNT = 2**31 - 1
 MAX_DIGITS = 1_000

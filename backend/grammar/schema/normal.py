@@ -100,7 +100,13 @@ class Normaliser:
     # Applicators
 
     def _reference(self, subschema: Subschema) -> Form:
-        return self.form(self._document.reference(subschema))
+        return self.form(self._document.reference(subschema, "$ref"))
+
+    def _dynamic_reference(self, subschema: Subschema) -> Form:
+        return self.form(self._document.reference(subschema, "$dynamicRef"))
+
+    def _recursive_reference(self, subschema: Subschema) -> Form:
+        return self.form(self._document.reference(subschema, "$recursiveRef"))
 
     def _all_of(self, subschema: Subschema) -> Form:
         return self._meet(tuple(self._branches(subschema, "allOf")))
@@ -188,6 +194,8 @@ APPLICATORS: dict[str, Callable[[Normaliser, Subschema], Form]] = {
     "enum": Normaliser._constants,
     "const": Normaliser._constant,
     "$ref": Normaliser._reference,
+    "$dynamicRef": Normaliser._dynamic_reference,
+    "$recursiveRef": Normaliser._recursive_reference,
     "allOf": Normaliser._all_of,
     "anyOf": Normaliser._any_of,
     "oneOf": Normaliser._one_of,

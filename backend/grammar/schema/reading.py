@@ -9,7 +9,7 @@ from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Subschema
-from backend.grammar.schema.keywords import TYPES, UNSUPPORTED, decimal, mapping, names, natural, sequence, text
+from backend.grammar.schema.keywords import TYPES, decimal, mapping, names, natural, sequence, text
 from backend.grammar.schema.shapes.alternatives import Refusal, ShapeT, located
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
 from backend.grammar.schema.shapes.form import BOOLEANS, Form
@@ -36,8 +36,6 @@ def assertions(document: Document, subschema: Subschema) -> Form:
     """What `type` and the keywords about numbers, strings, arrays and objects say. Raises GrammarError where they are
     malformed; what is well-formed but cannot be enforced stays in the shapes as a refusal."""
     raw, pointer = subschema.raw, subschema.pointer
-    for keyword in sorted(raw.keys() & UNSUPPORTED):
-        raise GrammarError(f"keyword {keyword!r} is not supported", pointer)
     types = _types(raw, pointer)
     return Form(
         "null" in types,

@@ -23,7 +23,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "'unevaluatedProperties'",
         "#",
     ),
-    "$dynamicRef": ({"items": {"$dynamicRef": "#x"}}, "'$dynamicRef'", "#/items"),
+    "dangling $dynamicRef": ({"items": {"$dynamicRef": "#x"}}, "$dynamicRef '#x' names an anchor", "#/items"),
     "format": ({"type": "string", "format": "iri"}, "format 'iri' is not supported", "#"),
     "what is outside a format": ({"type": "string", "not": {"format": "email"}}, "outside format 'email'", "#"),
     "formats that only seem to have nothing in common": (
