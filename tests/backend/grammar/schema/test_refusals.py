@@ -9,6 +9,7 @@ import pytest
 from backend.grammar.automaton.graph import Graph
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
+from backend.grammar.notes import Notebook
 from backend.grammar.schema import build
 from tests.backend.grammar.schema.languages import language
 
@@ -96,7 +97,7 @@ def test_what_is_not_reached_is_not_refused() -> None:
 )
 def test_a_limit_is_named(schema: dict, limits: Limits, what: str) -> None:
     with pytest.raises(GrammarError, match=what):
-        build(schema, Graph(), limits=limits)
+        build(schema, Graph(), Notebook(), limits=limits)
 
 
 def test_nesting_is_bounded() -> None:
@@ -104,13 +105,13 @@ def test_nesting_is_bounded() -> None:
     for _ in range(2000):
         schema = {"type": "array", "items": schema}
     with pytest.raises(GrammarError, match="nested deeper than 60"):
-        build(schema, Graph())
+        build(schema, Graph(), Notebook())
 
 
 def test_alternatives_are_bounded() -> None:
     choice = {"anyOf": [{"type": "object", "required": [name]} for name in "abcdefghij"]}
     with pytest.raises(GrammarError, match="more than 500 alternatives"):
-        build({"allOf": [choice, choice.copy(), choice.copy()]}, Graph())
+        build({"allOf": [choice, choice.copy(), choice.copy()]}, Graph(), Notebook())
 
 
 @pytest.mark.parametrize(
@@ -128,5 +129,5 @@ def test_alternatives_are_bounded() -> None:
 def test_hostile_schemas_are_refused_at_once(schema: dict) -> None:
     start = time.process_time()
     with pytest.raises(GrammarError):
-        build(schema, Graph())
+        build(schema, Graph(), Notebook())
     assert time.process_time() - start < 5
