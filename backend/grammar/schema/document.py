@@ -6,7 +6,7 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.notes import Notebook
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, Scope, Subschema
 from backend.grammar.schema.identifiers import MAX_DEPTH, RECURSIVE, Identifiers, Place, escape
-from backend.grammar.schema.keywords import ANNOTATIONS, OLD_DRAFTS, OLDEST_DRAFT
+from backend.grammar.schema.keywords import ANNOTATIONS, CONTAINS_EVALUATES_NOTHING, OLD_DRAFTS, OLDEST_DRAFT
 
 TEXTS = frozenset(["title", "description", "default", "example", "examples", "$comment"])
 """Annotations of which schemas that mean the same often differ."""
@@ -15,13 +15,15 @@ TEXTS = frozenset(["title", "description", "default", "example", "examples", "$c
 class Document:
     """One schema as it was sent. raw: the parsed JSON. notebook: takes keywords that are not enforced.
 
-    refs_override: whether `$ref` silences its siblings, as it did up to draft 7.
+    refs_override: whether `$ref` silences its siblings, as it did up to draft 7. contains_evaluates: whether
+    `unevaluatedItems` leaves alone what satisfies `contains`, as it does since 2020-12.
     """
 
     def __init__(self, raw: Any, notebook: Notebook) -> None:
         self.notebook = notebook
         draft = _draft(raw)
         self.refs_override = draft is not None
+        self.contains_evaluates = not (isinstance(raw, dict) and raw.get("$schema") in CONTAINS_EVALUATES_NOTHING)
         self._identifiers = Identifiers(raw, "id" if draft == OLDEST_DRAFT else "$id", self.refs_override)
         self._sources: dict[tuple[int, Scope], Expression] = {}
         self._texts: dict[tuple[str, Scope, str], Expression] = {}

@@ -1,7 +1,7 @@
 """Expressions over schemas: what a place in a document has to satisfy, kept unexpanded so that recursion closes.
 
-An expression is a schema of the document, a constant, or a conjunction or negation of expressions. They are compared by
-identity of the schemas inside, so a recursive schema meets only finitely many of them.
+An expression is a schema of the document, a constant, or a conjunction, disjunction or negation of expressions. Equal
+are those of the same schemas, by identity, so a recursive schema meets only finitely many of them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Scope = tuple[tuple[str, str], ...]
 
 
 class Expression:
-    """Base of the five kinds below."""
+    """Base of the six kinds below."""
 
     __slots__ = ()
 
@@ -40,6 +40,13 @@ class Constant(Expression):
 @dataclass(frozen=True, slots=True)
 class Conjunction(Expression):
     """Every part must hold. No parts: anything."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disjunction(Expression):
+    """Some part must hold."""
 
     parts: tuple[Expression, ...]
 
@@ -104,11 +111,21 @@ def all_of(*expressions: Expression) -> Expression:
     return next(iter(parts)) if len(parts) == 1 else Conjunction(tuple(parts))
 
 
+def any_of(*expressions: Expression) -> Expression:
+    """The disjunction, in order of first appearance."""
+    parts = tuple(dict.fromkeys(expression for expression in expressions if expression is not NOTHING))
+    if ANYTHING in parts:
+        return ANYTHING
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
+    return Disjunction(parts)
+
+
 def pointer_of(expression: Expression) -> str:
-    """Where in the document an expression stems from; of a conjunction the first part."""
+    """Where in the document an expression stems from; of several the first part."""
     if isinstance(expression, Subschema | Constant):
         return expression.pointer
     if isinstance(expression, Negation | Neutral):
         return pointer_of(expression.part)
-    assert isinstance(expression, Conjunction)
+    assert isinstance(expression, Conjunction | Disjunction)
     return pointer_of(expression.parts[0]) if expression.parts else ""

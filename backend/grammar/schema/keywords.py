@@ -14,6 +14,11 @@ OLD_DRAFTS = {
 
 OLDEST_DRAFT = 4
 
+CONTAINS_EVALUATES_NOTHING = frozenset(
+    f"{scheme}://json-schema.org/draft/2019-09/schema{end}" for scheme in ("http", "https") for end in ("", "#")
+)
+"""`$schema` of the draft in which `unevaluatedItems` does not heed `contains`."""
+
 ANNOTATIONS = frozenset(
     """
     $schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions title description

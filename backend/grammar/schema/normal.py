@@ -1,6 +1,6 @@
 """Expressions -> normal forms, on demand and once each; and whether an expression can be satisfied at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
 from backend.grammar.errors import GrammarError
@@ -9,19 +9,21 @@ from backend.grammar.schema.expressions import (
     NOTHING,
     Conjunction,
     Constant,
+    Disjunction,
     Expression,
     Negation,
     Neutral,
     Subschema,
     negate,
-    neutral,
 )
 from backend.grammar.schema.keywords import mapping, names, sequence
 from backend.grammar.schema.reading import assertions, constant, constants
 from backend.grammar.schema.shapes.alternatives import located
-from backend.grammar.schema.shapes.form import ANY_VALUE, NO_VALUE, Form, of_objects, union
+from backend.grammar.schema.shapes.form import ANY_VALUE, NO_VALUE, Form, of_objects, together, union
 from backend.grammar.schema.shapes.objects import Names, ObjectShape
 from backend.grammar.schema.shapes.strings import language_of
+
+UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 
 
 class BareRecursion(GrammarError):
@@ -33,23 +35,27 @@ class Normaliser:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._forms: dict[Expression, Form] = {}
-        self._unfinished: set[Expression] = set()
+        self._forms: dict[tuple[Expression, bool], Form] = {}
+        self._unfinished: set[tuple[Expression, bool]] = set()
         self._inhabited: dict[Expression, bool] = {}
 
-    def form(self, expression: Expression) -> Form:
-        """The normal form. Raises GrammarError where the expression is malformed, cannot be said or needs itself."""
-        known = self._forms.get(expression)
+    def form(self, expression: Expression, evaluated: bool = False) -> Form:
+        """The normal form. evaluated: its shapes say all that is evaluated.
+
+        Raises GrammarError where the expression is malformed, cannot be said or needs itself.
+        """
+        key = (expression, evaluated)
+        known = self._forms.get(key)
         if known is not None:
             return known
-        if expression in self._unfinished:
+        if key in self._unfinished:
             pointer = expression.pointer if isinstance(expression, Subschema) else ""
             raise BareRecursion("a $ref leads back to itself without an object or array in between", pointer)
-        self._unfinished.add(expression)
+        self._unfinished.add(key)
         try:
-            form = self._forms[expression] = self._new_form(expression).pruned(self.inhabited)
+            form = self._forms[key] = self._new_form(expression, evaluated).pruned(self.inhabited)
         finally:
-            self._unfinished.discard(expression)
+            self._unfinished.discard(key)
         return form
 
     def inhabited(self, expression: Expression) -> bool:
@@ -65,31 +71,52 @@ class Normaliser:
             self._inhabited[expression] = known
         return known
 
-    def _new_form(self, expression: Expression) -> Form:
+    def _new_form(self, expression: Expression, evaluated: bool) -> Form:
         if isinstance(expression, Constant):
             return constant(expression.value, expression.pointer)
         if isinstance(expression, Negation):
             return NO_VALUE if expression is NOTHING else self.form(expression.part).complement()
         if isinstance(expression, Neutral):
-            return self.form(expression.part).as_condition()
+            return self.form(expression.part).as_condition().unevaluated()
+        if isinstance(expression, Disjunction):
+            return union(self.form(part) for part in expression.parts)
         if isinstance(expression, Conjunction):
-            return self._meet(expression.parts)
+            return self._of_conjunction(expression.parts, evaluated)
         assert isinstance(expression, Subschema)
         with located(expression.pointer):
-            return self._of_subschema(expression)
+            return self._of_subschema(expression, evaluated)
 
-    def _meet(self, parts: tuple[Expression, ...]) -> Form:
-        form = ANY_VALUE
-        for part in parts:
-            form = form.meet(self.form(part))
+    def _of_conjunction(self, parts: tuple[Expression, ...], evaluated: bool) -> Form:
+        """Conjunctions grow part by part where schemas meet, so all but the last part are often known."""
+        known = self._forms.get((Conjunction(parts[:-1]), evaluated))
+        if known is not None:
+            return self._meet(known, [self.form(parts[-1], evaluated)])
+        return self._meet(ANY_VALUE, [self.form(part, evaluated) for part in parts])
+
+    def _meet(self, form: Form, others: Iterable[Form]) -> Form:
+        """The values in all of them. Where alternatives multiply, those that have no value go before there are more."""
+        for other in others:
+            met = form.meet(other)
+            multiplied = met.combinations() > max(form.combinations(), other.combinations())
+            form = met.pruned(self.inhabited) if multiplied else met
         return form
 
-    def _of_subschema(self, subschema: Subschema) -> Form:
+    def _of_subschema(self, subschema: Subschema, evaluated: bool) -> Form:
+        raw = subschema.raw
+        closing = not raw.keys().isdisjoint(UNEVALUATED)
         form = assertions(self._document, subschema)
         for keyword, applicator in APPLICATORS.items():
-            if keyword in subschema.raw:
-                form = form.meet(applicator(self, subschema))
-        return form
+            if keyword in raw:
+                form = self._meet(form, applicator(self, subschema, evaluated or closing))
+        return self._close(subschema, form) if closing else form
+
+    def _close(self, subschema: Subschema, form: Form) -> Form:
+        """The values of a form of which what is not evaluated satisfies `unevaluatedItems` and
+        `unevaluatedProperties`."""
+        items, properties = [
+            self._document.child(subschema, keyword) if keyword in subschema.raw else None for keyword in UNEVALUATED
+        ]
+        return form.close(items, properties)
 
     def _branches(self, subschema: Subschema, keyword: str) -> list[Expression]:
         branches = sequence(subschema.raw, keyword, subschema.pointer)
@@ -97,100 +124,101 @@ class Normaliser:
             raise GrammarError(f"{keyword} must not be empty", subschema.pointer)
         return [self._document.child(subschema, keyword, position) for position in range(len(branches))]
 
-    # Applicators
+    # Applicators: forms of which all must hold. evaluated: as of `form`.
 
-    def _reference(self, subschema: Subschema) -> Form:
-        return self.form(self._document.reference(subschema, "$ref"))
+    def _reference(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        yield self.form(self._document.reference(subschema, "$ref"), evaluated)
 
-    def _dynamic_reference(self, subschema: Subschema) -> Form:
-        return self.form(self._document.reference(subschema, "$dynamicRef"))
+    def _dynamic_reference(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        yield self.form(self._document.reference(subschema, "$dynamicRef"), evaluated)
 
-    def _recursive_reference(self, subschema: Subschema) -> Form:
-        return self.form(self._document.reference(subschema, "$recursiveRef"))
+    def _recursive_reference(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        yield self.form(self._document.reference(subschema, "$recursiveRef"), evaluated)
 
-    def _all_of(self, subschema: Subschema) -> Form:
-        return self._meet(tuple(self._branches(subschema, "allOf")))
+    def _all_of(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        for branch in self._branches(subschema, "allOf"):
+            yield self.form(branch, evaluated)
 
-    def _any_of(self, subschema: Subschema) -> Form:
-        return union(self.form(branch) for branch in self._branches(subschema, "anyOf"))
+    def _any_of(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        forms = [self.form(branch, evaluated) for branch in self._branches(subschema, "anyOf")]
+        yield together(forms, self.inhabited) if evaluated else union(forms)
 
-    def _one_of(self, subschema: Subschema) -> Form:
+    def _one_of(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
         """Each branch without the others that it has values in common with."""
         branches = self._branches(subschema, "oneOf")
         forms = [self.form(branch) for branch in branches]
-        exact = list(forms)
+        exact = [self.form(branch, evaluated) for branch in branches]
         for i, j in combinations(range(len(forms)), 2):
             if forms[i].overlaps(forms[j], self.inhabited):
                 try:
-                    exact[i] = exact[i].meet(forms[j].complement())
-                    exact[j] = exact[j].meet(forms[i].complement())
+                    exact[i] = self._meet(exact[i], [forms[j].complement()])
+                    exact[j] = self._meet(exact[j], [forms[i].complement()])
                 except GrammarError as error:
                     message = f"oneOf branches {i} and {j} overlap, and the values of just one cannot be told: {error}"
                     raise GrammarError(message, subschema.pointer) from error
-        return union(exact)
+        yield together(exact, lambda _: False) if evaluated else union(exact)
 
-    def _not(self, subschema: Subschema) -> Form:
+    def _not(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
         try:
-            return self.form(negate(self._document.child(subschema, "not")))
+            yield self.form(negate(self._document.child(subschema, "not")))
         except GrammarError as error:
             raise GrammarError(f"'not' cannot be enforced here: {error}", subschema.pointer) from error
 
-    def _condition(self, subschema: Subschema) -> Form:
+    def _condition(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
         """(if and then) or (not if and else)."""
-        if subschema.raw.keys().isdisjoint(("then", "else")):
-            return ANY_VALUE
+        raw = subschema.raw
+        if not evaluated and raw.keys().isdisjoint(("then", "else")):
+            return
         condition = self._document.child(subschema, "if")
-        held, failed = self.form(neutral(condition)), self.form(negate(condition))
-        for keyword in ("then", "else"):
-            if keyword in subschema.raw:
-                consequence = self.form(self._document.child(subschema, keyword))
-                if keyword == "then":
-                    held = consequence.meet(held)
-                else:
-                    failed = consequence.meet(failed)
-        return union([held, failed])
+        held, failed = self.form(condition, evaluated).as_condition(), self.form(negate(condition))
+        if "then" in raw:
+            held = self._meet(self.form(self._document.child(subschema, "then"), evaluated), [held])
+        if "else" in raw:
+            failed = self._meet(self.form(self._document.child(subschema, "else"), evaluated), [failed])
+        yield together([held, failed], lambda _: False) if evaluated else union([held, failed])
 
-    def _constants(self, subschema: Subschema) -> Form:
-        return constants(sequence(subschema.raw, "enum", subschema.pointer), f"{subschema.pointer}/enum")
+    def _constants(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        yield constants(sequence(subschema.raw, "enum", subschema.pointer), f"{subschema.pointer}/enum")
 
-    def _constant(self, subschema: Subschema) -> Form:
-        return constant(subschema.raw["const"], f"{subschema.pointer}/const")
+    def _constant(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        yield constant(subschema.raw["const"], f"{subschema.pointer}/const")
 
-    def _property_names(self, subschema: Subschema) -> Form:
+    def _property_names(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
         allowed = self.form(self._document.child(subschema, "propertyNames")).strings
         if not allowed:
-            return of_objects(ObjectShape(most=0))
+            yield of_objects(ObjectShape(most=0))
+            return
         forbidden = ~language_of(allowed)
-        if forbidden.is_empty:
-            return ANY_VALUE
-        return of_objects(ObjectShape(keyed=((Names(forbidden), NOTHING),)))
+        if not forbidden.is_empty:
+            yield of_objects(ObjectShape(keyed=((Names(forbidden), NOTHING),)))
 
-    def _dependent_required(self, subschema: Subschema) -> Form:
-        return self._dependencies(subschema, "dependentRequired")
+    def _dependent_required(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        return self._dependencies(subschema, "dependentRequired", evaluated)
 
-    def _dependent_schemas(self, subschema: Subschema) -> Form:
-        return self._dependencies(subschema, "dependentSchemas")
+    def _dependent_schemas(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        return self._dependencies(subschema, "dependentSchemas", evaluated)
 
-    def _old_dependencies(self, subschema: Subschema) -> Form:
-        return self._dependencies(subschema, "dependencies")
+    def _old_dependencies(self, subschema: Subschema, evaluated: bool) -> Iterable[Form]:
+        return self._dependencies(subschema, "dependencies", evaluated)
 
-    def _dependencies(self, subschema: Subschema, keyword: str) -> Form:
+    def _dependencies(self, subschema: Subschema, keyword: str, evaluated: bool) -> Iterable[Form]:
         """For each name: it is absent, or what depends on it holds."""
-        form = ANY_VALUE
         for name, needed in mapping(subschema.raw, keyword, subschema.pointer).items():
             absent = of_objects(ObjectShape({name: NOTHING}))
-            form = form.meet(union([absent, self._needed(subschema, keyword, name, needed)]))
-        return form
+            yield union([absent, self._needed(subschema, keyword, name, needed, evaluated)])
 
-    def _needed(self, subschema: Subschema, keyword: str, name: str, needed: object) -> Form:
+    def _needed(self, subschema: Subschema, keyword: str, name: str, needed: object, evaluated: bool) -> Form:
         if keyword != "dependentSchemas" and (keyword == "dependentRequired" or isinstance(needed, list)):
             required = names(needed, f"{subschema.pointer}/{keyword}")
             return of_objects(ObjectShape(required=frozenset(required), declared=tuple(required)))
-        dependent = self.form(self._document.child(subschema, keyword, name))
-        return of_objects(*dependent.objects)
+        dependent = self.form(self._document.child(subschema, keyword, name), evaluated)
+        if not evaluated:
+            return of_objects(*dependent.objects)
+        present = of_objects(ObjectShape(required=frozenset([name])))
+        return of_objects(*present.meet(dependent).objects)
 
 
-APPLICATORS: dict[str, Callable[[Normaliser, Subschema], Form]] = {
+APPLICATORS: dict[str, Callable[[Normaliser, Subschema, bool], Iterable[Form]]] = {
     "enum": Normaliser._constants,
     "const": Normaliser._constant,
     "$ref": Normaliser._reference,

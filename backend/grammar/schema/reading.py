@@ -12,6 +12,7 @@ from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expr
 from backend.grammar.schema.keywords import TYPES, decimal, mapping, names, natural, sequence, text
 from backend.grammar.schema.shapes.alternatives import Refusal, ShapeT, located
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
+from backend.grammar.schema.shapes.evaluated import ALL_ITEMS, ALL_NAMES, EvaluatedItems, EvaluatedNames
 from backend.grammar.schema.shapes.form import BOOLEANS, Form
 from backend.grammar.schema.shapes.numbers import ANY_NUMBER, Bound, NumberShape
 from backend.grammar.schema.shapes.objects import ANY_OBJECT, Names, ObjectShape
@@ -23,8 +24,6 @@ ARRAY_KEYWORDS = frozenset(
     ["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "contains", "uniqueItems"]
 )
 INTEGERS = NumberShape(integer=True)
-EVALUATING = frozenset(["$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"])
-"""Keywords whose schemas speak about properties and items of the same value."""
 OBJECT_KEYWORDS = frozenset(
     """
     properties patternProperties additionalProperties unevaluatedProperties required minProperties maxProperties
@@ -149,8 +148,6 @@ def _arrays(document: Document, subschema: Subschema) -> ArrayShape | None:
     if raw.keys().isdisjoint(ARRAY_KEYWORDS):
         return ANY_ARRAY
     first, later = ("items", "additionalItems") if isinstance(raw.get("items"), list) else ("prefixItems", "items")
-    if "contains" not in raw:
-        later = _rest_keyword(raw, later, "unevaluatedItems")
     prefix = sequence(raw, first, pointer)
     unique = (Refusal("keyword 'uniqueItems' is not supported", pointer),) if raw.get("uniqueItems") else ()
     return ArrayShape(
@@ -159,20 +156,16 @@ def _arrays(document: Document, subschema: Subschema) -> ArrayShape | None:
         natural(raw, "minItems", pointer, 0) or 0,
         natural(raw, "maxItems", pointer, None),
         _contains(document, subschema),
-        unique + _unevaluated(raw, pointer, later, "unevaluatedItems"),
+        unique,
+        _evaluated_items(document, subschema, len(prefix), later in raw),
     ).simplified()
 
 
-def _rest_keyword(raw: dict, keyword: str, unevaluated: str) -> str:
-    """The keyword about what no other one names: `unevaluated` where nothing beside it could evaluate more."""
-    return unevaluated if keyword not in raw and raw.keys().isdisjoint(EVALUATING) else keyword
-
-
-def _unevaluated(raw: dict, pointer: str, rest: str, keyword: str) -> tuple[Refusal, ...]:
-    """A refusal of `keyword`, unless `rest`, the keyword about everything else, leaves nothing or is the keyword."""
-    if keyword not in raw or rest in raw or raw[keyword] is True or raw[keyword] == {}:
-        return ()
-    return (Refusal(f"keyword {keyword!r} beside $ref, allOf, anyOf, oneOf, if or contains is not supported", pointer),)
+def _evaluated_items(document: Document, subschema: Subschema, first: int, everything: bool) -> EvaluatedItems:
+    if everything:
+        return ALL_ITEMS
+    by_contains = "contains" in subschema.raw and document.contains_evaluates
+    return EvaluatedItems(first, (document.child(subschema, "contains"),) if by_contains else ())
 
 
 def _contains(document: Document, subschema: Subschema) -> tuple[Contains, ...]:
@@ -195,7 +188,7 @@ def _objects(document: Document, subschema: Subschema) -> ObjectShape | None:
     keyed = [
         (Names(language), document.child(subschema, "patternProperties", regex)) for regex, language in patterns.items()
     ]
-    others = _rest_keyword(raw, "additionalProperties", "unevaluatedProperties")
+    others = "additionalProperties"
     if others in raw:
         other_names = Names(excluded=frozenset(properties), patterns=tuple(patterns.values()))
         keyed.append((other_names, document.child(subschema, others)))
@@ -208,5 +201,5 @@ def _objects(document: Document, subschema: Subschema) -> ObjectShape | None:
         declared=tuple(dict.fromkeys([*properties, *required])),
         closes="properties" in raw and others not in raw and not by_pattern,
         opens=raw.get(others, False) is not False or bool(by_pattern),
-        refusals=_unevaluated(raw, pointer, others, "unevaluatedProperties"),
+        evaluated=ALL_NAMES if others in raw else EvaluatedNames(frozenset(properties), tuple(patterns.values())),
     ).simplified()

@@ -1,6 +1,6 @@
 """Unions of shapes: the operations that every kind of value shares."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol, Self, TypeVar
 
@@ -57,10 +57,7 @@ def meet(left: tuple[ShapeT, ...], right: tuple[ShapeT, ...], anything: ShapeT) 
             both = a if a is b else a.meet(b)
             if both is not None:
                 met.append(both)
-        if len(met) > max(DEFAULT_LIMITS.alternatives, len(left), len(right)):
-            raise GrammarError(
-                f"anyOf, oneOf, allOf and not combine into more than {DEFAULT_LIMITS.alternatives} alternatives"
-            )
+        _check_number(len(met), len(left), len(right))
     return tuple(met)
 
 
@@ -69,6 +66,35 @@ def join(unions: list[tuple[ShapeT, ...]], anything: ShapeT) -> tuple[ShapeT, ..
     if any(union == (anything,) for union in unions):
         return (anything,)
     return tuple(dict.fromkeys(shape for union in unions for shape in union))
+
+
+def join_evaluated(unions: list[tuple[ShapeT, ...]], inhabited: Callable[[ShapeT], bool]) -> tuple[ShapeT, ...]:
+    """The values in any of the unions, and in several of them wherever those evaluate more together than one of them.
+
+    A value in an alternative is then in the one that evaluates most, so a restriction on what no alternative evaluates
+    may be put on each for itself. Raises GrammarError for too many alternatives.
+    """
+    found: list[ShapeT] = []
+    for union in unions:
+        both = []
+        for a in found:
+            for b in union:
+                if a.evaluated.join(b.evaluated) in (a.evaluated, b.evaluated):
+                    continue
+                met = a.meet(b)
+                if met is not None and inhabited(met):
+                    both.append(met)
+            _check_number(len(found) + len(both), 0, len(union))
+        found += [*union, *both]
+    return tuple(dict.fromkeys(found))
+
+
+def _check_number(found: int, left: int, right: int) -> None:
+    """Raise GrammarError where the alternatives of two unions are too many."""
+    if found > max(DEFAULT_LIMITS.alternatives, left, right):
+        raise GrammarError(
+            f"anyOf, oneOf, allOf and not combine into more than {DEFAULT_LIMITS.alternatives} alternatives"
+        )
 
 
 def complement(union: tuple[ShapeT, ...], anything: ShapeT) -> tuple[ShapeT, ...]:

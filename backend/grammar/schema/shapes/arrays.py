@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, any_of, negate, neutral
 from backend.grammar.schema.shapes.alternatives import Refusal, refuse
+from backend.grammar.schema.shapes.evaluated import ALL_ITEMS, NO_ITEMS, EvaluatedItems
 
 
 class Contains(NamedTuple):
@@ -22,7 +23,8 @@ class ArrayShape:
     """Arrays that satisfy everything at once.
 
     prefix: items by position; rest: every later item; least, most: number of items (most None: any);
-    contains: what some items satisfy; refusals: restrictions that cannot be enforced, for two items or more.
+    contains: what some items satisfy; refusals: restrictions that cannot be enforced, for two items or more;
+    evaluated: what `unevaluatedItems` is not about.
     """
 
     prefix: tuple[Expression, ...] = ()
@@ -31,6 +33,7 @@ class ArrayShape:
     most: int | None = None
     contains: tuple[Contains, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    evaluated: EvaluatedItems = NO_ITEMS
 
     def item(self, position: int) -> Expression:
         """What the item at `position` has to satisfy."""
@@ -47,6 +50,7 @@ class ArrayShape:
             most,
             tuple(dict.fromkeys(self.contains + other.contains)),
             self.refusals + other.refusals,
+            self.evaluated.join(other.evaluated),
         ).simplified()
 
     def simplified(self) -> "ArrayShape | None":
@@ -103,6 +107,16 @@ class ArrayShape:
         if self.most is not None and contains.start >= self.most:
             return False
         return any(decide(all_of(self.item(position), contains.item)) for position in positions)
+
+    def close(self, others: Expression) -> "ArrayShape | None":
+        """The arrays of which every item that is not evaluated satisfies `others`."""
+        if self.evaluated.everything:
+            return self
+        first, rest = self.evaluated.first, any_of(others, *self.evaluated.matching)
+        prefix = tuple(
+            self.item(i) if i < first else all_of(self.item(i), rest) for i in range(max(first, len(self.prefix)))
+        )
+        return replace(self, prefix=prefix, rest=all_of(self.rest, rest), evaluated=ALL_ITEMS).simplified()
 
     def as_condition(self) -> "ArrayShape":
         """The same arrays, with items that are conditions."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from backend.grammar.schema.expressions import Expression
 from backend.grammar.schema.shapes import alternatives, numbers, strings
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape
+from backend.grammar.schema.shapes.evaluated import NO_ITEMS, NO_NAMES
 from backend.grammar.schema.shapes.numbers import ANY_NUMBER, NumberShape
 from backend.grammar.schema.shapes.objects import ANY_OBJECT, ObjectShape
 from backend.grammar.schema.shapes.strings import ANY_STRING, StringShape
@@ -73,12 +74,35 @@ class Form:
             or any(shape.inhabited(decide) for shape in self.objects)
         )
 
+    def combinations(self) -> int:
+        """How many shapes of arrays and objects there are."""
+        return len(self.arrays) + len(self.objects)
+
     def pruned(self, decide: Decide) -> "Form":
         """The same values, where there are several shapes of arrays or objects without those that have no value."""
         if len(self.arrays) < 2 and len(self.objects) < 2:
             return self
         arrays = tuple(shape for shape in self.arrays if shape.inhabited(decide))
         objects = tuple(shape for shape in self.objects if shape.inhabited(decide))
+        return replace(self, arrays=arrays, objects=objects)
+
+    def close(self, items: Expression | None, properties: Expression | None) -> "Form":
+        """The values of which everything that is not evaluated satisfies these; None: it need not."""
+        arrays, objects = self.arrays, self.objects
+        if items is not None:
+            arrays = tuple(closed for shape in arrays if (closed := shape.close(items)) is not None)
+        if properties is not None:
+            objects = tuple(closed for shape in objects if (closed := shape.close(properties)) is not None)
+        return replace(self, arrays=arrays, objects=objects)
+
+    def unevaluated(self) -> "Form":
+        """The same values, of which nothing counts as evaluated."""
+        arrays = tuple(
+            replace(shape, evaluated=NO_ITEMS) if shape.evaluated != NO_ITEMS else shape for shape in self.arrays
+        )
+        objects = tuple(
+            replace(shape, evaluated=NO_NAMES) if shape.evaluated != NO_NAMES else shape for shape in self.objects
+        )
         return replace(self, arrays=arrays, objects=objects)
 
     def as_condition(self) -> "Form":
@@ -105,6 +129,17 @@ def union(forms: Iterable[Form]) -> Form:
         alternatives.join([form.arrays for form in forms], ANY_ARRAY),
         alternatives.join([form.objects for form in forms], ANY_OBJECT),
     )
+
+
+def together(forms: Iterable[Form], decide: Decide) -> Form:
+    """The values in any of `forms`; where one is in several of them, what each evaluates counts.
+
+    Raises GrammarError for too many alternatives.
+    """
+    forms = list(forms)
+    arrays = alternatives.join_evaluated([form.arrays for form in forms], lambda shape: shape.inhabited(decide))
+    objects = alternatives.join_evaluated([form.objects for form in forms], lambda shape: shape.inhabited(decide))
+    return replace(union(forms), arrays=arrays, objects=objects)
 
 
 def of_objects(*shapes: ObjectShape) -> Form:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
-from backend.grammar.schema.shapes.alternatives import Refusal, refuse
+from backend.grammar.schema.shapes.evaluated import ALL_NAMES, NO_NAMES, EvaluatedNames
 
 MAX_CELL_STATES = 5_000
 
@@ -58,8 +58,8 @@ class ObjectShape:
     fields: by name, in order, what its value satisfies if it is there; keyed: the same for many names at once;
     required: names that are there; least, most: number of properties (most None: any); some: properties that exist;
     declared: names that belong to the object, in the order of output; closes: a schema lists the properties and says
-    nothing of others; opens: a schema says what others there may be; refusals: what cannot be enforced.
-    Names that one of `keyed` excludes are fields.
+    nothing of others; opens: a schema says what others there may be; evaluated: what `unevaluatedProperties` is not
+    about. Names that one of `keyed` excludes are fields.
     """
 
     fields: dict[str, Expression] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class ObjectShape:
     declared: tuple[str, ...] = ()
     closes: bool = False
     opens: bool = False
-    refusals: tuple[Refusal, ...] = ()
+    evaluated: EvaluatedNames = NO_NAMES
 
     def value(self, name: str) -> Expression:
         """What the value of `name` has to satisfy."""
@@ -93,7 +93,7 @@ class ObjectShape:
             tuple(dict.fromkeys(self.declared + other.declared)),
             self.closes or other.closes,
             self.opens or other.opens,
-            self.refusals + other.refusals,
+            self.evaluated.join(other.evaluated),
         ).simplified()
 
     def simplified(self) -> "ObjectShape | None":
@@ -103,12 +103,11 @@ class ObjectShape:
         return None if any(self.value(name) is NOTHING for name in self.required) else self
 
     def complement(self) -> list["ObjectShape"]:
-        """The objects outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced.
+        """The objects outside, as alternatives.
 
         The first name that fails tells the alternative, the names before it hold: an automaton that reads the names in
         order then need not remember which of them failed.
         """
-        refuse(self.refusals)
         outside = [ObjectShape(most=self.least - 1)] if self.least > 0 else []
         if self.most is not None:
             outside.append(ObjectShape(least=self.most + 1))
@@ -175,6 +174,14 @@ class ObjectShape:
             if value is not NOTHING:
                 cells.append(Cell(language, inside, value))
         return cells
+
+    def close(self, others: Expression) -> "ObjectShape | None":
+        """The objects of which every property that is not evaluated has a value that satisfies `others`."""
+        if self.evaluated.everything:
+            return self
+        names = Names(excluded=self.evaluated.names, patterns=self.evaluated.patterns)
+        keyed = self.keyed if others is ANYTHING else (*self.keyed, (names, others))
+        return replace(self, keyed=keyed, opens=True, evaluated=ALL_NAMES).simplified()
 
     def as_condition(self) -> "ObjectShape":
         """The same objects, with values that are conditions, not saying which names belong to the object."""

@@ -69,8 +69,6 @@ class Emitter:
         return rule
 
     def _write_bare(self, rule: Rule, shapes: tuple[ObjectShape, ...], properties: Properties) -> None:
-        for shape in shapes:
-            refuse(shape.refusals)
         if any(content.mixed for _, content in properties.values):
             self._bracketed = frozenset(name for shape in shapes for name in self._names_of_containers(shape))
         for shape in shapes:
@@ -106,8 +104,8 @@ class Emitter:
             self.graph.enter(rule.start, self._container(shape, brackets, pointer), rule.end)
 
     def _write_container(self, shape: ArrayShape | ObjectShape, container: Rule) -> None:
-        refuse(shape.refusals)
         if isinstance(shape, ArrayShape):
+            refuse(shape.refusals)
             write_array(self, shape, container)
         else:
             write_object(self, shape, container, self.dialect.properties)

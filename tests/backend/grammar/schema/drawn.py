@@ -67,6 +67,7 @@ def keywords(schemas: st.SearchStrategy) -> st.SearchStrategy[dict[str, Any]]:
         st.builds(lambda n, r: {"dependentRequired": {n: r}}, st.sampled_from(NAMES), names),
         st.builds(lambda n, s: {"dependentSchemas": {n: s}}, st.sampled_from(NAMES), schemas),
         st.builds(lambda k, ss: {k: ss}, st.sampled_from(["allOf", "anyOf", "oneOf"]), some),
+        st.builds(lambda k, s: {k: s}, st.sampled_from(["unevaluatedProperties", "unevaluatedItems"]), schemas),
         st.builds(lambda s: {"not": s}, schemas),
         st.builds(lambda a, b, c: {"if": a, "then": b, "else": c}, schemas, schemas, schemas),
     )

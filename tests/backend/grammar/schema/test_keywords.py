@@ -83,6 +83,103 @@ CASES = {
         ['{"a": null, "b": 1}'],
         ['{"a": null, "b": null}'],
     ),
+    "unevaluatedProperties leaves alone what schemas beside it evaluate": (
+        {
+            "type": "object",
+            "$ref": "#/$defs/a",
+            "allOf": [{"properties": {"b": {"type": "integer"}}}],
+            "unevaluatedProperties": False,
+            "$defs": {"a": {"properties": {"a": {"type": "null"}}, "required": ["a"]}},
+        },
+        ['{"a": null, "b": 1}', '{"a": null}'],
+        ['{"a": null, "c": 1}', '{"b": 1}', '{"a": null, "b": null}'],
+    ),
+    "of several schemas that hold, what any of them evaluates": (
+        {
+            "type": "object",
+            "anyOf": [
+                {"properties": {"a": True}, "required": ["a"]},
+                {"properties": {"b": {"type": "integer"}}, "required": ["b"]},
+                {"patternProperties": {"^x": {"type": "null"}}, "required": ["x"]},
+            ],
+            "unevaluatedProperties": {"type": "boolean"},
+        },
+        ['{"a": 1}', '{"a": 1, "b": 1}', '{"a": 1, "b": true}', '{"a": 1, "b": 2, "x": null, "xx": null}'],
+        ['{"a": 1, "b": "s"}', '{"a": 1, "c": 1}', '{"b": 1, "x": 1}', "{}"],
+    ),
+    "a schema that does not hold evaluates nothing": (
+        {
+            "type": "object",
+            "if": {"properties": {"k": {"const": "n"}}, "required": ["k"]},
+            "then": {"properties": {"n": {"type": "integer"}}},
+            "else": {"properties": {"s": {"type": "string"}}},
+            "unevaluatedProperties": False,
+        },
+        ['{"n": 1, "k": "n"}', '{"s": "a"}', "{}"],
+        ['{"k": "s"}', '{"k": "n", "s": "a"}', '{"n": 1}'],
+    ),
+    "what not says evaluates nothing": (
+        {"type": "object", "not": {"not": {"properties": {"a": True}}}, "unevaluatedProperties": False},
+        ["{}"],
+        ['{"a": 1}'],
+    ),
+    "a schema that depends on a name evaluates where the name is": (
+        {
+            "type": "object",
+            "properties": {"a": True},
+            "dependentSchemas": {"a": {"properties": {"b": True}}},
+            "unevaluatedProperties": False,
+        },
+        ['{"a": 1, "b": 1}', '{"a": 1}', "{}"],
+        ['{"b": 1}', '{"a": 1, "c": 1}'],
+    ),
+    "unevaluatedItems leaves alone what schemas beside it evaluate": (
+        {
+            "type": "array",
+            "prefixItems": [{"type": "integer"}],
+            "anyOf": [{"prefixItems": [True, {"type": "null"}]}, {"contains": {"const": "x"}}],
+            "unevaluatedItems": {"type": "boolean"},
+        },
+        ["[1, null]", '[1, "x", true, "x"]', '[1, null, "x"]', "[1, null, true]"],
+        ['[1, null, "y"]', '[1, 2, "x"]', "[1, true]", '["x", "x"]'],
+    ),
+    "unevaluatedItems does not heed contains in 2019-09": (
+        {
+            "$schema": "https://json-schema.org/draft/2019-09/schema",
+            "type": "array",
+            "contains": {"const": 1},
+            "unevaluatedItems": {"type": "integer", "maximum": 2},
+        },
+        ["[1, 2]"],
+        ["[2]", "[1, 3]"],
+    ),
+    "conditions on one property": (
+        {
+            "type": "object",
+            "properties": {"k": {"type": "string"}, "v": True},
+            "required": ["k", "v"],
+            "allOf": [
+                {"if": {"properties": {"k": {"const": f"k{i}"}}}, "then": {"properties": {"v": {"const": i}}}}
+                for i in range(24)
+            ],
+        },
+        ['{"k": "k3", "v": 3}', '{"k": "k23", "v": 23}', '{"k": "k24", "v": "any"}'],
+        ['{"k": "k3", "v": 4}', '{"k": "k23", "v": 3}', '{"k": "k0"}'],
+    ),
+    "schemas of which a property tells": (
+        {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"k": {"const": f"k{i}"}, f"v{i}": {"type": "integer"}},
+                    "required": ["k", f"v{i}"],
+                }
+                for i in range(40)
+            ]
+        },
+        ['{"k": "k3", "v3": 3}', '{"k": "k39", "v39": 3}'],
+        ['{"k": "k3", "v4": 3}', '{"k": "k40", "v40": 3}', '{"k": "k3"}'],
+    ),
     "patternProperties hold for named properties too": (
         {"type": "object", "properties": {"ab": {"type": "integer"}}, "patternProperties": {"^a": {"minimum": 3}}},
         ['{"ab": 3}', '{"ac": 4, "ad": "x", "b": 1}'],
