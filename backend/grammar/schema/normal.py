@@ -34,7 +34,7 @@ class Normaliser:
     """The normal forms of one document."""
 
     def __init__(self, document: Document) -> None:
-        self._document = document
+        self._document, self.notebook = document, document.notebook
         self._forms: dict[tuple[Expression, bool], Form] = {}
         self._unfinished: set[tuple[Expression, bool]] = set()
         self._inhabited: dict[Expression, bool] = {}

@@ -201,5 +201,6 @@ def _objects(document: Document, subschema: Subschema) -> ObjectShape | None:
         declared=tuple(dict.fromkeys([*properties, *required])),
         closes="properties" in raw and others not in raw and not by_pattern,
         opens=raw.get(others, False) is not False or bool(by_pattern),
+        least_at=f"{pointer}/minProperties" if "minProperties" in raw else "",
         evaluated=ALL_NAMES if others in raw else EvaluatedNames(frozenset(properties), tuple(patterns.values())),
     ).simplified()

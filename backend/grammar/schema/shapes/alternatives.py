@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS
@@ -25,7 +25,16 @@ class Shape(Protocol):
         """The values outside, as alternatives. Raises GrammarError where that cannot be said."""
 
 
+class Container(Shape, Protocol):
+    """Arrays or objects."""
+
+    @property
+    def evaluated(self) -> Any:
+        """What of them is evaluated, see evaluated.py."""
+
+
 ShapeT = TypeVar("ShapeT", bound=Shape)
+ContainerT = TypeVar("ContainerT", bound=Container)
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -68,13 +77,15 @@ def join(unions: list[tuple[ShapeT, ...]], anything: ShapeT) -> tuple[ShapeT, ..
     return tuple(dict.fromkeys(shape for union in unions for shape in union))
 
 
-def join_evaluated(unions: list[tuple[ShapeT, ...]], inhabited: Callable[[ShapeT], bool]) -> tuple[ShapeT, ...]:
+def join_evaluated(
+    unions: list[tuple[ContainerT, ...]], inhabited: Callable[[ContainerT], bool]
+) -> tuple[ContainerT, ...]:
     """The values in any of the unions, and in several of them wherever those evaluate more together than one of them.
 
     A value in an alternative is then in the one that evaluates most, so a restriction on what no alternative evaluates
     may be put on each for itself. Raises GrammarError for too many alternatives.
     """
-    found: list[ShapeT] = []
+    found: list[ContainerT] = []
     for union in unions:
         both = []
         for a in found:

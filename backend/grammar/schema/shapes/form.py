@@ -90,9 +90,9 @@ class Form:
         """The values of which everything that is not evaluated satisfies these; None: it need not."""
         arrays, objects = self.arrays, self.objects
         if items is not None:
-            arrays = tuple(closed for shape in arrays if (closed := shape.close(items)) is not None)
+            arrays = tuple(shape for shape in (shape.close(items) for shape in arrays) if shape is not None)
         if properties is not None:
-            objects = tuple(closed for shape in objects if (closed := shape.close(properties)) is not None)
+            objects = tuple(shape for shape in (shape.close(properties) for shape in objects) if shape is not None)
         return replace(self, arrays=arrays, objects=objects)
 
     def unevaluated(self) -> "Form":

@@ -56,7 +56,8 @@ class ObjectShape:
     """Objects that satisfy everything at once.
 
     fields: by name, in order, what its value satisfies if it is there; keyed: the same for many names at once;
-    required: names that are there; least, most: number of properties (most None: any); some: properties that exist;
+    required: names that are there; least, most: number of properties (most None: any); least_at: the `minProperties`
+    that says so, "" where something else does; some: properties that exist;
     declared: names that belong to the object, in the order of output; closes: a schema lists the properties and says
     nothing of others; opens: a schema says what others there may be; evaluated: what `unevaluatedProperties` is not
     about. Names that one of `keyed` excludes are fields.
@@ -72,6 +73,7 @@ class ObjectShape:
     closes: bool = False
     opens: bool = False
     evaluated: EvaluatedNames = NO_NAMES
+    least_at: str = ""
 
     def value(self, name: str) -> Expression:
         """What the value of `name` has to satisfy."""
@@ -94,6 +96,7 @@ class ObjectShape:
             self.closes or other.closes,
             self.opens or other.opens,
             self.evaluated.join(other.evaluated),
+            self.least_at if self.least >= other.least else other.least_at,
         ).simplified()
 
     def simplified(self) -> "ObjectShape | None":

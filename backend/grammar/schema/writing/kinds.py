@@ -1,16 +1,13 @@
 """Kinds of free property names, so that a finite automaton can know that several names differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.grammar.automaton.graph import QUOTE, Graph
 from backend.grammar.chars.dfa import CharDfa
-from backend.grammar.errors import GrammarError
 
-HASHES = {2: 16, 3: 8, 4: 7}
-"""Kinds to tell apart so many names."""
 MAX_TEXTS = 16
-ASCII = 128
-ESCAPED = b'"\\'
+ENDLESS = -1
+"""The kind of names of which there are too many to tell apart: several of it may be the same name."""
 Kind = tuple[int, int]
 """Number of the cell and of the kind in it."""
 Arcs = dict[int, list[tuple[int, int]]]
@@ -22,17 +19,18 @@ class FreeNames:
     """The names of a cell.
 
     arcs: by state of a deterministic automaton whose start is 0; kinds: by state, the kind of the names that end there,
-    None where none does. Both are empty where all names (`language`, None: any) are one kind.
+    None where none does. Both are empty where all names (`language`, None: any) are of kind `only`.
     """
 
     cell: int
     language: CharDfa | None
-    arcs: list[Arcs]
-    kinds: list[int | None]
+    arcs: list[Arcs] = field(default_factory=list)
+    kinds: list[int | None] = field(default_factory=list)
+    only: int = 0
 
     def all_kinds(self) -> list[Kind]:
         """Every kind of name that there is."""
-        numbers = {kind for kind in self.kinds if kind is not None} if self.arcs else {0}
+        numbers = {kind for kind in self.kinds if kind is not None} if self.arcs else {self.only}
         return [(self.cell, number) for number in sorted(numbers)]
 
     def write(self, graph: Graph, a: int, ends: dict[Kind, int]) -> None:
@@ -53,20 +51,14 @@ class FreeNames:
 def free_names(cell: int, language: CharDfa | None, needed: int) -> FreeNames:
     """The names of a cell by kind: different kinds are different names. needed: how many must be known to differ.
 
-    Names of which few exist are a kind each, others go by a hash; so some sets of different names are not recognised.
-    Raises GrammarError where more are needed than can be remembered.
+    Names of which few exist are a kind each, others are ENDLESS.
     """
     if needed < 2:
-        return FreeNames(cell, language, [], [])
+        return FreeNames(cell, language)
     texts = None if language is None else _texts_of(language)
-    if texts is not None:
-        return FreeNames(cell, language, *_trie(texts))
-    if needed not in HASHES:
-        limit = max(HASHES)
-        raise GrammarError(
-            f"minProperties that asks for more than {limit} properties without fixed names is not supported"
-        )
-    return FreeNames(cell, language, *_hashed(language or CharDfa.any_string(), HASHES[needed]))
+    if texts is None:
+        return FreeNames(cell, language, only=ENDLESS)
+    return FreeNames(cell, language, *_trie(texts))
 
 
 def _trie(texts: list[str]) -> tuple[list[Arcs], list[int | None]]:
@@ -83,35 +75,6 @@ def _trie(texts: list[str]) -> tuple[list[Arcs], list[int | None]]:
                 kinds.append(None)
         kinds[states[text]] = number
     return arcs, kinds
-
-
-def _hashed(language: CharDfa, modulus: int) -> tuple[list[Arcs], list[int | None]]:
-    """States are pairs of one of the language and a hash.
-
-    A character that is written as one byte makes it 3 * hash + its code; any other makes it 0, so that the bytes of
-    such characters are the same automaton whatever the hash was.
-    """
-    ids, pairs = {(0, 0): 0}, [(0, 0)]
-    arcs: list[Arcs] = []
-    for state, value in pairs:
-        row: Arcs = {}
-        for low, high, target in language.next[state]:
-            for first, last, code in _pieces(low, high):
-                pair = (target, 0 if code is None else (3 * value + code) % modulus)
-                if pair not in ids:
-                    ids[pair] = len(pairs)
-                    pairs.append(pair)
-                row.setdefault(ids[pair], []).append((first, last))
-        arcs.append(row)
-    return arcs, [value if language.accept[state] else None for state, value in pairs]
-
-
-def _pieces(low: int, high: int) -> list[tuple[int, int, int | None]]:
-    """A range of characters in pieces: first, last, and the code of a single one that is written as one byte."""
-    pieces: list[tuple[int, int, int | None]] = []
-    for code in range(low, min(high + 1, ASCII)):
-        pieces.append((code, code, None if code < ord(" ") or code in ESCAPED else code))
-    return [*pieces, (max(low, ASCII), high, None)] if high >= ASCII else pieces
 
 
 def _texts_of(language: CharDfa) -> list[str] | None:

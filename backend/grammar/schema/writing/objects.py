@@ -9,7 +9,7 @@ from backend.grammar.schema.expressions import NOTHING, Expression
 from backend.grammar.schema.shapes.objects import Cell, ObjectShape
 from backend.grammar.schema.writing.dialects import Properties, Text
 from backend.grammar.schema.writing.key_tries import KeyTrie
-from backend.grammar.schema.writing.kinds import FreeNames, Kind, free_names
+from backend.grammar.schema.writing.kinds import ENDLESS, FreeNames, Kind, free_names
 from backend.grammar.schema.writing.layout import introduction, separator, space
 from backend.grammar.schema.writing.property_tracker import Layer, PropertyTracker
 from backend.grammar.schema.writing.texts import writable
@@ -36,7 +36,17 @@ def write_object(writer: ValueWriter, shape: ObjectShape, rule: Rule, properties
     if properties.free is not None and not closed:
         free = _free_names(shape, frozenset([*order, *shape.fields]), properties.free)
     shape = _without_idle_bounds(shape, len(fields), bool(free))
+    if shape.least and any(names.only == ENDLESS for _, names in free):
+        _leave_to_a_check(writer, shape)
     _Body(writer, shape, properties, fields, free).write(rule)
+
+
+def _leave_to_a_check(writer: ValueWriter, shape: ObjectShape) -> None:
+    """Names are counted as if they differed: whether they do, no automaton can know."""
+    why = "how many properties there are is known only when their names are"
+    if not shape.least_at:
+        raise GrammarError(f"'not' asks for more than {shape.least - 1} properties of any names: {why}")
+    writer.notebook.defer(shape.least_at, why)
 
 
 def written_names(shape: ObjectShape, open_objects: bool) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.schema.expressions import Expression, all_of
 from backend.grammar.schema.shapes.objects import ObjectShape, Some
-from backend.grammar.schema.writing.kinds import Kind
+from backend.grammar.schema.writing.kinds import ENDLESS, Kind
 
 OPEN, GUARDED, MET = range(3)
 """A property that must exist: not seen yet; seen under a free name, which a repetition must not undo; seen for good."""
@@ -29,7 +29,8 @@ class PropertyTracker:
     """Follows the properties of a shape as far as it asks for it.
 
     A JSON reader keeps the last of several properties of one name. So a free name (one that is no field) counts towards
-    `least` only where its kind is new, and a property that must exist also binds every later free name that may be its.
+    `least` only where its kind is new or ENDLESS, and a property that must exist also binds every later free name that
+    may be its.
     """
 
     def __init__(self, shape: ObjectShape) -> None:
@@ -60,7 +61,7 @@ class PropertyTracker:
         written = 0 if shape.most is None else layer.written + 1
         if layer.distinct >= shape.least or kind in layer.kinds:
             return layer._replace(written=written)
-        kinds = layer.kinds if kind is None else layer.kinds | {kind}
+        kinds = layer.kinds if kind is None or kind[1] == ENDLESS else layer.kinds | {kind}
         distinct = layer.distinct + 1
         return layer._replace(
             written=written, distinct=distinct, kinds=kinds if distinct < shape.least else frozenset()

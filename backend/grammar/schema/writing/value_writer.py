@@ -3,14 +3,17 @@
 from typing import Protocol
 
 from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.notes import Notebook
 from backend.grammar.schema.expressions import Expression
 from backend.grammar.schema.writing.dialects import Content, Dialect
 
 
 class ValueWriter(Protocol):
-    """Writes values of any kind into `graph`. open_objects: no object is closed unless its schema says so."""
+    """Writes values of any kind into `graph`. notebook: takes what is not enforced. open_objects: no object is closed
+    unless its schema says so."""
 
     graph: Graph
+    notebook: Notebook
     open_objects: bool
     dialect: Dialect
 

@@ -22,7 +22,7 @@ class Emitter:
 
     def __init__(self, graph: Graph, normaliser: Normaliser, open_objects: bool, dialect: Dialect) -> None:
         self.graph, self.open_objects, self.dialect = graph, open_objects, dialect
-        self._normaliser = normaliser
+        self._normaliser, self.notebook = normaliser, normaliser.notebook
         self._texts = Texts(graph)
         self._bracketed: frozenset[str] = frozenset()
         self._rules: dict[tuple[Expression, Content], Rule] = {}

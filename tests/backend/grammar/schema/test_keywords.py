@@ -251,10 +251,21 @@ CASES = {
         ['{"a": 1, "c": 1}', '{"b": 1}'],
         ["{}", '{"a": 1, "b": 1, "c": 1}'],
     ),
-    "repeated names do not make up a number of properties": (
-        {"type": "object", "minProperties": 3},
-        ['{"a": 1, "b": 1, "c": 1}'],
-        ['{"a": 1, "b": 1}', '{"a": 1, "a": 1, "a": 1}', '{"a": 1, "b": 1, "a": 1}'],
+    "minProperties counts names of every kind": (
+        {"type": "object", "properties": {"a": True, "b": True}, "additionalProperties": True, "minProperties": 3},
+        ['{"a": 1, "b": 1, "c": 1}', '{"name": 1, "id": 2, "c": 3}', '{"b": 1, "名": 1, "字": 1}'],
+        ['{"a": 1, "b": 1}', '{"a": 1, "c": 1}', "{}"],
+    ),
+    "one of any name is not more than one": (
+        {
+            "type": "object",
+            "properties": {"a": True, "b": True},
+            "required": ["a"],
+            "additionalProperties": True,
+            "minProperties": 2,
+        },
+        ['{"a": 1, "c": 1}', '{"a": 1, "b": 1}', '{"a": 1, "c": 1, "c": 2}'],
+        ['{"a": 1}'],
     ),
     "names of which there are few are told apart": (
         {"type": "object", "patternProperties": {"^(a|i|q)$": True}, "additionalProperties": False, "minProperties": 3},
