@@ -43,6 +43,16 @@ class Notebook:
         """The keyword at `pointer` is left to a check of the output. Raises GrammarError where the schema is strict."""
         self._note(self._deferred, pointer, why)
 
+    def repeat(self, places: Iterable[tuple[str, str]]) -> None:
+        """What is noted below the first of two pointers holds below the second, too."""
+        pairs = [(f"{self.place}{first}/", f"{self.place}{second}/") for first, second in places]
+        for notes in (self._ignored, self._deferred):
+            new = list(notes)
+            while new:
+                repeated = [b + note[len(a) :] for note in new for a, b in pairs if note.startswith(a)]
+                new = [note for note in dict.fromkeys(repeated) if note not in notes]
+                notes.update(dict.fromkeys(new))
+
     def notes(self) -> Notes:
         """All notes, in the order in which they were first made."""
         return Notes(tuple(self._ignored), tuple(self._deferred))

@@ -37,6 +37,8 @@ def build(
     check_size(schema, limits)
     document = Document(schema, notebook)
     try:
-        return Emitter(graph, Normaliser(document), open_objects, dialect).emit(document.root)
+        rule = Emitter(graph, Normaliser(document), open_objects, dialect).emit(document.root)
     except RecursionError as error:
         raise GrammarError("the references of the schema lead too deep; use fewer or shallower ones") from error
+    notebook.repeat(document.repetitions)
+    return rule

@@ -7,6 +7,7 @@ from backend.grammar.notes import Notebook
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, Scope, Subschema
 from backend.grammar.schema.identifiers import MAX_DEPTH, RECURSIVE, Identifiers, Place, escape
 from backend.grammar.schema.keywords import ANNOTATIONS, CONTAINS_EVALUATES_NOTHING, OLD_DRAFTS, OLDEST_DRAFT
+from backend.grammar.schema.unenforced import note_silenced
 
 TEXTS = frozenset(["title", "description", "default", "example", "examples", "$comment"])
 """Annotations of which schemas that mean the same often differ."""
@@ -16,7 +17,8 @@ class Document:
     """One schema as it was sent. raw: the parsed JSON. notebook: takes keywords that are not enforced.
 
     refs_override: whether `$ref` silences its siblings, as it did up to draft 7. contains_evaluates: whether
-    `unevaluatedItems` leaves alone what satisfies `contains`, as it does since 2020-12.
+    `unevaluatedItems` leaves alone what satisfies `contains`, as it does since 2020-12. repetitions: pointers of
+    schemas that are read as one, the first one first.
     """
 
     def __init__(self, raw: Any, notebook: Notebook) -> None:
@@ -26,7 +28,8 @@ class Document:
         self.contains_evaluates = not (isinstance(raw, dict) and raw.get("$schema") in CONTAINS_EVALUATES_NOTHING)
         self._identifiers = Identifiers(raw, "id" if draft == OLDEST_DRAFT else "$id", self.refs_override)
         self._sources: dict[tuple[int, Scope], Expression] = {}
-        self._texts: dict[tuple[str, Scope, str], Expression] = {}
+        self._texts: dict[tuple[str, Scope, str], tuple[Expression, str]] = {}
+        self.repetitions: list[tuple[str, str]] = []
         self._following: list[tuple[str, Scope]] = []
         self.root = self.expression(Place(raw, "#", ""), (), 0)
 
@@ -79,10 +82,12 @@ class Document:
         """The same expression for schemas that differ in nothing but annotations on them."""
         stated = repr({keyword: value for keyword, value in place.raw.items() if keyword not in TEXTS})
         key = (place.base, scope, stated)
-        known = self._texts.get(key)
-        if known is None:
-            known = self._texts[key] = self._new(place, scope, depth)
-        return known
+        if key not in self._texts:
+            self._texts[key] = self._new(place, scope, depth), place.pointer
+        expression, first = self._texts[key]
+        if first != place.pointer:
+            self.repetitions.append((first, place.pointer))
+        return expression
 
     def _new(self, place: Place, scope: Scope, depth: int) -> Expression:
         raw, pointer, around = place
@@ -91,6 +96,7 @@ class Document:
         base = self._identifiers.base(raw, around)
         subschema = Subschema(raw, pointer, base, depth, self._entered(base, scope))
         if "$ref" in raw and (self.refs_override or raw.keys() - ANNOTATIONS == {"$ref"}):
+            note_silenced(self.notebook, subschema)
             return self._alias(subschema)
         return subschema if raw.keys() - ANNOTATIONS else ANYTHING
 

@@ -22,10 +22,22 @@ CONTAINS_EVALUATES_NOTHING = frozenset(
 ANNOTATIONS = frozenset(
     """
     $schema $id id $anchor $dynamicAnchor $recursiveAnchor $vocabulary $comment $defs definitions title description
-    default example examples deprecated readOnly writeOnly contentEncoding contentMediaType contentSchema
+    default example examples deprecated readOnly writeOnly
     """.split()  # noqa: SIM905
 )
 """Keywords that restrict no value."""
+
+OF_CONTENT = ("contentEncoding", "contentMediaType", "contentSchema")
+"""Keywords about what the text of a string means."""
+
+ASSERTIONS = frozenset(
+    """
+    type enum const nullable $ref $dynamicRef $recursiveRef minimum maximum exclusiveMinimum exclusiveMaximum multipleOf
+    minLength maxLength pattern format minItems maxItems uniqueItems minContains maxContains required dependentRequired
+    minProperties maxProperties
+    """.split()  # noqa: SIM905
+)
+"""Keywords that restrict values and hold no schemas."""
 
 PLACES_OF_SCHEMAS = frozenset(
     """

@@ -1,6 +1,7 @@
 """Expressions -> normal forms, on demand and once each; and whether an expression can be satisfied at all."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import combinations
 
 from backend.grammar.errors import GrammarError
@@ -22,6 +23,7 @@ from backend.grammar.schema.shapes.alternatives import located
 from backend.grammar.schema.shapes.form import ANY_VALUE, NO_VALUE, Form, of_objects, together, union
 from backend.grammar.schema.shapes.objects import Names, ObjectShape
 from backend.grammar.schema.shapes.strings import language_of
+from backend.grammar.schema.unenforced import note_unenforced
 
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 
@@ -104,11 +106,13 @@ class Normaliser:
     def _of_subschema(self, subschema: Subschema, evaluated: bool) -> Form:
         raw = subschema.raw
         closing = not raw.keys().isdisjoint(UNEVALUATED)
+        note_unenforced(self.notebook, subschema)
         form = assertions(self._document, subschema)
         for keyword, applicator in APPLICATORS.items():
             if keyword in raw:
                 form = self._meet(form, applicator(self, subschema, evaluated or closing))
-        return self._close(subschema, form) if closing else form
+        form = self._close(subschema, form) if closing else form
+        return replace(form, null=True) if raw.get("nullable") is True else form
 
     def _close(self, subschema: Subschema, form: Form) -> Form:
         """The values of a form of which what is not evaluated satisfies `unevaluatedItems` and

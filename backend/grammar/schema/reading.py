@@ -183,7 +183,7 @@ def _objects(document: Document, subschema: Subschema) -> ObjectShape | None:
     if raw.keys().isdisjoint(OBJECT_KEYWORDS):
         return ANY_OBJECT
     properties, by_pattern = mapping(raw, "properties", pointer), mapping(raw, "patternProperties", pointer)
-    required = names(raw["required"], f"{pointer}/required") if "required" in raw else []
+    required = [] if isinstance(raw.get("required", False), bool) else names(raw["required"], f"{pointer}/required")
     patterns = {regex: _pattern(regex, f"{pointer}/patternProperties") for regex in by_pattern}
     keyed = [
         (Names(language), document.child(subschema, "patternProperties", regex)) for regex, language in patterns.items()

@@ -18,6 +18,7 @@ REFUSALS = (
     "states",
     "oneOf branches",
     "'not' cannot",
+    "'not' asks for",
     "stack symbols",
     "nests deeper",
     "leads back to itself",

@@ -49,7 +49,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     ),
     "type": ({"items": {"type": "text"}}, "type 'text' is none of", "#/items/type"),
     "properties": ({"properties": []}, "properties must be an object", "#/properties"),
-    "required": ({"properties": {"a": {"required": True}}}, "array of strings", "#/properties/a/required"),
+    "required": ({"properties": {"a": {"required": "b"}}}, "array of strings", "#/properties/a/required"),
     "minLength": ({"minLength": -1}, "must be a whole number", "#/minLength"),
     "minimum": ({"minimum": "1"}, "minimum must be a number", "#/minimum"),
     "multipleOf": ({"multipleOf": 0}, "greater than 0", "#/multipleOf"),
