@@ -43,7 +43,7 @@ def _root(constraint: Constraint, graph: Graph, notebook: Notebook, limits: Limi
 
 
 def _pattern_rule(text: str, graph: Graph, limits: Limits) -> Rule:
-    language = pattern(text, search=False, limits=limits)
+    language = pattern(text, search=False, limits=limits, ascii_only=True)
     if language.is_empty:
         raise GrammarError("the regular expression matches nothing")
     rule = graph.rule()

@@ -24,7 +24,8 @@ def _number(text: str) -> int | Decimal:
 
 
 def _ecma(schema: Any) -> Any:
-    r"""The schema with its regular expressions in Python's words: `$` is the very end, `\d`, `\w`, `\s` are ASCII."""
+    r"""The schema with its regular expressions in Python's words: `$` is the very end, `\d` and `\w` are ASCII, `\s` is
+    what ECMA-262 says."""
     if isinstance(schema, list):
         return [_ecma(item) for item in schema]
     if not isinstance(schema, dict):
@@ -37,9 +38,22 @@ def _ecma(schema: Any) -> Any:
     return found
 
 
+SPACE = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+NO_SPACE = (
+    r"\0-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e\u2060-\u2fff"
+    r"\u3001-\ufefe\uff00-\U0010ffff"
+)
+
+
 def _translate(pattern: str) -> str:
-    ends = re.sub(r"(\\.|\[(?:[^\\\]]|\\.)*\])|\$", lambda match: match[1] or r"\Z", pattern)
+    ends = re.sub(r"(\\.)|(\[(?:[^\\\]]|\\.)*\])|\$", _in_words_of_python, pattern)
     return f"(?a:{ends})"
+
+
+def _in_words_of_python(match: re.Match[str]) -> str:
+    if match[2]:
+        return re.sub(r"\\.", lambda escape: {r"\s": SPACE, r"\S": NO_SPACE}.get(escape[0], escape[0]), match[2])
+    return {"$": r"\Z", r"\s": f"[{SPACE}]", r"\S": f"[{NO_SPACE}]"}.get(match[0], match[0])
 
 
 class Oracle:

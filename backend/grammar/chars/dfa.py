@@ -100,16 +100,25 @@ class CharDfa:
             raise ValueError("the empty language has no longest text")
         return _longest_path(self.next)
 
+    def step(self, state: int, code: int) -> int:
+        """The state after one character; -1 where it is refused, or `state` is -1."""
+        if state < 0:
+            return -1
+        arcs = self.next[state]
+        at = bisect_right(arcs, (code, _END, 0)) - 1
+        return -1 if at < 0 or arcs[at][1] < code else arcs[at][2]
+
+    def is_free(self, state: int) -> bool:
+        """True where every text is accepted from `state` on."""
+        return self.accept[state] and self.next[state] == _over_scalars(state)
+
     def matches(self, text: str) -> bool:
         """True where the whole of `text` is accepted."""
         state = 0
         for char in text:
-            code = ord(char)
-            arcs = self.next[state]
-            at = bisect_right(arcs, (code, _END, 0)) - 1
-            if at < 0 or arcs[at][1] < code:
+            state = self.step(state, ord(char))
+            if state < 0:
                 return False
-            state = arcs[at][2]
         return self.accept[state]
 
     def edges(self, state: int) -> list[tuple[Ranges, int]]:

@@ -1,23 +1,28 @@
-"""Nondeterministic automata of syntax trees, with silent moves that anchors may guard."""
+"""Nondeterministic automata of syntax trees, with silent moves that assertions may guard."""
 
 from backend.grammar.chars.ranges import SCALARS, Ranges
-from backend.grammar.chars.syntax import Alternation, Anchor, Chars, Node, Repeat, Sequence
+from backend.grammar.chars.syntax import Alternation, Anchor, Chars, Look, Node, Repeat, Sequence
+
+Guard = Anchor | Look | None
+AT_START, AT_END = Anchor(True), Anchor(False)
 
 
 class Nfa:
-    """The strings of a syntax tree lead from `start` to `final`; if `search`, any text may come first.
+    """The strings of a syntax tree lead from `start` to `final`; any text may come before if `before`, and after them
+    if `after`.
 
-    reads: by state (set of characters, target). silent: by state (target, anchor that must hold: True the start of
-    the text, False its end, None none).
+    reads: by state (set of characters, target). silent: by state (target, what must hold there). rest: a state that
+    reads any text.
     """
 
-    def __init__(self, node: Node, search: bool) -> None:
+    def __init__(self, node: Node, before: bool, after: bool) -> None:
         self.reads: list[list[tuple[Ranges, int]]] = []
-        self.silent: list[list[tuple[int, bool | None]]] = []
-        self.search = search
-        self.start, entry, self.final = self.state(), self.state(), self.state()
+        self.silent: list[list[tuple[int, Guard]]] = []
+        self.after = after
+        self.start, entry, self.final, self.rest = self.state(), self.state(), self.state(), self.state()
         self.silent[self.start].append((entry, None))
-        if search:
+        self.reads[self.rest].append((SCALARS, self.rest))
+        if before:
             self.reads[self.start].append((SCALARS, self.start))
         self.add(node, entry, self.final)
 
@@ -32,8 +37,8 @@ class Nfa:
             case Chars(ranges):
                 if ranges:
                     self.reads[a].append((ranges, b))
-            case Anchor(start):
-                self.silent[a].append((b, start))
+            case Anchor() | Look():
+                self.silent[a].append((b, node))
             case Alternation(parts):
                 for part in parts:
                     self.add(part, a, b)
@@ -73,8 +78,8 @@ class Nfa:
         for state, (reads, silent) in enumerate(zip(self.reads, self.silent, strict=True)):
             for _, target in reads:
                 sources[target].append(state)
-            for target, anchor in silent:
-                if not anchor:
+            for target, guard in silent:
+                if guard != AT_START:
                     sources[target].append(state)
         reaching, pending = {self.final}, [self.final]
         while pending:

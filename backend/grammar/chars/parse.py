@@ -1,6 +1,7 @@
 """A regular expression to its language."""
 
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.lookaround import Context, Lookarounds
 from backend.grammar.chars.memory import remembered
 from backend.grammar.chars.minimise import minimise
 from backend.grammar.chars.nfa import Nfa
@@ -12,12 +13,18 @@ from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 
 @remembered
-def pattern(text: str, search: bool = True, limits: Limits = DEFAULT_LIMITS) -> CharDfa:
-    """The texts that a regular expression matches: somewhere in them if `search`, else as a whole.
+def pattern(text: str, search: bool = True, limits: Limits = DEFAULT_LIMITS, ascii_only: bool = False) -> CharDfa:
+    r"""The texts that a regular expression matches: somewhere in them if `search`, else as a whole.
 
+    ascii_only: `\s` and the flag i know ASCII only, as `\d` and `\w` always do; otherwise they are ECMA-262's.
     Raises GrammarError where the expression is malformed, not supported (see reader.py) or too large.
     """
-    node = read(text, limits)
+    node = read(text, limits, ascii_only)
     if nfa_size(node) > limits.pattern_nfa_states:
         raise GrammarError(f"the pattern needs more than {limits.pattern_nfa_states} NFA states")
-    return CharDfa(*minimise(*Determinisation(Nfa(node, search), limits).run()))
+
+    def build(nfa: Nfa, looks: Lookarounds, context: Context) -> CharDfa:
+        return CharDfa(*minimise(*Determinisation(nfa, looks, limits).run(context)))
+
+    looks = Lookarounds(node, build)
+    return build(Nfa(node, before=search, after=search), looks, looks.start)

@@ -37,15 +37,21 @@ def complement(ranges: Ranges) -> Ranges:
     return intersection(tuple(gaps), SCALARS)
 
 
+def difference(left: Ranges, right: Ranges) -> Ranges:
+    """Every scalar value of `left` that is not in `right`."""
+    return intersection(left, complement(right))
+
+
+ASCII: Ranges = ((0, 127),)
 DIGIT: Ranges = ((48, 57),)
 WORD: Ranges = ((48, 57), (65, 90), (95, 95), (97, 122))
 SPACE: Ranges = ((9, 13), (32, 32))
 LINE_END: Ranges = ((10, 10), (13, 13), (0x2028, 0x2029))
 NOT_LINE_END = complement(LINE_END)
 
-UNICODE_SPACE = union(
+ECMA_SPACE = union(
     SPACE,
-    [(0x1C, 0x1F), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029)],
-    [(0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)],
+    [(0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F)],
+    [(0x3000, 0x3000), (0xFEFF, 0xFEFF)],
 )
-"""What ECMA-262 or Python calls white space. `\\S` leaves all of it out, so its strings hold under either reading."""
+"""White space and line ends of ECMA-262 (12.2 and 12.3), which are `\\s` there."""

@@ -1,31 +1,45 @@
-r"""Regular expressions to syntax trees: ECMA-262 (as Annex B reads it) without what a finite automaton cannot honour.
+r"""Regular expressions to syntax trees: ECMA-262 with the flag u (but as lenient as Annex B), without what a finite
+automaton cannot honour.
 
-Refused by name: look-around, back-references, `\p`, word boundaries, flags, possessive and atomic constructs. `\w`,
-`\d` and `\s` are ASCII; `.` is anything but a line end; lazy quantifiers have the language of greedy ones.
+Refused by name: back-references, possessive and atomic constructs, conditionals, flags other than i and s. What Python
+reads in another way, such as `[^]a]`, is refused as ambiguous. Lazy quantifiers have the language of greedy ones.
 """
 
 import re
-from functools import partial
 
 from backend.grammar.chars import ranges
+from backend.grammar.chars.properties import code_points, in_any_case
 from backend.grammar.chars.ranges import Ranges
-from backend.grammar.chars.syntax import EMPTY_STRING, Alternation, Anchor, Chars, Node, Sequence, repeat
+from backend.grammar.chars.syntax import (
+    EMPTY_STRING,
+    Alternation,
+    Anchor,
+    Chars,
+    Look,
+    Node,
+    Sequence,
+    boundary,
+    repeat,
+)
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
-_SETS = {"d": ranges.DIGIT, "w": ranges.WORD, "s": ranges.SPACE}
-_WIDE_SETS = _SETS | {"s": ranges.UNICODE_SPACE}
+_SETS = {"d": ranges.DIGIT, "w": ranges.WORD, "s": ranges.ECMA_SPACE}
+_ASCII_SETS = _SETS | {"s": ranges.SPACE}
 _CONTROLS = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _GROUP_NAME = re.compile(r"P?<([^\W\d]\w*)>")
 _COUNT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}", re.ASCII)
 _POSIX_CLASS = re.compile(r"\[[:.=]\w+[:.=]\]")
 _UNICODE_ESCAPE = re.compile(r"u(?:\{([0-9A-Fa-f]{1,6})\}|([0-9A-Fa-f]{4}))")
 _LOW_SURROGATE = re.compile(r"\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
+_PROPERTY = re.compile(r"\{([^{}]*)\}")
+_FLAGS = re.compile(r"([a-z]*)(?:-([a-z]+))?([:)])")
+_LOOKS = {"=": (True, False), "!": (True, True), "<=": (False, False), "<!": (False, True)}
+"""What follows '(?': whether it looks ahead, and whether it is negated."""
+_ASSERTION = re.compile(r"[\^$]|\\[bB]|\(\?<?[=!]")
+_AMBIGUOUS_CLASS = re.compile(r"\^?\](?:[^\\\]]|\\.)*\]", re.DOTALL)
+"""Behind a '[': for ECMA-262 the class is empty (or, with '^', full), for Python the ']' is its first member."""
 _GROUP_REFUSALS = (
-    ("=", "look-ahead '(?='"),
-    ("!", "negative look-ahead '(?!'"),
-    ("<=", "look-behind '(?<='"),
-    ("<!", "negative look-behind '(?<!'"),
     (">", "the atomic group '(?>'"),
     ("#", "the comment '(?#'"),
     ("(", "the conditional '(?('"),
@@ -33,17 +47,22 @@ _GROUP_REFUSALS = (
     ("P>", "the recursion '(?P>'"),
 )
 _ESCAPE_REFUSALS = {
-    **dict.fromkeys("bB", "the word boundary '\\{}'"),
-    **dict.fromkeys("pP", "the Unicode property '\\{}'"),
+    "B": "the word boundary '\\{}'",
     **dict.fromkeys("k123456789", "the back-reference '\\{}'"),
     **dict.fromkeys("AZzG", "the anchor '\\{}'"),
 }
 _MAX_COUNT_DIGITS = 9
 
 
-def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
-    """The syntax tree of a regular expression. Raises GrammarError where it is malformed or not supported."""
-    reader = _Reader(text, limits.pattern_nesting)
+def read(text: str, limits: Limits = DEFAULT_LIMITS, ascii_only: bool = False) -> Node:
+    r"""The syntax tree of a regular expression. ascii_only: `\s` and the flag i know ASCII only.
+
+    Raises GrammarError where it is malformed, not supported or too long.
+    """
+    if len(text) > limits.pattern_chars:
+        raise GrammarError(f"the pattern has {len(text)} characters, more than {limits.pattern_chars}")
+    reader = _Reader(text, limits.pattern_nesting, ascii_only)
+    reader.skip_leading_flags()
     node = reader.choice()
     if reader.rest():
         raise reader.error("')' closes no group")
@@ -51,8 +70,11 @@ def read(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
 
 
 class _Reader:
-    def __init__(self, text: str, nesting: int) -> None:
-        self.text, self.position, self.nesting = text, 0, nesting
+    """ignore_case, dot_all: the flags i and s, where they are on. behind: inside a look-behind."""
+
+    def __init__(self, text: str, nesting: int, ascii_only: bool) -> None:
+        self.text, self.position, self.nesting, self.ascii_only = text, 0, nesting, ascii_only
+        self.ignore_case = self.dot_all = self.behind = False
 
     def rest(self, length: int = 1) -> str:
         return self.text[self.position : self.position + length]
@@ -91,13 +113,13 @@ class _Reader:
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts)) if parts else EMPTY_STRING
 
     def quantified(self) -> Node:
-        anchor = self.rest() in ("^", "$")
+        assertion = _ASSERTION.match(self.text, self.position)
         node = self.atom()
         bounds = self.quantifier()
         if bounds is None:
             return node
-        if anchor:
-            raise self.error("an anchor cannot be repeated")
+        if assertion:
+            raise self.error("an assertion cannot be repeated")
         if self.rest() == "+":
             raise self.refusal("a possessive quantifier")
         self.skip("?")
@@ -131,20 +153,46 @@ class _Reader:
             case "[":
                 return Chars(self.char_class())
             case ".":
-                return Chars(ranges.NOT_LINE_END)
+                return Chars(ranges.SCALARS if self.dot_all else ranges.NOT_LINE_END)
             case "^" | "$":
+                if char == "$" and self.behind:
+                    raise self.refusal("'$' inside a look-behind")
                 return Anchor(char == "^")
             case "\\":
-                return Chars(ranges.intersection(self.escape(), ranges.SCALARS))
+                return self.boundary() if self.rest() in ("b", "B") else self.chars(self.escape())
             case "*" | "+" | "?":
                 raise self.error(f"'{char}' repeats nothing")
         if char == "{" and _COUNT.match(self.text, self.position - 1):
             raise self.error("a quantifier repeats nothing")
-        return Chars(ranges.intersection(_single(ord(char)), ranges.SCALARS))
+        return self.chars(_single(ord(char)))
+
+    def chars(self, chosen: Ranges) -> Chars:
+        return Chars(ranges.intersection(self.in_case(chosen), ranges.SCALARS))
+
+    def in_case(self, chosen: Ranges) -> Ranges:
+        return in_any_case(chosen, self.ascii_only) if self.ignore_case else chosen
+
+    def boundary(self) -> Node:
+        if self.behind:
+            raise self.refusal("a word boundary inside a look-behind")
+        return boundary(self.in_case(ranges.WORD), self.take() == "B")
 
     def group(self) -> Node:
-        if self.skip("?") and not self.skip(":") and not self.match(_GROUP_NAME):
-            raise self.group_refusal()
+        if not self.skip("?") or self.skip(":") or self.match(_GROUP_NAME):
+            return self.group_body()
+        for start, (ahead, negated) in _LOOKS.items():
+            if self.skip(start):
+                return self.look(ahead, negated)
+        flags = self.match(_FLAGS)
+        if flags is None or flags[3] != ":":
+            raise self.group_refusal() if flags is None else self.refusal("flags anywhere but at the beginning")
+        before = self.ignore_case, self.dot_all
+        self.set_flags(flags[1], flags[2] or "")
+        node = self.group_body()
+        self.ignore_case, self.dot_all = before
+        return node
+
+    def group_body(self) -> Node:
         self.nesting -= 1
         if self.nesting < 0:
             raise GrammarError("the groups of the pattern are nested too deeply")
@@ -154,29 +202,61 @@ class _Reader:
             raise self.error("a group is not closed")
         return node
 
+    def look(self, ahead: bool, negated: bool) -> Node:
+        if ahead and self.behind:
+            raise self.refusal("a look-ahead inside a look-behind")
+        before, self.behind = self.behind, not ahead
+        node = self.group_body()
+        self.behind = before
+        return Look(node, ahead, negated)
+
+    def skip_leading_flags(self) -> None:
+        """Reads the flags that hold for the whole expression, such as '(?i)'."""
+        flags = _FLAGS.match(self.text, 2) if self.skip("(?") else None
+        if flags is None or flags[3] != ")":
+            self.position = 0
+            return
+        self.position = flags.end()
+        self.set_flags(flags[1], flags[2] or "")
+
+    def set_flags(self, on: str, off: str) -> None:
+        for flag in on + off:
+            if flag not in "is":
+                raise self.refusal(f"the flag '{flag}'")
+        self.ignore_case = (self.ignore_case or "i" in on) and "i" not in off
+        self.dot_all = (self.dot_all or "s" in on) and "s" not in off
+
     def group_refusal(self) -> GrammarError:
         for start, name in _GROUP_REFUSALS:
             if self.text.startswith(start, self.position):
                 return self.refusal(name)
         if self.rest() in ("<", "P", ""):
             return self.error("a group has no valid name")
-        return self.refusal(f"the flag or group '(?{self.rest()}'")
+        return self.refusal(f"the group '(?{self.rest()}'")
 
-    def escape(self, in_class: bool = False, negated: bool = False) -> Ranges:
-        """The set of the escape whose backslash was just read. negated: it stands in a class that begins with '^'."""
+    def escape(self, in_class: bool = False) -> Ranges:
+        """The set of the escape whose backslash was just read."""
         char = self.take()
         if char.lower() in _SETS:
-            return self.set_escape(char, negated)
+            return self.set_escape(char)
+        if char in ("p", "P"):
+            return self.property_escape(char)
         if in_class and char in ("b", "-"):
             return _single(8 if char == "b" else ord("-"))
         if char in _ESCAPE_REFUSALS:
             raise self.refusal(_ESCAPE_REFUSALS[char].format(char))
         return _single(self.code_point(char))
 
-    def set_escape(self, char: str, negated: bool) -> Ranges:
-        inverted = char.isupper()
-        chosen = (_WIDE_SETS if inverted != negated else _SETS)[char.lower()]
-        return ranges.complement(chosen) if inverted else chosen
+    def set_escape(self, char: str) -> Ranges:
+        chosen = self.in_case((_ASCII_SETS if self.ascii_only else _SETS)[char.lower()])
+        return ranges.complement(chosen) if char.isupper() else chosen
+
+    def property_escape(self, char: str) -> Ranges:
+        name = self.match(_PROPERTY)
+        if name is None:
+            raise self.error(f"'\\{char}' needs the name of a Unicode property in braces")
+        chosen = code_points(name[1])
+        return ranges.complement(chosen) if char == "P" else chosen
 
     def code_point(self, char: str) -> int:
         if char in _CONTROLS:
@@ -213,34 +293,36 @@ class _Reader:
     def char_class(self) -> Ranges:
         if _POSIX_CLASS.match(self.text, self.position):
             raise self.refusal("a POSIX class")
+        if _AMBIGUOUS_CLASS.match(self.text, self.position):
+            raise self.refusal(r"'[]' or '[^]' with another ']' after it (read in two ways: write '\]' in a class)")
         negated = self.skip("^")
         members: list[Ranges] = []
         while not self.skip("]"):
-            members.append(self.class_part(partial(self.class_member, negated)))
-        chosen = ranges.union(*members)
+            members.append(self.class_part())
+        chosen = self.in_case(ranges.union(*members))
         return ranges.complement(chosen) if negated else ranges.intersection(chosen, ranges.SCALARS)
 
-    def class_part(self, member: "partial[Ranges]") -> Ranges:
+    def class_part(self) -> Ranges:
         """One member, or a range of two; '-' beside a set such as \\d, or at an end, stands for itself."""
-        first = member()
+        first = self.class_member()
         if self.rest() != "-" or self.rest(2) in ("-", "-]"):
             return first
         self.take()
-        last = member()
+        last = self.class_member()
         if not (_is_single(first) and _is_single(last)):
             return ranges.union(first, last, _single(ord("-")))
         if last[0][0] < first[0][0]:
             raise self.error("a range of a class is out of order")
         return ((first[0][0], last[0][0]),)
 
-    def class_member(self, negated: bool) -> Ranges:
+    def class_member(self) -> Ranges:
         if self.rest() == "[" and _POSIX_CLASS.match(self.text, self.position):
             raise self.refusal("a POSIX class")
         char = self.take()
         if char == "":
             raise self.error("a class is not closed")
         if char == "\\":
-            return self.escape(in_class=True, negated=negated)
+            return self.escape(in_class=True)
         return _single(ord(char))
 
 

@@ -42,8 +42,27 @@ class Anchor:
     start: bool
 
 
-Node = Chars | Sequence | Alternation | Repeat | Anchor
+@dataclass(frozen=True)
+class Look:
+    """The empty string, where a string of `part` begins (or, if not `ahead`, ends); if `negated`, where none does."""
+
+    part: "Node"
+    ahead: bool
+    negated: bool
+
+
+Node = Chars | Sequence | Alternation | Repeat | Anchor | Look
 EMPTY_STRING = Sequence(())
+
+
+def boundary(word: Ranges, negated: bool) -> Node:
+    """The empty string between a character of `word` and one that is none, or the edge of the text; if `negated`,
+    anywhere else."""
+    letter = Chars(word)
+    sides = [(before, before == negated) for before in (True, False)]
+    return Alternation(
+        tuple(Sequence((Look(letter, False, not before), Look(letter, True, not after))) for before, after in sides)
+    )
 
 
 def repeat(part: Node, low: int, high: int | None) -> Node:
@@ -67,5 +86,7 @@ def nfa_size(node: Node) -> int:
             return 1 + sum(map(nfa_size, parts))
         case Repeat(part, low, high):
             return 1 + nfa_size(part) * (low + 1 if high is None else high)
+        case Look(part):
+            return 2 + nfa_size(part)
         case _:
             return 1

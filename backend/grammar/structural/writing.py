@@ -49,7 +49,9 @@ class _Writer:
             case ConstText() | ControlToken():
                 self._graph.literal(a, part_bytes(term), b)
             case Regex(pattern=regex):
-                self._graph.embed(a, pattern(regex, search=False, limits=self._limits), b, escape=False)
+                self._graph.embed(
+                    a, pattern(regex, search=False, limits=self._limits, ascii_only=True), b, escape=False
+                )
             case JsonSchema():
                 self._value(a, b, term)
             case Concat(parts=parts):

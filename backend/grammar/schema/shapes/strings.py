@@ -71,6 +71,8 @@ class StringShape:
             return self.language
         if self.language is None:
             return CharDfa.lengths(self.least, self.most)
+        if self.language.is_empty:
+            return self.language
         return self.language if self._lengths_hold() else self.language & CharDfa.lengths(self.least, self.most)
 
     def _admits(self, value: str) -> bool:

@@ -43,6 +43,31 @@ CASES = {
         ['"aa"', '"aab"'],
         ['"b"', '"aaab"', '"ba"'],
     ),
+    "white space that must not be there is all that ECMA-262 knows": (
+        {"type": "string", "not": {"pattern": r"\s"}},
+        ['"a"', '"\x85"', '""'],
+        ['"\u3000"', '"a\u00a0"', '"\u2028"', '"\ufeff"', '" "', '"\\t"'],
+    ),
+    "not nothing but white space": (
+        {"type": "string", "not": {"pattern": r"^\s*$"}},
+        ['"a"', '"\u3000a"'],
+        ['"\u3000"', '" \u00a0\\n"', '""'],
+    ),
+    "white space in names": (
+        {"type": "object", "propertyNames": {"not": {"pattern": r"\s"}}, "patternProperties": {r"^\S*\d$": False}},
+        ['{"a": 1}', '{"\x85": 1}'],
+        ['{"\u3000": 1}', '{"a b": 1}', '{"\x851": 1}'],
+    ),
+    "a condition on white space": (
+        {"type": "string", "if": {"pattern": r"^\S+$"}, "then": {"maxLength": 1}, "else": {"minLength": 3}},
+        ['"a"', '"a\u3000b"'],
+        ['"ab"', '"\u3000b"', '""'],
+    ),
+    "a password": (
+        {"type": "string", "pattern": r"^(?=.*[A-Z])(?=.*\d).{4,}$", "not": {"pattern": r"(?i)pass"}},
+        ['"aB3c"', '"é1Zx"'],
+        ['"aB3"', '"abc4"', '"1PaSs"'],
+    ),
     "an enum is restricted by the keywords beside it": (
         {
             "enum": ["a", "bb", 3, None, {"x": "a"}, ["a"]],

@@ -37,7 +37,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "format",
         "#/oneOf/1/properties/a",
     ),
-    "look-ahead": ({"type": "string", "pattern": "(?!a)"}, "look-ahead", "#/pattern"),
+    "back-reference": ({"type": "string", "pattern": r"(a)\1"}, "back-reference", "#/pattern"),
     "outside reference": ({"$ref": "http://example.com/x.json"}, "only local references", "#"),
     "dangling reference": ({"items": {"$ref": "#/$defs/x"}}, "leads to nothing", "#/items"),
     "dangling anchor": ({"$ref": "#x"}, "anchor", "#"),
