@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from backend.grammar.alphabet import COMPLETE, Alphabet
+from backend.grammar.automaton.counting import Counting, Place
 from backend.grammar.automaton.encoding import ByteTree, encode_ranges
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.ranges import SCALARS, Ranges
@@ -66,8 +67,7 @@ class Graph:
     rules: list[Rule] = field(default_factory=list)
     in_reasoning: set[int] = field(default_factory=set)
     lacking: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
-    _strings: dict[CharDfa | None, Rule] = field(default_factory=dict)
-    _counted: dict[tuple[int, int | None], Rule] = field(default_factory=dict)
+    _strings: dict[tuple[CharDfa | None, int, int | None], Rule] = field(default_factory=dict)
     _inside: dict[tuple[int, ByteTree], int] = field(default_factory=dict)
 
     def node(self, limit: int = 0) -> int:
@@ -164,8 +164,18 @@ class Graph:
         if self.can_write(a, bytes((code,)), b):
             self.edges[a].append(Edge(code, code, b, limit, -1 if reached is None else reached))
 
-    def embed(self, a: int, language: CharDfa, b: int, escape: bool = True) -> None:
-        """A string of `language` leads from a to b."""
+    def embed(
+        self, a: int, language: CharDfa, b: int, escape: bool = True, least: int = 0, most: int | None = None
+    ) -> None:
+        """A string of `language`, of `least` to `most` characters, leads from a to b. The states do not grow with
+        `least` and `most`; the first character, which is not counted, resets the count."""
+        if least or most is not None:
+            counting = Counting(
+                language, least, most, lambda ranges: self._writes(ranges, escape), uncounted_first=True
+            )
+            if counting.writable:
+                self._count(a, counting.places, b, escape, resets=True)
+                return
         nodes = [self.node() for _ in language.next]
         self.epsilon(a, nodes[0])
         for state, node in enumerate(nodes):
@@ -174,14 +184,18 @@ class Graph:
             if language.accept[state]:
                 self.epsilon(node, b)
 
-    def string(self, a: int, content: CharDfa | None, b: int) -> None:
-        """A JSON string leads from a to b. content: what it may say, None for anything."""
-        rule = self._strings.get(content)
+    def string(self, a: int, content: CharDfa | None, b: int, least: int = 0, most: int | None = None) -> None:
+        """A JSON string of `least` to `most` characters leads from a to b. content: what it may say, None for anything.
+        The states do not grow with `least` and `most`."""
+        rule = self._strings.get((content, least, most))
         if rule is None:
-            rule = self._strings[content] = self.rule()
+            rule = self._strings[content, least, most] = self.rule()
             body, end = self.node(), self.node()
-            self.character(rule.start, QUOTE, body)
-            if content is None:
+            counts = least > 0 or most is not None
+            self.character(rule.start, QUOTE, body, RESET if counts else 0)
+            if counts:
+                self._counted_content(body, content or CharDfa.any_string(), least, most, end)
+            elif content is None:
                 self.characters(body, SCALARS, body)
                 end = body
             else:
@@ -189,33 +203,30 @@ class Graph:
             self.character(end, QUOTE, rule.end)
         self.call(a, rule, b)
 
-    def counted_string(self, a: int, least: int, most: int | None, b: int) -> None:
-        """A JSON string of `least` to `most` characters leads from a to b; the states do not grow with either."""
-        rule = self._counted.get((least, most))
-        if rule is None:
-            rule = self._counted[least, most] = self.rule()
-            body = self._counted_body(rule.end, least, most)
-            self.character(rule.start, QUOTE, body, RESET)
-        self.call(a, rule, b)
-
-    def _counted_body(self, end: int, least: int, most: int | None) -> int:
-        """The node after the opening quote, made from the last phase back: full, long enough, too short."""
-        if most is None:
-            body = self.node()
-            self.characters(body, SCALARS, body)
+    def _counted_content(self, a: int, content: CharDfa, least: int, most: int | None, b: int) -> None:
+        """The characters lead from a, where the count is 0, to b."""
+        counting = Counting(content, least, most, lambda ranges: self._writes(ranges, True))
+        if counting.writable:
+            self._count(a, counting.places, b, True, resets=False)
         else:
-            body = self.node()  # full: nothing but the closing quote
-        self.character(body, QUOTE, end)
-        if most is not None and most > least:
-            body = self._count_to(most, body)
-            self.character(body, QUOTE, end)
-        return self._count_to(least, body) if least > 0 else body
+            self.embed(a, content, b)
 
-    def _count_to(self, limit: int, reached: int) -> int:
-        """A node that reads characters until there were `limit` of them, which leads to `reached`."""
-        body = self.node(limit)
-        self.characters(body, SCALARS, body, True, limit, reached)
-        return body
+    def _count(self, a: int, places: list[Place], b: int, escape: bool, resets: bool) -> None:
+        """The texts of `places` lead from a to b. resets: the first character resets the count."""
+        nodes = [self.node(place.limit) for place in places]
+        for number, (node, place) in enumerate(zip(nodes, places, strict=True)):
+            limit = RESET if resets and number == 0 else place.limit
+            for ranges, same, reached in place.moves:
+                full = None if reached is None or limit <= 0 else nodes[reached]
+                self.characters(node, ranges, nodes[same], escape, limit, full)
+            if place.accepts:
+                self.epsilon(node, b)
+        if nodes:
+            self.epsilon(a, nodes[0])
+
+    def _writes(self, ranges: Ranges, escape: bool) -> bool:
+        """Whether one of these characters can be written."""
+        return self.alphabet.complete or bool(encode_ranges(ranges, escape, self.alphabet).branches)
 
     def _to(self, b: int, rest: ByteTree) -> int:
         """The node from which the rest of a character leads to b; shared by all characters that have the same rest."""

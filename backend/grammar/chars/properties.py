@@ -23,7 +23,8 @@ _CATEGORIES = frozenset(
 _BINARY = frozenset(
     """
     ASCII Alphabetic Alpha Any Assigned ASCII_Hex_Digit AHex Cased Case_Ignorable CI Dash
-    Default_Ignorable_Code_Point DI Diacritic Dia Emoji Emoji_Component EComp Emoji_Modifier EMod Emoji_Modifier_Base EBase Emoji_Presentation EPres
+    Default_Ignorable_Code_Point DI Diacritic Dia
+    Emoji Emoji_Component EComp Emoji_Modifier EMod Emoji_Modifier_Base EBase Emoji_Presentation EPres
     Extended_Pictographic ExtPict Extender Ext Grapheme_Base Gr_Base Grapheme_Extend Gr_Ext Hex_Digit Hex
     ID_Continue IDC ID_Start IDS Ideographic Ideo Lowercase Lower Math Quotation_Mark QMark Radical
     Regional_Indicator RI Sentence_Terminal STerm Unified_Ideograph UIdeo Uppercase Upper Variation_Selector VS

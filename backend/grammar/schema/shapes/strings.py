@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.lengths import has_length
 from backend.grammar.schema.shapes.alternatives import Refusal, refuse
 
 
@@ -58,35 +59,34 @@ class StringShape:
 
     def inhabited(self) -> bool:
         """Whether there may be such a string."""
-        if self.one_sided:
+        if self.one_sided or self.language is None:
             return True
-        contents = self.contents() if self.language is not None else None
-        return contents is None or not contents.is_empty
+        return bool(self.values) if self.values is not None else has_length(self.language, self.least, self.most)
 
     def contents(self) -> CharDfa | None:
         """Every string of the set, as one language; None for any string. Raises GrammarError where it is too large."""
         if self.values is not None:
             return CharDfa.literals(self.values)
-        if self.least == 0 and self.most is None:
+        least, most = self.idle_left_out()
+        if least == 0 and most is None:
             return self.language
-        if self.language is None:
-            return CharDfa.lengths(self.least, self.most)
-        if self.language.is_empty:
-            return self.language
-        return self.language if self._lengths_hold() else self.language & CharDfa.lengths(self.least, self.most)
+        lengths = CharDfa.lengths(least, most)
+        return lengths if self.language is None else self.language & lengths
+
+    def idle_left_out(self) -> tuple[int, int | None]:
+        """The bounds on the length, without those that the language alone sees to."""
+        least, most = self.least, self.most
+        if self.language is None or self.language.is_empty:
+            return (least, most) if self.language is None else (0, None)
+        longest = None if most is None else self.language.longest()
+        enough = least > 0 and self.language.shortest() >= least
+        return 0 if enough else least, None if longest is not None and longest <= (most or 0) else most
 
     def _admits(self, value: str) -> bool:
         if self.values is not None:
             return value in self.values
         enough = self.least <= len(value) and (self.most is None or len(value) <= self.most)
         return enough and (self.language is None or self.language.matches(value))
-
-    def _lengths_hold(self) -> bool:
-        """Whether the language alone sees to the bounds."""
-        assert self.language is not None
-        longest = None if self.most is None else self.language.longest()
-        short_enough = self.most is None or (longest is not None and longest <= self.most)
-        return short_enough and (self.least == 0 or self.language.shortest() >= self.least)
 
 
 ANY_STRING = StringShape()

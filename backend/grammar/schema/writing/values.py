@@ -121,10 +121,10 @@ class Emitter:
         refuse(shape.refusals)
         if not content.text.escape or content.text.forbidden is not None:
             self._texts.write(a, shape, content.text, content.bracketless, b)
-        elif shape.language is None and (shape.least or shape.most is not None):
-            self.graph.counted_string(a, shape.least, shape.most, b)
-        else:
+        elif shape.values is not None:
             self.graph.string(a, shape.contents(), b)
+        else:
+            self.graph.string(a, shape.language, b, *shape.idle_left_out())
 
     def _container(self, shape: ArrayShape | ObjectShape, brackets: bytes, pointer: str) -> Rule:
         container = self._containers.get(shape)

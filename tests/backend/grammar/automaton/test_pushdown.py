@@ -190,7 +190,7 @@ def test_counted_strings_count_also_when_two_are_read_at_once(
     root, ends = graph.rule(), []
     for byte, (least, most) in zip(b"xy", bounds, strict=False):
         after = graph.node()
-        graph.counted_string(root.start, least, most, after)
+        graph.string(root.start, None, after, least, most)
         graph.edge(after, byte, byte, root.end)
         ends.append(byte)
     runner = Runner(assemble(PushdownAutomaton(graph, root)))
@@ -205,7 +205,7 @@ def test_a_counted_string_has_as_many_states_for_any_length() -> None:
     for most in (10, 10_000):
         graph = Graph()
         root = graph.rule()
-        graph.counted_string(root.start, 5, most, root.end)
+        graph.string(root.start, None, root.end, 5, most)
         sizes.append(len(PushdownAutomaton(graph, root).threads))
     assert sizes[0] == sizes[1] < 60
 

@@ -116,7 +116,7 @@ def _value(graph: Graph, a: int, b: int, containers: list[Rule], rng: random.Ran
             graph.literal(a, rng.choice([b"null", b"true", b"1", b'"a"', b'"b["']), b)
         elif kind == 1:
             least = rng.choice([0, 0, 1, 3, 20])
-            graph.counted_string(a, least, rng.choice([None, least + 1, least + 7, least + 60, least + 500]), b)
+            graph.string(a, None, b, least, rng.choice([None, least + 1, least + 7, least + 60, least + 500]))
         elif kind == 2:
             graph.string(a, None, b)
         else:
@@ -168,7 +168,7 @@ def counted(least: int, most: int | None) -> AutomatonTables:
     """One string of that many characters."""
     graph = Graph()
     root = graph.rule()
-    graph.counted_string(root.start, least, most, root.end)
+    graph.string(root.start, None, root.end, least, most)
     return tables_of(graph, root)
 
 

@@ -77,7 +77,7 @@ def test_the_room_for_text_is_what_the_limits_leave(least: int, more: int | None
 def test_the_room_for_text_is_not_known_where_the_kind_of_character_counts() -> None:
     graph = Graph()
     root = graph.rule()
-    graph.counted_string(root.start, 0, 40, root.end)
+    graph.string(root.start, None, root.end, 0, 40)
     graph.string(root.start, pattern("^[a-z]*$"), root.end)
     assert room_for_text(tables_of(graph, root), b'"ab') < 0
 
