@@ -4,13 +4,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TypeVar
 
 from backend.grammar.chars import numbers as spellings
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.parse import pattern
 
-NumberSet = TypeVar("NumberSet", frozenset[Decimal], CharDfa)
 Bound = tuple[Decimal, bool]
 """A limit and whether it is excluded."""
 
@@ -25,8 +23,8 @@ EXACT = pattern(r"-?[0-9.]{1,16}", search=False)
 class NumberShape:
     """Numbers that satisfy everything at once.
 
-    integer: whole numbers only; low, high: bounds; multiples: divisors; values: the only candidates, None for all;
-    language: plain decimals (by value) that they must be among, None for all.
+    integer: whole numbers only; low, high: bounds; multiples: divisors; values: the only candidates, None for all, each
+    with the digits in which it is written; language: plain decimals (by value) that they must be among, None for all.
     """
 
     integer: bool = False
@@ -38,17 +36,22 @@ class NumberShape:
 
     def meet(self, other: "NumberShape") -> "NumberShape | None":
         """The numbers in both; None where that is seen to be none."""
+        language = other.language if self.language is None else self.language
+        if self.language is not None and other.language is not None:
+            language = self.language & other.language
         met = NumberShape(
             self.integer or other.integer,
             _tighter(self.low, other.low, highest=True),
             _tighter(self.high, other.high, highest=False),
             self.multiples | other.multiples,
-            _both(self.values, other.values),
-            _both(self.language, other.language),
+            _common(self.values, other.values),
+            language,
         )
         if met.values is None:
             return None if _crossed(met.low, met.high) else met
         values = frozenset(value for value in met.values if met._admits(value))
+        if met._whole():
+            values = frozenset(Decimal(int(value)) for value in values)
         return NumberShape(values=values) if values else None
 
     def complement(self) -> list["NumberShape"]:
@@ -83,7 +86,7 @@ class NumberShape:
         return language & spellings.INTEGER_VALUE if self.integer else language
 
     def written(self) -> CharDfa:
-        """How the numbers are written in an output: whole ones without a fraction, candidates as short as they are.
+        """How the numbers are written in an output: whole ones without a fraction, candidates in the schema's digits.
 
         A reader turns fractions into doubles. So that none becomes a number outside, an excluded bound is replaced by
         the double next to it, and only EXACT decimals are written where the set is more than bounds and divisors.
@@ -92,13 +95,19 @@ class NumberShape:
             return CharDfa.literals(text for value in self.values for text in _texts(value))
         if not (self.low or self.high or self.multiples) and self.language is None:
             return spellings.INTEGER_SPELLING if self.integer else spellings.ANY_NUMBER
-        if self.integer:
+        if self._whole():
             return self.plain() & spellings.INTEGER_SPELLING
         language = replace(self, low=_readable(self.low, math.inf), high=_readable(self.high, -math.inf)).plain()
         if self.language is not None:
             language = language & EXACT
         whole_only = (language - spellings.INTEGER_VALUE).is_empty
         return language & spellings.INTEGER_SPELLING if whole_only else language
+
+    def _whole(self) -> bool:
+        """Whether it is said that all are whole, also by a divisor or by what a negation leaves."""
+        if self.integer or any(_divides(Decimal(1), divisor) for divisor in self.multiples):
+            return True
+        return self.language is not None and (self.language - spellings.INTEGER_VALUE).is_empty
 
     def _admits(self, value: Decimal) -> bool:
         """Whether a number satisfies everything but `values`."""
@@ -121,8 +130,8 @@ def with_values_together(shapes: Iterable[NumberShape]) -> tuple[NumberShape, ..
         if shape.values is None:
             others.append(shape)
         else:
-            values.append(shape.values)
-    return (*others, NumberShape(values=frozenset().union(*values))) if values else tuple(others)
+            values += shape.values
+    return (*others, NumberShape(values=_shortest(values))) if values else tuple(others)
 
 
 def _tighter(a: Bound | None, b: Bound | None, *, highest: bool) -> Bound | None:
@@ -137,10 +146,15 @@ def _crossed(low: Bound | None, high: Bound | None) -> bool:
     return low is not None and high is not None and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1])))
 
 
-def _both(a: NumberSet | None, b: NumberSet | None) -> NumberSet | None:
+def _common(a: frozenset[Decimal] | None, b: frozenset[Decimal] | None) -> frozenset[Decimal] | None:
     if a is None or b is None:
         return b if a is None else a
-    return a & b
+    return _shortest(value for value in (*a, *b) if value in a and value in b)
+
+
+def _shortest(values: Iterable[Decimal]) -> frozenset[Decimal]:
+    """Each number once, with the fewest digits behind the point of all that are equal to it."""
+    return frozenset({value: value for value in sorted(values, key=lambda value: value.as_tuple().exponent)}.values())
 
 
 def _readable(bound: Bound | None, inwards: float) -> Bound | None:
@@ -160,13 +174,13 @@ def _divides(divisor: Decimal, value: Decimal) -> bool:
 
 
 def _texts(value: Decimal) -> set[str]:
-    """Plain and without needless zeros, and as Python writes the double, which may have an exponent."""
+    """Its own digits, and as Python writes the double where that has an exponent; not where it is whole without one."""
     plain = format(value, "f")
-    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
     texts = {"0" if plain == "-0" else plain}
     shortest = repr(float(value))
-    if Decimal(shortest) == value:
-        texts.add(shortest.removeprefix("-") if value == 0 else shortest)
+    spelled_plainly = value.as_tuple().exponent <= 0 and _divides(Decimal(1), value)
+    if "e" in shortest and not spelled_plainly and Decimal(shortest) == value:
+        texts.add(shortest)
     return texts
 
 

@@ -1,5 +1,7 @@
 """What each keyword admits, on texts chosen by hand."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.backend.grammar.schema.languages import language
@@ -32,6 +34,7 @@ CASES = {
     "multiples of a whole number": ({"type": "number", "multipleOf": 3}, ["0", "9", "-12"], ["1", "3.5"]),
     "multiples of a fraction": ({"type": "number", "multipleOf": 0.25}, ["0.75", "2", "1.50"], ["0.3"]),
     "an enum of numbers goes by value": ({"type": "integer", "enum": [1, 2.0, 2.5]}, ["1", "2"], ["2.5", "3"]),
+    "numbers of an enum have its digits": ({"enum": [2.0, 3, 1.5]}, ["2.0", "3", "1.5"], ["2", "2.00", "3.0", "1.50"]),
     "small numbers of an enum may be written as Python writes them": ({"const": 1e-7}, ["1e-07", "0.0000001"], ["0"]),
     "lengths are counted in code points": (
         {"type": "string", "minLength": 2, "maxLength": 3},
@@ -306,3 +309,33 @@ def test_keyword(name: str) -> None:
     run = language(schema)
     assert [text for text in accepted if not run.accepts(text.encode())] == []
     assert [text for text in rejected if run.accepts(text.encode())] == []
+
+
+INTEGER = {"type": "integer"}
+WHOLE = {
+    "type": {"type": "integer", "enum": [2.0, 7]},
+    "type of draft 4": {"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer", "enum": [2.0]},
+    "type and const": {"type": "integer", "const": 2.0},
+    "several types": {"type": ["integer", "string"], "const": 2.0},
+    "an exponent": {"type": "integer", "const": Decimal("2E0")},
+    "allOf": {"allOf": [{"enum": [2.0, "a"]}, INTEGER]},
+    "allOf with equal values": {"allOf": [{"const": 2.0}, {"type": "integer", "enum": [2.0]}, {"enum": [2.0]}]},
+    "$ref": {"$ref": "#/$defs/i", "enum": [2.0], "$defs": {"i": INTEGER}},
+    "anyOf": {"anyOf": [INTEGER, {"type": "string"}], "enum": [2.0]},
+    "anyOf with equal values": {"anyOf": [{"enum": [2.0]}, {"enum": [2.0]}], "type": "integer"},
+    "oneOf": {"oneOf": [{"const": 2.0}, {"const": 3.0}], "type": "integer"},
+    "if": {"if": {"minimum": 0}, "then": INTEGER, "enum": [2.0]},
+    "not": {"type": "number", "not": {"not": INTEGER}, "enum": [2.0]},
+    "multipleOf 1": {"type": "number", "multipleOf": 1, "enum": [2.0]},
+    "multipleOf 1.0": {"type": "number", "multipleOf": 1.0, "minimum": 2, "maximum": 2.5},
+    "multipleOf 2": {"multipleOf": 2, "enum": [2.0]},
+    "bounds": {"type": "integer", "minimum": 1.5, "maximum": 2.0},
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_integer_is_written_without_fraction_and_exponent(name: str) -> None:
+    run = language(WHOLE[name])
+    assert run.accepts(b"2")
+    for text in (b"2.0", b"2.00", b"2e0", b"20e-1", b"0.2e1"):
+        assert not run.accepts(text)
