@@ -77,6 +77,15 @@ def grammar(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz_grammar(session: nox.Session) -> None:
+    """Schemas of whatever keywords, to find one on which the compiler fails (minutes); arguments go to pytest."""
+    install(session, "tests")
+    session.run(
+        "pytest", "--hypothesis-profile=thorough", "--timeout=0", "tests/backend/grammar/test_fuzz.py", *session.posargs
+    )
+
+
+@nox.session
 def tools(session: nox.Session) -> None:
     """A thousand requests that must call a tool, in every family's form, to a model of random weights (minutes)."""
     install(session, "tests")

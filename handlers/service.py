@@ -73,8 +73,11 @@ class Engine(Protocol):
 class Compiler(Protocol):
     """Makes grammars."""
 
-    def compile(self, constraint: Constraint) -> Grammar:
-        """At once; its tables follow, or fail with GrammarError. Raises backend.grammar.CompilerBusy."""
+    def compile(self, constraint: Constraint, client: str | None = None) -> Grammar:
+        """At once; its tables follow, or fail with GrammarError. Raises backend.grammar.CompilerBusy.
+
+        client: to whose share of the compilers it counts, None for nobody's.
+        """
         ...
 
     def close(self) -> None: ...

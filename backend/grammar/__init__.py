@@ -9,6 +9,7 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, MAX_CLOSING_TOKENS, Limits
 from backend.grammar.notes import Notes, behind
 from backend.grammar.service.compiler import Compiler, CompilerBusy, Grammar
+from backend.grammar.service.worker_pool import CompilerUnavailable
 from backend.grammar.structural.codec import structural_constraint
 from backend.grammar.structural.control import token_spellings
 from backend.grammar.structural.terms import (
@@ -42,6 +43,7 @@ __all__ = [
     "Branch",
     "Compiler",
     "CompilerBusy",
+    "CompilerUnavailable",
     "Concat",
     "ConstText",
     "Constraint",

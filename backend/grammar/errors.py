@@ -1,4 +1,4 @@
-"""The one error of this folder: a constraint that cannot be honoured exactly."""
+"""The errors of this folder: a constraint that cannot be honoured exactly, and a compiler that fails at one."""
 
 
 class GrammarError(ValueError):
@@ -19,3 +19,21 @@ class GrammarError(ValueError):
     def at(self, pointer: str) -> "GrammarError":
         """The same refusal with its place in the schema; an innermost place, once known, is kept."""
         return self if self.pointer else GrammarError(self.message, pointer)
+
+
+class CompilerFault(Exception):
+    """The compiler failed at a constraint, which is a fault of ours: its cause is some other exception.
+
+    pointer: JSON pointer of the place in the schema that was compiled; empty where there is none.
+    """
+
+    def __init__(self, pointer: str = "") -> None:
+        super().__init__(pointer)
+        self.pointer = pointer
+
+    def __str__(self) -> str:
+        return f"the compiler failed at {self.pointer or 'a constraint'}"
+
+
+NOT_FAULTS = (GrammarError, CompilerFault, RecursionError, MemoryError)
+"""What is no fault of the compiler, or is known as one already."""

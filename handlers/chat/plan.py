@@ -14,6 +14,7 @@ from handlers.formats.parser import OutputParser
 from handlers.generation.constraint import ConstraintBuilder
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
+from handlers.http.client import current_client
 from handlers.http.errors import invalid
 from handlers.service import ChatTokenizer, LoadedModel
 from handlers.text.template import PromptError
@@ -32,7 +33,7 @@ async def plan_chat(
     asked = await asyncio.to_thread(output_request, body, text)
     del text  # it may be large, and compiling may take long
     output = plan_output(asked, loaded, prompt)
-    constraint = await ConstraintBuilder(output, loaded.compiler).build()
+    constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()
     tools = {tool.function.name: tool.function.parameters for tool in body.tools or []} if output.calls else {}
     parser = partial(OutputParser, output.format, tools, opened=output.opened, split=output.split, new_id=call_id)
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)

@@ -1,6 +1,7 @@
 """The grammar that enforces the form of a request's answers, and what is said where there can be none."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import orjson
 from backend.grammar import (
     DEFAULT_LIMITS,
     CompilerBusy,
+    CompilerUnavailable,
     Constraint,
     Grammar,
     GrammarError,
@@ -24,6 +26,8 @@ from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.generation.output import JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid
 from handlers.service import Compiler
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class OutputConstraint:
     relaxed: tuple[str, ...] = ()
 
     async def ready(self) -> None:
-        """Waits until the grammar is compiled; raises APIError 422 where it cannot be."""
+        """Waits until the grammar is compiled; raises APIError 422 where it cannot be, 503 where nothing can."""
         try:
-            await asyncio.wrap_future(self.grammar.tables)
+            await _compiled(self.grammar)
         except GrammarError as error:
             raise invalid(str(error), _place(error, self.tools) or self.param) from error
 
@@ -73,18 +77,19 @@ class ConstraintSpec:
 class ConstraintBuilder:
     """Makes the constraint on the answers of one request.
 
-    output: what the request asks of its answers. compiler: makes grammars. Schemas are written as JSON here, once, for
-    the process that compiles.
+    output: what the request asks of its answers. compiler: makes grammars. client: to whose share of the compilers they
+    count, None for nobody's. Schemas are written as JSON here, once, for the process that compiles.
     """
 
     output: OutputPlan
     compiler: Compiler
+    client: str | None = None
 
     async def build(self) -> OutputConstraint | None:
         """The constraint, whose grammar may still be compiled; None where any text will do.
 
         Raises APIError 422 where a schema is too large or what must be called cannot be enforced, 429 where too many
-        are being compiled.
+        are being compiled. A task that ends without an answer does not wait for its grammars.
         """
         spec = await asyncio.to_thread(self.spec)
         while spec is not None:
@@ -93,7 +98,7 @@ class ConstraintBuilder:
             if not spec.optional:
                 return found
             try:
-                await asyncio.wrap_future(grammar.tables)
+                await _compiled(grammar)
                 return found
             except GrammarError as error:
                 spec = await asyncio.to_thread(self._relax, spec, error)
@@ -188,10 +193,37 @@ class ConstraintBuilder:
 
     def _compile(self, constraint: Constraint) -> Grammar:
         try:
-            return self.compiler.compile(constraint)
+            grammar = self.compiler.compile(constraint, self.client)
         except CompilerBusy as error:
             message = "the server is compiling as many schemas as it can; try again in a second"
             raise APIError(429, message, code="compiler_busy", headers={"Retry-After": "1"}) from error
+        _released_with_its_task(grammar)
+        return grammar
+
+
+async def _compiled(grammar: Grammar) -> None:
+    """Waits for the tables; whoever stops waiting releases them. Raises GrammarError, APIError 503."""
+    try:
+        await asyncio.wrap_future(grammar.tables)
+    except CompilerUnavailable as error:
+        logger.error("no grammar can be compiled: %s", error)
+        message = "the server cannot compile schemas now; try again in a few seconds"
+        raise APIError(503, message, code="compiler_unavailable", headers={"Retry-After": "5"}) from error
+    except asyncio.CancelledError:
+        grammar.release()
+        raise
+
+
+def _released_with_its_task(grammar: Grammar) -> None:
+    """Between being asked for and waited for there is more to be done, which may fail or be cancelled."""
+
+    def release(task: asyncio.Task[Any]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            grammar.release()
+
+    task = asyncio.current_task()
+    if task is not None:
+        task.add_done_callback(release)
 
 
 def any_arguments(tool: Tool) -> dict[str, Any]:

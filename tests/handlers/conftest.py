@@ -16,7 +16,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.engine.stats import EngineStats
-from backend.grammar import CompilerBusy, Constraint, ConstText, Grammar, GrammarError, Marker, Notes
+from backend.grammar import (
+    CompilerBusy,
+    CompilerUnavailable,
+    Constraint,
+    ConstText,
+    Grammar,
+    GrammarError,
+    Marker,
+    Notes,
+)
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.formats.syntax import Format
@@ -195,29 +204,38 @@ class FakeEngine:
 class FakeCompiler:
     """Compiles nothing, and refuses what contains "refuse"; delayed: once told to `go`. busy: takes nothing.
 
-    What contains "unknown" has a note of it.
+    What contains "unknown" has a note of it; for "unavailable" no worker starts. clients: who asked. released: how
+    often somebody did not wait any more.
     """
 
     def __init__(self, delayed: bool = False, busy: bool = False) -> None:
         self.constraints: list[Constraint] = []
+        self.clients: list[str | None] = []
+        self.released = 0
         self.go, self.busy, self.closed = threading.Event(), busy, False
         if not delayed:
             self.go.set()
 
-    def compile(self, constraint: Constraint) -> Grammar:
+    def compile(self, constraint: Constraint, client: str | None = None) -> Grammar:
         if self.busy:
             raise CompilerBusy
         self.constraints.append(constraint)
-        grammar = Grammar(constraint, Future())
+        self.clients.append(client)
+        grammar = Grammar(constraint, Future(), self._release)
         grammar.tables.set_running_or_notify_cancel()  # nobody can cancel it, as others may wait for it too
         threading.Thread(target=self._finish, args=(grammar,)).start()
         return grammar
+
+    def _release(self) -> None:
+        self.released += 1
 
     def _finish(self, grammar: Grammar) -> None:
         assert self.go.wait(5)
         if "refuse" in grammar.key.text:
             place = next(place_of_refusal(json.loads(grammar.key.text)), "") if grammar.key.kind == "structural" else ""
             grammar.tables.set_exception(GrammarError("keyword 'refuse' is not supported", f"{place}#/items"))
+        elif "unavailable" in grammar.key.text:
+            grammar.tables.set_exception(CompilerUnavailable("no worker starts, a secret"))
         elif "fault" in grammar.key.text:
             grammar.tables.set_exception(RuntimeError("a fault of ours, with a secret in its message"))
         else:

@@ -1,15 +1,22 @@
-"""Compiled grammars that are kept: the latest in memory, more of them on disk."""
+"""Compiled grammars that are kept, the latest in memory, more of them on disk; and for a while, why there are none."""
 
 import logging
+import math
 import os
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.errors import GrammarError
 
 log = logging.getLogger(__name__)
+
+FAILURE_SECONDS = 120.0
+MOST_FAILURES = 1000
+LONGEST_FAILURE = 10_000
 
 
 class MemoryCache:
@@ -36,6 +43,35 @@ class MemoryCache:
             self._tables[key] = tables
             while self._used > self._size:
                 self._used -= self._tables.popitem(last=False)[1].nbytes
+
+
+class FailureCache:
+    """Why constraints were refused in the last FAILURE_SECONDS, of the latest MOST_FAILURES of them.
+
+    Not for longer: what took too long or too much may fit when there is less to do. clock: seconds. Safe to use from
+    several threads.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._errors: OrderedDict[str, tuple[float, str, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> GrammarError | None:
+        """The error that the constraint under `key` had, to be raised once; None where none is remembered."""
+        with self._lock:
+            until, message, pointer = self._errors.get(key, (-math.inf, "", ""))
+        return GrammarError(message, pointer) if self._clock() < until else None
+
+    def put(self, key: str, error: GrammarError) -> None:
+        """Remembers an error of usual length, and forgets the oldest where there are too many."""
+        if len(error.message) + len(error.pointer) > LONGEST_FAILURE:
+            return
+        with self._lock:
+            self._errors.pop(key, None)
+            self._errors[key] = (self._clock() + FAILURE_SECONDS, error.message, error.pointer)
+            while len(self._errors) > MOST_FAILURES:
+                self._errors.popitem(last=False)
 
 
 class DiskCache:

@@ -17,7 +17,7 @@ from pathlib import Path
 from backend.grammar.alphabet import Alphabet
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.constraint import Constraint
-from backend.grammar.errors import GrammarError
+from backend.grammar.errors import CompilerFault, GrammarError
 from backend.grammar.service import protocol
 
 KEPT_SHARE = 4
@@ -77,8 +77,9 @@ def serve(compile_: Compile, alphabet: Alphabet, request: bytes) -> bytes:
         return protocol.REFUSED + json.dumps(["the schema or pattern is nested too deeply", ""]).encode()
     except MemoryError:
         return protocol.MEMORY
-    except Exception:
-        return protocol.FAULT + traceback.format_exc().encode(errors="replace")
+    except Exception as error:
+        pointer = error.pointer if isinstance(error, CompilerFault) else ""
+        return protocol.FAULT + json.dumps([pointer, traceback.format_exc()]).encode()
 
 
 def resolve(target: str) -> Compile:

@@ -4,7 +4,7 @@ from backend.grammar import schema
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.productive import productive, why_empty
 from backend.grammar.chars.parse import pattern
-from backend.grammar.errors import GrammarError
+from backend.grammar.errors import NOT_FAULTS, CompilerFault, GrammarError
 from backend.grammar.limits import Limits
 from backend.grammar.notes import Notebook
 from backend.grammar.structural.control import marker_bytes, part_bytes
@@ -86,6 +86,12 @@ class _Writer:
             )
         except GrammarError as error:
             raise GrammarError(error.message, term.place + error.pointer) from error
+        except CompilerFault as error:
+            raise CompilerFault(term.place + error.pointer) from error
+        except NOT_FAULTS:
+            raise
+        except Exception as error:
+            raise CompilerFault(term.place) from error
         self._values.append((rule, term.place))
         self._graph.call(a, rule, b)
 

@@ -197,3 +197,9 @@ def test_a_format_comes_behind_the_reasoning(hermes):
     assert send(hermes, response_format={"type": "json_object"}).status_code == 200
     terms = json.loads(hermes.compiler.constraints[-1].text)
     assert terms[0] == "Concat" and values(terms) == [("", {"type": "object"})] and "</think>" in json.dumps(terms)
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_where_no_compiler_can_be_started_nothing_is_relaxed(hermes, choice):
+    response = send(hermes, tools=[tool("a", {"description": "unavailable"})], tool_choice=choice)
+    assert response.status_code == 503 and response.json()["error"]["code"] == "compiler_unavailable"

@@ -5,6 +5,7 @@ import threading
 from decimal import Decimal
 from urllib.parse import unquote
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,6 +152,35 @@ def test_a_fault_of_the_compiler_is_500_without_its_words(app):
     response = send(app, regex("fault"))
     assert response.status_code == 500 and "secret" not in response.text
     assert app.engine.generations[-1].closed
+
+
+def test_where_no_compiler_can_be_started_it_is_503_to_try_again(app):
+    response = send(app, regex("unavailable"))
+    refused(response, 503, None, "try again")
+    assert response.headers["retry-after"] and response.json()["error"]["code"] == "compiler_unavailable"
+    assert "secret" not in response.text
+
+
+def test_compilations_count_to_the_share_of_the_address_that_asks(app):
+    send(app, JSON_OBJECT)
+    assert app.compiler.clients[-1] == "testclient"
+
+
+def test_a_client_that_leaves_does_not_wait_for_its_grammar(fakes):
+    compiler = fakes.Compiler(delayed=True)
+    with fakes.served(compiler=compiler) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(server.url + PATH, json={**BODY, "response_format": JSON_OBJECT}, timeout=0.5)
+        fakes.wait_until(lambda: compiler.released)
+        compiler.go.set()
+
+
+def test_a_request_that_cannot_be_queued_does_not_wait_for_its_grammar(fakes):
+    compiler = fakes.Compiler(delayed=True)
+    with fakes.connected(fakes.Engine(full=True), compiler=compiler) as app:
+        assert send(app, JSON_OBJECT).status_code == 429
+        fakes.wait_until(lambda: compiler.released)
+        compiler.go.set()
 
 
 def test_a_compiler_that_has_too_much_to_do_is_429(fakes):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from backend.grammar.errors import GrammarError
+from backend.grammar.errors import NOT_FAULTS, CompilerFault, GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS
 
 
@@ -45,13 +45,17 @@ def refuse(refusals: Iterable[Refusal]) -> None:
 
 @contextmanager
 def located(pointer: str) -> Iterator[None]:
-    """Give a GrammarError that says no place this one."""
+    """Give a GrammarError that says no place this one, and make any other fault a CompilerFault at it."""
     try:
         yield
     except GrammarError as error:
         if error.pointer or not pointer:
             raise
         raise error.at(pointer) from error
+    except NOT_FAULTS:
+        raise
+    except Exception as error:
+        raise CompilerFault(pointer) from error
 
 
 def meet(left: tuple[ShapeT, ...], right: tuple[ShapeT, ...], anything: ShapeT) -> tuple[ShapeT, ...]:

@@ -11,6 +11,7 @@ from backend.grammar import Alphabet, Constraint
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint as compile_really
 from backend.grammar.errors import GrammarError
+from backend.grammar.schema.shapes.alternatives import located
 
 TARGET = f"{__name__}:compile_constraint"
 ONE = compile_really(Constraint("regex", "a"))
@@ -47,6 +48,7 @@ def compile_constraint(constraint: Constraint, alphabet: Alphabet) -> AutomatonT
             compile_constraint(constraint, alphabet)
         case ("print", _, _):
             print("noise" * 1000, flush=True)
-        case ("fail", _, _):
-            raise KeyError("a fault of ours")
+        case ("fail", _, pointer):
+            with located(pointer):
+                raise KeyError("a secret fault of ours")
     return make_tables(len(constraint.text))

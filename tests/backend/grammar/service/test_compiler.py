@@ -11,7 +11,15 @@ from backend.grammar import Alphabet, Constraint
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.service import compiler
-from backend.grammar.service.compiler import MOST_PENDING, Compiler, CompilerBusy, constraint_key
+from backend.grammar.service.cache import FAILURE_SECONDS
+from backend.grammar.service.compiler import (
+    MOST_OF_ONE_CLIENT,
+    MOST_PENDING,
+    Compiler,
+    CompilerBusy,
+    constraint_key,
+)
+from backend.grammar.service.turns import Abandoned
 from tests.backend.grammar.service.stand_in import make_tables
 
 
@@ -19,16 +27,22 @@ class StandIn:
     """A pool of no processes: compiles in the thread that asks, once it may `go`."""
 
     def __init__(self, compiling=True):
-        self.compiled, self.closed, self.go = [], False, threading.Event()
+        self.compiled, self.closed, self.go, self.abandoned = [], False, threading.Event(), []
         if compiling:
             self.go.set()
 
-    def run(self, constraint):
-        self.go.wait(10)
+    def run(self, constraint, job):
+        while not self.go.wait(0.005):
+            if job.abandoned:
+                raise Abandoned
         self.compiled.append(constraint)
         if "bad" in constraint.text:
             raise GrammarError("bad", "#/x")
         return make_tables(len(constraint.text)).to_bytes()
+
+    def abandon(self, job):
+        job.abandoned = True
+        self.abandoned.append(job.client)
 
     def warm(self):
         pass
@@ -99,16 +113,63 @@ def test_a_damaged_file_is_compiled_again_and_replaced(make, tmp_path):
     assert AutomatonTables.from_bytes(file.read_bytes()).start == 3
 
 
-def test_an_error_reaches_all_who_asked_and_is_not_kept(make, tmp_path):
-    pool = StandIn(compiling=False)
-    made = make(pool)
+def test_an_error_reaches_all_who_asked_and_is_remembered_for_a_while(make, tmp_path):
+    pool, now = StandIn(compiling=False), [1000.0]
+    made = make(pool, clock=lambda: now[0])
     futures = [made.compile(regex("bad")).tables for _ in range(3)]
     pool.go.set()
-    for future in [*futures, made.compile(regex("bad")).tables]:
+    wait(futures)
+    remembered = made.compile(regex("bad")).tables
+    assert remembered.done() and len(pool.compiled) == 1
+    for future in [*futures, remembered]:
         with pytest.raises(GrammarError, match="bad at #/x"):
             future.result(5)
+    assert remembered.exception() is not made.compile(regex("bad")).tables.exception()
+    now[0] += FAILURE_SECONDS
     wait([made.compile(regex("bad")).tables])
-    assert len(pool.compiled) >= 2 and not any(tmp_path.iterdir())
+    assert len(pool.compiled) == 2 and not any(tmp_path.iterdir())
+
+
+def test_a_fault_of_the_server_is_not_remembered(make):
+    pool = StandIn()
+    made = make(pool)
+    pool.run = lambda constraint, job: {}["no such worker"]
+    with pytest.raises(KeyError):
+        made.compile(regex("abc")).tables.result(5)
+    del pool.run
+    assert made.compile(regex("abc")).tables.result(5).start == 3
+
+
+def test_what_nobody_waits_for_any_more_is_dropped(make):
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    mine, theirs = made.compile(regex("abc"), "me"), made.compile(regex("abc"), "they")
+    mine.release()
+    mine.release()
+    assert not pool.abandoned
+    theirs.release()
+    assert pool.abandoned == ["me"]
+    with pytest.raises(Abandoned):
+        mine.tables.result(5)
+    again = made.compile(regex("abc"))
+    assert again.tables is not mine.tables
+    pool.go.set()
+    assert again.tables.result(5).start == 3
+    again.release()
+    assert pool.abandoned == ["me"]
+
+
+def test_one_client_has_a_part_of_what_may_wait(make):
+    pool = StandIn(compiling=False)
+    made = make(pool)
+    greedy = [made.compile(regex("x" * n), "greedy") for n in range(MOST_OF_ONE_CLIENT)]
+    with pytest.raises(CompilerBusy):
+        made.compile(regex("one more"), "greedy")
+    assert not made.compile(regex("one more"), "other").tables.done()
+    assert made.compile(regex("one more"), "greedy")  # which another one pays for
+    greedy[0].release()
+    made.compile(regex("and another"), "greedy")
+    pool.go.set()
 
 
 def test_nobody_can_cancel_what_others_wait_for(make):

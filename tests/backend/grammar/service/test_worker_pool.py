@@ -1,6 +1,8 @@
 """Whatever a compilation does to its process, it gets an error of its own, and the next one is compiled."""
 
+import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +18,9 @@ from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
-from backend.grammar.service.worker_pool import WorkerPool
+from backend.grammar.service import worker_pool
+from backend.grammar.service.turns import Abandoned, Job
+from backend.grammar.service.worker_pool import CompilerUnavailable, WorkerPool
 from tests.backend.grammar.service.stand_in import TARGET
 
 
@@ -37,6 +41,15 @@ def pool():
 def run(pool, text):
     """The length of the text, by way of a worker."""
     return AutomatonTables.from_bytes(pool.run(Constraint("regex", text))).start
+
+
+def first_of(pool, text):
+    """A pool whose only worker has begun with `text` in another thread, and the future of that."""
+    threads = ThreadPoolExecutor(1)
+    started = threads.submit(run, pool, text)
+    threads.shutdown(wait=False)
+    time.sleep(0.2)
+    return started
 
 
 def works(pool):
@@ -71,9 +84,12 @@ def test_a_compilation_that_ends_badly_has_its_own_error_and_the_next_one_works(
     assert works(pool)
 
 
-def test_a_fault_of_ours_is_not_the_clients_and_says_where(pool):
-    with pytest.raises(RuntimeError, match=r"compile_constraint[\s\S]*a fault of ours"):
-        run(pool, "fail")
+def test_a_fault_of_ours_is_an_error_at_its_place_and_logged_with_the_schemas_hash(pool, caplog):
+    with pytest.raises(GrammarError, match="could not be compiled") as raised:
+        run(pool, "fail #/properties/a")
+    assert raised.value.pointer == "#/properties/a" and "secret" not in str(raised.value)
+    assert re.search(r"compile_constraint[\s\S]*a secret fault of ours", caplog.text)
+    assert hashlib.sha256(b"fail #/properties/a").hexdigest() in caplog.text
     assert works(pool)
 
 
@@ -87,6 +103,63 @@ def test_a_worker_that_somebody_kills_is_replaced_and_nobody_notices(pool, when)
         assert run(pool, "sleep 0.5") == len("sleep 0.5")
     assert works(pool) and works(pool)
     assert victim not in pool.processes
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_replaced_and_nobody_notices():
+    pool = WorkerPool(1, TARGET)
+    for _ in range(2):
+        os.kill(pool.processes[0], signal.SIGKILL)
+        assert works(pool)
+    pool.close()
+
+
+def test_a_worker_that_never_starts_is_no_fault_of_what_was_to_be_compiled(pool, monkeypatch):
+    monkeypatch.setattr(worker_pool, "WORKER", "backend.grammar.service.nowhere")
+    os.kill(pool.processes[0], signal.SIGKILL)
+    with pytest.raises(CompilerUnavailable, match="no grammar compiler could be started"):
+        run(pool, "hello")
+    monkeypatch.undo()
+    assert works(pool)
+
+
+@pytest.mark.parametrize("when", ["starting", "idle", "busy"])
+def test_a_worker_that_somebody_stops_is_replaced_after_a_while(when, monkeypatch):
+    with monkeypatch.context() as patch:
+        if when == "starting":
+            patch.setattr(worker_pool, "START_SECONDS", 1.0)
+        pool = WorkerPool(1, TARGET, Limits(seconds=1.0))
+    victim = pool.processes[0]
+    if when != "starting":
+        pool.warm()
+    busy = first_of(pool, "sleep 0.5") if when == "busy" else None
+    os.kill(victim, signal.SIGSTOP)
+    assert works(pool) and (busy is None or busy.result(10) == len("sleep 0.5"))
+    assert victim not in pool.processes
+    pool.close()
+
+
+def test_what_nobody_waits_for_is_not_compiled_and_ends_where_it_is(pool):
+    jobs = [Job("a"), Job("b")]
+    with ThreadPoolExecutor(2) as threads:
+        futures = [threads.submit(pool.run, Constraint("regex", "sleep 0.9"), job) for job in jobs]
+        time.sleep(0.2)
+        before = pool.processes
+        for job, future in reversed(list(zip(jobs, futures, strict=True))):
+            pool.abandon(job)
+            with pytest.raises(Abandoned):
+                future.result(5)
+    assert works(pool) and pool.processes != before
+
+
+def test_a_client_with_many_compilations_leaves_workers_to_others():
+    pool = WorkerPool(2, TARGET, Limits(seconds=20))
+    pool.warm()
+    with ThreadPoolExecutor(4) as threads:
+        greedy = [threads.submit(pool.run, Constraint("regex", "sleep 10"), Job("greedy")) for _ in range(3)]
+        time.sleep(0.1)
+        assert threads.submit(pool.run, Constraint("regex", "hello"), Job("other")).result(5)
+        assert not any(future.done() for future in greedy)
+        pool.close()
 
 
 def test_what_fits_the_memory_is_compiled_and_a_worker_that_keeps_much_is_replaced(pool):
@@ -151,7 +224,9 @@ def test_a_worker_that_cannot_start_is_an_error_at_the_start(capfd):
 def test_a_worker_ends_with_the_process_that_started_it():
     script = f"""
 import os
-from backend.grammar.service.worker_pool import WorkerPool
+from backend.grammar.service import worker_pool
+from backend.grammar.service.turns import Abandoned, Job
+from backend.grammar.service.worker_pool import CompilerUnavailable, WorkerPool
 pool = WorkerPool(1, {TARGET!r})
 pool.warm()
 print(pool.processes[0], flush=True)
