@@ -131,9 +131,9 @@ class ChatTokenizer(Protocol):
         ...
 
     def detokenizer(
-        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()
+        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
     ) -> IncrementalDetokenizer:
-        """markers: texts in which special tokens are shown."""
+        """markers: texts in which special tokens are shown. min_tokens: of the choice, before stop strings count."""
         ...
 
     def spell(self, text: str) -> Marker:

@@ -79,7 +79,9 @@ class StubTokenizer:
     def template_shows(self, place: str, name: str) -> bool:
         return False
 
-    def detokenizer(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> Any:
+    def detokenizer(
+        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
+    ) -> Any:
         return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 
     def spell(self, text: str) -> Marker:

@@ -80,12 +80,11 @@ class Completion:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
     def _choice(self, index: int, parts: list[Delta]) -> dict[str, Any]:
-        entries = [logprob_entry(token) for delta in parts for token in delta.logprobs]
         return {
             "index": index,
             "message": {"role": "assistant", **_whole_message(parts)},
             "finish_reason": parts[-1].finish_reason,
-            "logprobs": {"content": entries} if self.logprobs else None,
+            "logprobs": _logprobs(parts) if self.logprobs else None,
             "seed": self.seeds[index],
         }
 
@@ -94,7 +93,7 @@ class Completion:
             "index": delta.choice,
             "delta": message,
             "finish_reason": delta.finish_reason,
-            "logprobs": {"content": [logprob_entry(token) for token in delta.logprobs]} if delta.logprobs else None,
+            "logprobs": _logprobs([delta]) if delta.logprobs or delta.reasoning_logprobs else None,
             "seed": self.seeds[delta.choice],
         }
         return {**self._head("chat.completion.chunk"), "choices": [choice], "usage": None}
@@ -109,6 +108,13 @@ class Completion:
         if self.reasoning:
             usage["completion_tokens_details"] = {"reasoning_tokens": counts.reasoning}
         return usage
+
+
+def _logprobs(parts: list[Delta]) -> dict[str, Any]:
+    """Those of the answer, and apart from them those of reasoning that is sent."""
+    reasoning = [logprob_entry(token) for delta in parts for token in delta.reasoning_logprobs]
+    found: dict[str, Any] = {"content": [logprob_entry(token) for delta in parts for token in delta.logprobs]}
+    return {**found, "reasoning_content": reasoning} if reasoning else found
 
 
 def _message(delta: Delta) -> dict[str, Any]:

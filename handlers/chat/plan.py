@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import string
+from collections.abc import Callable
 from functools import partial
 
 from backend import Prompt
@@ -11,7 +12,7 @@ from handlers.chat.limits import token_budget
 from handlers.chat.output import output_request
 from handlers.chat.sampling import choice_seeds, sampling_params
 from handlers.formats.parser import OutputParser
-from handlers.generation.constraint import ConstraintBuilder
+from handlers.generation.constraint import ConstraintBuilder, OutputConstraint
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
 from handlers.http.client import current_client
@@ -35,7 +36,16 @@ async def plan_chat(
     output = plan_output(asked, loaded, prompt)
     constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()
     tools = {tool.function.name: tool.function.parameters for tool in body.tools or []} if output.calls else {}
-    parser = partial(OutputParser, output.format, tools, opened=output.opened, split=output.split, new_id=call_id)
+    parser = partial(
+        OutputParser,
+        output.format,
+        tools,
+        opened=output.opened,
+        split=output.split,
+        enforced=output.enforces_calls,
+        only_calls=output.calls and output.tool_use.required,
+        new_id=call_id,
+    )
     max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
     plan = GenerationPlan(
         prompt=Prompt(tuple(prompt)),
@@ -48,6 +58,7 @@ async def plan_chat(
         seeds=choice_seeds(body),
         parser=parser,
         constraint=constraint,
+        is_whole=is_whole(constraint, loaded.tokenizer) if output.form and constraint else None,
         reasoning_limit=reasoning_limit(output, loaded.tokenizer),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         stop=tuple(body.stop or ()),
@@ -55,6 +66,11 @@ async def plan_chat(
         include_reasoning=body.include_reasoning is not False,
     )
     return plan, output
+
+
+def is_whole(constraint: OutputConstraint, tokenizer: ChatTokenizer) -> Callable[[str], bool]:
+    """Whether a text, control tokens shown in it, is all that the constraint asks for, whose grammar is compiled."""
+    return lambda text: constraint.grammar.accepts(tokenizer.spell(text))
 
 
 def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> list[int]:

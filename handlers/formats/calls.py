@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from handlers.formats.call_writer import Call, CallWriter
@@ -36,6 +35,8 @@ class CallParser:
     """Reads tool calls from a scanner and gives them to a writer.
 
     tools: function name to the JSON schema of its parameters. new_id: the id of call 0, 1, ...
+    enforced: the syntax in which a grammar has calls written: of what its markers begin and the end of the text cuts,
+    what is no call yet is structure. unfinished: the text ended inside a call, or before all that must follow one.
     A read that raises Malformed without adding to `count` has given nothing; one that added to it has given a call that
     is broken, and the scanner stands where it broke.
     """
@@ -43,6 +44,8 @@ class CallParser:
     def __init__(
         self, scanner: TextScanner, writer: SegmentWriter, tools: Mapping[str, Any], new_id: Callable[[int], str]
     ) -> None:
+        self.enforced: CallSyntax | None = None
+        self.unfinished = False
         self._scanner, self._names = scanner, sorted(tools)
         self._out = CallWriter(writer, self._names, new_id)
         self._values = {name: ArgumentValues(parameters) for name, parameters in tools.items()}
@@ -57,12 +60,25 @@ class CallParser:
 
         begin: what opens all calls together in that syntax is read as well. Raises Malformed for what is no call.
         """
-        if begin:
-            yield from self._parts(syntax.begin, Call())
-        yield from self._call(syntax.call)
+        start, count = self._scanner.pos, self.count
+        try:
+            if begin:
+                yield from self._parts(syntax.begin, Call())
+            yield from self._call(syntax.call)
+        except Malformed:
+            if self.count > count or not self._is_cut(syntax, start, (syntax.begin if begin else syntax.call)[0]):
+                raise
+            self.drop_rest()
+            return
         while (yield from self._another(syntax)):
             pass
         yield from self._end(syntax)
+
+    def drop_rest(self) -> None:
+        """The text has ended inside a call: what was not given of it is structure."""
+        self.unfinished = True
+        self._scanner.seek(self._scanner.size)
+        self._out.structure(self._scanner.size)
 
     def named(self) -> Reading[Call]:
         """Reads the name of a tool, and gives a call with that name. Raises Malformed where there is no such tool."""
@@ -94,9 +110,18 @@ class CallParser:
             return False
         return True
 
+    def _is_cut(self, syntax: CallSyntax, start: int, first: Part) -> bool:
+        """Whether the text from offset `start` on is a call that is enforced, which it is behind the marker `first`."""
+        if syntax is not self.enforced or not self._scanner.starved or not isinstance(first, str):
+            return False
+        return self._scanner.slice(start, self._scanner.size).startswith(first)
+
     def _end(self, syntax: CallSyntax) -> Reading[None]:
-        with suppress(Malformed):  # as much of it as is there
+        try:
             yield from self._parts(syntax.end, Call())
+        except Malformed:  # as much of it as is there
+            if syntax is self.enforced and self._scanner.starved:
+                self.drop_rest()
         self._out.structure(self._scanner.pos)
 
     def _parts(self, parts: tuple[Part, ...], call: Call) -> Reading[int]:

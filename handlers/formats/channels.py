@@ -10,6 +10,7 @@ from handlers.formats.segments import Content
 from handlers.formats.syntax import Format
 from handlers.formats.writer import SegmentWriter
 
+BEGINNINGS = ("<|start|>", "<|channel|>")
 ENDS = ("<|end|>", "<|call|>", "<|return|>")
 _WORD = re.compile(r"\w+")
 
@@ -17,7 +18,8 @@ _WORD = re.compile(r"\w+")
 class ChannelParser(FlowParser):
     """Parses messages in channels: analysis is reasoning, final and commentary are content.
 
-    A message to a function is a call. Text that belongs to no such message is content as it stands.
+    A message to a function is a call. Text that belongs to no such message is content as it stands, except for a header
+    that the end of the text cuts.
     """
 
     def __init__(self, format: Format, scanner: TextScanner, writer: SegmentWriter, calls: CallParser) -> None:
@@ -30,7 +32,15 @@ class ChannelParser(FlowParser):
 
     def _message(self) -> Reading[None]:
         start = self._scanner.pos
-        channel, call = yield from self._header()
+        try:
+            channel, call = yield from self._header()
+        except Malformed:
+            if not self._scanner.starved or not self._scanner.slice(start, self._scanner.size).startswith(BEGINNINGS):
+                raise
+            self.keep_space(start)
+            self._calls.drop_rest()
+            self._last = "other"
+            return
         if call:
             yield from self._call(call)
             return

@@ -18,10 +18,12 @@ class FlowParser(ABC):
 
     first: the characters with which an item may begin anywhere. hold_space: white space before one is structure.
     opening: other items, or white space that is structure, may open the answer. split: reasoning is told apart, else it
-    is content with its markers.
+    is content with its markers. only_calls: outside reasoning the answer is calls and nothing else, so that what is
+    none is one that was cut.
     """
 
     split = True
+    only_calls = False
 
     def __init__(
         self,
@@ -39,6 +41,12 @@ class FlowParser(ABC):
         self._last: Literal["content", "reasoning", "other"] = "content"
         self._spans: list[tuple[int, int]] = []
         self._reasoning_from: int | None = None
+        self._reasoning_until = 0
+
+    @property
+    def reasoning_until(self) -> int:
+        """Offset behind all reasoning so far and the markers that closed it, 0 for none."""
+        return self._reasoning_until if self._reasoning_from is None else self._scanner.size
 
     @property
     def reasoning_spans(self) -> list[tuple[int, int]]:
@@ -59,13 +67,13 @@ class FlowParser(ABC):
             yield from self.reasoning(closes)
         while (yield from self._scanner.next()):
             if self._last == "content" and not self._opening and self._scanner.skim(self._plain):
-                self._writer.text(self._scanner.pos)
+                self._settle(self._scanner.pos)
                 continue
             yield from self._scanner.space()
             if (yield from self._scanner.next()) and not (yield from self.item()):
                 self._content(self._scanner.pos + 1)
         if self._last == "content":
-            self._writer.text(self._scanner.size)
+            self._settle(self._scanner.size)
 
     def reasoning(self, closes: tuple[str, ...]) -> Reading[None]:
         """Reads reasoning, from behind its opening marker to behind the first of the markers `closes`."""
@@ -76,6 +84,7 @@ class FlowParser(ABC):
             end = yield from self.marked(Content, closes, strip=False, keep=True)
         self._spans.append((start, end))
         self._reasoning_from, self._last = None, "reasoning" if self.split else "content"
+        self._reasoning_until = self._scanner.pos
 
     def marked(self, make: SegmentFactory, closes: tuple[str, ...], *, strip: bool, keep: bool = False) -> Reading[int]:
         """Reads text up to and with the first of the markers `closes`, or to the end; gives the offset where it ended.
@@ -130,19 +139,28 @@ class FlowParser(ABC):
     def keep_space(self, until: int) -> None:
         """White space before offset `until` stays content if it follows content, though no content comes now."""
         if self._last == "content" and not self._opening:
-            self._writer.text(until)
+            self._settle(until)
 
     def _drop_rest_of_call(self) -> None:
         """Of a call that was given and is broken: what could be read of it, all if the text ended inside it."""
-        self._scanner.seek(self._scanner.size if self._scanner.starved else self._scanner.pos)
+        if self._scanner.starved:
+            self._calls.drop_rest()
         self._writer.skip(self._scanner.pos)
         self._last = "other"
+
+    def _settle(self, until: int) -> None:
+        """What is not settled before offset `until` is content, or a part of a call that was cut."""
+        if self.only_calls:
+            self._calls.unfinished |= self._scanner.slice(self._writer.settled, until).strip() != ""
+            self._writer.skip(until)
+        else:
+            self._writer.text(until)
 
     def _content(self, until: int) -> None:
         if self._last == "reasoning":
             self._writer.skip(self._scanner.pos)
         self._scanner.seek(until)
-        self._writer.text(until)
+        self._settle(until)
         self._opening, self._last = False, "content"
 
 

@@ -20,10 +20,12 @@ class OutputParser:
 
     tools: the functions that may be called, name to the JSON schema of their parameters; without any, there are no
     calls. opened: the prompt ended inside reasoning. split: reasoning is told apart, else it is content with its
-    markers (in channels it is always told apart). new_id: the id of call 0, 1, ...
+    markers (in channels it is always told apart). enforced: a grammar has calls written in the format's own syntax,
+    from their markers on; only_calls: and has nothing else written, reasoning aside. new_id: the id of call 0, 1, ...
 
     What is no segment is structure. A call that is malformed, unfinished or of no tool is content, except where it was
-    given before that could be known: then only what follows the fault is content.
+    given before that could be known: then only what follows the fault is content. An enforced call that the end of the
+    text cuts is no content either.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class OutputParser:
         *,
         opened: bool = False,
         split: bool = True,
+        enforced: bool = False,
+        only_calls: bool = False,
         new_id: Callable[[int], str],
     ) -> None:
         if not tools:
@@ -40,9 +44,10 @@ class OutputParser:
         self._scanner = TextScanner()
         self._writer = SegmentWriter(self._scanner)
         calls = CallParser(self._scanner, self._writer, tools, new_id)
-        channels = format.flow == "channels"
+        calls.enforced = format.tools[0] if enforced and format.tools else None
+        self._calls, channels = calls, format.flow == "channels"
         self._answer = (ChannelParser if channels else PlainParser)(format, self._scanner, self._writer, calls)
-        self._answer.split = split or channels
+        self._answer.split, self._answer.only_calls = split or channels, only_calls
         closes = (ENDS if channels else (format.reasoning.close,)) if format.reasoning and opened else ()
         self._reading = self._answer.read(closes=closes)
 
@@ -50,6 +55,16 @@ class OutputParser:
     def reasoning_spans(self) -> list[tuple[int, int]]:
         """Start and end offsets, in the text fed, of all text between reasoning markers; the last may still grow."""
         return self._answer.reasoning_spans
+
+    @property
+    def reasoning_until(self) -> int:
+        """Offset in the text fed behind all reasoning so far and the markers that closed it, 0 for none."""
+        return self._answer.reasoning_until
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the text ended inside a call, or before all that must follow one; known once it is finished."""
+        return self._calls.unfinished
 
     def feed(self, text: str) -> list[Segment]:
         """Takes more of the answer's text; gives the segments that are certain with it."""

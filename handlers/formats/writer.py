@@ -23,6 +23,11 @@ class SegmentWriter:
         self._make: SegmentFactory = Content
         self._given = self._certain = 0  # the text between is of the present kind, and in no segment yet
 
+    @property
+    def settled(self) -> int:
+        """Offset of the first character that is not settled."""
+        return max(self._given, self._certain)
+
     def become(self, make: SegmentFactory) -> None:
         """Text that is settled from now on becomes segments that `make` makes."""
         self._flush()

@@ -1,7 +1,8 @@
 """From token events to typed deltas: the one thing that the streamed and the whole answer are both made of."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, Literal
 
 from backend import TokenEvent
@@ -11,6 +12,7 @@ from handlers.generation.logprobs import TokenLogprob, token_logprob
 from handlers.service import ChatTokenizer, Generation, IncrementalDetokenizer
 
 FinishReason = Literal["stop", "length", "tool_calls"]
+END_OF_TEXT = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class CallDelta:
 class Delta:
     """What is added to one choice: at most one of content, reasoning and call.
 
-    content, reasoning: text, "" for none. logprobs: of the tokens that were drawn since the previous delta with
-    any of the three, none where not asked for; on the last delta, those of tokens behind all text. tokens: how many
-    tokens were drawn since this choice's previous delta. finish_reason: set on the choice's last delta only, which has
-    none of the three. reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many
-    were in the cache; on the request's first delta only.
+    content, reasoning: text, "" for none. logprobs, reasoning_logprobs: of tokens that no delta had before, in order,
+    up to the last one of this delta's text: of reasoning with what marks it, where reasoning is sent, and of all
+    others; on the last delta, those of tokens behind all text. None where not asked for. tokens: how many were drawn since
+    this choice's previous delta. finish_reason: set on the choice's last delta only, which has none of the three.
+    reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many were in the cache;
+    on the request's first delta only.
     """
 
     choice: int
@@ -42,10 +45,20 @@ class Delta:
     reasoning: str = ""
     call: CallDelta | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
+    reasoning_logprobs: tuple[TokenLogprob, ...] = ()
     tokens: int = 0
     finish_reason: FinishReason | None = None
     reasoning_tokens: int = 0
     cached_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class HeldLogprob:
+    """A token's log-probability that no delta has had yet. start, end: of the characters that the token completed."""
+
+    start: int
+    end: int
+    entry: TokenLogprob
 
 
 class ChoiceDecoder:
@@ -54,6 +67,8 @@ class ChoiceDecoder:
     Holds the text that is not certain, and the log-probabilities and tokens that no delta has had yet.
     choice: its index. text: makes text of its tokens. logprobs: deltas have them. finished: the last delta was given.
     parser: tells what in the text is reasoning and what are calls. include_reasoning: reasoning is sent.
+    is_whole: whether a text is all that a constrained answer must be; None where its form is not constrained. What a
+    stop string cuts before that ends with "length", and so does a call that is cut.
     """
 
     def __init__(
@@ -65,56 +80,90 @@ class ChoiceDecoder:
         *,
         logprobs: bool,
         include_reasoning: bool = True,
+        is_whole: Callable[[str], bool] | None = None,
     ) -> None:
         self._choice, self._text, self._tokenizer, self._logprobs = choice, text, tokenizer, logprobs
-        self._parser, self._include_reasoning = parser, include_reasoning
-        self._held: list[TokenLogprob] = []
-        self._tokens = 0
+        self._parser, self._include_reasoning, self._is_whole = parser, include_reasoning, is_whole
+        self._held: list[HeldLogprob] = []
+        self._tokens, self._said = 0, ""
         self._offsets: list[int] = []
-        self._called = False
+        self._called, self._sent_until = False, 0
         self.finished = False
 
     def feed(self, event: TokenEvent) -> Iterator[Delta]:
         """The deltas that are certain with this event; the last one of the choice if the event ends it."""
         self._tokens += 1
         text = "" if event.is_end else self._read(event)
-        reason: FinishReason | None = "stop" if self._text.stopped else event.finish_reason
-        if reason is not None and not self._text.stopped:
+        ended = self._text.stopped or event.finish_reason is not None
+        if ended:
             text += self._text.finish()
+        if self._is_whole is not None:
+            self._said += text
         yield from self._split(self._parser.feed(text) if text else [])
-        if reason is not None:
+        if ended:
             yield from self._split(self._parser.finish())
             self.finished = True
-            called = self._called and reason == "stop"
-            yield self._take(
-                finish_reason="tool_calls" if called else reason,
+            if self._text.stopped:
+                self._held.clear()
+            yield self._take_held(
+                END_OF_TEXT,
+                END_OF_TEXT,
+                finish_reason=self._finish_reason(event),
                 reasoning_tokens=self._count_reasoning(),
-                logprobs=() if self._text.stopped else tuple(self._held),
             )
+
+    def _finish_reason(self, event: TokenEvent) -> FinishReason:
+        if self._parser.unfinished or not (self._text.stopped or event.finish_reason == "stop"):
+            return "length"
+        if self._text.stopped and self._is_whole is not None and not self._is_whole(self._said):
+            return "length"
+        return "tool_calls" if self._called else "stop"
 
     def _read(self, event: TokenEvent) -> str:
         """The text that is certain with this token. The end token never comes here: it has no text."""
+        start = self._text.read
+        self._offsets.append(start)
+        text = self._text.feed(event.token)
         if self._logprobs and self._tokenizer.token_bytes(event.token) is not None:
-            self._held.append(token_logprob(event, self._tokenizer))
-        self._offsets.append(self._text.read)
-        return self._text.feed(event.token)
+            self._held.append(HeldLogprob(start, self._text.read, token_logprob(event, self._tokenizer)))
+        return text
 
     def _split(self, segments: Sequence[Segment]) -> Iterator[Delta]:
         for segment in segments:
             match segment:
-                case Content(text=text) if text:
-                    yield self._take_held(content=text)
-                case Reasoning(text=text) if text and self._include_reasoning:
-                    yield self._take_held(reasoning=text)
-                case CallStart(index=index, id=call_id, name=name):
+                case Content(start=start, end=end, text=text) if text:
+                    yield self._take_held(start, end, content=text)
+                case Reasoning(end=end, text=text) if text and self._include_reasoning:
+                    entries = self._take_before(end)
+                    yield self._take(reasoning=text, reasoning_logprobs=tuple(one.entry for one in entries))
+                case CallStart(start=start, end=end, index=index, id=call_id, name=name):
                     self._called = True
-                    yield self._take_held(call=CallDelta(index, id=call_id, name=name))
-                case CallArguments(index=index, fragment=fragment) if fragment:
-                    yield self._take_held(call=CallDelta(index, fragment))
+                    yield self._take_held(start, end, call=CallDelta(index, id=call_id, name=name))
+                case CallArguments(start=start, end=end, index=index, fragment=fragment) if fragment:
+                    yield self._take_held(start, end, call=CallDelta(index, fragment))
 
-    def _take_held(self, **fields: Any) -> Delta:
-        held, self._held = self._held, []
-        return self._take(logprobs=tuple(held), **fields)
+    def _take_held(self, start: int, end: int, **fields: Any) -> Delta:
+        """A delta of the text from offset `start` to `end`, which is no reasoning, with the entries that are due.
+
+        Those of tokens before it that are reasoning or its markers, or white space behind, belong to that.
+        """
+        entries, until = self._take_before(end), self._parser.reasoning_until
+        before = takewhile(lambda one: one.start < start and one.end <= start, entries)
+        reasoned = list(takewhile(lambda one: one.start < until or (one.entry.bytes or b"").isspace(), before))
+        if until <= self._sent_until:
+            reasoned = []
+        self._sent_until = end
+        return self._take(
+            logprobs=tuple(one.entry for one in entries[len(reasoned) :]),
+            reasoning_logprobs=tuple(one.entry for one in reasoned) if self._include_reasoning else (),
+            **fields,
+        )
+
+    def _take_before(self, end: int) -> list[HeldLogprob]:
+        """The entries of tokens that begin before offset `end`."""
+        count = next((i for i, one in enumerate(self._held) if one.start >= end), len(self._held))
+        entries, self._held = self._held[:count], self._held[count:]
+        return entries
 
     def _take(self, **fields: Any) -> Delta:
         tokens, self._tokens = self._tokens, 0

@@ -63,11 +63,12 @@ def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer) -> list[ChoiceDecod
     return [
         ChoiceDecoder(
             i,
-            tokenizer.detokenizer(plan.prompt.tokens, plan.stop, plan.markers),
+            tokenizer.detokenizer(plan.prompt.tokens, plan.stop, plan.markers, plan.sampling.min_tokens),
             tokenizer,
             plan.parser(),
             logprobs=plan.top_logprobs is not None,
             include_reasoning=plan.include_reasoning,
+            is_whole=plan.is_whole,
         )
         for i in range(len(plan.seeds))
     ]

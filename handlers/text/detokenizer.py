@@ -113,11 +113,15 @@ class _StopString:
         self._borders = [0]
 
     def advance(self, char: str) -> bool:
-        """Take the next character of the text; true when the string is complete. Not called again after that."""
+        """Take the next character of the text; true when the string is complete: then only `go_on` may follow."""
         while self.matched and self.text[self.matched] != char:
             self.matched = self._border(self.matched)
         self.matched += self.text[self.matched] == char
         return self.matched == len(self.text)
+
+    def go_on(self) -> None:
+        """The string that is complete does not count: look for the next, which may overlap it."""
+        self.matched = self._border(self.matched)
 
     def _border(self, length: int) -> int:
         while len(self._borders) < length:
@@ -133,7 +137,8 @@ class StopStrings:
 
     stop: non-empty strings. found: one was complete.
 
-    Holds back what may still become a stop string. The outcome does not depend on how the text was cut into pieces.
+    Holds back what may still become a stop string. The outcome does not depend on how the text was cut into pieces, but
+    for strings that are complete too early to count.
     """
 
     def __init__(self, stop: Sequence[str]):
@@ -141,14 +146,20 @@ class StopStrings:
         self._held = ""
         self.found = False
 
-    def feed(self, text: str) -> str:
-        """Takes more text; gives what is certain to stand before a stop string. After `found` nothing may be fed."""
+    def feed(self, text: str, *, counts: bool = True) -> str:
+        """Takes more text; gives what is certain to stand before a stop string. After `found` nothing may be fed.
+
+        counts: a stop string that this text completes ends it.
+        """
         if not self._strings:
             return text
         start, text = len(self._held), self._held + text
         for end in range(start + 1, len(text) + 1):
             complete = [string for string in self._strings if string.advance(text[end - 1])]
-            if complete:
+            if not counts:
+                for string in complete:
+                    string.go_on()
+            elif complete:
                 self.found, self._held = True, ""
                 return text[: end - max(string.matched for string in complete)]
         certain = len(text) - max(string.matched for string in self._strings)
@@ -165,7 +176,8 @@ class IncrementalDetokenizer:
     """The text of one choice as its tokens arrive, as a continuation of the prompt.
 
     prompt: token ids; a character that its last tokens left unfinished is finished by the first ones fed.
-    stop: non-empty strings. shown: special tokens that are not left out, with their texts as bytes.
+    stop: non-empty strings. min_tokens: how many tokens are fed before one that completes a stop string ends the text.
+    shown: special tokens that are not left out, with their texts as bytes.
     stopped: a stop string was found; the text ended before it, and later tokens add nothing.
     read: characters so far, those held back included.
     """
@@ -176,8 +188,9 @@ class IncrementalDetokenizer:
         prompt: Sequence[int],
         stop: Sequence[str],
         shown: Mapping[int, bytes] = MappingProxyType({}),
+        min_tokens: int = 0,
     ):
-        self._bytes, self._shown = token_bytes, shown
+        self._bytes, self._shown, self._early = token_bytes, shown, min_tokens
         self.read = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")(token_bytes.errors)
         # An unfinished character is at most three bytes, so at most three tokens.
@@ -195,10 +208,9 @@ class IncrementalDetokenizer:
             return ""
         text = self._utf8.decode(self._shown.get(token) or self._bytes[token])
         self.read += len(text)
-        return self._stop.feed(text)
+        counts, self._early = self._early <= 0, self._early - 1
+        return self._stop.feed(text, counts=counts)
 
     def finish(self) -> str:
-        """Ends the choice; gives the text held back. Bytes that never became a character come out as U+FFFD."""
-        if self.stopped:
-            return ""
-        return self._stop.feed(self._utf8.decode(b"", final=True)) + self._stop.finish()
+        """Ends the choice; gives the text held back, without a character whose last bytes never came."""
+        return "" if self.stopped else self._stop.finish()

@@ -132,15 +132,16 @@ class ChatTokenizer:
         return self._field_matters(place, name)
 
     def detokenizer(
-        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()
+        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
     ) -> IncrementalDetokenizer:
         """A detokenizer of one choice that continues the token ids `prompt`, up to the first of the stop strings.
 
-        markers: special tokens that stand in any of these texts are shown as text, others are left out.
+        markers: special tokens that stand in any of these texts are shown as text, others are left out. min_tokens:
+        stop strings do not count before so many tokens.
         """
         ids = [part.token for marker in markers for part in self.spell(marker) if isinstance(part, ControlToken)]
         shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
-        return IncrementalDetokenizer(self._bytes, prompt, stop, shown)
+        return IncrementalDetokenizer(self._bytes, prompt, stop, shown, min_tokens)
 
     def spell(self, text: str) -> Marker:
         """A text as the model writes it: control tokens by their ids, and what is between as text."""

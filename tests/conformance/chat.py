@@ -109,7 +109,7 @@ def fold(chunks: list[dict[str, Any]]) -> dict[str, Any]:
                 assert call["index"] == len(choice["calls"])
                 choice["calls"].append([call["function"]["name"], ""])
             choice["calls"][call["index"]][1] += call["function"]["arguments"]
-        choice["logprobs"] += (part["logprobs"] or {"content": []})["content"]
+        choice["logprobs"] += _entries(part)
         choice["finish_reason"] = part["finish_reason"]
         assert part["finish_reason"] is None or part["delta"] == {}
     return {"choices": [choices[index] for index in sorted(choices)], "usage": last["usage"]}
@@ -127,12 +127,18 @@ def said(answer: dict[str, Any]) -> dict[str, Any]:
                 for call in choice["message"].get("tool_calls", [])
             ],
             "finish_reason": choice["finish_reason"],
-            "logprobs": (choice["logprobs"] or {"content": []})["content"],
+            "logprobs": _entries(choice),
             "seed": choice["seed"],
         }
         for choice in answer["choices"]
     ]
     return {"choices": choices, "usage": answer["usage"]}
+
+
+def _entries(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """All log-probabilities of a choice or of a chunk's choice, those of reasoning first."""
+    found = choice["logprobs"] or {}
+    return [*found.get("reasoning_content", []), *found.get("content", [])]
 
 
 def assert_alike(first: dict[str, Any], second: dict[str, Any]) -> None:

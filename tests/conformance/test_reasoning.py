@@ -65,6 +65,24 @@ def test_the_budget_is_exact_to_the_token_and_the_answer_goes_on(chat, budget, p
         assert 0 <= json.loads(text(answer))["sum"] <= 99
 
 
+def spelled(choice, name="content"):
+    return b"".join(bytes(entry["bytes"]) for entry in choice["logprobs"].get(name, [])).decode()
+
+
+@pytest.mark.parametrize("include", [True, False])
+def test_log_probabilities_belong_to_the_text_that_is_sent(chat, include):
+    body = {"messages": SUM, "parse_reasoning": True, "include_reasoning": include, "logprobs": True, **THINKING}
+    (choice,) = chat.whole(**body)["choices"]
+    assert spelled(choice) == choice["message"]["content"] != ""
+    if include:
+        told = choice["message"]["reasoning_content"]
+        assert told in spelled(choice, "reasoning_content")
+    else:
+        assert choice["logprobs"].keys() == {"content"}
+    streamed = fold(chat.chunks(**body, stream_options={"include_usage": True}))
+    assert_alike(streamed, said(chat.whole(**body)))
+
+
 def test_a_model_that_does_not_think_spends_nothing(chat):
     answer = chat.whole(messages=SUM, parse_reasoning=True, reasoning_budget=5, temperature=0)
     assert reasoning_tokens(answer) == 0 and text(answer)

@@ -59,7 +59,7 @@ class FakeText:
         return self._emit(self.held + text)
 
     def finish(self) -> str:
-        text, self.held = self.held + self.decoder.decode(b"", True), ""
+        text, self.held = self.held, ""
         return text
 
     def _emit(self, text: str) -> str:
@@ -95,7 +95,9 @@ class FakeTokenizer:
     def template_shows(self, place: str, name: str) -> bool:
         return f"{place}.{name}" in self.uses
 
-    def detokenizer(self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = ()) -> FakeText:
+    def detokenizer(
+        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
+    ) -> FakeText:
         return FakeText(stop)
 
     def spell(self, text: str) -> Marker:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from backend.grammar.alphabet import COMPLETE, Alphabet
+from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
@@ -19,6 +20,8 @@ from backend.grammar.limits import DEFAULT_LIMITS
 from backend.grammar.service.cache import DiskCache, FailureCache, MemoryCache
 from backend.grammar.service.turns import Job
 from backend.grammar.service.worker_pool import WorkerPool
+from backend.grammar.structural.control import marker_bytes
+from backend.grammar.structural.terms import Marker
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,10 @@ class Grammar:
     key: Hashable
     tables: Future[AutomatonTables]
     release: Callable[[], None] = field(default=_nothing, compare=False)
+
+    def accepts(self, text: Marker) -> bool:
+        """Whether a text is in the language. text: its control tokens told apart. For a grammar that is compiled."""
+        return Runner(self.tables.result(timeout=0)).accepts(marker_bytes(text))
 
 
 class CompilerBusy(Exception):

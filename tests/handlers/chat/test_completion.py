@@ -20,7 +20,7 @@ TOKEN = TokenLogprob("a", b"a", -0.5)
 
 TEXT = st.text(min_size=1, max_size=3)
 PARTS = st.builds(lambda text: Delta(0, content=text, logprobs=(TOKEN,)), TEXT) | st.builds(
-    lambda text: Delta(0, reasoning=text), TEXT
+    lambda text: Delta(0, reasoning=text, reasoning_logprobs=(TOKEN,)), TEXT
 )
 
 
@@ -91,7 +91,9 @@ def test_the_chunks_add_up_to_the_whole(answer):
     for choice in whole["choices"]:
         own = [c for chunk in chunks for c in chunk["choices"] if c["index"] == choice["index"]]
         assert message_of([c["delta"] for c in own]) == choice["message"]
-        assert [e for c in own if c["logprobs"] for e in c["logprobs"]["content"]] == choice["logprobs"]["content"]
+        for name in ("content", "reasoning_content"):
+            entries = [e for c in own if c["logprobs"] for e in c["logprobs"].get(name, [])]
+            assert entries == choice["logprobs"].get(name, [])
         assert [c["finish_reason"] for c in own] == [None] * (len(own) - 1) + [choice["finish_reason"]]
         assert {c["seed"] for c in own} == {choice["seed"]}
     assert chunks[-1]["usage"] == whole["usage"] and {chunk["id"] for chunk in chunks} == {whole["id"]}

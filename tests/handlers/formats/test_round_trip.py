@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from handlers.formats.segments import CallArguments
 from handlers.formats.syntax import JsonArguments, JsonCall, QuotedArguments, TaggedArguments
-from tests.handlers.formats.writing import FAMILIES, TOOLS, Hand, format_of, merged, pieces_of, read, write_answer
+from tests.handlers.formats.writing import (
+    FAMILIES,
+    TOOLS,
+    Hand,
+    Read,
+    format_of,
+    merged,
+    pieces_of,
+    read,
+    write_answer,
+)
 
 # No marker can be spelled with these, but all can begin with some.
 TEXT = st.text(alphabet="ab é字🙂<[{|>/\"'\n\t}]():,=\\", max_size=12)
@@ -113,6 +123,34 @@ def test_cut_off_anywhere(family, number, data):
     for (kind, part, *rest), (whole_kind, segment, *whole_rest) in zip(given_before, whole.segments, strict=False):
         assert (kind, rest) == (whole_kind, whole_rest) and segment.startswith(part)
     assert given_before[:-1] == whole.segments[: max(0, len(given_before) - 1)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(data=st.data(), only_calls=st.booleans())
+def test_what_is_cut_of_an_enforced_call_is_no_content_and_unfinished(family, data, only_calls):
+    format, _, reasoning, content, _, calls = data.draw(answers(family, 0, min_calls=1))
+    text = write_answer(format, reasoning, None if only_calls else content, calls, format.tools[0], Hand())
+    marker = format.tools[0].marker
+    for end in [*data.draw(st.lists(st.integers(0, len(text)), max_size=5)), len(text)]:
+        fed, parser = pieces_of(format, text[:end], enforced=True, only_calls=only_calls)
+        segments = [segment for some in fed for segment in some]
+        found = Read(merged(segments), parser.reasoning_spans)
+        if only_calls:
+            assert found.content == ""
+        elif marker is not None:
+            assert marker not in found.content
+        whole = [arguments for _, arguments in found.calls]
+        if whole and not _is_json(whole[-1]):
+            assert parser.unfinished
+    assert not parser.unfinished and found.parsed == calls
+
+
+def _is_json(text):
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("family", ["hermes", "mistral", "gemma4", "harmony"])

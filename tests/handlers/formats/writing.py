@@ -180,9 +180,9 @@ class Read:
         return [(name, json.loads(text)) for name, text in self.calls]
 
 
-def pieces_of(format, text, cuts=(), tools=TOOLS, opened=False):
+def pieces_of(format, text, cuts=(), tools=TOOLS, opened=False, **options):
     """(the segments of each feed and, last, of the end; the parser)."""
-    parser = OutputParser(format, tools, opened=opened, new_id=lambda index: f"call_{index}")
+    parser = OutputParser(format, tools, opened=opened, new_id=lambda index: f"call_{index}", **options)
     bounds = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
     fed = [parser.feed(text[start:end]) for start, end in pairwise(bounds)]
     return [*fed, parser.finish()], parser
@@ -223,13 +223,19 @@ def check_conserved(format, text, segments, tools, opened):
         if isinstance(segment, Content | Reasoning):
             assert text[segment.start : segment.end] == segment.text != ""
         behind = segment.end
-    broken = bool(segments) and isinstance(segments[-1], CallStart | CallArguments)
-    assert _is_structure(format, text[behind:], tools, at_end=broken), text[behind:]
+    in_call = bool(segments) and isinstance(segments[-1], CallStart | CallArguments)
+    assert _is_structure(format, text[behind:], tools, at_end=in_call or format.flow == "channels"), text[behind:]
 
 
 def _is_structure(format, gap, tools, at_end):
-    """at_end: the last marker may be unfinished, and so may what stands behind the arguments in a call's object."""
+    """at_end: the last marker may be unfinished, and so may what stands behind the arguments in a call's object, and a
+    header of a channel.
+    """
     markers, pattern = _structure(format, tuple(tools))
+    if at_end and format.flow == "channels":
+        gap = re.sub(rf"functions\.({'|'.join(tools) or '(?!)'})\b", "", gap)
+        gap = re.sub(r"(<\|channel\|>|<\|constrain\|>)\w+", r"\1", gap)
+        markers = [*markers, *tools]
     rest = gap[pattern.match(gap).end() :]
     if not at_end or rest == "":
         return rest == ""

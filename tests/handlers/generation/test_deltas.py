@@ -1,6 +1,7 @@
 """Deltas: nothing of an answer is lost, doubled or out of place, whatever tokens and stop strings there are."""
 
 import asyncio
+import codecs
 
 import pytest
 from hypothesis import given
@@ -44,11 +45,13 @@ PLAIN = Format()
 HERMES = Format(TOOL_SYNTAXES["hermes"], REASONING_SYNTAXES["think"])
 
 
-def play(fakes, script, choices=1, stop=(), format=PLAIN, tools=(), split=True, **options):
+def play(
+    fakes, script, choices=1, stop=(), format=PLAIN, tools=(), split=True, enforced=False, only_calls=False, **options
+):
     def parser():
-        return OutputParser(
-            format, {name: {"type": "object"} for name in tools}, split=split, new_id=lambda i: f"call_{i}"
-        )
+        functions = {name: {"type": "object"} for name in tools}
+        calls = {"enforced": enforced, "only_calls": only_calls}
+        return OutputParser(format, functions, split=split, **calls, new_id=lambda i: f"call_{i}")
 
     tokenizer = fakes.Tokenizer()
     decoders = [
@@ -62,7 +65,8 @@ def play(fakes, script, choices=1, stop=(), format=PLAIN, tools=(), split=True, 
 
 
 def text_of(tokens):
-    return bytes(token for token in tokens if token < 256).decode(errors="replace")
+    """Without a character that the end cuts."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(token for token in tokens if token < 256))
 
 
 @given(tokens=TOKENS, reason=st.sampled_from(["stop", "length"]))
@@ -90,7 +94,7 @@ def test_each_token_with_text_has_one_entry_in_order_in_the_delta_that_completes
     shown = [i for i, token in enumerate(tokens or [97]) if token < 256]
     assert [entry.logprob for entry in entries] == [-float(i) for i in shown]
     emitted = seen = 0
-    for delta in deltas:
+    for delta in deltas[:-1]:
         emitted += len(delta.content.encode(errors="replace")) if "\ufffd" not in delta.content else 0
         seen += len(delta.logprobs)
         assert "\ufffd" in text_of(tokens) or emitted == seen  # one byte per token
@@ -158,7 +162,11 @@ THOUGHT = "<think>\nhm é\n</think>\n\n"
 
 
 def told(fakes, text, reason="stop", **options):
-    return play(fakes, Script(events([*text.encode()], reason)), format=HERMES, tools=("f",), **options)
+    return told_tokens(fakes, [*text.encode()], reason, **options)
+
+
+def told_tokens(fakes, tokens, reason="stop", **options):
+    return play(fakes, Script(events(tokens, reason)), format=HERMES, tools=("f",), **options)
 
 
 def test_reasoning_and_calls_are_told_apart_and_counted(fakes):
@@ -173,10 +181,40 @@ def test_reasoning_and_calls_are_told_apart_and_counted(fakes):
     assert sum(delta.tokens for delta in deltas) == len(f"{THOUGHT}Well.\n{CALL}".encode()) + 1
 
 
-def test_every_token_has_its_log_probability_also_where_it_is_structure(fakes):
-    deltas = told(fakes, f"{THOUGHT}{CALL}")
-    entries = [entry.logprob for delta in deltas for entry in delta.logprobs]
-    assert entries == [-float(i) for i in range(len(f"{THOUGHT}{CALL}".encode()))]
+def entries(deltas, name="logprobs"):
+    return [-entry.logprob for delta in deltas for entry in getattr(delta, name)]
+
+
+@pytest.mark.parametrize("answer", [CALL, "Well.", f"Well.\n{CALL}", "é"])
+@pytest.mark.parametrize("thought", [THOUGHT, "<think>\n\n</think>\n\n"])
+def test_log_probabilities_go_with_what_they_are_of_structure_with_what_it_marks(fakes, thought, answer):
+    deltas = told(fakes, f"{thought}{answer}")
+    before, size = len(thought.encode()), len(f"{thought}{answer}".encode())
+    assert entries(deltas, "reasoning_logprobs") == list(range(before))
+    assert entries(deltas) == list(range(before, size))
+    hidden = told(fakes, f"{thought}{answer}", include_reasoning=False)
+    assert entries(hidden, "reasoning_logprobs") == [] and entries(hidden) == entries(deltas)
+
+
+@given(reasoning=st.text("ab <é", max_size=5), content=st.text("ab <é🙂", max_size=5), cut=st.integers(0, 40))
+def test_log_probabilities_of_content_spell_it_and_those_of_hidden_reasoning_are_nowhere(
+    fakes, reasoning, content, cut
+):
+    tokens = [*f"<think>\n{reasoning}\n</think>\n\n{content}".encode()][:cut]
+    deltas = told_tokens(fakes, tokens or [97], include_reasoning=False)
+    shown = "".join(delta.content for delta in deltas).encode()
+    spelled = bytes(entry.bytes[0] for delta in deltas for entry in delta.logprobs)
+    assert spelled.startswith(shown) and len(spelled) - len(shown) <= 3
+
+
+def test_reasoning_that_is_content_has_its_log_probabilities_there(fakes):
+    deltas = told(fakes, f"{THOUGHT}Well.", split=False)
+    assert entries(deltas) == list(range(len(f"{THOUGHT}Well.".encode())))
+
+
+def test_a_text_that_a_stop_string_ends_has_no_entries_of_what_is_cut(fakes):
+    deltas = play(fakes, Script(events(b"xSSTOP", "length")), stop=["STOP"])
+    assert "".join(delta.content for delta in deltas) == "xS" and entries(deltas) == [0, 1]
 
 
 def test_reasoning_that_is_not_wanted_is_left_out_and_counted(fakes):
@@ -188,6 +226,25 @@ def test_reasoning_that_is_not_wanted_is_left_out_and_counted(fakes):
 def test_reasoning_that_is_not_split_is_content_with_its_markers(fakes):
     deltas = told(fakes, f"{THOUGHT}Well.", split=False)
     assert "".join(delta.content for delta in deltas) == f"{THOUGHT}Well."
+
+
+@pytest.mark.parametrize("stop", ["tool_call", "name", "arg", '"a"', "é", "}}", "</tool"])
+@pytest.mark.parametrize("required", [True, False])
+def test_a_call_that_a_stop_string_cuts_ends_with_length_and_is_no_content(fakes, stop, required):
+    deltas = told(fakes, CALL, stop=[stop], enforced=True, only_calls=required)
+    content, begun = "".join(delta.content for delta in deltas), required or stop != "tool_call"
+    assert (deltas[-1].finish_reason, content) == (("length", "") if begun else ("stop", "<"))
+
+
+def test_a_stop_string_behind_a_call_cuts_none(fakes):
+    deltas = told(fakes, f"{CALL}\nWell. STOP", stop=["STOP"], enforced=True)
+    assert deltas[-1].finish_reason == "tool_calls" and "".join(delta.content for delta in deltas) == "\nWell. "
+
+
+@pytest.mark.parametrize(("text", "reason"), [("ab", "stop"), ("abc", "length"), ("", "length")])
+def test_a_stop_string_ends_a_constrained_answer_with_stop_only_where_it_is_whole(fakes, text, reason):
+    deltas = play(fakes, Script(events([*f"{text}STOP".encode()], "length")), stop=["STOP"], is_whole="ab".__eq__)
+    assert deltas[-1].finish_reason == reason and "".join(delta.content for delta in deltas) == text
 
 
 @pytest.mark.parametrize("cut", range(1, 20))

@@ -1,5 +1,6 @@
 """Incremental text: what a stream of tokens releases, against whole decoding, and stop strings against brute force."""
 
+import codecs
 import itertools
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def decode(tokenizer, ids):
     return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
+def whole_characters(token_bytes, ids, shown):
+    """What is `shown` of ids, without the U+FFFD of a character that their end cuts."""
+    decoder = codecs.getincrementaldecoder("utf-8")(token_bytes.errors)
+    decoder.decode(b"".join(token_bytes[id] for id in ids))
+    left = decoder.decode(b"", final=True)
+    assert shown.endswith(left)
+    return shown.removesuffix(left)
+
+
 def continuation(tokenizer, prompt, ids):
     """What the whole decoding adds to that of the prompt."""
     return decode(tokenizer, [*prompt, *ids]).removeprefix(decode(tokenizer, prompt))
@@ -91,7 +101,9 @@ def continuation(tokenizer, prompt, ids):
 def test_byte_level_text_is_the_whole_decoding_for_any_ids(vocabularies, picks):
     tokenizer, token_bytes, _ = vocabularies["byte_level"]
     ids, prompt = [pick % len(tokenizer) for pick in picks], tokenizer.encode("Hi")
-    assert stream_text(token_bytes, prompt, ids) == continuation(tokenizer, prompt, ids)
+    assert stream_text(token_bytes, prompt, ids) == whole_characters(
+        token_bytes, ids, continuation(tokenizer, prompt, ids)
+    )
 
 
 @pytest.mark.parametrize("name", [*TOKENIZERS[1:], "slow_sentencepiece"])
@@ -103,8 +115,8 @@ def test_sentencepiece_text_is_the_reference_decoding_for_any_ids(vocabularies, 
     ids = [id for pick in picks if not token_bytes.is_special(id := pick % len(tokenizer))]
     anchor = processor.encode("Hi")
     text = stream_text(token_bytes, anchor, ids)
-    assert text == processor.decode([*anchor, *ids]).removeprefix("Hi")
-    whole = continuation(tokenizer, anchor, ids)
+    assert text == whole_characters(token_bytes, ids, processor.decode([*anchor, *ids]).removeprefix("Hi"))
+    whole = whole_characters(token_bytes, ids, continuation(tokenizer, anchor, ids))
     # transformers gives up a whole run of byte pieces where one is wrong; elsewhere the two agree.
     assert text == whole or "\ufffd" in whole
 
@@ -132,12 +144,40 @@ def test_a_character_is_released_with_its_last_byte(vocabularies):
 
 
 @pytest.mark.parametrize(("name", "shown"), [("byte_level", "\ufffd"), ("mistral_v1", "\ufffd\ufffd\ufffd")])
-def test_bytes_that_never_become_a_character_come_out_at_the_end(vocabularies, name, shown):
+def test_a_character_that_is_cut_leaves_nothing_and_bytes_that_are_none_are_shown(vocabularies, name, shown):
     tokenizer, token_bytes, _ = vocabularies[name]
     pieces = ["ð", "Ł", "ĺ"] if name == "byte_level" else ["<0xF0>", "<0x9F>", "<0x98>"]
-    ids = tokenizer.convert_tokens_to_ids(pieces)
-    prompt = tokenizer.encode("Hi", add_special_tokens=False)
-    assert stream_text(token_bytes, prompt, ids) == shown == continuation(tokenizer, prompt, ids)
+    prompt, ids = tokenizer.encode("Hi", add_special_tokens=False), tokenizer.convert_tokens_to_ids(pieces)
+    for cut in range(1, 4):
+        assert stream_text(token_bytes, prompt, ids[:cut]) == ""
+    comma = tokenizer.convert_tokens_to_ids(",")
+    assert (
+        stream_text(token_bytes, prompt, [*ids, comma]) == f"{shown}," == continuation(tokenizer, prompt, [*ids, comma])
+    )
+
+
+@given(
+    pieces=st.lists(st.text(alphabet="ab", min_size=1, max_size=3), max_size=8),
+    stop=st.lists(st.sampled_from(["a", "ab", "aab", "bab"]), min_size=1, max_size=2),
+    early=st.integers(0, 6),
+)
+def test_a_stop_string_counts_where_a_piece_completes_it_that_comes_late_enough(pieces, stop, early):
+    strings, released, fed = StopStrings(stop), "", ""
+    expected = None
+    for i, piece in enumerate(pieces):
+        released += strings.feed(piece, counts=i >= early)
+        ends = [fed_end for string in stop for fed_end in _ends(fed + piece, string) if fed_end > len(fed)]
+        fed += piece
+        if i >= early and ends:
+            longest = max(len(string) for string in stop if fed[: min(ends)].endswith(string))
+            expected = fed[: min(ends) - longest]
+            break
+    assert strings.found == (expected is not None)
+    assert released + strings.finish() == (fed if expected is None else expected)
+
+
+def _ends(text, string):
+    return [start + len(string) for start in range(len(text)) if text.startswith(string, start)]
 
 
 def test_a_character_that_the_prompt_left_unfinished_is_finished(vocabularies):
