@@ -34,8 +34,8 @@ class Delta:
 
     content, reasoning: text, "" for none. logprobs, reasoning_logprobs: of tokens that no delta had before, in order,
     up to the last one of this delta's text: of reasoning with what marks it, where reasoning is sent, and of all
-    others; on the last delta, those of tokens behind all text. None where not asked for. tokens: how many were drawn since
-    this choice's previous delta. finish_reason: set on the choice's last delta only, which has none of the three.
+    others; on the last delta, those of tokens behind all text. None where not asked for. tokens: how many were drawn
+    since this choice's previous delta. finish_reason: set on the choice's last delta only, which has none of the three.
     reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many were in the cache;
     on the request's first delta only.
     """

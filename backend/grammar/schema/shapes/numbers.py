@@ -178,7 +178,7 @@ def _texts(value: Decimal) -> set[str]:
     plain = format(value, "f")
     texts = {"0" if plain == "-0" else plain}
     shortest = repr(float(value))
-    spelled_plainly = value.as_tuple().exponent <= 0 and _divides(Decimal(1), value)
+    spelled_plainly = int(value.as_tuple().exponent) <= 0 and _divides(Decimal(1), value)
     if "e" in shortest and not spelled_plainly and Decimal(shortest) == value:
         texts.add(shortest)
     return texts

@@ -336,10 +336,12 @@ def test_long_strings_take_few_states() -> None:
             assert [size for size in (2, 3, 3_000, 3_001) if run.accepts(write({"a": size * "é"}))] == [3, 3_000]
 
 
-def test_a_length_that_cannot_be_counted_is_limited() -> None:
+def test_a_length_is_counted_beside_a_pattern() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 30_000, "pattern": "b"}}}
-    with pytest.raises(GrammarError, match="a length of more than"):
-        language(schema, dialect=LINES)
+    run = language({**schema, "required": ["a"]}, dialect=LINES)
+    write = FORMS["lines"].write
+    texts = ["b", "é", "é" * 29_999, "é" * 29_999 + "b", "é" * 29_998 + "bé", "é" * 30_000 + "b", "b" * 30_001]
+    assert [run.accepts(write({"a": text})) for text in texts] == [True, False, False, True, True, False, False]
 
 
 def test_what_tells_one_thing_from_another_must_be_there() -> None:
