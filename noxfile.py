@@ -176,7 +176,8 @@ def bench_serving(session: nox.Session) -> None:
     install_llama_cpp(session)
     session.install(*PINS, "scikit-build-core")
     llama_server = build_llama_server(session, LLAMA_CPP_FLAGS)
-    session.run("python", "-m", "benchmarks.serving", *session.posargs, env={"JAXCHAT_LLAMA_SERVER": llama_server})
+    file, environment = fetch_real_model(session), {"JAXCHAT_LLAMA_SERVER": llama_server}
+    session.run("python", "-m", "benchmarks.serving", "--file", file, *session.posargs, env=environment)
 
 
 @nox.session

@@ -7,7 +7,7 @@ Decoding is counted from the moment every row has its first token; the first tok
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -54,14 +54,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     console.print(table)
 
 
-def write_as(source: Path, target: Path, kind: str) -> None:
-    """The same model with its matrices in another type; what is no matrix is float32."""
+def write_as(source: Path, target: Path, kind: str, changes: Mapping[str, object] | None = None) -> None:
+    """The same model with its matrices in another type; what is no matrix is float32. changes: metadata to put in."""
     reader, wanted = gguf.GGUFReader(source), gguf.GGMLQuantizationType[kind]
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for field in reader.fields.values():
         if not field.name.startswith("GGUF.") and field.name not in ("general.architecture", "general.file_type"):
             element = field.types[-1] if field.types[0] is gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(field.name, field.contents(), field.types[0], element)
+            value = (changes or {}).get(field.name, field.contents())
+            writer.add_key_value(field.name, value, field.types[0], element)
     for tensor in reader.tensors:
         shape = [int(size) for size in reversed(tensor.shape)]
         floats = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(shape).astype(np.float32)

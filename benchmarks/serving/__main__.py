@@ -21,10 +21,12 @@ from statistics import median
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.real import KINDS
 from benchmarks.serving import bare, load, overhead, prefix, report, scaling, servers
 from benchmarks.serving.load import Load
-from benchmarks.serving.models import Model, bundled_model, random_model
+from benchmarks.serving.models import Model, bundled_model, random_model, real_model
 
+MODELS = ("bundled", "random", "real")
 PARTS = ("decode", "load", "http", "prefix", "scaling", "host")
 QUANTISATIONS = ("Q4_0", "Q4_K_M", "Q8_0")
 SIDES = tuple(servers.sides(""))
@@ -41,7 +43,8 @@ class Run:
         self._quick, self._rounds = arguments.quick, 1 if arguments.quick else arguments.rounds
         self._best: dict[str, str] = {}
         self.found: dict[str, list[dict[str, Any]]] = {}
-        self.models = {name: self._make(name) for name in (("random",) if self._quick else arguments.models)}
+        wanted = ("random",) if self._quick else arguments.models
+        self.models = {model.name: model for name in wanted for model in self._make(name)}
         wants_llama = any(side.startswith("llama") for side in arguments.sides)
         self.ggufs = {name: self._write_ggufs(model) if wants_llama else {} for name, model in self.models.items()}
 
@@ -53,6 +56,8 @@ class Run:
         """Also notes which quantisation is the fastest with as many rows as the middle level."""
         records: list[dict[str, Any]] = []
         for name, model in self.models.items():
+            if model.folder.is_file():
+                continue  # benchmarks.real compares these
             new = self._lengths()[1] * (4 if name == "bundled" else 1)  # else one row has ended when another begins
             found = apart(bare.run, model, self.ggufs[name], self._levels(), BARE_PROMPT, new, self._rounds)
             middle = self._levels()[len(self._levels()) // 2]
@@ -96,11 +101,15 @@ class Run:
     def _largest(self) -> Model:
         return max(self.models.values(), key=lambda model: model.parameters)
 
-    def _make(self, name: str) -> Model:
-        folder = self._folder / name
-        return random_model(folder, self._quick) if name == "random" else bundled_model(folder)
+    def _make(self, name: str) -> list[Model]:
+        folder, source = self._folder / name, self._arguments.file
+        if name == "real":
+            return [real_model(source, self._folder / f"real-{kind}.gguf", kind) for kind in self._arguments.kinds]
+        return [random_model(folder, self._quick) if name == "random" else bundled_model(folder)]
 
     def _write_ggufs(self, model: Model) -> dict[str, Path]:
+        if model.folder.is_file():
+            return {"F32": model.folder}
         from benchmarks.serving import gguf_file
 
         files = {"F32": self._folder / f"{model.name}.gguf"}
@@ -112,10 +121,14 @@ class Run:
 
     def _sides(self, model: str) -> list[servers.Side]:
         kind = self._best.get(model, self._arguments.quantisations[0])
-        return [servers.sides(kind)[name] for name in self._arguments.sides]
+        names = self._arguments.sides
+        if self.models[model].folder.is_file():  # a type of its own, which not all of them read
+            names = [name for name in names if "transformers" not in name and "quantised" not in name]
+        return [servers.sides(kind)[name] for name in names]
 
     def _served(self, model: str, streams: int, context: int) -> servers.Served:
-        return servers.Served(self.models[model].folder, self.ggufs[model], streams, context, self._folder)
+        found = self.models[model]
+        return servers.Served(found.folder, self.ggufs[model], streams, context, self._folder, found.flags)
 
 
 def apart(function: Callable[..., Any], *args: object) -> Any:
@@ -126,7 +139,10 @@ def apart(function: Callable[..., Any], *args: object) -> Any:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the parts that the arguments name."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if "real" in arguments.models and arguments.file is None:
+        parser.error("the real model is a GGUF file: name it with --file")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("benchmarks").setLevel(logging.INFO)
     for side in arguments.sides:
@@ -173,7 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("parts", nargs="*", type=_part, default=PARTS, help=f"any of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES), help="servers (default: all)")
-    parser.add_argument("--models", nargs="+", choices=("bundled", "random"), default=["bundled", "random"])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["bundled", "random"])
+    parser.add_argument("--file", type=Path, metavar="FILE.gguf", help="the real model")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=list(KINDS), default=["F32", "Q4_1"], help="its types (default: %(default)s)"
+    )
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32], help="levels (default: 1 8 32)")
     parser.add_argument("--prompt", type=int, default=64, help="tokens of each prompt (default: 64)")
     parser.add_argument("--new", type=int, default=64, help="tokens of each answer (default: 64)")

@@ -11,12 +11,14 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+import gguf
 from safetensors import safe_open
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from tokenizers.decoders import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks import checkpoint
+from benchmarks.real import write_as
 
 BUNDLED = Path(__file__).parents[2] / "backend" / "tiny" / "checkpoint"
 PRE_TOKENIZER = "qwen2"
@@ -38,13 +40,17 @@ DROPPED = {"eos_token", "eos_token_id", "response_template"}
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint with its tokenizer in `folder`. vocab: tokens. unused_token: one that the model does not draw."""
+    """A checkpoint with its tokenizer in `folder`, or a GGUF file. vocab: tokens.
+
+    unused_token: one that the model does not draw. flags: what our server is started with for it.
+    """
 
     name: str
     folder: Path
     parameters: int
     vocab: int
     unused_token: int
+    flags: tuple[str, ...] = ()
 
 
 def random_model(folder: Path, quick: bool = False) -> Model:
@@ -67,6 +73,28 @@ def bundled_model(folder: Path) -> Model:
     with safe_open(folder / "model.safetensors", "np") as tensors:
         parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
     return Model("bundled", folder, parameters, vocab, unused_token=7)
+
+
+def real_model(source: Path, target: Path, kind: str) -> Model:
+    """A real model's GGUF file with matrices of that kind, and without tokens that end an answer.
+
+    Below 32 bits ours is started with --dtype bfloat16, as llama.cpp rounds activations too.
+    """
+    fields = gguf.GGUFReader(source).fields
+    tokens, kinds = (list(fields[f"tokenizer.ggml.{name}"].contents()) for name in ("tokens", "token_type"))
+    template = fields["tokenizer.chat_template"].contents()
+    types = [gguf.TokenType.USER_DEFINED if token in RENAMED else k for token, k in zip(tokens, kinds, strict=True)]
+    unused = max(id for id, type in enumerate(types) if type == gguf.TokenType.CONTROL)
+    changes = {
+        "tokenizer.ggml.tokens": [_renamed(token) for token in tokens],
+        "tokenizer.ggml.token_type": [int(type) for type in types],
+        "tokenizer.ggml.eos_token_id": unused,
+        "tokenizer.chat_template": _renamed(template),
+    }
+    write_as(source, target, kind, changes)
+    sizes = (math.prod(tensor.shape) for tensor in gguf.GGUFReader(target).tensors)
+    flags = () if kind == "F32" else ("--dtype", "bfloat16")
+    return Model(kind, target, int(sum(sizes)), len(tokens), unused, flags)
 
 
 def _endless(value: object) -> object:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from handlers.text.gguf.tokenizer import read_gguf
+
 
 class Prompts:
-    """Draws messages for one model.
+    """Draws messages for one model, a folder or a GGUF file.
 
     Words stand on lines of their own, which the cutting rules of all models here cut alike.
     """
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
-        self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        found = read_gguf(folder).tokenizer if folder.is_file() else AutoTokenizer.from_pretrained(folder)
+        self._tokenizer: PreTrainedTokenizerBase = found
         self._random = random.Random(seed)
 
     def chat(self, tokens: int, shared: str = "") -> list[dict[str, str]]:

@@ -31,7 +31,7 @@ class Absent(Exception):
 class Served:
     """What a side is to serve. ggufs: kind -> file, "F32" for the weights as they are. streams: at the same time.
 
-    context: tokens of one prompt with its answer. scratch: a folder for caches.
+    context: tokens of one prompt with its answer. scratch: a folder for caches. flags: further ones of our server.
     """
 
     folder: Path
@@ -39,6 +39,7 @@ class Served:
     streams: int
     context: int
     scratch: Path
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def jaxchat(served: Served, port: int, *flags: str) -> list[str]:
         *("--port", str(port), "--no-metrics", "--max-batch-size", str(served.streams), "--log-level", "warning"),
         *("--max-context-length", str(served.context)),
         *("--compilation-cache", str(served.scratch / "compiled"), "--grammar-cache", str(served.scratch / "grammars")),
-        *flags,
+        *(*served.flags, *flags),
     ]
 
 

@@ -5,11 +5,13 @@ import json
 import random
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from backend.grammar import COMPLETE, alphabet_of
@@ -19,6 +21,7 @@ from benchmarks.serving.client import Exchange, Refused, read_stream
 from benchmarks.serving.models import BUNDLED
 from benchmarks.serving.prompts import Prompts
 from handlers.text.tokenizer import ChatTokenizer
+from tests.handlers.text.gguf.files import byte_level_keys, write
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,12 @@ def test_a_part_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str
     assert "there is no part 'loda'; there are decode, load" in capsys.readouterr().err
 
 
+def test_the_real_model_is_asked_for_by_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        serving.main(["--models", "real"])
+    assert "name it with --file" in capsys.readouterr().err
+
+
 # The models
 
 
@@ -51,6 +60,20 @@ def test_no_token_ends_an_answer_of_either_model(quick: models.Model, bundled: m
         tokenizer = ChatTokenizer(model.folder)
         assert tokenizer.end_tokens == () and tokenizer.vocab_size == model.vocab
         assert alphabet_of(tokenizer.vocabulary()) == COMPLETE
+
+
+@pytest.mark.parametrize("kind", ["F32", "Q4_1"])
+def test_a_real_model_has_visible_tokens_in_the_place_of_those_that_end_an_answer(tmp_path: Path, kind: str) -> None:
+    keys = byte_level_keys(Tokenizer.from_file(str(BUNDLED / "tokenizer.json")), "qwen2")
+    template = (BUNDLED / "chat_template.jinja").read_text(encoding="utf-8")
+    keys |= {"bos_token_id": None, "eos_token_id": 2, "tokenizer.chat_template": template}
+    source = write(tmp_path / "tiny.gguf", keys)
+    model = models.real_model(source, tmp_path / "real.gguf", kind)
+    before, after = (ChatTokenizer(path) for path in (source, model.folder))
+    assert before.end_tokens != [model.unused_token] and list(after.end_tokens) == [model.unused_token]
+    prompts = Prompts(model.folder)
+    assert len(prompts.ids(prompts.chat(80))) == 80
+    assert model.flags == (() if kind == "F32" else ("--dtype", "bfloat16"))
 
 
 def test_the_bundled_model_reads_the_same_tokens_as_it_was_trained_on(bundled: models.Model) -> None:
