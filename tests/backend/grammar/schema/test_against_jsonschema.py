@@ -45,7 +45,10 @@ def test_a_value_is_written_in_some_order_of_its_properties_exactly_when_it_is_v
 def test_every_word_is_valid(schema: dict, open_objects: bool, rng: random.Random) -> None:
     run = language_of(schema, open_objects=open_objects)
     for word in words(run, rng, 30) if run is not None else []:
-        assert is_valid(schema, json.loads(word)) or repeats_a_name(word), (schema, word)
+        assert is_valid(schema, json.loads(word)) or ("minProperties" in str(schema) and repeats_a_name(word)), (
+            schema,
+            word,
+        )
 
 
 def repeats_a_name(word: bytes) -> bool:
