@@ -39,13 +39,15 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """A piece of network from `start` to `end`. open, close: the brackets of a container, None for a plain rule."""
+    """A piece of network from `start` to `end`. open, close: the brackets of a container, None for a plain rule. place:
+    what it was made from, as a JSON pointer."""
 
     index: int
     start: int
     end: int
     open: int | None = None
     close: int | None = None
+    place: str = ""
 
 
 @dataclass
@@ -81,16 +83,16 @@ class Graph:
         self.limits.append(limit)
         return len(self.edges) - 1
 
-    def rule(self) -> Rule:
+    def rule(self, place: str = "") -> Rule:
         """A plain rule, empty until edges are added from its start to its end."""
-        return self._rule(None, None)
+        return self._rule(None, None, place)
 
-    def container(self, brackets: bytes) -> Rule:
+    def container(self, brackets: bytes, place: str = "") -> Rule:
         """A rule whose strings stand between the two `brackets`, b"{}" or b"[]"."""
-        return self._rule(brackets[0], brackets[1])
+        return self._rule(brackets[0], brackets[1], place)
 
-    def _rule(self, opening: int | None, closing: int | None) -> Rule:
-        rule = Rule(len(self.rules), self.node(), self.node(), opening, closing)
+    def _rule(self, opening: int | None, closing: int | None, place: str) -> Rule:
+        rule = Rule(len(self.rules), self.node(), self.node(), opening, closing, place)
         self.rules.append(rule)
         return rule
 

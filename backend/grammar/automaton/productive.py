@@ -17,7 +17,7 @@ def prune(graph: Graph, root: Rule) -> None:
     before, sites = _predecessors(graph)
     alive = _alive(graph, before, sites)
     if not alive[root.start]:
-        raise GrammarError(why_empty(graph, root))
+        raise emptiness(graph, root)
     dead = [node for node, lives in enumerate(alive) if not lives]
     users = {user for node in dead for user in (*before[node], *(user for user, _ in sites[node]))}
     users |= {user for uses in sites for user, start in uses if not alive[start]}
@@ -30,8 +30,51 @@ def productive(graph: Graph) -> list[bool]:
     return _alive(graph, *_predecessors(graph))
 
 
-def why_empty(graph: Graph, rule: Rule) -> str:
-    """What to say of a rule of which no string can be finished: which characters one would need, if it is that."""
+def emptiness(graph: Graph, rule: Rule) -> GrammarError:
+    """The error for a rule of which no string can be finished: where, and which characters one would need, if it is
+    that."""
+    return GrammarError(_why_empty(graph, rule), _where_empty(graph, rule))
+
+
+def _where_empty(graph: Graph, rule: Rule) -> str:
+    """The place of the innermost rule without which `rule` has no string; "" where none has a place."""
+    alive, seen, place = productive(graph), set(), rule.place
+    needed: Rule | None = rule
+    while needed is not None and needed.index not in seen:
+        seen.add(needed.index)
+        place = needed.place or place
+        needed = _needed(graph, needed, alive)
+    return place
+
+
+def _needed(graph: Graph, rule: Rule, alive: list[bool]) -> Rule | None:
+    """A rule without a string that every string of `rule` needs; None if it has none for another reason."""
+    reached, called = _through(graph, rule, None)
+    if rule.end not in reached:
+        return None
+    empty = [callee for callee in called if not alive[callee.start]]
+    return next((callee for callee in empty if rule.end not in _through(graph, rule, callee)[0]), None)
+
+
+def _through(graph: Graph, rule: Rule, without: Rule | None) -> tuple[set[int], list[Rule]]:
+    """The nodes of a rule that can be reached, and the rules used on the way, if all but one of them had strings."""
+    reached, stack, called = {rule.start}, [rule.start], dict[int, Rule]()
+    while stack:
+        node = stack.pop()
+        after = [*graph.epsilons[node], *(edge.target for edge in graph.edges[node])]
+        after += [edge.reached for edge in graph.edges[node] if edge.limit > 0]
+        for callee, target in (*graph.calls[node], *graph.enters[node]):
+            if callee is not without:
+                called[callee.index] = callee
+                after.append(target)
+        new = set(after) - reached
+        reached |= new
+        stack += new
+    return reached, list(called.values())
+
+
+def _why_empty(graph: Graph, rule: Rule) -> str:
+    """Which characters a string of a rule would need, if it is that."""
     before, sites = _predecessors(graph)
     moves = [(node, frozenset(text), after) for node, missing in graph.lacking.items() for text, after in missing]
 

@@ -2,7 +2,7 @@
 
 from backend.grammar import schema
 from backend.grammar.automaton.graph import Graph, Rule
-from backend.grammar.automaton.productive import productive, why_empty
+from backend.grammar.automaton.productive import emptiness, productive
 from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import NOT_FAULTS, CompilerFault, GrammarError
 from backend.grammar.limits import Limits
@@ -71,7 +71,8 @@ class _Writer:
         alive = productive(self._graph)
         for rule, place in self._values:
             if not alive[rule.start]:
-                raise GrammarError(why_empty(self._graph, rule), place)
+                error = emptiness(self._graph, rule)
+                raise GrammarError(error.message, place + error.pointer)
 
     def _value(self, a: int, b: int, term: JsonSchema) -> None:
         notebook, dialect = self._notebook.of(term.place, term.strict), dialect_of(term.dialect)

@@ -45,8 +45,8 @@ class Emitter:
         that recursion closes."""
         rule = self._rules.get((expression, content))
         if rule is None:
-            rule = self._rules[expression, content] = self.graph.rule()
             pointer = pointer_of(expression)
+            rule = self._rules[expression, content] = self.graph.rule(pointer)
             with located(pointer):
                 self._write(rule, self._normaliser.form(expression), content, pointer)
         return rule
@@ -59,7 +59,8 @@ class Emitter:
 
     def _arguments(self, expression: Expression) -> Rule:
         """The rule of the objects among the values."""
-        rule, bare, pointer = self.graph.rule(), self.dialect.bare, pointer_of(expression)
+        bare, pointer = self.dialect.bare, pointer_of(expression)
+        rule = self.graph.rule(pointer)
         with located(pointer):
             shapes = self._normaliser.form(expression).objects
             if bare is None:
@@ -129,6 +130,6 @@ class Emitter:
     def _container(self, shape: ArrayShape | ObjectShape, brackets: bytes, pointer: str) -> Rule:
         container = self._containers.get(shape)
         if container is None:
-            container = self._containers[shape] = self.graph.container(brackets)
+            container = self._containers[shape] = self.graph.container(brackets, pointer)
             self._pending.append((shape, container, pointer))
         return container

@@ -67,8 +67,45 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "#",
     ),
     "a lone surrogate": ({"properties": {"\ud800": True}, "type": "object"}, "surrogate", "#"),
-    "no value": ({"type": "object", "properties": {"a": False}, "required": ["a"]}, "no finite value", ""),
-    "endless values only": ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "no finite", ""),
+    "no value": ({"type": "object", "properties": {"a": False}, "required": ["a"]}, "no finite value", "#"),
+    "endless values only": (
+        {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        "no finite",
+        "#",
+    ),
+    "no value inside": (
+        {
+            "items": {
+                "type": "object",
+                "properties": {"b": {"allOf": [{"type": "string"}, {"type": "null"}]}},
+                "required": ["b"],
+            },
+            "type": "array",
+            "minItems": 1,
+        },
+        "no finite value",
+        "#/items/properties/b",
+    ),
+    "a circle inside": (
+        {
+            "type": "object",
+            "properties": {"x": True, "a": {"$ref": "#/$defs/n"}},
+            "required": ["x", "a"],
+            "$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}, "minItems": 1}},
+        },
+        "no finite value",
+        "#/$defs/n",
+    ),
+    "no value in any branch": (
+        {
+            "anyOf": [
+                {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+                {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
+            ]
+        },
+        "no finite value",
+        "#",
+    ),
 }
 
 
