@@ -23,6 +23,7 @@ from backend.grammar import (
     structural_constraint,
 )
 from handlers.formats.enforce import OutputGrammar, Tool
+from handlers.generation.check import KEYWORD, AnswerCheck
 from handlers.generation.output import JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid
 from handlers.service import Compiler
@@ -37,13 +38,14 @@ class OutputConstraint:
     param: the parameter that an error names if it is not about the schema of one tool. tools: those whose schemas are
     in the grammar.
     relaxed: paths of what the request asks and the grammar leaves out: schemas of tools that need not be called, and
-    other parameters that have no effect for that.
+    other parameters that have no effect for that. schema: the JSON Schema of the content, where it has one.
     """
 
     grammar: Grammar
     param: str
     tools: tuple[Tool, ...] = ()
     relaxed: tuple[str, ...] = ()
+    schema: Any = None
 
     async def ready(self) -> None:
         """Waits until the grammar is compiled; raises APIError 422 where it cannot be, 503 where nothing can."""
@@ -57,6 +59,18 @@ class OutputConstraint:
         """Paths of what the request asks and the grammar, which is compiled, does not enforce."""
         notes = self.grammar.tables.result().notes
         return (*self.relaxed, *behind(self.param, notes.ignored), *behind(self.param, notes.deferred))
+
+    def check(self) -> AnswerCheck | None:
+        """What the grammar, which is compiled, leaves to be checked of a complete answer, None for nothing."""
+        deferred = self.grammar.tables.result().notes.deferred
+        if not deferred:
+            return None
+        places = {pointer.partition("#")[0] for pointer in deferred}
+        return AnswerCheck(
+            form=orjson.dumps(self.schema) if "" in places else None,
+            tools={tool.name: orjson.dumps(tool.parameters) for tool in self.tools if tool.place in places},
+            known=all(pointer.rpartition("/")[2] == KEYWORD for pointer in deferred),
+        )
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,8 @@ class ConstraintBuilder:
         spec = await asyncio.to_thread(self.spec)
         while spec is not None:
             grammar = self._compile(spec.constraint)
-            found = OutputConstraint(grammar, self._param, self.output.tool_use.tools, spec.relaxed)
+            schema = self.output.form.schema if isinstance(self.output.form, JSONSchemaForm) else None
+            found = OutputConstraint(grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema)
             if not spec.optional:
                 return found
             try:

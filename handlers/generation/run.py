@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from backend import QueueFull
+from handlers.generation.check import checked
 from handlers.generation.deltas import ChoiceDecoder, Delta, decode
 from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan
@@ -36,7 +37,10 @@ async def start(
         generation = await submit(plan, loaded.engine)
     request_metrics.accepted(len(plan.prompt))
     monitor = Monitor(plan, generation, request_metrics, deadline)
-    return RunningGeneration(monitor.deltas(decode(generation, decoders(plan, loaded.tokenizer))), monitor.aclose)
+    deltas = decode(generation, decoders(plan, loaded.tokenizer))
+    if plan.constraint is not None:
+        deltas = checked(deltas, plan.constraint.check)
+    return RunningGeneration(monitor.deltas(deltas), monitor.aclose)
 
 
 async def submit(plan: GenerationPlan, engine: Engine) -> Generation:

@@ -249,7 +249,8 @@ class FakeCompiler:
 
 def tables_of(text: str) -> Any:
     """What stands for the tables of a constraint."""
-    notes = Notes(("#/format",), ("#/items/uniqueItems",)) if "unknown" in text else Notes()
+    place = "tools.0.function.parameters" if "tools.0" in text else ""
+    notes = Notes((f"{place}#/format",), (f"{place}#/items/uniqueItems",)) if "unknown" in text else Notes()
     return SimpleNamespace(notes=notes)
 
 

@@ -1,0 +1,62 @@
+"""What a grammar defers is checked when an answer is complete; one that breaks it ends as if it had been cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from handlers.generation.deltas import Delta
+from handlers.generation.unique import items_are_unique
+
+KEYWORD = "uniqueItems"
+"""What a check knows of. An answer of which anything else was deferred is never taken for valid."""
+
+
+@dataclass(frozen=True)
+class AnswerCheck:
+    """What of an answer its grammar has left to be checked.
+
+    form: the JSON Schema of the content, None where nothing of it was deferred. tools: those of the arguments of calls,
+    by name. known: every deferred keyword is one that is checked.
+    """
+
+    form: bytes | None = None
+    tools: Mapping[str, bytes] = field(default_factory=dict)
+    known: bool = True
+
+    def holds(self, answer: "Answer") -> bool:
+        """Whether a complete answer is known to be valid."""
+        texts = [(self.tools[name], arguments) for name, arguments in answer.calls.values() if name in self.tools]
+        if self.form is not None:
+            texts.append((self.form, answer.content))
+        return self.known and all(items_are_unique(schema, text) for schema, text in texts)
+
+
+@dataclass
+class Answer:
+    """The text of one choice so far. calls: name and arguments, by index."""
+
+    content: str = ""
+    calls: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def add(self, delta: Delta) -> None:
+        """More of it."""
+        self.content += delta.content
+        if delta.call is not None:
+            name, arguments = self.calls.get(delta.call.index, ("", ""))
+            self.calls[delta.call.index] = (delta.call.name or name, arguments + delta.call.arguments)
+
+
+async def checked(deltas: AsyncIterator[Delta], check: Callable[[], AnswerCheck | None]) -> AsyncIterator[Delta]:
+    """The same deltas, but that a choice that is complete and not known to be valid ends with "length".
+
+    check: what is to be checked, None for nothing; asked when a choice is complete.
+    """
+    answers: dict[int, Answer] = {}
+    async for delta in deltas:
+        answer = answers.setdefault(delta.choice, Answer())
+        answer.add(delta)
+        if delta.finish_reason in ("stop", "tool_calls") and (left := check()) is not None:
+            held = await asyncio.to_thread(left.holds, answer)
+            yield delta if held else replace(delta, finish_reason="length")
+        else:
+            yield delta

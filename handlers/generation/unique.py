@@ -1,0 +1,123 @@
+"""Whether a value repeats an item where a JSON Schema may forbid it, in time that the schema cannot choose."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012, specification_with
+
+MOST_STEPS = 200_000
+"""Pairs of a schema and a value that one check looks at; what needs more is not taken for valid."""
+MEMBERS = ("additionalProperties", "unevaluatedProperties", "additionalItems", "unevaluatedItems", "contains")
+"""Keywords whose schema may apply to any member of an object or array."""
+SAME = ("allOf", "anyOf", "oneOf", "then", "else", "dependentSchemas", "dependencies")
+"""Keywords whose schemas may apply to the value itself."""
+
+
+def items_are_unique(schema: bytes, text: str) -> bool:
+    """Whether no array in the JSON `text` that a `uniqueItems` of the JSON Schema may apply to repeats an item.
+
+    Every branch counts as one that may apply, and every name as one that a pattern matches: a validator would match the
+    request's own patterns, and try its branches, for any time. So true means that no `uniqueItems` is broken; false may
+    be said of a value that is valid by an alternative without the keyword, and of what cannot be told.
+    """
+    try:
+        value = json.loads(text, parse_float=Decimal)
+        return not any(
+            isinstance(found, list) and repeats(found) for found in _unique_values(orjson.loads(schema), value)
+        )
+    except (ValueError, ArithmeticError, RecursionError, Unresolvable, _TooMuch):
+        return False
+
+
+def repeats(items: list[Any]) -> bool:
+    """Whether two items are equal, as JSON Schema has it: 1 and 1.0 are, 1 and true are not."""
+    return len({_hashable(item) for item in items}) < len(items)
+
+
+class _TooMuch(Exception):
+    """A check takes too long."""
+
+
+def _hashable(value: Any) -> Any:
+    match value:
+        case bool():
+            return bool, value
+        case list():
+            return list, tuple(map(_hashable, value))
+        case dict():
+            return dict, frozenset((name, _hashable(item)) for name, item in value.items())
+        case _:
+            return value
+
+
+def _unique_values(schema: Any, value: Any) -> Iterator[Any]:
+    """What of `value` a schema with `uniqueItems` may apply to."""
+    specification = specification_with(_declared(schema), default=DRAFT202012)
+    resolver = Registry().with_resource("", specification.create_resource(schema)).crawl().resolver()
+    seen: set[tuple[int, int]] = set()
+    rest = [(schema, resolver, value)]
+    while rest:
+        schema, resolver, value = rest.pop()
+        pair = (id(schema), id(value))
+        if not isinstance(schema, dict) or not isinstance(value, list | dict) or pair in seen:
+            continue
+        seen.add(pair)
+        if len(seen) > MOST_STEPS:
+            raise _TooMuch
+        if schema.get("uniqueItems"):
+            yield value
+        if "$id" in schema or "id" in schema:
+            resolver = resolver.in_subresource(specification.create_resource(schema))
+        for reference in (schema.get("$ref"), schema.get("$dynamicRef")):
+            if isinstance(reference, str):
+                found = resolver.lookup(reference)
+                rest.append((found.contents, found.resolver, value))
+        rest += [(part, resolver, inner) for part, inner in _applied(schema, value)]
+
+
+def _applied(schema: dict[str, Any], value: Any) -> Iterator[tuple[Any, Any]]:
+    """The schemas in a schema, each with what of the value it may apply to."""
+    for keyword in SAME:
+        for part in _listed(schema.get(keyword)):
+            yield part, value
+    for keyword in MEMBERS:
+        if keyword in schema:
+            for member in value if isinstance(value, list) else value.values():
+                yield schema[keyword], member
+    yield from _of_properties(schema, value) if isinstance(value, dict) else _of_items(schema, value)
+
+
+def _of_properties(schema: dict[str, Any], value: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    properties, patterns = schema.get("properties"), schema.get("patternProperties")
+    for name, member in value.items():
+        if isinstance(properties, dict) and name in properties:
+            yield properties[name], member
+        for part in _listed(patterns)[1:]:
+            yield part, member
+
+
+def _of_items(schema: dict[str, Any], value: list[Any]) -> Iterator[tuple[Any, Any]]:
+    for keyword in ("items", "prefixItems"):
+        parts = schema.get(keyword)
+        if isinstance(parts, list):
+            yield from zip(parts, value, strict=False)
+        elif parts is not None:
+            for member in value:
+                yield parts, member
+
+
+def _listed(parts: Any) -> list[Any]:
+    """The schemas that a keyword may have: itself, and those in it by position or by name."""
+    if isinstance(parts, dict):
+        return [parts, *parts.values()]
+    return parts if isinstance(parts, list) else []
+
+
+def _declared(schema: Any) -> str:
+    declared = schema.get("$schema") if isinstance(schema, dict) else None
+    return declared if isinstance(declared, str) else ""
