@@ -39,8 +39,10 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """A piece of network from `start` to `end`. open, close: the brackets of a container, None for a plain rule. place:
-    what it was made from, as a JSON pointer."""
+    """A piece of network from `start` to `end`. open, close: the brackets of a container, None for a plain rule.
+
+    place: what it was made from, as a JSON pointer. name: what errors call a container, "" for those of JSON.
+    """
 
     index: int
     start: int
@@ -48,6 +50,7 @@ class Rule:
     open: int | None = None
     close: int | None = None
     place: str = ""
+    name: str = ""
 
 
 @dataclass
@@ -85,14 +88,14 @@ class Graph:
 
     def rule(self, place: str = "") -> Rule:
         """A plain rule, empty until edges are added from its start to its end."""
-        return self._rule(None, None, place)
+        return self._rule(None, None, place, "")
 
-    def container(self, brackets: bytes, place: str = "") -> Rule:
-        """A rule whose strings stand between the two `brackets`, b"{}" or b"[]"."""
-        return self._rule(brackets[0], brackets[1], place)
+    def container(self, brackets: bytes, place: str = "", name: str = "") -> Rule:
+        """A rule whose strings stand between the two `brackets`, such as b"{}". place, name: those of the rule."""
+        return self._rule(brackets[0], brackets[1], place, name)
 
-    def _rule(self, opening: int | None, closing: int | None, place: str) -> Rule:
-        rule = Rule(len(self.rules), self.node(), self.node(), opening, closing, place)
+    def _rule(self, opening: int | None, closing: int | None, place: str, name: str) -> Rule:
+        rule = Rule(len(self.rules), self.node(), self.node(), opening, closing, place, name)
         self.rules.append(rule)
         return rule
 

@@ -30,10 +30,10 @@ def productive(graph: Graph) -> list[bool]:
     return _alive(graph, *_predecessors(graph))
 
 
-def emptiness(graph: Graph, rule: Rule) -> GrammarError:
+def emptiness(graph: Graph, rule: Rule, otherwise: str = "no finite value satisfies the schema") -> GrammarError:
     """The error for a rule of which no string can be finished: where, and which characters one would need, if it is
     that."""
-    return GrammarError(_why_empty(graph, rule), _where_empty(graph, rule))
+    return GrammarError(_why_empty(graph, rule, otherwise), _where_empty(graph, rule))
 
 
 def _where_empty(graph: Graph, rule: Rule) -> str:
@@ -73,7 +73,7 @@ def _through(graph: Graph, rule: Rule, without: Rule | None) -> tuple[set[int], 
     return reached, list(called.values())
 
 
-def _why_empty(graph: Graph, rule: Rule) -> str:
+def _why_empty(graph: Graph, rule: Rule, otherwise: str) -> str:
     """Which characters a string of a rule would need, if it is that."""
     before, sites = _predecessors(graph)
     moves = [(node, frozenset(text), after) for node, missing in graph.lacking.items() for text, after in missing]
@@ -90,7 +90,7 @@ def _why_empty(graph: Graph, rule: Rule) -> str:
 
     needed = frozenset().union(*(characters for _, characters, _ in moves))
     if not suffice(needed):
-        return "no finite value satisfies the schema"
+        return otherwise
     for character in sorted(needed)[:MOST_TRIED]:
         needed = needed - {character} if suffice(needed - {character}) else needed
     named = ", ".join(map(_named, sorted(needed)[:NAMED])) + (", ..." if len(needed) > NAMED else "")

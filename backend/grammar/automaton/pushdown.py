@@ -24,6 +24,21 @@ Move = tuple[int, int, int, int, int, int]
 """The fields of an edge, and a continuation."""
 
 
+class BracketConflict(GrammarError):
+    """A bracket of a container can be read in another way at the same place.
+
+    byte: the bracket. opens: whether it opens the container.
+    """
+
+    def __init__(self, byte: int, rules: list[Rule], opens: bool) -> None:
+        self.byte, self.opens = byte, opens
+        names = list(dict.fromkeys(rule.name or "a JSON value" for rule in rules))
+        super().__init__(
+            f"{chr(byte)!r}, which {'opens' if opens else 'closes'} a part of {' and of '.join(names)}, can be read in "
+            "another way at the same place; use other characters around the part, or for the other use"
+        )
+
+
 class PushdownAutomaton:
     """The automaton of `graph` from rule `root`. Raises GrammarError where it is empty or passes `limits`.
 
@@ -189,6 +204,7 @@ class PushdownAutomaton:
         self._targets: set[int] = set()
         arcs = self._byte_arcs(moves)
         self.following[state] = list(self._targets)
+        self._check_brackets(arcs, entered, ended)
         for byte, entrants in entered.items():
             frame = self._frame(entrants)
             self.pushes[state].append(frame)
@@ -197,8 +213,16 @@ class PushdownAutomaton:
             reason = self._reason(frozenset(containers))
             self.pops[state].append(reason)
             arcs.append((byte, byte, POP << SHIFT | reason))
-        assert len({arc[0] for arc in arcs}) == len(arcs), "a bracket is both structure and text"
         self.arcs[state] = arcs
+
+    def _check_brackets(
+        self, arcs: list[Arc], entered: dict[int, dict[int, set[Thread]]], ended: dict[int, set[int]]
+    ) -> None:
+        """Raises BracketConflict where a bracket is also text, or both opens and closes."""
+        for byte in (*entered, *ended):
+            if (byte in entered and byte in ended) or any(low <= byte <= high for low, high, _ in arcs):
+                rules = [self._graph.rules[index] for index in entered.get(byte, ended.get(byte, ()))]
+                raise BracketConflict(byte, rules, byte in entered)
 
     def _expand_plain(self, state: int) -> bool:
         """`_expand` for one thread whose node has ordinary edges only, which is most of them; False for another.
