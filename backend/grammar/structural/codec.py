@@ -12,6 +12,7 @@ from backend.grammar.structural.terms import (
     Branch,
     Concat,
     ConstText,
+    ContextFree,
     ControlToken,
     JsonDialect,
     JsonSchema,
@@ -45,6 +46,8 @@ def decode(listed: Any) -> Term:
             return Regex(pattern)
         case ["JsonSchema", schema, place, dialect, strict]:
             return JsonSchema(schema, place, _dialect(dialect), strict)
+        case ["ContextFree", grammar, place, syntax, max_recursion]:
+            return ContextFree(grammar, place, syntax, max_recursion)
         case ["Concat", parts]:
             return Concat(tuple(map(decode, parts)))
         case ["AnyOf", parts]:

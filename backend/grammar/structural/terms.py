@@ -89,6 +89,20 @@ class JsonSchema:
 
 
 @dataclass(frozen=True)
+class ContextFree:
+    """Text of the language of a context-free grammar.
+
+    syntax: "gbnf", "lark", or "" to tell it from the grammar. place: what notes of JSON schemas in it call it.
+    max_recursion: levels of recursion of which an automaton can follow no more; 0 refuses it.
+    """
+
+    grammar: str
+    place: str
+    syntax: str = ""
+    max_recursion: int = 0
+
+
+@dataclass(frozen=True)
 class Concat:
     """One part after the other; no parts: nothing."""
 
@@ -133,6 +147,6 @@ class AnyText:
     in_reasoning: bool = False
 
 
-Term = ConstText | ControlToken | Regex | JsonSchema | Concat | AnyOf | Separated | AnyText
+Term = ConstText | ControlToken | Regex | JsonSchema | ContextFree | Concat | AnyOf | Separated | AnyText
 
 EMPTY = Concat(())

@@ -1,6 +1,6 @@
 """Structural terms -> graph."""
 
-from backend.grammar import schema
+from backend.grammar import context_free, schema
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.productive import emptiness, productive
 from backend.grammar.chars.parse import pattern
@@ -16,6 +16,7 @@ from backend.grammar.structural.terms import (
     Branch,
     Concat,
     ConstText,
+    ContextFree,
     ControlToken,
     JsonSchema,
     Regex,
@@ -54,6 +55,8 @@ class _Writer:
                 )
             case JsonSchema():
                 self._value(a, b, term)
+            case ContextFree():
+                self._context_free(a, b, term)
             case Concat(parts=parts):
                 self._concat(a, b, parts)
             case AnyOf(parts=parts):
@@ -94,6 +97,18 @@ class _Writer:
         except Exception as error:
             raise CompilerFault(term.place) from error
         self._values.append((rule, term.place))
+        self._graph.call(a, rule, b)
+
+    def _context_free(self, a: int, b: int, term: ContextFree) -> None:
+        rule = context_free.build(
+            term.grammar,
+            term.syntax,
+            self._graph,
+            self._notebook.of(term.place, strict=False),
+            unrolled=term.max_recursion,
+            open_objects=self._open_objects,
+            limits=self._limits,
+        )
         self._graph.call(a, rule, b)
 
     def _concat(self, a: int, b: int, parts: tuple[Term, ...]) -> None:

@@ -14,6 +14,7 @@ from backend.grammar import (
     Branch,
     Concat,
     ConstText,
+    ContextFree,
     ControlToken,
     JsonDialect,
     JsonSchema,
@@ -57,7 +58,12 @@ def larger(terms):
 
 
 TERMS = st.recursive(
-    PARTS | st.builds(Regex, TEXTS) | st.builds(JsonSchema, SCHEMAS, TEXTS, DIALECTS), larger, max_leaves=8
+    PARTS
+    | st.builds(Regex, TEXTS)
+    | st.builds(JsonSchema, SCHEMAS, TEXTS, DIALECTS)
+    | st.builds(ContextFree, TEXTS, TEXTS, TEXTS, st.integers(0, 9)),
+    larger,
+    max_leaves=8,
 )
 
 
