@@ -5,6 +5,7 @@ from typing import Any
 from generated.models import (
     ChatCompleteBodyToolChoice,
     ContainerChatCompletionBody,
+    ResponseFormatGrammar,
     ResponseFormatJsonObject,
     ResponseFormatJsonSchema,
     ResponseFormatRegex,
@@ -13,6 +14,7 @@ from generated.models import (
 from handlers.formats.enforce import Tool
 from handlers.generation.output import (
     AnswerForm,
+    GrammarForm,
     JSONObjectForm,
     JSONSchemaForm,
     OutputRequest,
@@ -24,6 +26,7 @@ from handlers.http.errors import invalid
 from handlers.http.validation import parse_exact
 
 SCHEMA, PATTERN, TOOLS = "response_format.json_schema.schema", "response_format.schema", "tools"
+GRAMMAR = "response_format.grammar"
 
 
 def output_request(body: ContainerChatCompletionBody, text: bytes) -> OutputRequest:
@@ -101,5 +104,7 @@ def _form(body: ContainerChatCompletionBody, exact: _Exact) -> AnswerForm | None
             return JSONObjectForm("response_format")
         case ResponseFormatRegex(schema_=regex):
             return RegexForm(regex, PATTERN)
+        case ResponseFormatGrammar(grammar=grammar, syntax=syntax, max_recursion=levels):
+            return GrammarForm(grammar, syntax or "", levels or 0, GRAMMAR)
         case _:
             return None

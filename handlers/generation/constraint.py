@@ -14,6 +14,7 @@ from backend.grammar import (
     CompilerBusy,
     CompilerUnavailable,
     Constraint,
+    ContextFree,
     Grammar,
     GrammarError,
     JsonSchema,
@@ -24,7 +25,7 @@ from backend.grammar import (
 )
 from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.generation.check import KEYWORD, AnswerCheck
-from handlers.generation.output import JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
+from handlers.generation.output import GrammarForm, JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid
 from handlers.service import Compiler
 
@@ -168,6 +169,8 @@ class ConstraintBuilder:
         if self.output.may_reason:
             return self._structural(self._output_grammar.after_reasoning(self._answer()), self._param)
         match self.output.form:
+            case GrammarForm():
+                return self._structural(self._answer(), self._param)
             case JSONSchemaForm(schema=schema, strict=strict):
                 with _encoding(self._param):
                     constraint = Constraint("json_schema", orjson.dumps(schema).decode(), strict=strict)
@@ -184,6 +187,8 @@ class ConstraintBuilder:
                 return JsonSchema(schema, "", strict=strict)
             case RegexForm(pattern=regex):
                 return Regex(regex)
+            case GrammarForm(grammar=grammar, syntax=syntax, max_recursion=levels, param=param):
+                return ContextFree(grammar, param, syntax, levels)
             case _:
                 return JsonSchema({"type": "object"}, "")
 

@@ -57,7 +57,21 @@ class RegexForm:
     param: str
 
 
-AnswerForm = JSONSchemaForm | JSONObjectForm | RegexForm
+@dataclass(frozen=True)
+class GrammarForm:
+    """Answers are of the language of a context-free grammar.
+
+    syntax: "gbnf", "lark", or "" to tell it from the grammar. max_recursion: levels of recursion that is neither a
+    repetition nor between brackets; 0 refuses it. param: what the endpoint calls the grammar; errors name it.
+    """
+
+    grammar: str
+    syntax: str
+    max_recursion: int
+    param: str
+
+
+AnswerForm = JSONSchemaForm | JSONObjectForm | RegexForm | GrammarForm
 
 
 @dataclass(frozen=True)

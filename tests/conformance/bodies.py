@@ -38,6 +38,7 @@ FORMATS = (
     {"type": "json_object"},
     {"type": "regex", "schema": "[a-z ]{2,6}|Hello!?"},
     {"type": "regex", "schema": "(no )*"},
+    {"type": "grammar", "grammar": 'root ::= "(" root ")" | root "+" root | [0-9]'},
     {"type": "json_schema", "json_schema": {"schema": {"type": "array", "items": {"enum": [1, "é🙂", None]}}}},
     {"type": "json_schema", "json_schema": {"schema": {"properties": {"a": {"type": "string", "maxLength": 4}}}}},
 )

@@ -12,6 +12,10 @@ import pytest
 from friendli import SyncFriendli
 from pydantic import BaseModel, Field
 
+from backend.grammar import ContextFree, structural_constraint
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
+from tests.backend.grammar.context_free.grammars import EXAMPLES
 from tests.conformance.chat import CONTEXT, HELLO, TIMEOUT, assert_alike, fold, said, text
 
 PERSON = {
@@ -49,6 +53,12 @@ SCHEMAS = {
         "maxItems": 2,
     },
 }
+GRAMMARS = {
+    "json": EXAMPLES["json"].gbnf,
+    "arithmetic": EXAMPLES["arithmetic by ambiguous rules"].lark,
+    "tags": EXAMPLES["tags of two kinds"].gbnf,
+    "a schema in a grammar": 'start: "<a>" %json {"type": "object", "properties": {"a": {"type": "boolean"}}} "</a>"',
+}
 PATTERNS = ["(yes|no)", "[0-9]{3}-[0-9]{4}", "[α-ω]{1,5}", '\\{"x": \\[(1|2)\\]\\}']
 
 
@@ -80,6 +90,17 @@ def test_a_regex_is_matched_as_a_whole(chat, pattern):
     answer = chat.whole(response_format={"type": "regex", "schema": pattern}, n=8, temperature=2, max_tokens=60)
     for choice in answer["choices"]:
         assert choice["finish_reason"] == "stop" and re.fullmatch(pattern, choice["message"]["content"])
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_an_answer_is_of_the_language_of_its_grammar_or_is_cut(chat, name):
+    grammar = {"type": "grammar", "grammar": GRAMMARS[name]}
+    check = Runner(compile_constraint(structural_constraint(ContextFree(GRAMMARS[name], ""))))
+    answer = chat.whole(response_format=grammar, n=8, temperature=1.5, max_tokens=150)
+    for choice in answer["choices"]:
+        at = check.run(choice["message"]["content"].encode())
+        assert at is not None and (check.complete(at) or choice["finish_reason"] == "length")
+    assert any(choice["finish_reason"] == "stop" for choice in answer["choices"])
 
 
 def test_json_object_is_an_object_or_is_cut(chat):
@@ -121,6 +142,9 @@ def test_an_answer_that_is_cut_says_so(chat):
         ({"type": "regex", "schema": "(?=a)b"}, "schema", []),
         ({"type": "regex", "schema": "((a{0,200}){0,200}){0,200}"}, "schema", []),
         ({"type": "regex", "schema": "(a|b)*a(a|b){24}"}, "schema", []),
+        ({"type": "grammar", "grammar": 'root ::= x\nx ::= [0-9'}, "grammar", ["rule 'x'", "line 2"]),
+        ({"type": "grammar", "grammar": 'root ::= "a" root "é" | .'}, "grammar", ["rule 'root' (line 1)", "itself"]),
+        ({"type": "grammar", "grammar": 'start: "a" | %json {"type": 1}'}, "grammar", ["rule 'start'", "type"]),
     ],
 )  # fmt: skip
 def test_what_cannot_be_enforced_is_refused_before_anything_is_said(chat, response_format, param, words):

@@ -20,6 +20,7 @@ FORMATS: tuple[Body, ...] = (
     {"type": "json_object"},
     {"type": "regex", "schema": "[a-z ]{2,30}[.!?]"},
     {"type": "regex", "schema": "([0-9]{1,3}, )*and [0-9]+"},
+    {"type": "grammar", "grammar": 'root ::= "(" root ")" | root "+" root | [0-9]{1,3}'},
     {"type": "json_schema", "json_schema": {"schema": CITY}},
     {"type": "json_schema", "json_schema": {"schema": TREE}},
 )

@@ -3,7 +3,7 @@
 from backend.grammar import schema
 from backend.grammar.alphabet import Alphabet
 from backend.grammar.automaton.graph import Graph, Rule
-from backend.grammar.automaton.productive import productive, why_empty
+from backend.grammar.automaton.productive import emptiness, productive
 from backend.grammar.automaton.pushdown import BracketConflict, PushdownAutomaton
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.context_free.definitions import FIRST_LETTER, Definition, Grammar
@@ -49,7 +49,7 @@ def _written(resolved: Resolved, graph: Graph, notebook: Notebook, open_objects:
     rule = _Writer(resolved, graph, notebook, open_objects, limits).rule(start)
     if not productive(graph)[rule.start]:
         called = resolved.grammar.definitions[start].called
-        raise GrammarError(why_empty(graph, rule, f"no finite text matches {called} of the grammar"))
+        raise emptiness(graph, rule, f"no finite text matches {called} of the grammar")
     return rule
 
 

@@ -25,6 +25,7 @@ CALLS = [USER, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "co
 FUNCTION = {"name": "weather", "description": "Says it.", "parameters": {"type": "object", "properties": {"city": {}}}}
 TOOLS = [{"type": "function", "function": FUNCTION}, {"type": "function", "function": {**FUNCTION, "name": "time"}}]
 SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+GRAMMAR = {"grammar": 'root ::= "a"'}
 PART = {"type": "text", "text": "Hi"}
 
 
@@ -164,6 +165,18 @@ CASES = {
     "ResponseFormatJsonObject.type": acts(response_format("json_object"), response_format("text")),
     "ResponseFormatRegex.type": acts(response_format("regex", schema="a"), response_format("json_object", schema="a")),
     "ResponseFormatRegex.schema": acts(response_format("regex", schema="a"), response_format("regex", schema="b")),
+    "ResponseFormatGrammar.type": acts(
+        response_format("grammar", **GRAMMAR), response_format("json_object", **GRAMMAR)
+    ),
+    "ResponseFormatGrammar.grammar": acts(
+        response_format("grammar", **GRAMMAR), response_format("grammar", grammar='root ::= "b"')
+    ),
+    "ResponseFormatGrammar.syntax": acts(
+        response_format("grammar", **GRAMMAR, syntax="gbnf"), response_format("grammar", **GRAMMAR, syntax="lark")
+    ),
+    "ResponseFormatGrammar.max_recursion": acts(
+        response_format("grammar", **GRAMMAR, max_recursion=2), response_format("grammar", **GRAMMAR)
+    ),
     "ResponseFormatJsonSchema.type": acts(json_schema(), response_format("json_object", **SCHEMA["json_schema"])),
     "ResponseFormatJsonSchema.json_schema": acts(json_schema(schema={"type": "array"}), json_schema()),
     "ResponseFormatJsonSchemaSchema.schema": acts(json_schema(schema={"type": "array"}), json_schema()),

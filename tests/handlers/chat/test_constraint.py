@@ -30,6 +30,10 @@ def regex(pattern):
     return {"type": "regex", "schema": pattern}
 
 
+def grammar(text, **more):
+    return {"type": "grammar", "grammar": text, **more}
+
+
 def send(app, response_format, **more):
     return app.client.post(PATH, json={**BODY, "response_format": response_format, **more})
 
@@ -48,6 +52,9 @@ def refused(response, status, param, *words):
         (json_schema({"type": "object", "properties": {"b": {}, "a": {}}}), "json_schema",
          '{"type":"object","properties":{"b":{},"a":{}}}'),
         (json_schema({}, name="n", strict=True, description="d"), "json_schema", "{}"),
+        (grammar('root ::= "é"'), "structural", '["ContextFree","root ::= \\"é\\"","response_format.grammar","",0]'),
+        (grammar("start: A", syntax="lark", max_recursion=3), "structural",
+         '["ContextFree","start: A","response_format.grammar","lark",3]'),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
@@ -133,6 +140,12 @@ def test_numbers_that_no_double_holds_are_not_rounded(app):
         (json_schema({"x": "x" * (1 << 20)}), "response_format.json_schema.schema", ["1048584 bytes", "1048576"]),
         (regex("x" * ((1 << 20) + 1)), "response_format.schema", ["1048577 bytes"]),
         (regex("é" * (1 << 19) + "."), "response_format.schema", ["1048577 bytes"]),
+        (grammar("refuse"), "response_format.grammar", ["not supported"]),
+        (grammar("x" * (1 << 20)), "response_format.grammar", ["bytes", "1048576"]),
+        (grammar(""), "response_format.grammar", ["must"]),
+        (grammar("start: A", syntax="yacc"), "response_format.syntax", ["gbnf", "lark"]),
+        (grammar("start: A", max_recursion=0), "response_format.max_recursion", ["1"]),
+        ({"type": "grammar"}, "response_format.grammar", ["required"]),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
