@@ -16,12 +16,14 @@ from backend.grammar.context_free.common import COMMON
 from backend.grammar.context_free.definitions import (
     Definition,
     Grammar,
+    letter,
     literal,
     parts_of,
     references,
     sequence,
     single,
 )
+from backend.grammar.context_free.patterns import portable
 from backend.grammar.context_free.reader import Reader
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
@@ -45,7 +47,7 @@ _REFUSED = {
     "llguidance": "llguidance's own header",
 }
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "\\": "\\", '"': '"'}
-IGNORED, START = "%ignore", "%start"
+IGNORED = "%ignore"
 
 
 def read_lark(text: str, limits: Limits = DEFAULT_LIMITS) -> Grammar:
@@ -70,24 +72,13 @@ class _Reader(Reader):
             self.statement()
             self.space(True)
         if not self.ignores:
-            return self._checked(self.names.grammar("start"))
+            return _checked(self.names.grammar("start"))
         skipped = self.names.reference(IGNORED, 1)
         self.names.define(Definition(IGNORED, 1, Repeat(Alternation(tuple(self.ignored)), 0, None)))
-        if self.names.defines("start"):
-            body = Sequence((skipped, self.names.reference("start", 1)))
-            self.names.define(Definition(START, 1, body))
-            return self._checked(self.names.grammar(START))
-        return self.names.grammar("start")
-
-    def _checked(self, grammar: Grammar) -> Grammar:
-        """Raises GrammarError for a terminal that refers to a rule."""
-        for definition in grammar.definitions:
-            if _TERMINAL.fullmatch(definition.name):
-                for number in references(definition.body):
-                    other = grammar.definitions[number]
-                    if not _TERMINAL.fullmatch(other.name):
-                        raise GrammarError(f"{definition.called} is a terminal and cannot use the rule {other.name!r}")
-        return grammar
+        grammar = _checked(self.names.grammar("start"))
+        start = grammar.definitions[grammar.start]
+        body = Sequence((skipped, letter(grammar.start)))
+        return Grammar(grammar.definitions, grammar.add(Definition(start.name, start.line, body)))
 
     # Statements
 
@@ -245,7 +236,7 @@ class _Reader(Reader):
             raise self.refusal(f"the flags {on!r} of a regular expression")
         prefix = "".join(flag for flag in "is" if flag in on)
         try:
-            node = read_pattern(f"(?{prefix})" * bool(prefix) + found[1], self.limits)
+            node = read_pattern(f"(?{prefix})" * bool(prefix) + portable(found[1]), self.limits)
         except GrammarError as error:
             raise GrammarError(f"{error.message}, in line {self.line}, rule {self.rule!r}") from error
         if not _is_plain(node):
@@ -272,6 +263,17 @@ class _Reader(Reader):
 
     def no_number(self, name: str) -> Any:
         raise self.error(f"{name} is not JSON")
+
+
+def _checked(grammar: Grammar) -> Grammar:
+    """Raises GrammarError for a terminal that refers to a rule."""
+    for definition in grammar.definitions:
+        if _TERMINAL.fullmatch(definition.name) or definition.name == IGNORED:
+            for number in references(definition.body):
+                name = grammar.definitions[number].name
+                if not _TERMINAL.fullmatch(name):
+                    raise GrammarError(f"{definition.called} is a terminal and cannot use the rule {name!r}")
+    return grammar
 
 
 def _in_any_case(char: str) -> Node:

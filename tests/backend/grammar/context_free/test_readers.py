@@ -47,6 +47,20 @@ LARK: dict[str, tuple[str, list[str], list[str]]] = {
         ['Aé😀\n\t\r\\"a/', 'Aé😀\n\t\r\\"]/'],
         ['Aé😀\n\t\r\\"d/', 'Aé😀\n\t\r\\"a'],
     ),
+    "sets of characters": (
+        r"start: /\s\d\w/ /\S\D\W/ /[\d.][^\d.]/ /[^\w\s]/",
+        [" 1a;é 1a-", "\n9_a ..é*"],
+        [
+            "\u30001a;é 1a-",
+            " ٣a;é 1a-",
+            " 1é;é 1a-",
+            " 1a\u3000é 1a-",
+            " 1a;٣ 1a-",
+            " 1a;éé1a-",
+            " 1a;é .٣-",
+            " 1a;é 1aé",
+        ],
+    ),
     "any case": ('start: "aé1"i "b" ', ["aé1b", "AÉ1b", "Aé1b"], ["aé1B", "ae1b"]),
     "ranges of characters": ('start: "a".."c" ("0".."9")+', ["a0", "c99"], ["d0", "a"]),
     "numbers of times": ('start: "a"~2 "b"~1..3', ["aab", "aabbb"], ["ab", "aa", "aabbbb"]),
@@ -76,6 +90,10 @@ LARK: dict[str, tuple[str, list[str], list[str]]] = {
 }
 
 
+NARROWED = ("sets of characters",)
+"""Those of which Lark takes more than is written."""
+
+
 @pytest.mark.parametrize("name", LARK)
 def test_lark_means_what_lark_says(name: str) -> None:
     grammar, good, bad = LARK[name]
@@ -83,7 +101,7 @@ def test_lark_means_what_lark_says(name: str) -> None:
     assert [text for text in bad if accepts(grammar, text)] == []
     with_slashes = re.sub(r"#.*", "", grammar)
     assert [text for text in good if not oracle.accepts(with_slashes, text)] == []
-    assert [text for text in bad if oracle.accepts(with_slashes, text)] == []
+    assert [text for text in bad if oracle.accepts(with_slashes, text) and name not in NARROWED] == []
 
 
 COMMON = {
@@ -157,6 +175,7 @@ REFUSED: dict[str, str] = {
     "start: /a/x": "the flags 'x'",
     "start: /(a/": "line 1, rule 'start'",
     "start: A\nA: b\nb: /c/": r"rule 'A' \(line 2\) is a terminal and cannot use the rule 'b'",
+    'start: "a"\nb: "c"\n%ignore b': r"rule '%ignore' \(line 1\) is a terminal and cannot use the rule 'b'",
     "start: A\n%import python.NAME": "'%import' of anything but common",
     "start: A\n%import common.NAME": "common has no terminal 'NAME'",
     "start: A\n%declare A": "'%declare'",
