@@ -125,7 +125,8 @@ ANY_NUMBER = NumberShape()
 
 def with_values_together(shapes: Iterable[NumberShape]) -> tuple[NumberShape, ...]:
     """The same union, with one shape for all candidates."""
-    others, values = [], []
+    others: list[NumberShape] = []
+    values: list[Decimal] = []
     for shape in shapes:
         if shape.values is None:
             others.append(shape)
