@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from connexion import AsyncApp
@@ -13,9 +14,11 @@ from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from connexion.resolver import Resolver
+from starlette.middleware.cors import CORSMiddleware
 
 from handlers import health, models
 from handlers.chat.endpoint import complete_chat
+from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware
 from handlers.http.lifecycle import LifecycleMiddleware
 from handlers.http.spec import load_document, use_openapi_31
@@ -29,10 +32,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "listModels": models.list_models,
     "retrieveModel": models.retrieve_model,
 }
-# Connexion's own stack, with ErrorMiddleware in the place of its two that answer failures, and without its checking
-# of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
+# Connexion's own stack, with ErrorMiddleware before it in the place of its two that answer failures, and without its
+# checking of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
 MIDDLEWARES = [
-    ErrorMiddleware,
     LifecycleMiddleware,
     MediaTypeMiddleware,
     SwaggerUIMiddleware,
@@ -42,13 +44,18 @@ MIDDLEWARES = [
     LifespanMiddleware,
     ContextMiddleware,
 ]
+EVERYBODY = Access()
+EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after")
 # Text for a context of a million tokens fits twice. A body of many small messages holds the event loop while its model
 # is made, which takes a fifth of a second per MiB.
 MAX_BODY_BYTES = 8 << 20
 
 
-def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES) -> AsyncApp:
-    """The ASGI application. It starts the service when it starts, and closes it when it stops."""
+def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES, access: Access = EVERYBODY) -> AsyncApp:
+    """The ASGI application. It starts the service when it starts, and closes it when it stops.
+
+    access: who may ask.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
@@ -62,13 +69,25 @@ def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES) -> Asy
 
     use_openapi_31()
     document = load_document()
-    app = AsyncApp("handlers", lifespan=lifespan, middlewares=list(MIDDLEWARES))
+    app = AsyncApp("handlers", lifespan=lifespan, middlewares=[*_outermost(access), *MIDDLEWARES])
     app.add_api(
         document,
         resolver=Resolver(_operation),
         validator_map={"body": {JSON: JSONBodies(document, max_body_bytes)}},
     )
     return app
+
+
+def _outermost(access: Access) -> list[Any]:
+    """What every request passes first: failures become answers, and who may not ask is refused."""
+    cross_origin = partial(
+        CORSMiddleware,
+        allow_origins=sorted(access.origins),
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+    )
+    return [*([cross_origin] if access.origins else []), ErrorMiddleware, partial(AccessMiddleware, access=access)]
 
 
 def _operation(operation_id: str) -> Callable[..., Any]:

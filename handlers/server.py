@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from signal import Signals
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from connexion import AsyncApp
@@ -54,19 +55,25 @@ def listen(host: str, port: int, stuck_seconds: float = STUCK_SECONDS) -> socket
     return listener
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "http") -> str:
     """Where a browser finds it."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Server(uvicorn.Server):
     """Uvicorn with another end: the first signal drains, the second ends the process at once.
 
     drain_seconds: how long requests that run at the first signal may go on. limits: of each connection.
+    options: more of uvicorn's, about TLS and proxies.
     """
 
     def __init__(
-        self, app: AsyncApp, service: Service, drain_seconds: float, limits: ConnectionLimits = DEFAULT_LIMITS
+        self,
+        app: AsyncApp,
+        service: Service,
+        drain_seconds: float,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
+        **options: Any,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -77,6 +84,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=5,  # for connections whose client does not read the end of its answer
+                **{"proxy_headers": False, **options},
             )
         )
         self._service, self._drain_seconds = service, drain_seconds

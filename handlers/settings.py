@@ -1,8 +1,9 @@
 """What can be set: by flag, by an environment variable JAXCHAT_NAME, or by default. One class serves all three."""
 
 import re
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -12,6 +13,7 @@ from pydantic import (
     PositiveInt,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsConfigDict
 
@@ -132,7 +134,11 @@ class ServeSettings(ModelSettings):
         description="name that requests may give as `model`, and that answers carry; give the flag once per name, "
         "answers carry the first; default: the name of the folder, file or repository",
     )
-    host: str = Field("0.0.0.0", description="address to listen on; 127.0.0.1 keeps it to this machine")
+    host: str | None = Field(
+        None,
+        description="address to listen on, 0.0.0.0 for all of this machine's; default: 127.0.0.1, which only this "
+        "machine reaches, or all where an API key is set",
+    )
     port: int = Field(
         8000,
         ge=0,
@@ -140,6 +146,33 @@ class ServeSettings(ModelSettings):
         validation_alias=AliasChoices("port", "web-server-port"),
         description="port of the API; 0 takes a free one",
     )
+    api_key: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="key that every request must have, as `Authorization: Bearer KEY`; give the flag once per key; "
+        "other users of this machine see flags, so rather set JAXCHAT_API_KEY, or use --api-key-file",
+        repr=False,
+    )
+    api_key_file: Path | None = Field(None, description="file with API keys, one a line")
+    open_monitoring: CliImplicitFlag[bool] = Field(
+        True, description="whether /health is answered without an API key; metrics, on their own port, always are"
+    )
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="site whose pages may ask, such as https://example.org, or * for all; give the flag once per site; "
+        "default: none but this server's own",
+    )
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="name under which requests may come, beside localhost, where only this machine reaches the server; "
+        "give the flag once per name; where other machines do, every name is taken unless the flag is given",
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="addresses, separated by commas, of proxies whose X-Forwarded-For and -Proto are believed, * for "
+        "all; default: none",
+    )
+    ssl_certfile: Path | None = Field(None, description="certificate with its chain, to serve HTTPS; needs its key")
+    ssl_keyfile: Path | None = Field(None, description="private key of the certificate")
     metrics_port: int = Field(
         8281, ge=0, le=65535, description="port of the Prometheus metrics, at /metrics; 0 takes a free one"
     )
@@ -160,18 +193,42 @@ class ServeSettings(ModelSettings):
         description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
     )
     log_level: LogLevel = Field("info", description="how much to log")
+    log_format: Literal["text", "json"] = Field("text", description="log as lines for people or as JSON objects")
+
+    @property
+    def address(self) -> str:
+        """The address to listen on."""
+        return self.host or ("0.0.0.0" if self.keys else "127.0.0.1")
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """All API keys; none where everybody may ask."""
+        lines = [] if self.api_key_file is None else self.api_key_file.read_text().splitlines()
+        return tuple(dict.fromkeys([*self.api_key, *filter(None, map(str.strip, lines))]))
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise ValueError("ssl_certfile and ssl_keyfile go together; give both, or none")
+        for name in ("api_key_file", "ssl_certfile", "ssl_keyfile"):
+            file = getattr(self, name)
+            if file is not None and not file.is_file():
+                raise ValueError(f"{name}: there is no file {file}")
+        if self.api_key_file is not None and not self.keys:
+            raise ValueError(f"api_key_file: {self.api_key_file} has no keys; write one a line")
+        return self
 
     @property
     def model_names(self) -> tuple[str, ...]:
         """The names that a request's `model` may have; the first is the one that answers carry."""
         return tuple(self.served_model_name) or default_names(self.model)
 
-    @field_validator("served_model_name", mode="before")
+    @field_validator("served_model_name", "api_key", "allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _are_names(cls, names: object) -> object:
         names = names.split(",") if isinstance(names, str) else names  # as the environment and the flags give them
         if isinstance(names, list) and not all(isinstance(name, str) and name.strip() for name in names):
-            raise ValueError("a name is empty; give each a name, separated by commas")
+            raise ValueError("one is empty; give each, separated by commas")
         return list(dict.fromkeys(name.strip() for name in names)) if isinstance(names, list) else names
 
 

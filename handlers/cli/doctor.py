@@ -79,10 +79,10 @@ def _ports(settings: DoctorSettings, report: Report) -> None:
     free = []
     for flag, port in ports:
         try:
-            listen(settings.host, port).close()
+            listen(settings.address, port).close()
             free.append(f"{port} is free")
         except OSError as error:
-            report.wrong.append(port_fault(flag, settings.host, port, error))
+            report.wrong.append(port_fault(flag, settings.address, port, error))
     if free:
         report.found.append(("ports", ", ".join(free)))
 

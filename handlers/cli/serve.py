@@ -1,15 +1,18 @@
 """`jaxchat serve`: a process that answers on the API's port until it is told to end."""
 
+import ipaddress
 import logging
 import resource
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from handlers.app import create_app
 from handlers.cli.loading import load
 from handlers.cli.logs import set_up_logging
+from handlers.http.access import LOCAL_HOSTS, Access, digests
 from handlers.http.protocol import ConnectionLimits
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
@@ -23,23 +26,62 @@ OTHER_FILES = 200  # than connections: ports, logs, caches, processes that compi
 
 def serve(settings: ServeSettings) -> None:
     """Serves until a signal ends it; ends the process."""
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     most = min(settings.max_connections, allow_many_connections() - OTHER_FILES)
     service = Service(lambda: load_or_stop(settings, server), settings.model_names, settings.request_timeout)
-    server = Server(create_app(service), service, settings.drain_timeout, ConnectionLimits(connections=most))
+    app = create_app(service, access=access(settings))
+    server = Server(app, service, settings.drain_timeout, ConnectionLimits(connections=most), **proxy_and_tls(settings))
     with open_ports(settings, service) as listener:
         server.run(sockets=[listener])
     exit_at_once(0 if service.reason is None else 1)
 
 
+def access(settings: ServeSettings) -> Access:
+    """Who may ask."""
+    local, hosts = is_loopback(settings.address), frozenset(name.lower() for name in settings.allowed_hosts)
+    return Access(
+        keys=digests(settings.keys),
+        hosts=hosts | LOCAL_HOSTS if local or hosts else None,
+        origins=frozenset(settings.allowed_origins),
+        open_monitoring=settings.open_monitoring,
+    )
+
+
+def proxy_and_tls(settings: ServeSettings) -> dict[str, Any]:
+    """Options of uvicorn."""
+    options: dict[str, Any] = {"proxy_headers": settings.trusted_proxies is not None}
+    if settings.trusted_proxies is not None:
+        options["forwarded_allow_ips"] = settings.trusted_proxies
+    if settings.ssl_certfile is not None:
+        options |= {"ssl_certfile": settings.ssl_certfile, "ssl_keyfile": settings.ssl_keyfile}
+    return options
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is one that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def who_may_ask(settings: ServeSettings) -> str:
+    """A line for the log: from where the server is reached, and what it wants."""
+    keys = f"{len(settings.keys)} API keys" if settings.keys else "no API key"
+    if is_loopback(settings.address):
+        return f"only this machine reaches it, {keys} needed; --host 0.0.0.0 or an API key opens it to others"
+    return f"other machines reach it, {keys} needed" + ("" if settings.keys else "; --api-key asks for one")
+
+
 @contextmanager
 def open_ports(settings: ServeSettings, service: Service) -> Iterator[socket.socket]:
     """The socket of the API; beside it metrics are served, if they are. A port that is taken ends the process."""
-    host = settings.host
+    host = settings.address
     with ExitStack() as stack:
         with port_error("port", host, settings.port):
             listener = stack.enter_context(listen(host, settings.port))
-        logger.info("API: %s", url(host, listener.getsockname()[1]))
+        scheme = "http" if settings.ssl_certfile is None else "https"
+        logger.info("API: %s; %s", url(host, listener.getsockname()[1], scheme), who_may_ask(settings))
         if settings.metrics:
             with port_error("metrics-port", host, settings.metrics_port):
                 metrics = serve_metrics(service, host, settings.metrics_port)

@@ -4,6 +4,6 @@ from connexion.context import scope
 
 
 def current_client() -> str | None:
-    """The address that the current request came from, by which clients are told apart; None where it has none."""
-    address = scope.get("client")
-    return None if address is None else str(address[0])
+    """A name for who sent the current request, by which clients are told apart; None where nothing tells."""
+    client: str | None = scope["state"]["client"]
+    return client

@@ -2,25 +2,26 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 from uuid import uuid4
 
 import orjson
 from connexion.exceptions import ProblemException
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend import EngineFailed, RequestFailed
+from handlers.http.request_id import request_id
 
 logger = logging.getLogger(__name__)
 LONGEST_TEXT = 2000  # characters of a message to a client
 LAST_EVENT_SECONDS = 1.0  # for a client that is slow to take the event that says why its stream ends
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class APIError(Exception):
@@ -90,7 +91,8 @@ def engine_failed(reason: object) -> APIError:
 
 
 class ErrorMiddleware:
-    """The outermost layer: gives every request an id (also in `x-request-id`) and tells its client of every failure.
+    """The outermost layer: gives every request an id, its own `x-request-id` or a new one, with which it is answered,
+    and tells its client of every failure.
 
     In JSON where no answer has begun, as the last event where it is a stream of events that has.
     """
@@ -102,7 +104,7 @@ class ErrorMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id.set(uuid4().hex)
+        request_id.set(_given_id(scope) or uuid4().hex)
         sender = _Sender(send)
         try:
             await self._app(scope, receive, sender)
@@ -115,6 +117,12 @@ class ErrorMiddleware:
                 await sender.end_with(as_api_error(error, scope))
             else:
                 raise
+
+
+def _given_id(scope: Scope) -> str | None:
+    """The client's own id of the request, where it is one that a log can have."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else None
 
 
 class _Sender:

@@ -43,3 +43,41 @@ def test_names_that_are_given_are_the_only_ones():
 def test_a_name_is_not_empty(names):
     with pytest.raises(ValidationError, match="served_model_name"):
         ServeSettings(served_model_name=names)
+
+
+@pytest.mark.parametrize("name", ["api_key", "allowed_origins", "allowed_hosts"])
+@pytest.mark.parametrize("values", [[""], "a,", ["a", " "]])
+def test_none_of_several_is_empty(name, values):
+    with pytest.raises(ValidationError, match=name):
+        ServeSettings(**{name: values})
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [({}, "127.0.0.1"), ({"api_key": ["k"]}, "0.0.0.0"), ({"host": "::1", "api_key": ["k"]}, "::1"),
+     ({"host": "0.0.0.0"}, "0.0.0.0")],
+)  # fmt: skip
+def test_other_machines_reach_a_server_that_has_a_key_or_is_told_to(given, address):
+    assert ServeSettings(**given).address == address
+
+
+def test_keys_come_from_flags_and_a_file_and_are_never_shown(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text(" secret-b \n\nsecret-a\n")
+    settings = ServeSettings(api_key=["secret-a", "secret-c"], api_key_file=file)
+    assert settings.keys == ("secret-a", "secret-c", "secret-b")
+    assert "secret" not in repr(settings)
+
+
+def test_files_that_are_missing_or_useless_are_named(tmp_path):
+    empty = tmp_path / "empty"
+    empty.touch()
+    for given, words in [
+        ({"api_key_file": tmp_path / "x"}, "api_key_file: there is no file"),
+        ({"api_key_file": empty}, "has no keys"),
+        ({"ssl_certfile": empty}, "go together"),
+        ({"ssl_keyfile": empty}, "go together"),
+        ({"ssl_keyfile": empty, "ssl_certfile": tmp_path / "x"}, "ssl_certfile: there is no file"),
+    ]:
+        with pytest.raises(ValidationError, match=words):
+            ServeSettings(**given)

@@ -1,0 +1,111 @@
+"""Who may ask: API keys, the Host that a browser was made to send, and pages of other sites."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handlers.http.errors import APIError
+
+MONITORING = frozenset(["/health"])
+LOCAL_HOSTS = frozenset(["localhost", "127.0.0.1", "::1"])
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+HTML_HEADERS = {
+    b"content-security-policy": b"default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; "
+    b"style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"x-frame-options": b"DENY",
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask what.
+
+    keys: digests of the API keys, see `digests`; without any everybody may ask. hosts: names that the Host header of a
+    request may have, in lower case, without port; None for any. origins: of pages on other sites that may ask, such as
+    "https://example.org", or "*". open_monitoring: /health needs no key.
+    """
+
+    keys: frozenset[bytes] = frozenset()
+    hosts: frozenset[str] | None = None
+    origins: frozenset[str] = field(default_factory=frozenset)
+    open_monitoring: bool = True
+
+
+def digests(keys: Iterable[str]) -> frozenset[bytes]:
+    """API keys as they are kept and compared: so that neither memory nor time tells them."""
+    return frozenset(hashlib.sha256(key.encode()).digest() for key in keys)
+
+
+class AccessMiddleware:
+    """Refuses whoever may not ask: 401 without a key, 403 from another site or under another name."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        self._check_host(headers)
+        self._check_origin(scope, headers)
+        scope = {**scope, "state": {**scope["state"], "client": self._client(scope, headers)}}
+        await self._app(scope, receive, _with_page_headers(send))
+
+    def _check_host(self, headers: Headers) -> None:
+        """Another site's name can be made to mean this machine, so that its pages are let through to it."""
+        host = headers.get("host")
+        if self._access.hosts is not None and host is not None and _name(f"//{host}") not in self._access.hosts:
+            message = f"the Host {host!r} is none of this server's; --allowed-hosts can add it"
+            raise APIError(403, message, code="host_not_allowed")
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        """A page of any site can send what needs no consent, and a request is answered before consent is asked for."""
+        origin, allowed = headers.get("origin"), self._access.origins
+        if origin is None or scope["method"] in SAFE_METHODS or "*" in allowed or origin in allowed:
+            return
+        if origin.partition("//")[2].lower() != headers.get("host", "").lower():
+            message = f"pages of {origin!r} may not ask this server; --allowed-origins can let them"
+            raise APIError(403, message, code="origin_not_allowed")
+
+    def _client(self, scope: Scope, headers: Headers) -> str | None:
+        """A name for who asks, by which clients are told apart: that of its key, or its address."""
+        address = scope.get("client")
+        client = None if address is None else str(address[0])
+        if not self._access.keys:
+            return client
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        digest = hashlib.sha256(key.strip().encode("latin-1")).digest()
+        known = [hmac.compare_digest(digest, own) for own in self._access.keys]  # all, so that time tells nothing
+        if scheme.lower() == "bearer" and any(known):
+            return f"key {digest.hex()[:12]}"
+        if self._access.open_monitoring and scope["path"] in MONITORING:
+            return client
+        message = "this server wants one of its API keys, as `Authorization: Bearer KEY`"
+        raise APIError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _with_page_headers(send: Send) -> Send:
+    """`send` that tells browsers to take answers for what they are called, and pages for nobody's frame."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
+            if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
+                headers += HTML_HEADERS.items()
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_with_headers
