@@ -42,6 +42,13 @@ class Alphabet:
         found[[ord(character) for character in self.whole]] = True
         return found
 
+    def without(self, text: str) -> "Alphabet":
+        """The same but for the characters of `text`, each of which is ASCII or a token by itself."""
+        if not text:
+            return self
+        single = bytes(byte for byte in self.single if chr(byte) not in text or byte >= 0x80)
+        return Alphabet(single, "".join(char for char in self.whole if char not in text), self.partial)
+
     def lacking(self, text: bytes) -> str:
         """The characters of `text` that cannot be written; what is no UTF-8 stands for control tokens, and can be."""
         if self.complete:

@@ -23,11 +23,12 @@ from backend.grammar.structural.codec import decode
 def compile_constraint(
     constraint: Constraint, alphabet: Alphabet = COMPLETE, limits: Limits = DEFAULT_LIMITS
 ) -> AutomatonTables:
-    """The automaton of those words of a constraint that `alphabet` can write, and that leads to no dead end.
+    """The automaton of those words of a constraint that `alphabet` can write, without the characters that the
+    constraint has none of, and that leads to no dead end.
 
     Raises GrammarError for what is not supported, too large or empty; if that is for want of characters, it names them.
     """
-    graph, notebook = Graph(alphabet), Notebook(constraint.strict)
+    graph, notebook = Graph(alphabet.without(constraint.without)), Notebook(constraint.strict)
     root = _root(constraint, graph, notebook, limits)
     return replace(assemble(PushdownAutomaton(graph, root, limits), limits), notes=notebook.notes())
 

@@ -13,9 +13,11 @@ class Constraint:
 
     open_objects: objects may have properties that the schema does not name wherever JSON Schema itself says so.
     strict: a schema with a keyword that cannot be enforced is refused; each schema in structural terms says so itself.
+    without: characters of which the output has none, see `Alphabet.without`, since their tokens end it in this request.
     """
 
     kind: Kind
     text: str = ""
     open_objects: bool = False
     strict: bool = False
+    without: str = ""

@@ -14,6 +14,7 @@ from generated.models import (
 from handlers.formats.enforce import Tool
 from handlers.generation.output import (
     AnswerForm,
+    EndTokens,
     GrammarForm,
     JSONObjectForm,
     JSONSchemaForm,
@@ -37,7 +38,13 @@ def output_request(body: ContainerChatCompletionBody, text: bytes) -> OutputRequ
     Raises APIError 422 where a schema is nested too deeply.
     """
     exact = _Exact(text)
-    return OutputRequest(_tool_use(body, exact), _form(body, exact), body.parse_reasoning, reasoning_budget(body))
+    return OutputRequest(
+        _tool_use(body, exact),
+        _form(body, exact),
+        body.parse_reasoning,
+        reasoning_budget(body),
+        None if body.eos_token is None else EndTokens(tuple(body.eos_token), "eos_token"),
+    )
 
 
 def wants_form(body: ContainerChatCompletionBody) -> bool:

@@ -25,6 +25,7 @@ from backend.grammar import (
 )
 from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.generation.check import KEYWORD, AnswerCheck
+from handlers.generation.ends import characters_lost, check_control_tokens
 from handlers.generation.output import GrammarForm, JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid
 from handlers.service import Compiler
@@ -39,7 +40,8 @@ class OutputConstraint:
     param: the parameter that an error names if it is not about the schema of one tool. tools: those whose schemas are
     in the grammar.
     relaxed: paths of what the request asks and the grammar leaves out: schemas of tools that need not be called, and
-    other parameters that have no effect for that. schema: the JSON Schema of the content, where it has one.
+    other parameters that have no effect for that. schema: the JSON Schema of the content, where it has one. hint: what
+    an error says besides.
     """
 
     grammar: Grammar
@@ -47,13 +49,14 @@ class OutputConstraint:
     tools: tuple[Tool, ...] = ()
     relaxed: tuple[str, ...] = ()
     schema: Any = None
+    hint: str = ""
 
     async def ready(self) -> None:
         """Waits until the grammar is compiled; raises APIError 422 where it cannot be, 503 where nothing can."""
         try:
             await _compiled(self.grammar)
         except GrammarError as error:
-            raise invalid(str(error), _place(error, self.tools) or self.param) from error
+            raise invalid(f"{error}{self.hint}", _place(error, self.tools) or self.param) from error
 
     @property
     def unenforced(self) -> tuple[str, ...]:
@@ -108,9 +111,11 @@ class ConstraintBuilder:
         """
         spec = await asyncio.to_thread(self.spec)
         while spec is not None:
-            grammar = self._compile(spec.constraint)
+            lost = characters_lost(self.output)
+            hint = f"; tokens of {self.output.end_param} that write {lost!r} end the answer" if lost else ""
+            grammar = self._compile(replace(spec.constraint, without=lost))
             schema = self.output.form.schema if isinstance(self.output.form, JSONSchemaForm) else None
-            found = OutputConstraint(grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema)
+            found = OutputConstraint(grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema, hint)
             if not spec.optional:
                 return found
             try:
@@ -207,6 +212,7 @@ class ConstraintBuilder:
 
     def _structural(self, term: Term, param: str) -> ConstraintSpec:
         """param: what errors name."""
+        check_control_tokens(term, self.output)
         with _encoding(param):
             constraint = structural_constraint(term)
         return ConstraintSpec(_checked(constraint, param))

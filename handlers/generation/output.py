@@ -1,6 +1,6 @@
 """How the answers to one request are to be written and read: calls, form, reasoning apart, a limit on it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,17 +83,26 @@ class ReasoningBudget:
 
 
 @dataclass(frozen=True)
+class EndTokens:
+    """Tokens that end an answer, where a request names them. param: what the endpoint calls them; errors name it."""
+
+    tokens: tuple[int, ...]
+    param: str
+
+
+@dataclass(frozen=True)
 class OutputRequest:
     """What a request asks of the form of its answers, taken out of an endpoint's own body.
 
     form: None where any text will do. parse_reasoning: whether reasoning is told apart, None to leave it to the server.
-    reasoning_budget: None for any number of tokens.
+    reasoning_budget: None for any number of tokens. end_tokens: None for the model's own.
     """
 
     tool_use: ToolUse = field(default_factory=ToolUse)
     form: AnswerForm | None = None
     parse_reasoning: bool | None = None
     reasoning_budget: ReasoningBudget | None = None
+    end_tokens: EndTokens | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,8 @@ class OutputPlan:
     format: how the model writes calls and reasoning. spell: markers as the model's tokens. enforceable: grammars can be
     enforced with the model. tool_use: no tools where the model's format has no calls. form: None for any text.
     opened, closed: the prompt ends inside reasoning, or right behind it. split: reasoning is told apart from content.
-    budget: most tokens of reasoning; None for any number, and where the model does not reason.
+    budget: most tokens of reasoning; None for any number, and where the model does not reason. end_tokens: those that
+    the request names, with the bytes that each would write, b"" for none; end_param: what the endpoint calls them.
     """
 
     format: Format
@@ -115,6 +125,8 @@ class OutputPlan:
     closed: bool = False
     split: bool = False
     budget: ReasoningBudget | None = None
+    end_tokens: Mapping[int, bytes] = field(default_factory=dict)
+    end_param: str = ""
 
     @property
     def calls(self) -> bool:
@@ -138,7 +150,7 @@ def plan_output(asked: OutputRequest, loaded: LoadedModel, prompt: Sequence[int]
 
     prompt: token ids, whose end shows whether reasoning has begun or ended.
     """
-    format = loaded.format
+    format, ends = loaded.format, asked.end_tokens
     opened, closed = _prompt_ends(loaded, prompt)
     formatted = asked.form is not None and not closed
     return OutputPlan(
@@ -151,6 +163,8 @@ def plan_output(asked: OutputRequest, loaded: LoadedModel, prompt: Sequence[int]
         closed=closed,
         split=format.reasoning is not None and (_splits_reasoning(asked, loaded) or formatted),
         budget=asked.reasoning_budget if format.reasoning is not None else None,
+        end_tokens={token: loaded.tokenizer.token_bytes(token) or b"" for token in (ends.tokens if ends else ())},
+        end_param=ends.param if ends else "",
     )
 
 

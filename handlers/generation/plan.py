@@ -60,6 +60,8 @@ def reasoning_limit(output: OutputPlan, tokenizer: ChatTokenizer) -> ReasoningLi
         closing = tokenizer.marker_tokens(reasoning.close)
         if len(closing) > MAX_CLOSING_TOKENS:
             raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS}")
+        if not output.end_tokens.keys().isdisjoint(closing):
+            raise ValueError(f"{reasoning.close!r} takes a token that {output.end_param} lets end the answer")
         return ReasoningLimit(budget.tokens, closing)
     except ValueError as error:
         message = f"{budget.param} cannot be enforced with this model: {error}; leave it out"

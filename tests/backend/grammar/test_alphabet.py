@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.grammar import Constraint, GrammarError
 from backend.grammar.alphabet import COMPLETE, Alphabet, alphabet_of
+from backend.grammar.automaton.run import Runner
+from backend.grammar.compile import compile_constraint
+from backend.grammar.constraint import Kind
 from tests.backend.grammar.tokenizer_kinds import KINDS, vocabulary_of
 from tests.backend.grammar.writing import can_cut
 
@@ -52,3 +56,25 @@ def test_a_token_counts_as_a_character_only_where_no_other_may_end_in_it_for_goo
 
 def test_control_tokens_are_never_lacking() -> None:
     assert alphabet_of([b"a"]).lacking(b"a\xff\x80\x80\x80\x85ab") == "b"
+
+
+@given(text=st.text("ab{é€", max_size=3))
+def test_an_alphabet_without_characters_lacks_exactly_those_more(text: str) -> None:
+    alphabet = Alphabet(b"ab{\xc3", "é€", b"\xc3")
+    lost = "".join(char for char in "ab{é€" if char in text)
+    assert alphabet.without(text).lacking("ab{é€".encode()) == lost
+    ascii_only = text.encode("ascii", "ignore").decode()
+    assert COMPLETE.without(ascii_only).lacking("ab{é€".encode()) == "".join(
+        char for char in "ab{" if char in ascii_only
+    )
+
+
+def test_a_grammar_has_no_words_with_characters_that_are_left_out() -> None:
+    def language(kind: Kind, text: str, without: str) -> Runner:
+        return Runner(compile_constraint(Constraint(kind, text, without=without)))
+
+    assert [word for word in ("a", "b", "ab", "") if language("regex", "a|b|ab", "a").accepts(word.encode())] == ["b"]
+    escaped = language("json_schema", '{"enum": ["{x", "y"]}', "{")
+    assert escaped.accepts(b'"\\u007bx"') and escaped.accepts(b'"y"') and not escaped.accepts(b'"{x"')
+    with pytest.raises(GrammarError, match=r"would need '\{' \(U\+007B\)"):
+        language("json_object", "", "{")

@@ -179,3 +179,15 @@ def test_a_masked_token_is_as_one_of_no_probability(oracle: SimpleNamespace, dra
     rest = (rows, np.ones(ROWS, bool), in_prompt, counts, np.arange(ROWS))
     masked = draw(logits, *rest, allowed=allowed)
     assert (masked == draw(np.where(allowed, logits, -np.inf).astype(np.float32), *rest)).all()
+
+
+@given(params=st.sampled_from([{"temperature": 0.0}, {"temperature": 1.0}, {"temperature": 0.3, "top_p": 0.5}]),
+       seed=numbers, data=st.data())  # fmt: skip
+def test_a_mask_goes_before_every_bias(params: dict, seed: int, data, oracle: SimpleNamespace, draw: Draw) -> None:
+    left = data.draw(st.sets(st.integers(0, VOCAB - 1), min_size=1, max_size=3))
+    bias = {token: -100.0 if token in left else 100.0 for token in range(VOCAB)}
+    batch = a_batch([SamplingParams(9, (), logit_bias=bias, **params)] * ROWS, seed, True, oracle)
+    allowed = np.isin(np.arange(VOCAB), list(left))
+    logits = np.clip(batch[0], -1e3, 1e3)
+    tokens = draw(logits, *batch[1:], allowed=np.broadcast_to(allowed, logits.shape))
+    assert set(tokens.tolist()) <= left

@@ -167,6 +167,23 @@ def test_a_fault_of_the_compiler_is_500_without_its_words(app):
     assert app.engine.generations[-1].closed
 
 
+@pytest.mark.parametrize(
+    ("eos_token", "without"), [([256], ""), ([ord("{")], "{"), ([256, ord("x"), ord("}")], "x}"), (None, "")]
+)
+def test_an_answer_has_no_characters_that_are_end_tokens(app, eos_token, without):
+    assert send(app, JSON_OBJECT, eos_token=eos_token).status_code == 200
+    assert app.compiler.constraints[-1].without == without
+    assert send(app, {"type": "text"}, eos_token=eos_token).status_code == 200
+
+
+def test_what_cannot_be_written_without_end_tokens_says_so(app):
+    refused(send(app, regex("refuse"), eos_token=[ord("{")]), 422, "response_format.schema", "eos_token", "'{'")
+
+
+def test_an_end_token_that_is_a_part_of_characters_is_refused_beside_a_form(app):
+    refused(send(app, JSON_OBJECT, eos_token=[256, 0xC3]), 422, "eos_token.1", "part of characters")
+
+
 def test_where_no_compiler_can_be_started_it_is_503_to_try_again(app):
     response = send(app, regex("unavailable"))
     refused(response, 503, None, "try again")
