@@ -7,7 +7,7 @@ from backend.grammar.chars.minimise import minimise
 from backend.grammar.chars.nfa import Nfa
 from backend.grammar.chars.reader import read
 from backend.grammar.chars.subsets import Determinisation
-from backend.grammar.chars.syntax import nfa_size
+from backend.grammar.chars.syntax import Node, nfa_size
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
@@ -22,9 +22,14 @@ def pattern(text: str, search: bool = True, limits: Limits = DEFAULT_LIMITS, asc
     node = read(text, limits, ascii_only)
     if nfa_size(node) > limits.pattern_nfa_states:
         raise GrammarError(f"the pattern needs more than {limits.pattern_nfa_states} NFA states")
+    return determinised(Nfa(node, before=search, after=search), node, limits)
+
+
+def determinised(nfa: Nfa, node: Node, limits: Limits = DEFAULT_LIMITS) -> CharDfa:
+    """The language of `nfa`, whose look-arounds are those of `node`. Raises GrammarError where it is too large."""
 
     def build(nfa: Nfa, looks: Lookarounds, context: Context) -> CharDfa:
         return CharDfa(*minimise(*Determinisation(nfa, looks, limits).run(context)))
 
     looks = Lookarounds(node, build)
-    return build(Nfa(node, before=search, after=search), looks, looks.start)
+    return build(nfa, looks, looks.start)

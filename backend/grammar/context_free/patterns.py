@@ -10,10 +10,11 @@ from functools import cache
 from itertools import groupby
 from unicodedata import category
 
-from backend.grammar.chars.ranges import DIGIT, SPACE, UNICODE_SPACE, WORD, Ranges, complement, union
+from backend.grammar.chars.ranges import DIGIT, ECMA_SPACE, SPACE, WORD, Ranges, complement, union
 
 _NARROW: dict[str, Ranges] = {"s": SPACE, "d": DIGIT, "w": WORD}
 _TOKEN = re.compile(r"\\.|\[\^?|\]|[^\\\[\]]+", re.DOTALL)
+_PYTHON_SPACE = ((0x1C, 0x1F), (0x85, 0x85))
 _JOINERS = ((0x200C, 0x200D),)
 _CIRCLED_LETTERS = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
 _NO_WORDS = ("Z", "S", "Cc", "Cf", "Co", "Pd", "Ps", "Pe", "Pi", "Pf", "Po")
@@ -48,7 +49,7 @@ def _members(letter: str, negated: bool) -> str:
 def _wide(letter: str) -> Ranges:
     """All characters that some dialect takes for one of the set."""
     if letter == "s":
-        return UNICODE_SPACE
+        return union(ECMA_SPACE, _PYTHON_SPACE)
     if letter == "d":
         return _of_categories(("Nd", _UNASSIGNED))
     return union(complement(_of_categories(_NO_WORDS)), _JOINERS, _CIRCLED_LETTERS)

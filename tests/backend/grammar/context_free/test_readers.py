@@ -62,6 +62,11 @@ LARK: dict[str, tuple[str, list[str], list[str]]] = {
         ],
     ),
     "any case": ('start: "aé1"i "b" ', ["aé1b", "AÉ1b", "Aé1b"], ["aé1B", "ae1b"]),
+    "flags": (
+        r"start: /a[^b]/i /c.d/s /e/msu",
+        ["axc\nde", "AAcxde"],
+        ["aBcxde", "axcxdE", "axCxde", "abcxde"],
+    ),
     "ranges of characters": ('start: "a".."c" ("0".."9")+', ["a0", "c99"], ["d0", "a"]),
     "numbers of times": ('start: "a"~2 "b"~1..3', ["aab", "aabbb"], ["ab", "aa", "aabbbb"]),
     "optional": ('start: ["a" "b"] "c"? "d"', ["abd", "d", "abcd"], ["ad", "abc"]),
