@@ -269,6 +269,8 @@ class PushdownAutomaton:
         same = self._target(frozenset([(target, c) for _, _, target, _, _, c in moves]))
         if limit == 0:
             resets = any(move[3] == RESET_EDGE for move in moves)
+            if resets and any(move[3] != RESET_EDGE and self._counts(move[2]) for move in moves):
+                raise GrammarError("two parts whose characters are counted may begin at different places of one text")
             return (RESET if resets else NEXT) << SHIFT | self._follow(same)
         reached = self._target(frozenset([(after if own == limit else to, c) for _, _, to, own, after, c in moves]))
         counter = (limit, self._follow(same), self._follow(reached))
@@ -276,6 +278,10 @@ class PushdownAutomaton:
         if index == len(self.counters):
             self.counters.append(counter)
         return COUNT << SHIFT | index
+
+    def _counts(self, node: int) -> bool:
+        """Whether characters are being counted at `node`."""
+        return any(self._graph.limits[at] for at in self._local_closure(node)[0])
 
     def _follow(self, state: int) -> int:
         self._targets.add(state)

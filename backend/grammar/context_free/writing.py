@@ -89,7 +89,7 @@ class _Writer:
             return self._schema(definition)
         if definition.brackets is None:
             return self.graph.rule()
-        return self.graph.container(bytes(definition.brackets), definition.called)
+        return self.graph.container(bytes(definition.brackets), name=definition.called)
 
     def _schema(self, definition: Definition) -> Rule:
         place = f"{self._notebook.place}.{definition.name}"
