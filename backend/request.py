@@ -41,13 +41,16 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class ReasoningLimit:
-    """Most tokens that a choice may spend on reasoning, told by its grammar, and the token ids that then close it."""
+    """Most tokens that a choice may spend on reasoning, told by its grammar, and the token ids that then close it.
+
+    closing: fewer than MAX_CLOSING_TOKENS, and all that the grammar must allow there; what leads on to the answer too.
+    """
 
     tokens: int
     closing: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        assert self.tokens >= 0 and 1 <= len(self.closing) <= MAX_CLOSING_TOKENS
+        assert self.tokens >= 0 and 1 <= len(self.closing) < MAX_CLOSING_TOKENS
 
 
 @dataclass(frozen=True, eq=False)

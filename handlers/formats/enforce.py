@@ -40,6 +40,7 @@ from handlers.formats.syntax import (
 
 Spell = Callable[[str], Marker]
 """Text of a marker -> the same in parts: control tokens of the model by their ids, and plain text."""
+NEVER = AnyOf(())
 BLANKS = Regex("[ \\n]{0,4}")
 OBJECT = JsonDialect(objects_only=True)
 
@@ -62,13 +63,15 @@ class OutputGrammar:
     """Makes grammar terms of what an answer in one format may be.
 
     spell: a marker's text in control tokens and plain text. opened, closed: the prompt ends inside the reasoning block,
-    or right behind it.
+    or right behind it. limited: reasoning may be ended by force; a model that reasons on must not be able to end it
+    once more in what is its answer.
     """
 
     format: Format
     spell: Spell
     opened: bool = False
     closed: bool = False
+    limited: bool = False
 
     def calls_only(self, tools: Sequence[Tool], parallel: bool) -> Term:
         """Reasoning if the model wants to, then one call or, if `parallel`, several, and nothing else."""
@@ -112,7 +115,10 @@ class OutputGrammar:
 
     def _behind(self) -> Term:
         """Between reasoning and an answer."""
-        return self._marker("<|start|>assistant") if self.format.flow == "channels" else BLANKS
+        if self.format.flow == "channels":
+            return self._marker("<|start|>assistant")
+        behind = self.format.reasoning.behind if self.format.reasoning else ""
+        return AnyOf((BLANKS, ConstText(behind))) if behind else BLANKS
 
     def _inside(self, reasoning: ReasoningSyntax, may_stop: bool) -> Term:
         """Reasoning from behind its opening marker on; may_stop: the answer may end in it."""
@@ -124,13 +130,26 @@ class OutputGrammar:
         reasoning = self.format.reasoning
         if reasoning is None:
             return AnyText(branches, may_stop=True)
-        inside = self._inside(reasoning, may_stop=True)
+        inside, opens = self._inside(reasoning, may_stop=True), self._markers(reasoning.open)
+        reasons = Branch(opens, inside, resumes=True)
+        again = (reasons,) if reasoning.anywhere else ()
+        if not self.limited:
+            behind = AnyText((*again, *branches), may_stop=True)
+            first = behind if reasoning.anywhere else AnyText(branches, reasons, may_stop=True)
+            return Concat((inside, AnyText(branches, may_stop=True))) if self.opened else first
+        behind = Concat((inside, AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)))
         if self.opened:
-            return Concat((inside, AnyText(branches, may_stop=True)))
-        reasons = Branch(self._markers(reasoning.open), inside, resumes=True)
-        if reasoning.anywhere:
-            return AnyText((reasons, *branches), may_stop=True)
-        return AnyText(branches, reasons, may_stop=True)
+            return behind
+        begins = Branch(opens, behind, resumes=False)
+        return AnyText((begins, *branches), may_stop=True) if again else AnyText(branches, begins, may_stop=True)
+
+    def _no_more(self, reasoning: ReasoningSyntax) -> list[Branch]:
+        """What may not come behind reasoning: its markers, but the one that may come anywhere, and in channels the one
+        that ends all messages.
+        """
+        opens = [] if reasoning.anywhere else [reasoning.open.removesuffix("<|message|>")]
+        closes = [] if self.format.flow == "channels" else [reasoning.close]
+        return [Branch(self._markers(marker), NEVER, resumes=False) for marker in (*opens, *closes)]
 
     # Calls
 

@@ -111,9 +111,9 @@ TOOL_SYNTAXES: dict[str, tuple[CallSyntax, ...]] = {
 }  # fmt: skip
 
 REASONING_SYNTAXES: dict[str, ReasoningSyntax | None] = {
-    "think": ReasoningSyntax("<think>", "</think>"),
+    "think": ReasoningSyntax("<think>", "</think>", behind="\n\n"),
     "mistral": ReasoningSyntax("[THINK]", "[/THINK]", anywhere=True),
     "gemma4": ReasoningSyntax("<|channel>thought\n", "<channel|>", anywhere=True),
-    "harmony": ReasoningSyntax("<|channel|>analysis<|message|>", "<|end|>"),
+    "harmony": ReasoningSyntax("<|channel|>analysis<|message|>", "<|end|>", behind="<|start|>assistant<|channel|>"),
     "none": None,
 }

@@ -108,11 +108,15 @@ class CallSyntax:
 
 @dataclass(frozen=True)
 class ReasoningSyntax:
-    """How reasoning is marked. anywhere: it may begin in the middle of the answer too, not only open it."""
+    """How reasoning is marked. anywhere: it may begin in the middle of the answer too, not only open it.
+
+    behind: what stands between the marker that closes it and the answer.
+    """
 
     open: str
     close: str
     anywhere: bool = False
+    behind: str = ""
 
 
 Flow = Literal["text", "channels"]

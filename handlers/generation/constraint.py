@@ -200,7 +200,8 @@ class ConstraintBuilder:
     @property
     def _output_grammar(self) -> OutputGrammar:
         output = self.output
-        return OutputGrammar(output.format, output.spell, output.opened, output.closed)
+        limited = output.budget is not None
+        return OutputGrammar(output.format, output.spell, output.opened, output.closed, limited)
 
     @property
     def _param(self) -> str:

@@ -49,7 +49,7 @@ class GenerationPlan:
 
 
 def reasoning_limit(output: OutputPlan, tokenizer: ChatTokenizer) -> ReasoningLimit | None:
-    """The most tokens of reasoning and the token ids that close it, None for no limit.
+    """The most tokens of reasoning and the token ids that close it and lead on to the answer, None for no limit.
 
     Raises APIError 422 where the limit cannot be enforced with this model.
     """
@@ -57,9 +57,9 @@ def reasoning_limit(output: OutputPlan, tokenizer: ChatTokenizer) -> ReasoningLi
     if budget is None or reasoning is None:
         return None
     try:
-        closing = tokenizer.marker_tokens(reasoning.close)
-        if len(closing) > MAX_CLOSING_TOKENS:
-            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS}")
+        closing = tokenizer.marker_tokens(reasoning.close + reasoning.behind)
+        if len(closing) >= MAX_CLOSING_TOKENS:
+            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS - 1}")
         if not output.end_tokens.keys().isdisjoint(closing):
             raise ValueError(f"{reasoning.close!r} takes a token that {output.end_param} lets end the answer")
         return ReasoningLimit(budget.tokens, closing)

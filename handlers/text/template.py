@@ -239,6 +239,22 @@ def behind_answer(render: Render, traits: TemplateTraits) -> str:
     return text.partition(_ANSWER)[2].partition(_USER)[0]
 
 
+def behind_reasoning(render: Render, traits: TemplateTraits, close: str) -> str | None:
+    """The white space that a template writes between reasoning that `close` ends and the answer; None if it shows none.
+
+    Told from an answer with reasoning, or else from a prompt that has it closed already.
+    """
+    probe = _Probe(render)
+    shown = probe.attempt(_TWO_TURNS[:2], traits) or ""
+    skipped = probe.attempt(_TWO_TURNS[:1], traits, enable_thinking=False) or ""
+    for text, answer in ((shown.partition(_RESULT)[2], _ANSWER), (skipped.partition(_USER)[2], "")):
+        _, closed, behind = text.partition(close)
+        space = behind.partition(answer)[0] if answer else behind
+        if closed and not space.strip():
+            return space
+    return None
+
+
 class _Probe:
     def __init__(self, render: Render):
         self._render = render

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect, named
+from handlers.formats.syntax import Format
 from handlers.text.chat_templates import NAMES
 from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
@@ -21,6 +23,7 @@ from handlers.text.template import (
     PromptError,
     TemplateTraits,
     behind_answer,
+    behind_reasoning,
     field_matters,
     probe_template,
     shape_messages,
@@ -87,7 +90,7 @@ class ChatTokenizer:
         detected = detect(_template_text(self._tokenizer), added, found.response_template)
         if tool_format is None and not (detected.tools or own.tools):
             tool_format = GENERIC_TOOL_FORMAT
-        self.format = named(tool_format, reasoning_format, detected)
+        self.format = self._led_on(named(tool_format, reasoning_format, detected), own)
         self._tools = ToolsAsText(own, self.format.tools[0] if self.format.tools else None)
         self.tools_as_text = self._tools.rewritten
         self.traits = probe_template(self._render) if self.tools_as_text else own
@@ -183,6 +186,13 @@ class ChatTokenizer:
         if self._bytes.is_special(token):
             return str(self._tokenizer.convert_ids_to_tokens(token))
         return self._bytes[token].decode(errors=self._bytes.errors)
+
+    def _led_on(self, format: Format, traits: TemplateTraits) -> Format:
+        """The format with what the template itself writes behind reasoning."""
+        if format.reasoning is None or format.flow == "channels":
+            return format
+        behind = behind_reasoning(self._render_as_is, traits, format.reasoning.close)
+        return format if behind is None else replace(format, reasoning=replace(format.reasoning, behind=behind))
 
     def _token_behind_answer(self) -> list[int]:
         """The token with which the template ends an answer, if it is one."""

@@ -15,6 +15,7 @@ SHAPE = {
     "required": ["sum"],
 }
 FORMAT = {"type": "json_schema", "json_schema": {"schema": SHAPE}}
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {"a": {}}}}}
 VOCABULARY = json.loads((CATALOGUE["tiny"].source / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
 NEVER_CLOSES = {
     "logit_bias": {str(id): -100 for token, id in VOCABULARY.items() if "<" in token and token != "<think>"}
@@ -63,6 +64,23 @@ def test_the_budget_is_exact_to_the_token_and_the_answer_goes_on(chat, budget, p
     if "response_format" in parameters:
         assert answer["choices"][0]["finish_reason"] == "stop"
         assert 0 <= json.loads(text(answer))["sum"] <= 99
+
+
+@pytest.mark.parametrize("budget", [20, 2, 3])
+@pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 1.5, "n": 8, "seed": 1}])
+@pytest.mark.parametrize("tools", [None, [TOOL]])
+def test_what_ends_reasoning_comes_once_and_is_never_content(chat, budget, sampling, tools):
+    question = [{"role": "user", "content": "What is 3 + 4?"}]
+    body = {"messages": question, **THINKING, **sampling, "reasoning_budget": budget, "max_tokens": 200}
+    body |= {"tools": tools} if tools else {}
+    answer = chat.whole(**body, parse_reasoning=True, logprobs=True)
+    for choice in answer["choices"]:
+        assert "think>" not in (choice["message"]["content"] or "")
+    unsplit = chat.whole(**body, parse_reasoning=False)
+    for choice, told in zip(unsplit["choices"], answer["choices"], strict=True):
+        reasoning, _, text = choice["message"]["content"].partition("</think>")
+        assert text.strip() == (told["message"]["content"] or "").strip() and "think>" not in text
+        assert reasoning.removeprefix("<think>").strip() == told["message"].get("reasoning_content", "")
 
 
 def spelled(choice, name="content"):

@@ -17,6 +17,7 @@ from backend.grammar.limits import MAX_CLOSING_TOKENS
 
 DEPTH = 64
 """Containers that may be open at the same time."""
+NO_TOKEN = -1
 UNLIMITED = int(np.iinfo(np.int32).max)
 
 
@@ -29,8 +30,8 @@ class GrammarState:
     state: NOWHERE without a grammar. depth: frames on the stack. characters: of the string that is being written.
     stack: int32 [B, DEPTH], the last frame at depth - 1. ends: uint32 [B, W], the row's end tokens, packed.
     budget: tokens that may still be drawn inside reasoning, UNLIMITED for any number.
-    closing: int32 [B, MAX_CLOSING_TOKENS], the tokens that end it, the first of which is drawn when there is no budget
-    any more; closed: how many of them have been drawn.
+    closing: int32 [B, MAX_CLOSING_TOKENS], the tokens that end it and lead on to the answer, NO_TOKEN behind the last.
+    The first of them is drawn when there is no budget any more; closed: how many of them have been drawn.
     """
 
     grammar: Any
@@ -65,7 +66,8 @@ def row(
 ) -> GrammarState:
     """One row at the start of its grammar, as numpy arrays without the leading axis. is_end: bool [V], end tokens.
 
-    budget, closing: how many tokens of reasoning there may be, None for any number, and the tokens that end it.
+    budget, closing: how many tokens of reasoning there may be, None for any number, and the tokens that end it and lead
+    on, fewer than MAX_CLOSING_TOKENS.
     """
     grammar, serial, state = (0, 0, NOWHERE) if placement is None else placement
     return GrammarState(
@@ -77,7 +79,7 @@ def row(
         stack=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
         budget=np.asarray(UNLIMITED if budget is None else min(budget, UNLIMITED), np.int32),
-        closing=np.asarray([*closing, *[0] * (MAX_CLOSING_TOKENS - len(closing))], np.int32),
+        closing=np.asarray([*closing, *[NO_TOKEN] * (MAX_CLOSING_TOKENS - len(closing))], np.int32),
         closed=np.asarray(0, np.int32),
     )
 
@@ -88,7 +90,8 @@ def after(start: GrammarState, tables: AutomatonTables, strings: Sequence[bytes]
     at = runner.start
     for string in strings:
         reasoning = bool(tables.in_reasoning[at.state])
-        closed = closed + 1 if reasoning and budget <= 0 else 0
+        forced = budget <= 0 and (reasoning or (closed > 0 and start.closing[closed] != NO_TOKEN))
+        closed = closed + 1 if forced else 0
         budget -= reasoning and 0 < budget < UNLIMITED
         following = runner.run(string, at)
         assert following is not None

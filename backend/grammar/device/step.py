@@ -9,10 +9,9 @@ from backend.grammar.device import machine
 from backend.grammar.device.machine import move, read
 from backend.grammar.device.mask_cache import TokenMaskCache, find, insert, make_room
 from backend.grammar.device.packing import pack_tokens, unpack
-from backend.grammar.device.state import DEPTH, UNLIMITED, GrammarState
+from backend.grammar.device.state import DEPTH, NO_TOKEN, UNLIMITED, GrammarState
 from backend.grammar.device.token_mask import compute_mask
 from backend.grammar.device.vocabulary import Vocabulary
-from backend.grammar.limits import MAX_CLOSING_TOKENS
 
 Carry = tuple[jax.Array, ...]
 KEY_SIZE = 3
@@ -73,13 +72,19 @@ def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
 
 
 def _forced(cells: jax.Array, rows: GrammarState) -> jax.Array:
-    """bool [B], rows that must end their reasoning."""
-    return rows.constrained & (rows.budget <= 0) & machine.in_reasoning(cells, rows.state)
+    """bool [B], rows that must end their reasoning, or have, and must still draw what leads on to the answer."""
+    leads_on = (rows.closed > 0) & (_closing_token(rows)[:, 0] != NO_TOKEN)
+    return rows.constrained & (rows.budget <= 0) & (leads_on | machine.in_reasoning(cells, rows.state))
+
+
+def _closing_token(rows: GrammarState) -> jax.Array:
+    """int32 [B, 1], which token a row draws next that is forced."""
+    return jnp.take_along_axis(rows.closing, rows.closed[:, None], 1)
 
 
 def _with_forced(rows: GrammarState, forced: jax.Array, masks: jax.Array) -> jax.Array:
     """`masks` uint32 [B, W], but a single token where `forced`."""
-    token = jnp.take_along_axis(rows.closing, jnp.minimum(rows.closed, MAX_CLOSING_TOKENS - 1)[:, None], 1)
+    token = jnp.maximum(_closing_token(rows), 0)
     alone = jax.vmap(lambda only: pack_tokens(only, jnp.ones(1, bool), masks.shape[1]))(token)
     return jnp.where(forced[:, None], alone, masks)
 

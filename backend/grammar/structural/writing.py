@@ -42,7 +42,7 @@ class _Writer:
     def __init__(self, graph: Graph, end: int, notebook: Notebook, open_objects: bool, limits: Limits) -> None:
         self._graph, self._end, self._notebook = graph, end, notebook
         self._open_objects, self._limits = open_objects, limits
-        self._values: list[tuple[Rule, str]] = []
+        self._values: list[tuple[Rule, JsonSchema]] = []
 
     def write(self, term: Term, a: int, b: int) -> None:
         """What `term` describes leads from a to b."""
@@ -72,12 +72,17 @@ class _Writer:
         if not self._values:
             return
         alive = productive(self._graph)
-        for rule, place in self._values:
+        for rule, term in self._values:
             if not alive[rule.start]:
                 error = emptiness(self._graph, rule)
-                raise GrammarError(error.message, place + error.pointer)
+                raise GrammarError(error.message, term.place + error.pointer)
 
     def _value(self, a: int, b: int, term: JsonSchema) -> None:
+        known = next((rule for rule, other in self._values if other == term), None)
+        self._graph.call(a, known or self._build(term), b)
+
+    def _build(self, term: JsonSchema) -> Rule:
+        """The rule of a schema, which is written once however often the term stands in the whole."""
         notebook, dialect = self._notebook.of(term.place, term.strict), dialect_of(term.dialect)
         try:
             rule = schema.build(
@@ -96,8 +101,8 @@ class _Writer:
             raise
         except Exception as error:
             raise CompilerFault(term.place) from error
-        self._values.append((rule, term.place))
-        self._graph.call(a, rule, b)
+        self._values.append((rule, term))
+        return rule
 
     def _context_free(self, a: int, b: int, term: ContextFree) -> None:
         rule = context_free.build(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.grammar import (
     EMPTY,
+    AnyOf,
     AnyText,
     Branch,
     Concat,
@@ -90,6 +91,55 @@ def test_a_marker_of_several_tokens_is_forced_whole(small, budget, seed):
         assert text.startswith(forced[: forced.index(MARKER) + len(MARKER)])
     assert json.loads(text.partition(MARKER)[2] or "null") is not None
     assert Runner(tables(False)).accepts(text)
+
+
+LEADS_ON = (TOKENS.index(b","), TOKENS.index(b"]]"))
+
+
+@cache
+def led_on_tables() -> AutomatonTables:
+    """Reasoning up to a control token, then any text in which that token does not come."""
+    close = (ControlToken(CLOSE),)
+    reasoning = AnyText((Branch((close,), EMPTY, resumes=False),), may_stop=True, in_reasoning=True)
+    text = AnyText((Branch((close,), AnyOf(()), resumes=False),), may_stop=True)
+    return compile_constraint(structural_constraint(Concat((reasoning, text))))
+
+
+def led_on(budget: int, **options):
+    wanted = asked(budget, **options)
+    ready: Future[AutomatonTables] = Future()
+    ready.set_result(led_on_tables())
+    limit = ReasoningLimit(budget, (CLOSE, *LEADS_ON))
+    return replace(wanted, grammar=Grammar("led on", ready), reasoning_limit=limit)
+
+
+@settings(max_examples=15)
+@given(budget=st.integers(0, 12), seeds=st.lists(st.integers(0, 2**32), min_size=1, max_size=4), bias=st.floats(-3, 9))
+def test_what_leads_on_to_the_answer_is_forced_behind_an_end_that_was_and_no_other_end_comes(
+    small, budget, seeds, bias
+):
+    events = small.engine.generate(led_on(budget, seeds=tuple(seeds), logit_bias={CLOSE: bias}, max_tokens=40))
+    for choice in range(len(seeds)):
+        output = tokens(events, choice)
+        if CLOSE in output[:budget]:
+            assert output.count(CLOSE) == 1
+        elif len(output) > budget + 3 and 0 not in output[:budget]:
+            assert output[budget : budget + 3] == [CLOSE, *LEADS_ON] and output.count(CLOSE) == 1
+
+
+def test_who_gives_way_while_it_is_led_on_is_led_on(small):
+    scenarios = [
+        Scenario(
+            led_on(budget, seeds=(budget,), prompt=(budget, budget + 1), logit_bias={CLOSE: -100.0}, end_tokens=())
+        )
+        for budget in range(30, 46, 4)
+    ]
+    with running(varied(small, pages=SMALLEST)) as engine:
+        everybody = run_all(engine, scenarios)
+        assert settled(engine).preemptions > 0
+    for scenario, seen in zip(scenarios, everybody, strict=True):
+        budget = scenario.request.reasoning_limit.tokens
+        assert tokens(seen.events)[budget : budget + 3] == [CLOSE, *LEADS_ON]
 
 
 def test_who_gives_way_for_want_of_pages_does_not_get_another_budget(small):

@@ -171,7 +171,7 @@ def test_a_reasoning_budget_reaches_the_engine_with_the_tokens_that_end_reasonin
     assert send(hermes, reasoning_budget=budget).status_code == 200
     request = hermes.engine.generations[-1].request
     assert request.reasoning_limit.tokens == budget and request.grammar is not None
-    assert bytes(request.reasoning_limit.closing) == b"</think>"
+    assert bytes(request.reasoning_limit.closing) == b"</think>\n\n"
 
 
 def test_no_limit_needs_no_grammar(hermes):

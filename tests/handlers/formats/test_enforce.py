@@ -128,6 +128,36 @@ def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opene
     assert not walker.tables.in_reasoning[closed.state]
 
 
+@pytest.mark.parametrize("reasoning", ["think", "mistral", "gemma4", "harmony"])
+@pytest.mark.parametrize("calls", [False, True])
+@pytest.mark.parametrize("opened", [False, True])
+def test_behind_reasoning_that_is_limited_nothing_ends_it_again(reasoning, calls, opened):
+    family = "harmony" if reasoning == "harmony" else "hermes"
+    format = format_of(family, reasoning)
+    syntax, speller = format.reasoning, Speller(True)
+    grammar = OutputGrammar(format, speller, opened, limited=True)
+    term = grammar.text_with_calls(TOOLS, True) if calls else grammar.any_text()
+    runner = Runner(compile_constraint(structural_constraint(term)))
+
+    def written(*texts):
+        return b"".join(marker_bytes(speller(text)) for text in texts)
+
+    begun = () if opened else (syntax.open,)
+    ended = runner.run(written(*begun, "hm", syntax.close, syntax.behind))
+    assert ended is not None and runner.complete(ended)
+    assert runner.complete(runner.run(b"So 1 < 2.", ended))
+    if reasoning == "harmony":
+        assert runner.run(b"final", ended) is not None and runner.run(b"analysis", ended) is None
+    else:
+        assert runner.run(written("So", syntax.close), ended) is None
+        assert (runner.run(written("So", syntax.open), ended) is not None) == syntax.anywhere
+        assert (runner.run(written("So", syntax.open, "x", syntax.close), ended) is not None) == syntax.anywhere
+    if calls:
+        head = "commentary to=functions." if reasoning == "harmony" else '<tool_call>\n{"name": "'
+        assert runner.run(written(f"{head}now"), ended) is not None
+        assert runner.run(written(f"{head}nothing"), ended) is None
+
+
 MARKED = [family for family in FAMILIES if TOOL_SYNTAXES[family][0].marker]
 
 
