@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handlers.http.compression import TooLong, decompress
 from handlers.http.errors import APIError, invalid
 from handlers.http.explain import explain
 from handlers.http.shrink import Shrinker, TooManyChecks
@@ -56,8 +57,15 @@ class JSONBodies:
         return self
 
     async def wrap_receive(self, receive: Receive, *, scope: Scope) -> tuple[Receive, Scope]:
-        """Reads and checks the body of a request; raises APIError 413 if it is too large, 422 if it is not valid."""
-        raw = await self._read(receive, Headers(scope=scope))
+        """Reads and checks the body of a request.
+
+        Raises APIError 413 if it is too large, as it comes or once it is decompressed, 415 for an encoding that is not
+        known, 422 if it is not valid.
+        """
+        headers = Headers(scope=scope)
+        raw = await self._read(receive, headers)
+        if encoding := headers.get("content-encoding"):
+            raw = await asyncio.to_thread(self._decompress, raw, encoding)
         schema = self._schemas[scope["extensions"]["connexion_routing"]["operation_id"]]
         value = await asyncio.to_thread(schema.read, raw) if len(raw) > INLINE_BYTES else schema.read(raw)
         return receive, _with_argument(scope, "json_body", JSONBody(value, raw))
@@ -74,9 +82,18 @@ class JSONBodies:
             more = message.get("more_body", False)
         return bytes(body)
 
+    def _decompress(self, body: bytes, encoding: str) -> bytes:
+        try:
+            return decompress(body, encoding, self._max_bytes)
+        except TooLong:
+            raise self._too_long() from None
+
     def _limit(self, size: int) -> None:
         if size > self._max_bytes:
-            raise APIError(413, f"the body is longer than the {self._max_bytes} bytes that this server reads")
+            raise self._too_long()
+
+    def _too_long(self) -> APIError:
+        return APIError(413, f"the body is longer than the {self._max_bytes} bytes that this server reads")
 
 
 class MediaTypeMiddleware:
