@@ -95,7 +95,9 @@ class Request:
     `len(prompt) + sampling.max_tokens` fits the engine's context.
     namespace: what else the keys and values depend on, such as an adapter; prompts of two never share what is computed.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
-    grammar: what every choice must match, None for any text. reasoning_limit: needs a grammar.
+    grammar: what every choice must match, None for any text. written: tokens that stand for the beginning of what must
+    match, which the prompt has already; the grammar must allow them. reasoning_limit: needs a grammar; what is written
+    does not count.
     """
 
     prompt: Prompt
@@ -103,6 +105,7 @@ class Request:
     seeds: tuple[int, ...]
     top_logprobs: int | None = None
     grammar: Grammar | None = None
+    written: tuple[int, ...] = ()
     reasoning_limit: ReasoningLimit | None = None
     namespace: Hashable = None
 

@@ -1,4 +1,4 @@
-# Generated from openapi.yaml by `nox -s codegen`. Do not edit: change openapi/overlay.yaml and run it again.
+# Generated from openapi.yaml by `nox -s codegen`. Do not edit: change an overlay in openapi/ and run it again.
 
 from __future__ import annotations
 
@@ -46,9 +46,6 @@ Seed1 = TypeAliasType(
 )
 
 
-StopItem = TypeAliasType("StopItem", Annotated[StrictStr, Field(min_length=1)])
-
-
 class StreamOptions(BaseModel):
     include_usage: Annotated[
         StrictBool | None,
@@ -59,41 +56,10 @@ class StreamOptions(BaseModel):
     ] = None
 
 
-class SystemMessage(BaseModel):
-    role: Annotated[Literal["system"], Field(description="The role of the messages author.", title="Role")]
-    content: Annotated[StrictStr, Field(description="The content of system message.", title="Content")]
-    name: Annotated[
-        StrictStr | None,
-        Field(
-            description="The name for the participant to distinguish between participants with the same role.",
-            title="Name",
-        ),
-    ] = None
-
-
-class ToolMessage(BaseModel):
-    role: Annotated[Literal["tool"], Field(description="The role of the messages author.", title="Role")]
-    content: Annotated[
-        StrictStr,
-        Field(description="The content of tool message that contains the result of tool calling.", title="Content"),
-    ]
-    tool_call_id: Annotated[
-        StrictStr, Field(description="The ID of tool call corresponding to this message.", title="Tool Call Id")
-    ]
-    name: Annotated[
-        StrictStr | None,
-        Field(description="An optional name of the tool call corresponding to this message.", title="Name"),
-    ] = None
-
-
 class ChatCompleteBodyToolChoiceFunction(BaseModel):
     name: Annotated[
         StrictStr,
-        Field(
-            description="The name of the function to be called. Must be a-z, A-Z, 0-9, or contain underscores and dashes, with a maximum length of 64.",
-            pattern="^[a-zA-Z0-9_-]{1,64}$",
-            title="Name",
-        ),
+        Field(description="The name of the function to be called.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name"),
     ]
 
 
@@ -108,18 +74,18 @@ class Function(BaseModel):
     name: Annotated[
         StrictStr,
         Field(
-            description="The name of the function to be called. Must be a-z, A-Z, 0-9, or contain underscores and dashes, with a maximum length of 64.",
-            pattern="^[a-zA-Z0-9_-]{1,64}$",
+            description="The name of the function to be called: letters, digits, `_`, `-`, `.`, `/` and `:`, 128 at most. Where the form in which the model writes calls has no room for the last three, the model is shown another name, and the answer has this one.",
+            pattern="^[a-zA-Z0-9_./:-]{1,128}$",
             title="Name",
         ),
     ]
     parameters: Annotated[
-        dict[str, Any],
+        dict[str, Any] | None,
         Field(
-            description='The parameters the functions accepts, described as a JSON Schema object.\nTo represent a function with no parameters, use the value `{"type": "object", "properties": {}}`.\n',
+            description="The parameters the functions accepts, described as a JSON Schema object. Without it the function has no parameters.",
             title="Parameters",
         ),
-    ]
+    ] = None
     strict: Annotated[
         StrictBool | None,
         Field(
@@ -188,9 +154,12 @@ class TextContent(BaseModel):
 class AssistantMessageToolCallFunction(BaseModel):
     name: Annotated[StrictStr, Field(description="The name of function", title="Name")]
     arguments: Annotated[
-        StrictStr,
-        Field(description="The arguments of function in JSON schema format to call the function.", title="Arguments"),
-    ]
+        StrictStr | dict[str, Any] | None,
+        Field(
+            description="The arguments as the text of a JSON object, or that object. Of other text as much is shown as can be read, and `x-ignored-parameters` names it.",
+            title="Arguments",
+        ),
+    ] = None
 
 
 class AudioData(BaseModel):
@@ -310,6 +279,30 @@ class ModelList(BaseModel):
     data: Annotated[list[Model], Field(title="Data")]
 
 
+class RefusalContent(BaseModel):
+    type: Annotated[Literal["refusal"], Field(title="Type")]
+    refusal: Annotated[StrictStr, Field(title="Refusal")]
+
+
+class AssistantFunctionCall(BaseModel):
+    name: Annotated[StrictStr, Field(description="The name of the function.", title="Name")]
+    arguments: Annotated[
+        StrictStr | dict[str, Any] | None, Field(description="As in `tool_calls`.", title="Arguments")
+    ] = None
+
+
+class FunctionChoice(BaseModel):
+    name: Annotated[
+        StrictStr,
+        Field(description="The name of the function to be called.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name"),
+    ]
+
+
+class FunctionCallResult(BaseModel):
+    name: Annotated[StrictStr, Field(title="Name")]
+    arguments: Annotated[StrictStr, Field(description="The arguments as JSON text.", title="Arguments")]
+
+
 class ChatCompleteBodyToolChoice(BaseModel):
     type: Annotated[
         Literal["function"],
@@ -324,6 +317,39 @@ class Tool(BaseModel):
         Field(description="The type of the tool. Currently, only `function` is supported.", title="Type"),
     ]
     function: Function
+
+
+class SystemMessage(BaseModel):
+    role: Annotated[Literal["system"], Field(description="The role of the messages author.", title="Role")]
+    name: Annotated[
+        StrictStr | None,
+        Field(
+            description="The name for the participant to distinguish between participants with the same role.",
+            title="Name",
+        ),
+    ] = None
+    content: Annotated[
+        StrictStr | list[TextContent],
+        Field(description="The content of system message, or parts of it with nothing between them.", title="Content"),
+    ]
+
+
+class ToolMessage(BaseModel):
+    role: Annotated[Literal["tool"], Field(description="The role of the messages author.", title="Role")]
+    tool_call_id: Annotated[
+        StrictStr, Field(description="The ID of tool call corresponding to this message.", title="Tool Call Id")
+    ]
+    name: Annotated[
+        StrictStr | None,
+        Field(description="An optional name of the tool call corresponding to this message.", title="Name"),
+    ] = None
+    content: Annotated[
+        StrictStr | list[TextContent],
+        Field(
+            description="The content of tool message that contains the result of tool calling, or parts of it.",
+            title="Content",
+        ),
+    ]
 
 
 class ResponseFormatJsonSchema(BaseModel):
@@ -421,14 +447,31 @@ class Unhealthy(Error, Health):
     pass
 
 
-class AssistantMessage(BaseModel):
-    role: Annotated[Literal["assistant"], Field(description="The role of the messages author.", title="Role")]
+class DeveloperMessage(BaseModel):
+    role: Annotated[Literal["developer"], Field(title="Role")]
     content: Annotated[
+        StrictStr | list[TextContent],
+        Field(description="The content of system message, or parts of it with nothing between them.", title="Content"),
+    ]
+    name: Annotated[
         StrictStr | None,
         Field(
-            description="The content of assistant message. Required unless `tool_calls` is specified.", title="Content"
+            description="The name for the participant to distinguish between participants with the same role.",
+            title="Name",
         ),
     ] = None
+
+
+class FunctionMessage(BaseModel):
+    role: Annotated[Literal["function"], Field(title="Role")]
+    name: Annotated[StrictStr, Field(description="The name of the function that was called.", title="Name")]
+    content: Annotated[
+        StrictStr | list[TextContent] | None, Field(description="What the function returned.", title="Content")
+    ]
+
+
+class AssistantMessage(BaseModel):
+    role: Annotated[Literal["assistant"], Field(description="The role of the messages author.", title="Role")]
     reasoning_content: Annotated[
         StrictStr | None,
         Field(description="The intermediate reasoning content of assistant message.", title="Reasoning Content"),
@@ -448,6 +491,19 @@ class AssistantMessage(BaseModel):
         ),
     ] = None
     tool_calls: Annotated[list[AssistantMessageToolCall] | None, Field(title="Tool Calls")] = None
+    content: Annotated[
+        StrictStr | list[Annotated[TextContent | RefusalContent, Field(discriminator="type")]] | None,
+        Field(
+            description="The content of assistant message, or parts of it with nothing between them. A message that has neither content nor calls is an empty one, and named as ignored.",
+            title="Content",
+        ),
+    ] = None
+    function_call: Annotated[
+        AssistantFunctionCall | None,
+        Field(
+            description="The call of the old form. It is a call in `tool_calls`, whose result is a `function` message."
+        ),
+    ] = None
 
 
 class ChatLogprobs(BaseModel):
@@ -476,6 +532,9 @@ class ChatChoiceMessage(BaseModel):
         StrictStr | None,
         Field(description="What the model reasoned before its answer, where it was parsed.", title="Reasoning Content"),
     ] = None
+    function_call: Annotated[
+        FunctionCallResult | None, Field(description="The call, in an answer to a request with `functions`.")
+    ] = None
 
 
 class ChatCompletionDelta(BaseModel):
@@ -483,6 +542,9 @@ class ChatCompletionDelta(BaseModel):
     content: Annotated[StrictStr | None, Field(title="Content")] = None
     reasoning_content: Annotated[StrictStr | None, Field(title="Reasoning Content")] = None
     tool_calls: Annotated[list[ToolCallDelta] | None, Field(title="Tool Calls")] = None
+    function_call: Annotated[
+        ToolCallDeltaFunction | None, Field(description="More of the call, in an answer to a request with `functions`.")
+    ] = None
 
 
 class UserMessage(BaseModel):
@@ -508,7 +570,7 @@ class ChatChoice(BaseModel):
     logprobs: ChatLogprobs | None = None
     message: ChatChoiceMessage
     finish_reason: Annotated[
-        Literal["stop", "length", "tool_calls"],
+        Literal["stop", "length", "tool_calls", "function_call"],
         Field(
             description="Termination condition of the generation. `stop` means the API returned the full chat completions generated by the model without running into any limits: with a `response_format` the content is then valid. `length` means the generation was cut: it exceeded `max_tokens` or the context, or a stop phrase cut a tool call or an answer of a `response_format`. `tool_calls` means the API has generated tool calls, all of them complete.",
             title="Finish Reason",
@@ -527,7 +589,7 @@ class ChatCompletionChunkChoice(BaseModel):
     index: Annotated[int, Field(description="The index of the choice that this chunk continues.", title="Index")]
     delta: ChatCompletionDelta
     finish_reason: Annotated[
-        Literal["stop", "length", "tool_calls"] | None,
+        Literal["stop", "length", "tool_calls", "function_call"] | None,
         Field(description="Set on the last chunk of a choice, null on the others.", title="Finish Reason"),
     ] = None
     logprobs: ChatLogprobs | None = None
@@ -573,7 +635,12 @@ class ContainerChatCompletionBody(BaseModel):
         Field(description="Routes the request to a specific adapter.", examples=["(adapter-route)"], title="Model"),
     ] = None
     messages: Annotated[
-        list[Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]],
+        list[
+            Annotated[
+                SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage,
+                Field(discriminator="role"),
+            ]
+        ],
         Field(
             description="A list of messages comprising the conversation so far.",
             examples=[
@@ -621,7 +688,7 @@ class ContainerChatCompletionBody(BaseModel):
         int | None,
         Field(
             description="The maximum number of tokens to generate. For decoder-only models like GPT, the length of your input tokens plus `max_tokens` should not exceed the model's maximum length (e.g., 2048 for OpenAI GPT-3). For encoder-decoder models like T5 or BlenderBot, `max_tokens` should not exceed the model's maximum output length. This is similar to Hugging Face's [`max_new_tokens`](https://huggingface.co/docs/transformers/v4.26.0/en/main_classes/text_generation#transformers.GenerationConfig.max_new_tokens) argument.",
-            ge=1,
+            ge=-1,
             title="Max Tokens",
         ),
     ] = None
@@ -664,13 +731,6 @@ class ContainerChatCompletionBody(BaseModel):
             title="Repetition Penalty",
         ),
     ] = None
-    reasoning_effort: Annotated[
-        Literal["low", "medium", "high"] | None,
-        Field(
-            description="Determines the amount of reasoning effort the model applies when generating a response. Higher values may produce more detailed and thoughtful outputs, but can increase response time. This parameter is only effective for reasoning models.",
-            title="Reasoning Effort",
-        ),
-    ] = None
     reasoning_budget: Annotated[
         int | None,
         Field(
@@ -686,14 +746,6 @@ class ContainerChatCompletionBody(BaseModel):
             title="Seed",
         ),
     ] = None
-    stop: Annotated[
-        list[StopItem] | None,
-        Field(
-            description="When one of the stop phrases appears in the generation result, the API will stop generation. The stop phrases are excluded from the result. Defaults to empty list. A phrase that the first `min_tokens` tokens complete does not count. What cuts a tool call, or an answer that a `response_format` constrains before it is complete, ends it with the finish reason `length`.",
-            max_length=16,
-            title="Stop",
-        ),
-    ] = None
     stream: Annotated[
         StrictBool | None,
         Field(
@@ -702,7 +754,8 @@ class ContainerChatCompletionBody(BaseModel):
         ),
     ] = False
     stream_options: Annotated[
-        StreamOptions | None, Field(description="Options related to stream.\nIt can only be used when `stream: true`.")
+        StreamOptions | None,
+        Field(description="Options related to stream. Without `stream` set to true they have no effect."),
     ] = None
     parse_reasoning: Annotated[
         StrictBool | None,
@@ -737,7 +790,7 @@ class ContainerChatCompletionBody(BaseModel):
         int | None,
         Field(
             description="Limits sampling to the top k tokens with the highest probabilities. Values range from 0 (no filtering) to the model's vocabulary size (inclusive). The default value of 0 applies no filtering, allowing all tokens.",
-            ge=0,
+            ge=-1,
             title="Top K",
         ),
     ] = None
@@ -780,7 +833,7 @@ class ContainerChatCompletionBody(BaseModel):
     tools: Annotated[
         list[Tool] | None,
         Field(
-            description="A list of tools the model may call.\nUse this to provide a list of functions the model may generate JSON inputs for.\n\n**When `tools` is specified, `min_tokens` and `response_format` fields are unsupported.**",
+            description="A list of tools the model may call.\nUse this to provide a list of functions the model may generate JSON inputs for.\nWith `response_format` the model makes calls, or answers in that format. **When `tools` is specified, `min_tokens` is unsupported.**",
             title="Tools",
         ),
     ] = None
@@ -800,15 +853,57 @@ class ContainerChatCompletionBody(BaseModel):
         | ResponseFormatGrammar
         | None,
         Field(
-            description="The enforced format of the model's output.\n\nNote that the content of the output message may be truncated if it exceeds the `max_tokens`. You can check this by verifying that the `finish_reason` of the output message is `length`.\n\nFor more detailed information, please refer [here](https://friendli.ai/docs/guides/structured-outputs).\n\n***Important***\nYou must explicitly instruct the model to produce the desired output format using a system prompt or user message (e.g., `You are an API generating a valid JSON as output.`).\nOtherwise, the model may result in an unending stream of whitespace or other characters.\n\n**This field is unsupported when `tools` is specified.**\n**When `response_format` is specified, `min_tokens` field is unsupported.**"
+            description="The enforced format of the model's output.\nNote that the content of the output message may be truncated if it exceeds the `max_tokens`. You can check this by verifying that the `finish_reason` of the output message is `length`.\nWith `tools` the model makes calls, or answers in the format. **When `response_format` is specified, `min_tokens` is unsupported.**"
         ),
     ] = None
     max_completion_tokens: Annotated[
         int | None,
         Field(
             description="Another name for `max_tokens`. If both are given they must be equal.",
-            ge=1,
+            ge=-1,
             title="Max Completion Tokens",
+        ),
+    ] = None
+    stop: Annotated[
+        StrictStr | list[StrictStr] | None,
+        Field(
+            description="When one of the stop phrases appears in the generation result, the API will stop generation. The stop phrases are excluded from the result. One phrase, or a list of at most 256. Defaults to an empty list. A phrase that the first `min_tokens` tokens complete does not count. What cuts a tool call, or an answer that a `response_format` constrains before it is complete, ends it with the finish reason `length`.",
+            title="Stop",
+        ),
+    ] = None
+    reasoning_effort: Annotated[
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"] | None,
+        Field(
+            description="Determines the amount of reasoning effort the model applies when generating a response. The nearest level that the model's chat template knows is taken; where the template can only turn reasoning on and off, `none` turns it off and every other level on. This parameter is only effective for reasoning models.",
+            title="Reasoning Effort",
+        ),
+    ] = None
+    continue_final_message: Annotated[
+        StrictBool | None,
+        Field(
+            description="The answer continues the last message, which must be an assistant's with text, in place of a message of its own. The answer holds what is new; `response_format` holds for the whole, and so do calls of tools.",
+            title="Continue Final Message",
+        ),
+    ] = None
+    add_generation_prompt: Annotated[
+        StrictBool | None,
+        Field(
+            description="Whether the prompt ends with what begins an answer of the assistant. Defaults to true, or to false where `continue_final_message` is true, with which true is an error.",
+            title="Add Generation Prompt",
+        ),
+    ] = None
+    functions: Annotated[
+        list[Function] | None,
+        Field(
+            description="Functions the model may call, one at most: the answer has `function_call` in place of `tool_calls`, and the finish reason is `function_call`. `tools` took its place; with both it is an error.",
+            title="Functions",
+        ),
+    ] = None
+    function_call: Annotated[
+        FunctionChoice | Literal["none", "auto"] | None,
+        Field(
+            description="For `functions` what `tool_choice` is for `tools`; the function that must be called, by its name.",
+            title="Function Call",
         ),
     ] = None
 

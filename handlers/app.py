@@ -68,7 +68,7 @@ def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES, access
             await asyncio.to_thread(service.close)  # waits for a computation; a second signal must still be heard
 
     use_openapi_31()
-    document = load_document()
+    document = load_document(service.acceptance.strict)
     app = AsyncApp("handlers", lifespan=lifespan, middlewares=[*_outermost(access), *MIDDLEWARES])
     app.add_api(
         document,

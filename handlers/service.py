@@ -16,7 +16,7 @@ from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
 from handlers.http.lifecycle import ActiveRequests
 from handlers.metrics import Metrics
-from handlers.text.template import FieldPlace
+from handlers.text.template import Ending, FieldPlace
 
 logger = logging.getLogger(__name__)
 Status = Literal["loading", "ready", "failed", "draining"]
@@ -48,7 +48,7 @@ class Generation(Protocol):
 class Engine(Protocol):
     """Draws tokens.
 
-    context_length: positions, prompt included. max_choices: largest `n` of one request.
+    context_length: positions, prompt included. max_choices: largest `n` of one request, however many rows there are.
     failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
     enforced with this model, None where it can.
     """
@@ -61,6 +61,10 @@ class Engine(Protocol):
 
     def submit(self, request: Request) -> Generation:
         """Queues a request; raises backend.QueueFull or backend.EngineFailed."""
+        ...
+
+    def allows(self, request: Request) -> bool:
+        """Whether the request's grammar, which is compiled, allows what is written already."""
         ...
 
     def stats(self) -> EngineStats:
@@ -115,12 +119,17 @@ class ChatTokenizer(Protocol):
         tools: list[dict[str, Any]] | None,
         template_kwargs: dict[str, Any],
         reasoning_effort: str | None,
+        ending: Ending = "answer",
     ) -> list[int]:
         """The prompt; raises handlers.text.template.PromptError where the model's template refuses the messages."""
         ...
 
-    def template_uses(self, name: str) -> bool:
-        """Whether the variable `name` of the model's template changes the prompt."""
+    def template_knows(self, name: str) -> bool:
+        """Whether the model's template reads the variable `name`."""
+        ...
+
+    def effort_variables(self, level: str) -> dict[str, Any]:
+        """The variables of the model's template that set a level of reasoning effort; {} where it knows none."""
         ...
 
     def template_shows(self, place: FieldPlace, name: str) -> bool:
@@ -176,22 +185,39 @@ class LoadedModel:
         self.engine.close()
 
 
+@dataclass(frozen=True)
+class Acceptance:
+    """What is taken of requests.
+
+    strict: what the vendored document says, and nothing else of OpenAI's API. clamp_max_tokens: a length beyond what
+    the context has room for means what there is room for, and is named as ignored.
+    """
+
+    strict: bool = False
+    clamp_max_tokens: bool = False
+
+
 class Service:
     """The model of this process. It loads in the background, so that the port answers while it does.
 
     load: makes the model and warms it up; called once, in a thread of its own, at start.
     model_names: the names that requests may give; the first is the one that answers carry.
     request_timeout: seconds from a request's arrival to the end of its answer, None for any time.
+    acceptance: what is taken of requests.
     requests: those that are being answered. metrics: what is counted of them.
     """
 
     def __init__(
-        self, load: Callable[[], LoadedModel], model_names: Sequence[str], request_timeout: float | None = None
+        self,
+        load: Callable[[], LoadedModel],
+        model_names: Sequence[str],
+        request_timeout: float | None = None,
+        acceptance: Acceptance = Acceptance(),
     ) -> None:
         if not model_names:
             raise ValueError("a service needs at least one model name")
         self.model_names = tuple(model_names)
-        self.request_timeout = request_timeout
+        self.request_timeout, self.acceptance = request_timeout, acceptance
         self.requests = ActiveRequests()
         self.metrics = Metrics(self.engine_stats)
         self.created = int(time.time())

@@ -187,6 +187,15 @@ class ServeSettings(ModelSettings):
         allow_inf_nan=False,
         description="seconds from a request's arrival to the end of its answer; default: no limit",
     )
+    strict: CliImplicitFlag[bool] = Field(
+        False,
+        description="take what the Friendli Container API's document says and nothing more of OpenAI's API",
+    )
+    clamp_max_tokens: CliImplicitFlag[bool] = Field(
+        False,
+        description="answer with what the context has room for where max_tokens is more, and name it as ignored, in "
+        "place of an error",
+    )
     drain_timeout: NonNegativeFloat = Field(
         30,
         allow_inf_nan=False,

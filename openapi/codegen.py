@@ -1,6 +1,7 @@
-"""Writes the package `generated` from the vendored document and its overlay: `python openapi/codegen.py FOLDER`.
+"""Writes the package `generated` from the vendored document and its overlays: `python openapi/codegen.py FOLDER`.
 
-The result depends on the two documents and on the versions of the tools, and on nothing else: not on the folder that
+The document that is served has both overlays; the one in `strict`, a package of the same form in it, only the first.
+The result depends on the documents and on the versions of the tools, and on nothing else: not on the folder that
 it is started in, the time, or a configuration file. tests/test_codegen.py compares it with what is committed.
 """
 
@@ -9,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 HERE = Path(__file__).resolve().parent
 VENDORED = HERE / "friendli-container.yaml"
-OVERLAY = HERE / "overlay.yaml"
+OVERLAY, OPENAI = HERE / "overlay.yaml", HERE / "openai.yaml"
+PACKAGES = {"": (OVERLAY, OPENAI), "strict": (OVERLAY,)}
+"""Folder inside the package -> the overlays of its document, in order."""
 
 PACKAGE_DOCSTRING = "The merged OpenAPI document and pydantic models of its schemas. Written by `nox -s codegen` only."
 MODELS_HEADER = (
-    "# Generated from openapi.yaml by `nox -s codegen`. Do not edit: change openapi/overlay.yaml and run it again."
+    "# Generated from openapi.yaml by `nox -s codegen`. Do not edit: change an overlay in openapi/ and run it again."
 )
 # Integers are not strict: JSON Schema calls 1.0 an integer, and the schema has been checked before a model is made.
 MODEL_FLAGS = shlex.split("""
@@ -36,24 +40,29 @@ RUFF = [sys.executable, "-m", "ruff"]
 RUFF_OPTIONS = ["--isolated", "--no-cache", "--quiet", "--line-length", "120", "--target-version", "py311"]
 
 
-def merge() -> dict[str, Any]:
-    """The vendored document with every action of the overlay applied; ValueError where an action has no target."""
+def merge(overlays: Sequence[Path] = PACKAGES[""]) -> dict[str, Any]:
+    """The vendored document with every action of the overlays applied; ValueError where an action has no target."""
     document = yaml.safe_load(VENDORED.read_text())
-    for action in yaml.safe_load(OVERLAY.read_text())["actions"]:
-        if not parse(action["target"]).find(document):
-            raise ValueError(f"{OVERLAY.name}: nothing matches the target {action['target']}")
-        apply_overlay(document, {"actions": [action]})
+    for overlay in overlays:
+        for action in yaml.safe_load(overlay.read_text())["actions"]:
+            if not parse(action["target"]).find(document):
+                raise ValueError(f"{overlay.name}: nothing matches the target {action['target']}")
+            apply_overlay(document, {"actions": [action]})
     # A dump without aliases needs values that share no objects, and apply_overlay shares those of the overlay.
     return yaml.safe_load(_dump(document))
 
 
 def write(folder: Path) -> None:
     """Writes the package's files into `folder`, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document = merge()
-    OpenAPIV31SpecValidator(document).validate()
-    (folder / "__init__.py").write_text(f'"""{PACKAGE_DOCSTRING}"""\n')
+    for name, overlays in PACKAGES.items():
+        _write_package(folder / name, merge(overlays))
     (folder / "py.typed").touch()
+
+
+def _write_package(folder: Path, document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "__init__.py").write_text(f'"""{PACKAGE_DOCSTRING}"""\n')
     (folder / "openapi.yaml").write_text(f"{MODELS_HEADER.replace('openapi.yaml', 'openapi/')}\n{_dump(document)}")
     (folder / "models.py").write_text(_models(_dump(document)))
 

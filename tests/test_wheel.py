@@ -36,4 +36,4 @@ def test_the_bundled_model_comes_without_its_recipe(names) -> None:
 
 
 def test_data_files_come_along(names) -> None:
-    assert {"generated/openapi.yaml", "handlers/metrics/grafana.json"} <= names
+    assert {"generated/openapi.yaml", "generated/strict/openapi.yaml", "handlers/metrics/grafana.json"} <= names

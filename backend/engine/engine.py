@@ -14,6 +14,7 @@ from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
+from backend.grammar.device.state import begins
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,10 @@ class Engine:
 
     def __init__(self, runner: ModelRunner) -> None:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
-        self.max_choices = runner.config.rows
+        self.max_choices = runner.config.max_queue
         self.failure: str | None = None
         self.constraint_unsupported_reason = None if runner.knows_tokens else "what its tokens write is not known"
-        self._config = runner.config
+        self._config, self._spelled = runner.config, runner.spelled
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[RequestState, Sink] = {}
         self._lock = threading.Lock()
@@ -78,6 +79,16 @@ class Engine:
     def cancel(self, sequences: list[SequenceState]) -> None:
         """End these sequences without further events; takes effect before the next dispatch."""
         self._commands.put(partial(self._cancel, sequences))
+
+    def allows(self, request: Request) -> bool:
+        """Whether what is written of a request is the beginning of what its grammar, which is compiled, can go on to.
+
+        Takes a microsecond per byte; may be called from any thread.
+        """
+        if request.grammar is None:
+            return True
+        written, may_end = self._spelled(request.written), bool(request.sampling.end_tokens)
+        return begins(request.grammar.tables.result(), written, may_end)
 
     def stats(self) -> EngineStats:
         """The engine's figures now; cheap, from any thread, and not quite of the same moment."""

@@ -119,9 +119,14 @@ class ModelRunner:
         limit = request.reasoning_limit
         budget, closing = (None, ()) if limit is None else (limit.tokens, limit.closing)
         at = grammar_state.row(grammar, is_end, self._vocabulary.words, budget, closing)
-        if request.grammar is not None and output:
-            at = grammar_state.after(at, request.grammar.tables.result(), [self._tokens[token] for token in output])
+        if request.grammar is not None and (output or request.written):
+            tables, written = request.grammar.tables.result(), self.spelled(request.written)
+            at = grammar_state.after(at, tables, [self._tokens[token] for token in output], written)
         return first_row_state(request, choice, output, self._vocabulary, at)
+
+    def spelled(self, tokens: Sequence[int]) -> bytes:
+        """What these tokens add to a string of a grammar."""
+        return b"".join(self._tokens[token] for token in tokens)
 
     def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
         """Set everything of row `row` to `start`; gives the next state."""

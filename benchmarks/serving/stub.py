@@ -51,7 +51,7 @@ class StubGeneration:
 class StubEngine:
     """Draws without a model."""
 
-    context_length, vocab_size, max_choices = 4096, 1536, 16
+    context_length, vocab_size, max_choices = 4096, 1536, 128
     failure, constraint_unsupported_reason = None, "it has no model"
 
     def submit(self, request: Request) -> StubGeneration:
@@ -72,9 +72,6 @@ class StubTokenizer:
 
     def encode_chat(self, messages: list[dict[str, Any]], **options: Any) -> list[int]:
         return [ord(character) for character in messages[-1]["content"]]
-
-    def template_uses(self, name: str) -> bool:
-        return False
 
     def template_shows(self, place: str, name: str) -> bool:
         return False

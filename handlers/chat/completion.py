@@ -30,7 +30,8 @@ class Completion:
     """Makes the answer to one chat request of its deltas: one ChatResult, or the chunks of a stream.
 
     seeds: one per choice. logprobs, include_usage: as asked for. reasoning: it is told apart, and its tokens are
-    counted apart. model, id, created: repeated by every chunk.
+    counted apart. functions: a call is given in the old form, `function_call`, of which there is one at most. model,
+    id, created: repeated by every chunk.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Completion:
     logprobs: bool
     include_usage: bool
     reasoning: bool = False
+    functions: bool = False
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -48,7 +50,8 @@ class Completion:
         counts = Counts()
         async for delta in deltas:
             counts.add(delta)
-            choices[delta.choice].append(delta)
+            if self._is_given(delta):
+                choices[delta.choice].append(delta)
         return {
             **self._head("chat.completion"),
             "created": int(time.time()),
@@ -65,6 +68,8 @@ class Completion:
         counts = Counts()
         async for delta in deltas:
             counts.add(delta)
+            if not self._is_given(delta):
+                continue
             if delta.choice not in started:
                 started.add(delta.choice)
                 head = {"role": "assistant", **_first_message(delta)}
@@ -72,9 +77,35 @@ class Completion:
                     yield self._chunk(delta, head)
                     continue
                 yield self._chunk(Delta(delta.choice), head)
-            yield self._chunk(delta, _message(delta))
+            yield self._chunk(delta, self._message(delta))
         if self.include_usage:
             yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(counts)}
+
+    def _is_given(self, delta: Delta) -> bool:
+        """Whether the answer has a place for it: the old form has none for calls behind the first."""
+        return not self.functions or delta.call is None or delta.call.index == 0
+
+    def _finish_reason(self, delta: Delta) -> str | None:
+        called = self.functions and delta.finish_reason == "tool_calls"
+        return "function_call" if called else delta.finish_reason
+
+    def _message(self, delta: Delta) -> dict[str, Any]:
+        """What a chunk adds to the message; nothing at the end."""
+        if delta.call is None:
+            return _text_message(delta)
+        return _function_delta(delta.call) if self.functions else {"tool_calls": [_call_delta(delta.call)]}
+
+    def _whole_message(self, parts: list[Delta]) -> dict[str, Any]:
+        """The message without its role; content is null where the model only called tools."""
+        content = "".join(delta.content for delta in parts)
+        reasoning = "".join(delta.reasoning for delta in parts)
+        calls = list(_whole_calls(parts))
+        message: dict[str, Any] = {"content": content or None if calls else content}
+        if reasoning:
+            message["reasoning_content"] = reasoning
+        if calls:
+            message |= {"function_call": calls[0]["function"]} if self.functions else {"tool_calls": calls}
+        return message
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
@@ -82,8 +113,8 @@ class Completion:
     def _choice(self, index: int, parts: list[Delta]) -> dict[str, Any]:
         return {
             "index": index,
-            "message": {"role": "assistant", **_whole_message(parts)},
-            "finish_reason": parts[-1].finish_reason,
+            "message": {"role": "assistant", **self._whole_message(parts)},
+            "finish_reason": self._finish_reason(parts[-1]),
             "logprobs": _logprobs(parts) if self.logprobs else None,
             "seed": self.seeds[index],
         }
@@ -92,7 +123,7 @@ class Completion:
         choice = {
             "index": delta.choice,
             "delta": message,
-            "finish_reason": delta.finish_reason,
+            "finish_reason": self._finish_reason(delta),
             "logprobs": _logprobs([delta]) if delta.logprobs or delta.reasoning_logprobs else None,
             "seed": self.seeds[delta.choice],
         }
@@ -117,10 +148,8 @@ def _logprobs(parts: list[Delta]) -> dict[str, Any]:
     return {**found, "reasoning_content": reasoning} if reasoning else found
 
 
-def _message(delta: Delta) -> dict[str, Any]:
-    """What a chunk adds to the message; nothing at the end."""
-    if delta.call is not None:
-        return {"tool_calls": [_call_delta(delta.call)]}
+def _text_message(delta: Delta) -> dict[str, Any]:
+    """What a chunk without a call adds to the message; nothing at the end."""
     if delta.reasoning:
         return {"reasoning_content": delta.reasoning}
     return {} if delta.finish_reason is not None else {"content": delta.content}
@@ -137,7 +166,13 @@ def _first_message(delta: Delta) -> dict[str, Any]:
         return {"content": None}
     if delta.finish_reason is not None:
         return {"content": ""}
-    return _message(delta)
+    return _text_message(delta)
+
+
+def _function_delta(call: CallDelta) -> dict[str, Any]:
+    """In the old form: the name with the first delta."""
+    name = {} if call.name is None else {"name": call.name}
+    return {"function_call": {**name, "arguments": call.arguments}}
 
 
 def _call_delta(call: CallDelta) -> dict[str, Any]:
@@ -146,19 +181,6 @@ def _call_delta(call: CallDelta) -> dict[str, Any]:
         return {"index": call.index, "type": "function", "function": {"arguments": call.arguments}}
     function = {"name": call.name, "arguments": call.arguments}
     return {"index": call.index, "id": call.id, "type": "function", "function": function}
-
-
-def _whole_message(parts: list[Delta]) -> dict[str, Any]:
-    """The message without its role; content is null where the model only called tools."""
-    content = "".join(delta.content for delta in parts)
-    reasoning = "".join(delta.reasoning for delta in parts)
-    calls = list(_whole_calls(parts))
-    message: dict[str, Any] = {"content": content or None if calls else content}
-    if reasoning:
-        message["reasoning_content"] = reasoning
-    if calls:
-        message["tool_calls"] = calls
-    return message
 
 
 def _whole_calls(parts: list[Delta]) -> Iterator[dict[str, Any]]:

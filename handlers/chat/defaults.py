@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from backend import read_gguf_metadata, recommended_sampling
-from generated.models import ContainerChatCompletionBody
+from generated.strict.models import ContainerChatCompletionBody
 
 log = logging.getLogger(__name__)
 

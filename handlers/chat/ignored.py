@@ -1,15 +1,17 @@
 """What a request says without effect: fields that the document does not know, parameters that this model cannot use."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import cast
 from urllib.parse import quote
 
-from pydantic import BaseModel
-
 from generated.models import AssistantMessage, ContainerChatCompletionBody, ResponseFormatJsonSchema
-from handlers.chat.output import may_call
+from handlers.chat.limits import length_param, requested_tokens
+from handlers.chat.output import may_call, must_call, wants_form
+from handlers.chat.request import ChatRequest
 from handlers.generation.output import OutputPlan
+from handlers.generation.plan import GenerationPlan
 from handlers.service import ChatTokenizer, LoadedModel
+from handlers.text.template import FieldPlace
 
 HEADER = "x-ignored-parameters"
 LONGEST_HEADER = 1024
@@ -17,14 +19,15 @@ MORE = "..."
 
 
 def ignored_parameters(
-    value: dict[str, Any], body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan
+    request: ChatRequest, loaded: LoadedModel, output: OutputPlan, plan: GenerationPlan
 ) -> list[str]:
-    """Paths of all in a request that has no effect, but for what its grammar leaves out.
-
-    value: the body as it came. body: the same as a model.
-    """
-    ineffective = [*ineffective_parameters(body, loaded, output), *_unshown_fields(body, loaded.tokenizer)]
-    return [*unknown_fields(value, body), *ineffective]
+    """Paths of all in a request that has no effect, but for what its grammar leaves out."""
+    return [
+        *request.without_effect(),
+        *ineffective_parameters(request, loaded, output),
+        *_clamped(request.body, plan),
+        *_unshown_fields(request, loaded.tokenizer),
+    ]
 
 
 def ignored_header(names: Iterable[str]) -> dict[str, str]:
@@ -33,23 +36,9 @@ def ignored_header(names: Iterable[str]) -> dict[str, str]:
     return {HEADER: encode(once)} if once else {}
 
 
-def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
-    """Paths of the fields of `value` that `model`, made from it, has no place for. Free-form objects have no such."""
-    if isinstance(model, list):
-        for i, (item, part) in enumerate(zip(value, model, strict=True)):
-            yield from unknown_fields(item, part, f"{path}{i}.")
-    if not isinstance(model, BaseModel):
-        return
-    fields = {field.alias or name: name for name, field in type(model).model_fields.items()}
-    for key, item in value.items():
-        if key not in fields:
-            yield f"{path}{key}"
-        else:
-            yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
-
-
-def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
+def ineffective_parameters(request: ChatRequest, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
     """Paths of known parameters that are set and that this model cannot act on."""
+    body = request.body
     if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"
     if body.include_reasoning is False and body.parse_reasoning and not output.split:
@@ -59,18 +48,38 @@ def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedMode
     match body.response_format:
         case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
             yield "response_format.json_schema.description"
-    if body.reasoning_effort is not None and not loaded.tokenizer.template_uses("reasoning_effort"):
-        yield "reasoning_effort"
+    yield from _unused_variables(body, loaded.tokenizer)
     if body.tools and not may_call(body):
-        yield "tools"  # hidden from the model, so that it does not call them
+        yield request.tools_param  # hidden from the model, so that it does not call them
+    if wants_form(body) and must_call(body):
+        yield "response_format"
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
         yield "parallel_tool_calls"
 
 
-def _unshown_fields(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:
+def _unused_variables(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:
+    """What sets variables that the model's template does not read, or that are set otherwise."""
+    given = body.chat_template_kwargs or {}
+    if body.reasoning_effort is not None:
+        wanted = tokenizer.effort_variables(body.reasoning_effort)
+        if not any(given.get(name, value) == value for name, value in wanted.items()):
+            yield "reasoning_effort"
+    for name in given:
+        if not tokenizer.template_knows(name):
+            yield f"chat_template_kwargs.{name}"
+
+
+def _clamped(body: ContainerChatCompletionBody, plan: GenerationPlan) -> Iterator[str]:
+    """What asks for more tokens than an answer may have."""
+    if (requested_tokens(body) or 0) > plan.sampling.max_tokens:
+        yield length_param(body)
+
+
+def _unshown_fields(request: ChatRequest, tokenizer: ChatTokenizer) -> Iterator[str]:
     """Texts of messages and of tools that the model's template has no place for."""
+    body = request.body
     for i, message in enumerate(body.messages):
-        if message.name and not tokenizer.template_shows(message.role, "name"):
+        if message.name and not tokenizer.template_shows(cast(FieldPlace, message.role), "name"):
             yield f"messages.{i}.name"
         if isinstance(message, AssistantMessage):
             shows = tokenizer.template_shows("assistant", "reasoning_content")
@@ -81,7 +90,7 @@ def _unshown_fields(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer)
                 yield f"messages.{i}.reasoning"
     for i, tool in enumerate((body.tools or []) if may_call(body) else []):
         if tool.function.description and not tokenizer.template_shows("function", "description"):
-            yield f"tools.{i}.function.description"
+            yield f"{request.function_path(i)}.description"
 
 
 def encode(names: Iterable[str]) -> str:

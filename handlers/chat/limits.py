@@ -12,21 +12,29 @@ from generated.models import (
     VideoContent,
 )
 from handlers.chat.output import must_call, reasoning_budget, wants_form
-from handlers.chat.turns import check_turns
-from handlers.http.errors import invalid
+from handlers.chat.request import ChatRequest
+from handlers.http.errors import APIError, invalid
 from handlers.service import Engine, LoadedModel
 
-MOST_TOOLS = 128
+MOST_STOPS = 256
+TOO_LONG = "context_length_exceeded"
+"""The code of errors about the context, which agents know and answer by shortening their history."""
 
 
-def check_request(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
-    """Raises APIError 422, naming the field, for all that can be refused before the prompt is known."""
-    engine = loaded.engine
+def check_request(request: ChatRequest, loaded: LoadedModel, strict: bool) -> None:
+    """Raises APIError 422, naming the field, for all that can be refused before the prompt is known.
+
+    strict: what the vendored document's prose excludes is refused too.
+    """
+    engine, body = loaded.engine, request.body
     _check_messages(body)
-    check_turns(body.messages)
-    _check_exclusions(body)
-    _check_tools(body)
-    _check_tool_choice(body, loaded)
+    if strict:
+        _check_strictly(body)
+    _check_ending(body)
+    _check_exclusions(request)
+    _check_stops(body)
+    _check_tools(request)
+    _check_tool_choice(request, loaded)
     _check_reasoning_budget(body, loaded)
     _check_response_format(body, engine)
     _check_lengths(body)
@@ -34,25 +42,35 @@ def check_request(body: ContainerChatCompletionBody, loaded: LoadedModel) -> Non
     _check_vocabulary(body, engine)
 
 
-def token_budget(body: ContainerChatCompletionBody, prompt_tokens: int, context_length: int) -> int:
-    """The tokens that a choice may have: `max_tokens`, or all that fit the context. Raises APIError 422."""
+def token_budget(body: ContainerChatCompletionBody, prompt_tokens: int, context_length: int, clamp: bool) -> int:
+    """The tokens that a choice may have: `max_tokens`, or all that fit the context. Raises APIError 422.
+
+    clamp: a number beyond what fits is not refused, but means what fits.
+    """
     room = context_length - prompt_tokens
     if room < 1:
-        raise invalid(
+        raise _too_long(
             f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's maximum context "
             f"length of {context_length} tokens; shorten the messages",
             "messages",
         )
     wanted = requested_tokens(body) or room
-    if wanted > room:
-        raise invalid(
-            f"the prompt has {prompt_tokens} tokens and max_tokens is {wanted}, together {prompt_tokens + wanted}, but "
-            f"the model's maximum context length is {context_length} tokens; use max_tokens of at most {room}",
-            "max_tokens",
+    if wanted > room and not clamp:
+        name = length_param(body)
+        raise _too_long(
+            f"the prompt has {prompt_tokens} tokens and {name} is {wanted}, together {prompt_tokens + wanted}, but "
+            f"the model's maximum context length is {context_length} tokens; use {name} of at most {room}",
+            name,
         )
+    wanted = min(wanted, room)
     if body.min_tokens is not None and body.min_tokens > wanted:
         raise invalid(f"min_tokens is {body.min_tokens}, but only {wanted} tokens fit the context", "min_tokens")
     return wanted
+
+
+def length_param(body: ContainerChatCompletionBody) -> str:
+    """What a body that limits its answer calls the limit."""
+    return "max_tokens" if body.max_tokens is not None else "max_completion_tokens"
 
 
 def requested_tokens(body: ContainerChatCompletionBody) -> int | None:
@@ -62,10 +80,6 @@ def requested_tokens(body: ContainerChatCompletionBody) -> int | None:
 
 def _check_messages(body: ContainerChatCompletionBody) -> None:
     for i, message in enumerate(body.messages):
-        if isinstance(message, AssistantMessage) and message.content is None and not message.tool_calls:
-            raise invalid(
-                f"messages.{i}.content is required, because messages.{i} has no tool_calls", f"messages.{i}.content"
-            )
         if isinstance(message, UserMessage):
             for path, kind in _media_parts(message, f"messages.{i}.content"):
                 raise invalid(f"{path}: this model does not support {kind} inputs; send text parts only", path)
@@ -79,47 +93,76 @@ def _media_parts(message: UserMessage, path: str) -> Iterator[tuple[str, str]]:
                 yield f"{path}.{j}", part.type.removesuffix("_url")
 
 
-def _check_exclusions(body: ContainerChatCompletionBody) -> None:
+def _check_strictly(body: ContainerChatCompletionBody) -> None:
+    for i, message in enumerate(body.messages):
+        if isinstance(message, AssistantMessage) and message.content is None and not message.tool_calls:
+            path = f"messages.{i}.content"
+            raise invalid(f"{path} is required, because messages.{i} has no tool_calls", path)
     if body.tools and wants_form(body):
         raise invalid("response_format cannot be used together with tools; leave one of them out", "response_format")
-    if body.min_tokens is not None and body.tools:
-        raise invalid("min_tokens cannot be used together with tools; leave one of them out", "min_tokens")
-    if body.min_tokens is not None and body.response_format is not None:
-        raise invalid("min_tokens cannot be used together with response_format; leave one of them out", "min_tokens")
-    if body.top_logprobs is not None and not body.logprobs:
-        raise invalid("top_logprobs needs logprobs; set logprobs to true", "top_logprobs")
     if body.stream_options is not None and not body.stream:
         raise invalid("stream_options needs a stream; set stream to true", "stream_options")
 
 
-def _check_tools(body: ContainerChatCompletionBody) -> None:
-    tools = body.tools or []
-    if len(tools) > MOST_TOOLS:
-        raise invalid(f"tools has {len(tools)} members, but may have {MOST_TOOLS}", "tools")
+def _check_ending(body: ContainerChatCompletionBody) -> None:
+    if not body.continue_final_message:
+        return
+    if body.add_generation_prompt:
+        raise invalid(
+            "add_generation_prompt begins a message of its own, and continue_final_message continues the last one; set "
+            "one of them to false",
+            "add_generation_prompt",
+        )
+    last = body.messages[-1]
+    if not isinstance(last, AssistantMessage) or last.tool_calls:
+        raise invalid(
+            "continue_final_message needs a last message with role assistant and without calls",
+            "continue_final_message",
+        )
+
+
+def _check_exclusions(request: ChatRequest) -> None:
+    body, tools = request.body, request.tools_param
+    if body.min_tokens is not None and body.tools:
+        raise invalid(f"min_tokens cannot be used together with {tools}; leave one of them out", "min_tokens")
+    if body.min_tokens is not None and body.response_format is not None:
+        raise invalid("min_tokens cannot be used together with response_format; leave one of them out", "min_tokens")
+    if body.top_logprobs is not None and not body.logprobs:
+        raise invalid("top_logprobs needs logprobs; set logprobs to true", "top_logprobs")
+
+
+def _check_stops(body: ContainerChatCompletionBody) -> None:
+    count = len(body.stop or ())
+    if count > MOST_STOPS:
+        raise invalid(f"stop has {count} members, but may have {MOST_STOPS}", "stop")
+
+
+def _check_tools(request: ChatRequest) -> None:
     first: dict[str, int] = {}
-    for i, tool in enumerate(tools):
-        name = tool.function.name
+    for i, tool in enumerate(request.body.tools or []):
+        name, path = tool.function.name, f"{request.function_path(i)}.name"
         if first.setdefault(name, i) != i:
-            message = f"tools.{i}.function.name is {name!r}, as that of tools.{first[name]}; names must differ"
-            raise invalid(message, f"tools.{i}.function.name")
+            other = f"{request.tools_param}.{first[name]}"
+            raise invalid(f"{path} is {name!r}, as that of {other}; names must differ", path)
 
 
-def _check_tool_choice(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
+def _check_tool_choice(request: ChatRequest, loaded: LoadedModel) -> None:
+    body, tools, param = request.body, request.tools_param, request.choice_param
     choice, names = body.tool_choice, [tool.function.name for tool in body.tools or []]
     if not must_call(body):
         return
     if not names:
-        raise invalid("tool_choice asks for a tool call, but there are no tools; give tools", "tool_choice")
+        raise invalid(f"{param} asks for a call, but there are no {tools}; give {tools}", param)
     if isinstance(choice, ChatCompleteBodyToolChoice) and choice.function.name not in names:
         raise invalid(
-            f"tool_choice names the function {choice.function.name!r}, but tools has {', '.join(names)}",
-            "tool_choice.function.name",
+            f"{param} names the function {choice.function.name!r}, but {tools} has {', '.join(names)}",
+            request.choice_name_param,
         )
     reason = loaded.engine.constraint_unsupported_reason
     if reason is None and not loaded.format.tools:
         reason = "its chat template shows no form of tool calls that is known; --tool-format can name one"
     if reason is not None:
-        raise invalid(f'a tool call cannot be enforced with this model: {reason}; use "auto" or "none"', "tool_choice")
+        raise invalid(f'a tool call cannot be enforced with this model: {reason}; use "auto" or "none"', param)
 
 
 def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
@@ -167,3 +210,7 @@ def _check_vocabulary(body: ContainerChatCompletionBody, engine: Engine) -> None
     for key in body.logit_bias or {}:
         if int(key) >= size:
             raise invalid(f"logit_bias names token {key}, but the vocabulary has {size} tokens", f"logit_bias.{key}")
+
+
+def _too_long(message: str, param: str) -> APIError:
+    return APIError(422, message, param=param, code=TOO_LONG)

@@ -11,7 +11,9 @@ from generated.models import (
     ResponseFormatRegex,
     ResponseFormatText,
 )
+from handlers.chat.request import ChatRequest
 from handlers.formats.enforce import Tool
+from handlers.formats.names import FunctionNames
 from handlers.generation.output import (
     AnswerForm,
     EndTokens,
@@ -26,20 +28,22 @@ from handlers.generation.output import (
 from handlers.http.errors import invalid
 from handlers.http.validation import parse_exact
 
-SCHEMA, PATTERN, TOOLS = "response_format.json_schema.schema", "response_format.schema", "tools"
+SCHEMA, PATTERN = "response_format.json_schema.schema", "response_format.schema"
 GRAMMAR = "response_format.grammar"
+NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def output_request(body: ContainerChatCompletionBody, text: bytes) -> OutputRequest:
-    """What a valid body asks of the form of its answers: tools, response_format, reasoning.
+def output_request(request: ChatRequest, names: FunctionNames, text: bytes) -> OutputRequest:
+    """What a valid request asks of the form of its answers: tools, response_format, reasoning.
 
-    text: the JSON that the body was made of, from which schemas are taken with every digit.
+    names: what the model knows the functions as. text: the JSON that its body was made of, from which schemas are taken
+    with every digit.
 
     Raises APIError 422 where a schema is nested too deeply.
     """
-    exact = _Exact(text)
+    exact, body = _Exact(text), request.body
     return OutputRequest(
-        _tool_use(body, exact),
+        _tool_use(request, names, exact),
         _form(body, exact),
         body.parse_reasoning,
         reasoning_budget(body),
@@ -85,21 +89,25 @@ class _Exact:
         return self._parsed
 
 
-def _tool_use(body: ContainerChatCompletionBody, exact: _Exact) -> ToolUse:
+def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> ToolUse:
+    body = request.body
     if not may_call(body):
         return ToolUse()
+    given = exact.document(request.tools_param)[request.tools_param]
+    functions = given if request.functions else [tool["function"] for tool in given]
     tools = tuple(
         Tool(
-            name=tool["function"]["name"],
-            parameters=tool["function"]["parameters"],
-            place=f"tools.{i}.function.parameters",
-            strict=tool["function"].get("strict") is True,
+            name=names.written(function["name"]),
+            parameters=NO_PARAMETERS if (schema := function.get("parameters")) is None else schema,
+            place=f"{request.function_path(i)}.parameters",
+            strict=function.get("strict") is True,
         )
-        for i, tool in enumerate(exact.document(TOOLS)["tools"])
+        for i, function in enumerate(functions)
     )
     choice = body.tool_choice
-    only = choice.function.name if isinstance(choice, ChatCompleteBodyToolChoice) else None
-    return ToolUse(tools, must_call(body), only, parallel=body.parallel_tool_calls is not False)
+    only = names.written(choice.function.name) if isinstance(choice, ChatCompleteBodyToolChoice) else None
+    parallel = body.parallel_tool_calls is not False and not request.functions
+    return ToolUse(tools, must_call(body), only, parallel, request.tools_param)
 
 
 def _form(body: ContainerChatCompletionBody, exact: _Exact) -> AnswerForm | None:

@@ -5,48 +5,60 @@ import secrets
 import string
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from backend import Prompt
-from generated.models import ContainerChatCompletionBody
+from generated.models import AssistantMessage, ContainerChatCompletionBody, Tool
 from handlers.chat.limits import token_budget
-from handlers.chat.output import output_request
+from handlers.chat.output import NO_PARAMETERS, output_request
+from handlers.chat.request import ChatRequest
 from handlers.chat.sampling import choice_seeds, sampling_params
+from handlers.formats.names import FunctionNames
 from handlers.formats.parser import OutputParser
+from handlers.formats.syntax import Format
 from handlers.generation.constraint import ConstraintBuilder, OutputConstraint
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
+from handlers.generation.prefill import Prefill, find_prefill
 from handlers.http.client import current_client
-from handlers.http.errors import invalid
-from handlers.service import ChatTokenizer, LoadedModel
-from handlers.text.template import PromptError
+from handlers.http.errors import APIError, invalid
+from handlers.service import Acceptance, ChatTokenizer, LoadedModel
+from handlers.text.template import Ending, PromptError
 
 ALPHANUMERICS = string.ascii_letters + string.digits
 
 
 async def plan_chat(
-    body: ContainerChatCompletionBody, text: bytes, loaded: LoadedModel
+    request: ChatRequest, loaded: LoadedModel, acceptance: Acceptance
 ) -> tuple[GenerationPlan, OutputPlan]:
-    """The plan that the engine is given for a valid body, and what the model can do of the answers' form it asks for.
+    """The plan that the engine is given for a valid request, and what the model can do of what it asks of its answers.
 
-    text: the JSON that the body was made of. Raises APIError 422, and 429 where too many grammars are being compiled.
+    Raises APIError 422, and 429 where too many grammars are being compiled.
     """
-    prompt = await asyncio.to_thread(encode_prompt, body, loaded.tokenizer)
-    asked = await asyncio.to_thread(output_request, body, text)
+    body, text = request.body, request.json_body.take_text()
+    names = function_names(body, loaded.format)
+    prompt = await asyncio.to_thread(encode_prompt, body, names, loaded.tokenizer)
+    prefill = await asyncio.to_thread(prefill_of, body, names, prompt, loaded.tokenizer)
+    asked = await asyncio.to_thread(output_request, request, names, text)
     del text  # it may be large, and compiling may take long
-    output = plan_output(asked, loaded, prompt)
+    output = plan_output(asked, loaded, prompt if prefill is None else prefill.start)
     constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()
-    tools = {tool.function.name: tool.function.parameters for tool in body.tools or []} if output.calls else {}
+    functions = [tool.function for tool in body.tools or []] if output.calls else []
+    markers = output.format.markers(calls=output.calls)
+    written = "" if prefill is None else prefill.text(loaded.tokenizer, markers)
     parser = partial(
         OutputParser,
         output.format,
-        tools,
+        {names.written(function.name): function.parameters or NO_PARAMETERS for function in functions},
         opened=output.opened,
         split=output.split,
         enforced=output.enforces_calls,
         only_calls=output.calls and output.tool_use.required,
+        names=names.told,
+        written=written,
         new_id=call_id,
     )
-    max_tokens = token_budget(body, len(prompt), loaded.engine.context_length)
+    max_tokens = token_budget(body, len(prompt), loaded.engine.context_length, acceptance.clamp_max_tokens)
     plan = GenerationPlan(
         prompt=Prompt(tuple(prompt)),
         sampling=sampling_params(
@@ -58,36 +70,98 @@ async def plan_chat(
         seeds=choice_seeds(body),
         parser=parser,
         constraint=constraint,
-        is_whole=is_whole(constraint, loaded.tokenizer) if output.form and constraint else None,
+        is_whole=is_whole(constraint, loaded.tokenizer, written) if output.form and constraint else None,
+        prefill=prefill,
         reasoning_limit=reasoning_limit(output, loaded.tokenizer),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         stop=tuple(body.stop or ()),
-        markers=output.format.markers(calls=output.calls),
+        markers=markers,
         include_reasoning=body.include_reasoning is not False,
     )
     return plan, output
 
 
-def is_whole(constraint: OutputConstraint, tokenizer: ChatTokenizer) -> Callable[[str], bool]:
-    """Whether a text, control tokens shown in it, is all that the constraint asks for, whose grammar is compiled."""
-    return lambda text: constraint.grammar.accepts(tokenizer.spell(text))
+def is_whole(constraint: OutputConstraint, tokenizer: ChatTokenizer, written: str) -> Callable[[str], bool]:
+    """Whether a text, control tokens shown in it, behind what is written before it is all that the constraint asks for.
+
+    Its grammar must be compiled.
+    """
+    return lambda text: constraint.grammar.accepts(tokenizer.spell(written + text))
 
 
-def encode_prompt(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> list[int]:
-    """Token ids of the prompt that the body's messages and tools make.
+def encode_prompt(
+    body: ContainerChatCompletionBody, names: FunctionNames, tokenizer: ChatTokenizer, answered: int | None = None
+) -> list[int]:
+    """Token ids of the prompt that the body's messages and tools make, with functions under their `names`.
 
-    Raises APIError 422 where the model's template refuses them.
+    answered: only so many messages, and what begins an answer to them. Raises APIError 422 where the model's template
+    refuses them.
     """
     hidden = body.tool_choice == "none" or not body.tools
+    messages = body.messages[:answered]
     try:
         return tokenizer.encode_chat(
-            [{"content": None, **message.model_dump(exclude_none=True)} for message in body.messages],
-            tools=None if hidden else [tool.model_dump(exclude_none=True) for tool in body.tools or []],
+            [_message({"content": None, **message.model_dump(exclude_none=True)}, names) for message in messages],
+            tools=None if hidden else [_definition(tool, names) for tool in body.tools or []],
             template_kwargs=body.chat_template_kwargs or {},
             reasoning_effort=body.reasoning_effort,
+            ending=_ending(body, tokenizer) if answered is None else "answer",
         )
     except PromptError as error:
         raise invalid(error.message, error.param) from error
+
+
+def prefill_of(
+    body: ContainerChatCompletionBody, names: FunctionNames, prompt: list[int], tokenizer: ChatTokenizer
+) -> Prefill | None:
+    """What of the prompt begins the answer, where the body has its last message continued."""
+    if not body.continue_final_message:
+        return None
+    last = len(body.messages) - 1
+    message = body.messages[last]
+    try:
+        fresh = encode_prompt(body, names, tokenizer, answered=last)
+    except APIError:  # as where there is no other message
+        fresh = []
+    field = _ending(body, tokenizer)
+    return find_prefill(prompt, fresh, getattr(message, field) or "", tokenizer, f"messages.{last}.{field}")
+
+
+def function_names(body: ContainerChatCompletionBody, format: Format) -> FunctionNames:
+    """What the model is shown as names of the functions that the body's tools and messages name."""
+    tools = [tool.function.name for tool in body.tools or []]
+    messages = (message for message in body.messages if isinstance(message, AssistantMessage))
+    return FunctionNames(
+        format, [*tools, *(call.function.name for message in messages for call in message.tool_calls or [])]
+    )
+
+
+def _ending(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Ending:
+    """What the prompt ends with; of a message without content it is the reasoning that is continued."""
+    if not body.continue_final_message:
+        return "turn" if body.add_generation_prompt is False else "answer"
+    last = body.messages[-1]
+    reasons = isinstance(last, AssistantMessage) and not last.content and last.reasoning_content
+    return "reasoning_content" if reasons and tokenizer.template_shows("assistant", "reasoning_content") else "content"
+
+
+def _message(message: dict[str, Any], names: FunctionNames) -> dict[str, Any]:
+    """A message with functions under the names that the model knows."""
+    renamed: dict[str, Any] = (
+        {"name": names.written(message["name"])} if message["role"] == "tool" and "name" in message else {}
+    )
+    if "tool_calls" in message:
+        renamed["tool_calls"] = [
+            {**call, "function": {**call["function"], "name": names.written(call["function"]["name"])}}
+            for call in message["tool_calls"]
+        ]
+    return message | renamed
+
+
+def _definition(tool: Tool, names: FunctionNames) -> dict[str, Any]:
+    """For the template: without nulls, and with the parameters that a function without any has."""
+    function = {"parameters": NO_PARAMETERS, **tool.function.model_dump(exclude_none=True)}
+    return {**tool.model_dump(exclude_none=True), "function": {**function, "name": names.written(tool.function.name)}}
 
 
 def call_id(_: int) -> str:

@@ -16,7 +16,7 @@ from handlers.http.access import LOCAL_HOSTS, Access, digests
 from handlers.http.protocol import ConnectionLimits
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
-from handlers.service import LoadedModel, Service
+from handlers.service import Acceptance, LoadedModel, Service
 from handlers.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,9 @@ def serve(settings: ServeSettings) -> None:
     """Serves until a signal ends it; ends the process."""
     set_up_logging(settings.log_level, settings.log_format)
     most = min(settings.max_connections, allow_many_connections() - OTHER_FILES)
-    service = Service(lambda: load_or_stop(settings, server), settings.model_names, settings.request_timeout)
+    acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
+    names, timeout = settings.model_names, settings.request_timeout
+    service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance)
     app = create_app(service, access=access(settings))
     server = Server(app, service, settings.drain_timeout, ConnectionLimits(connections=most), **proxy_and_tls(settings))
     with open_ports(settings, service) as listener:

@@ -1,6 +1,6 @@
 """One call while it is read, and what is written of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,12 +28,13 @@ class Call:
 class CallWriter:
     """Writes tool calls as segments.
 
-    tools: the names that a call may have. new_id: the id of call 0, 1, ... count: how many calls were begun.
+    tools: the names that a call may have in the text, each with the name that it is given under. new_id: the id of call
+    0, 1, ... count: how many calls were begun.
     """
 
-    def __init__(self, writer: SegmentWriter, tools: list[str], new_id: Callable[[int], str]) -> None:
+    def __init__(self, writer: SegmentWriter, tools: Mapping[str, str], new_id: Callable[[int], str]) -> None:
         self.count = 0
-        self.tools = frozenset(tools)
+        self.tools = tools
         self._writer, self._new_id = writer, new_id
 
     def name(self, call: Call, name: str, start: int, end: int) -> None:
@@ -75,7 +76,7 @@ class CallWriter:
         start, end = call.name_at
         if call.arguments_at[0] < end:  # the arguments stood before the name, and segments keep the order of the text
             start = end = call.arguments_at[0]
-        self._writer.add(CallStart(start, end, self.count, self._new_id(self.count), call.name))
+        self._writer.add(CallStart(start, end, self.count, self._new_id(self.count), self.tools[call.name]))
         self.count, call.begun = self.count + 1, True
 
 

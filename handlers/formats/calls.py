@@ -34,7 +34,8 @@ _DIGITS, _LETTERS = re.compile("[0-9]+"), re.compile("[A-Za-z0-9]+")
 class CallParser:
     """Reads tool calls from a scanner and gives them to a writer.
 
-    tools: function name to the JSON schema of its parameters. new_id: the id of call 0, 1, ...
+    tools: function name to the JSON schema of its parameters. names: function name to the one that it stands for, where
+    that is another. new_id: the id of call 0, 1, ...
     enforced: the syntax in which a grammar has calls written: of what its markers begin and the end of the text cuts,
     what is no call yet is structure. unfinished: the text ended inside a call, or before all that must follow one.
     A read that raises Malformed without adding to `count` has given nothing; one that added to it has given a call that
@@ -42,12 +43,17 @@ class CallParser:
     """
 
     def __init__(
-        self, scanner: TextScanner, writer: SegmentWriter, tools: Mapping[str, Any], new_id: Callable[[int], str]
+        self,
+        scanner: TextScanner,
+        writer: SegmentWriter,
+        tools: Mapping[str, Any],
+        names: Mapping[str, str],
+        new_id: Callable[[int], str],
     ) -> None:
         self.enforced: CallSyntax | None = None
         self.unfinished = False
         self._scanner, self._names = scanner, sorted(tools)
-        self._out = CallWriter(writer, self._names, new_id)
+        self._out = CallWriter(writer, {name: names.get(name, name) for name in tools}, new_id)
         self._values = {name: ArgumentValues(parameters) for name, parameters in tools.items()}
 
     @property

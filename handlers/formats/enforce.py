@@ -92,14 +92,22 @@ class OutputGrammar:
             then = Concat((self._call(syntax.call[1:], tools), self._parts(syntax.end)))
         return self._text(Branch(self._markers(syntax.marker), then, parallel))
 
+    def calls_or(self, tools: Sequence[Tool], parallel: bool, answer: Term) -> Term:
+        """Reasoning if the model wants to, then calls as in `calls_only`, or `answer` in their place."""
+        calls = Concat((self._parts(self.format.tools[0].begin), self._calls(tools, parallel)))
+        return Concat((self._reasoning_first(), AnyOf((calls, Concat((self._answer_head(), answer))))))
+
     def any_text(self) -> Term:
         """Any text; what is reasoning in it is marked as such, so that it can be limited."""
         return self._text()
 
     def after_reasoning(self, answer: Term) -> Term:
         """Reasoning if the model wants to, then `answer`."""
-        head = self._marker("<|channel|>final<|message|>") if self.format.flow == "channels" else EMPTY
-        return Concat((self._reasoning_first(), head, answer))
+        return Concat((self._reasoning_first(), self._answer_head(), answer))
+
+    def _answer_head(self) -> Term:
+        """What stands before an answer that is no call."""
+        return self._marker("<|channel|>final<|message|>") if self.format.flow == "channels" else EMPTY
 
     # Reasoning
 

@@ -38,7 +38,7 @@ _MISTRAL_NAMED = (
 
 
 def _pythonic(begin: str, end: str) -> CallSyntax:
-    return CallSyntax(_PYTHON_CALL, (begin, Space(""), "["), _COMMA, (Space(""), "]", Space(""), end))
+    return CallSyntax(_PYTHON_CALL, (begin, Space(""), "["), _COMMA, (Space(""), "]", Space(""), end), identifiers=True)
 
 
 TOOL_SYNTAXES: dict[str, tuple[CallSyntax, ...]] = {
@@ -54,11 +54,15 @@ TOOL_SYNTAXES: dict[str, tuple[CallSyntax, ...]] = {
     ),
     "llama4": (
         _pythonic("<|python_start|>", "<|python_end|>"),
-        CallSyntax(_PYTHON_CALL, ("[",), _COMMA, (Space(""), "]"), bare=True),
+        CallSyntax(_PYTHON_CALL, ("[",), _COMMA, (Space(""), "]"), bare=True, identifiers=True),
         CallSyntax((_LLAMA_CALL,), between=_LLAMA_BETWEEN, bare=True),
     ),
     "lfm2": (_pythonic("<|tool_call_start|>", "<|tool_call_end|>"),),
-    "olmo3": (CallSyntax(_PYTHON_CALL, ("<function_calls>", Space()), (Space(),), (Space(), "</function_calls>")),),
+    "olmo3": (
+        CallSyntax(
+            _PYTHON_CALL, ("<function_calls>", Space()), (Space(),), (Space(), "</function_calls>"), identifiers=True
+        ),
+    ),
     "mistral": (*_MISTRAL_NAMED, _MISTRAL_LIST),
     "mistral-list": (_MISTRAL_LIST, *_MISTRAL_NAMED),
     "deepseek-v3": (
@@ -83,7 +87,7 @@ TOOL_SYNTAXES: dict[str, tuple[CallSyntax, ...]] = {
             ("<|tool_call_begin|>", Space(""), Optional("functions."), Name(), ":", Number(), Space(""),
              "<|tool_call_argument_begin|>", Space(""), _JSON, Space(""), "<|tool_call_end|>"),
             begin=("<|tool_calls_section_begin|>",), between=(Space(""),),
-            end=(Space(""), "<|tool_calls_section_end|>"),
+            end=(Space(""), "<|tool_calls_section_end|>"), identifiers=True,
         ),
     ),
     "minimax-m2": (
@@ -104,7 +108,7 @@ TOOL_SYNTAXES: dict[str, tuple[CallSyntax, ...]] = {
     "harmony": (
         CallSyntax(
             ("<|channel|>commentary to=functions.", Name(), " <|constrain|>json<|message|>", _JSON),
-            between=("<|call|><|start|>assistant",),
+            between=("<|call|><|start|>assistant",), identifiers=True,
         ),
     ),
     "none": (),

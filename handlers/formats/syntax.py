@@ -84,7 +84,8 @@ class CallSyntax:
 
     call: its parts in order, one of them Arguments. begin, end: around all calls together, nothing for most families.
     A call without `begin` is read too if the call begins with a marker of its own.
-    bare: it may open the answer, although no marker leads into it.
+    bare: it may open the answer, although no marker leads into it. identifiers: it has room for functions' names of
+    letters, digits, `_` and `-` only.
     """
 
     call: tuple[Part, ...]
@@ -92,6 +93,7 @@ class CallSyntax:
     between: tuple[Part, ...] = (Space(),)
     end: tuple[Part, ...] = ()
     bare: bool = False
+    identifiers: bool = False
 
     @property
     def marker(self) -> str | None:

@@ -145,7 +145,12 @@ class ConstraintBuilder:
             return self._structural(term, use.param)
         if not self.output.enforces_calls:
             return self._of_budget()
-        spec = self._structural(self._output_grammar.text_with_calls(use.tools, use.parallel), use.param)
+        grammar = self._output_grammar
+        if self.output.form is None:
+            term = grammar.text_with_calls(use.tools, use.parallel)
+        else:
+            term = grammar.calls_or(use.tools, use.parallel, self._answer())
+        spec = self._structural(term, use.param)
         return replace(spec, optional=use.tools, relaxed=relaxed)
 
     def _relax(self, spec: ConstraintSpec, error: GrammarError) -> ConstraintSpec | None:
@@ -153,11 +158,15 @@ class ConstraintBuilder:
 
         Where that was tried already, calls are left to the model. Raises APIError 422 for what must be enforced.
         """
-        use, place = self.output.tool_use, _place(error, spec.optional)
+        use, form, place = self.output.tool_use, self.output.form, _place(error, spec.optional)
+        if form is not None and error.pointer.partition("#")[0] == form.param:
+            raise invalid(str(error), form.param) from error
         concerned = [tool for tool in spec.optional if place in (None, tool.place)]
         if any(tool.strict for tool in concerned):
             raise invalid(str(error), place or use.param) from error
         relaxed = tuple(dict.fromkeys([*spec.relaxed, *(tool.place for tool in concerned)]))
+        if relaxed == spec.relaxed and form is not None:
+            raise invalid(str(error), form.param) from error
         if relaxed == spec.relaxed:
             text = self._structural(self._output_grammar.any_text(), use.param)
             ineffective = [] if use.parallel else [use.parallel_param]
@@ -186,16 +195,18 @@ class ConstraintBuilder:
         return ConstraintSpec(_checked(constraint, self._param))
 
     def _answer(self) -> Term:
-        """The form of the answer, where it is a part of a whole."""
-        match self.output.form:
+        """The form of the answer, where it is a part of a whole; with a place where there are schemas of tools too."""
+        form = self.output.form
+        place = form.param if form is not None and self.output.calls else ""
+        match form:
             case JSONSchemaForm(schema=schema, strict=strict):
-                return JsonSchema(schema, "", strict=strict)
+                return JsonSchema(schema, place, strict=strict)
             case RegexForm(pattern=regex):
                 return Regex(regex)
             case GrammarForm(grammar=grammar, syntax=syntax, max_recursion=levels, param=param):
                 return ContextFree(grammar, param, syntax, levels)
             case _:
-                return JsonSchema({"type": "object"}, "")
+                return JsonSchema({"type": "object"}, place)
 
     @property
     def _output_grammar(self) -> OutputGrammar:

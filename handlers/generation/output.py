@@ -135,9 +135,11 @@ class OutputPlan:
 
     @property
     def enforces_calls(self) -> bool:
-        """Whether calls are written by a grammar: all that must come, others where a marker tells that one begins."""
+        """Whether calls are written by a grammar: all that must come, others where a marker tells that one begins or
+        nothing but an answer in a form may come in their place.
+        """
         marked = self.calls and self.format.tools[0].marker is not None
-        return self.enforceable and (self.tool_use.required or marked)
+        return self.enforceable and (self.tool_use.required or marked or self.form is not None)
 
     @property
     def may_reason(self) -> bool:
@@ -148,7 +150,7 @@ class OutputPlan:
 def plan_output(asked: OutputRequest, loaded: LoadedModel, prompt: Sequence[int]) -> OutputPlan:
     """What the loaded model can do of what is asked of its answers.
 
-    prompt: token ids, whose end shows whether reasoning has begun or ended.
+    prompt: token ids up to where the answer begins, whose end shows whether reasoning has begun or ended.
     """
     format, ends = loaded.format, asked.end_tokens
     opened, closed = _prompt_ends(loaded, prompt)

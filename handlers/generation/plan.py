@@ -8,6 +8,7 @@ from backend.grammar import MAX_CLOSING_TOKENS
 from handlers.formats.parser import OutputParser
 from handlers.generation.constraint import OutputConstraint
 from handlers.generation.output import OutputPlan
+from handlers.generation.prefill import Prefill
 from handlers.http.errors import invalid
 from handlers.service import ChatTokenizer
 
@@ -19,6 +20,7 @@ class GenerationPlan:
     prompt: with `sampling.max_tokens` tokens more it fits the engine's context.
     seeds: one per choice. parser: makes the parser of one choice's text. constraint: None where any text will do.
     is_whole: whether a text, control tokens shown in it, is an answer in the form that was asked for; None for no form.
+    prefill: the beginning of the answers, which the prompt has already; None where it has none.
     reasoning_limit: needs a constraint. top_logprobs: None for no log-probabilities, else how many of the likeliest
     tokens go with each token. stop: texts that end a choice and are no part of it. markers: texts in which special
     tokens are shown to the parser. include_reasoning: deltas of reasoning are given, not only counted.
@@ -30,6 +32,7 @@ class GenerationPlan:
     parser: Callable[[], OutputParser]
     constraint: OutputConstraint | None = None
     is_whole: Callable[[str], bool] | None = None
+    prefill: Prefill | None = None
     reasoning_limit: ReasoningLimit | None = None
     top_logprobs: int | None = None
     stop: tuple[str, ...] = ()
@@ -44,6 +47,7 @@ class GenerationPlan:
             seeds=self.seeds,
             top_logprobs=self.top_logprobs,
             grammar=None if self.constraint is None else self.constraint.grammar,
+            written=() if self.constraint is None or self.prefill is None else self.prefill.tokens,
             reasoning_limit=self.reasoning_limit,
         )
 

@@ -1,15 +1,16 @@
 """A plan in the engine: submitted, held to its deadline, counted, and read as deltas."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from backend import QueueFull
+from backend import QueueFull, Request
 from handlers.generation.check import checked
 from handlers.generation.deltas import ChoiceDecoder, Delta, decode
 from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
-from handlers.http.errors import APIError
+from handlers.http.errors import APIError, invalid
 from handlers.metrics.request import RequestMetrics
 from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
 
@@ -46,20 +47,33 @@ async def start(
 async def submit(plan: GenerationPlan, engine: Engine) -> Generation:
     """Queues the plan's request, then waits for its grammar, which is compiled while the prompt is computed.
 
-    Raises APIError 429 where the queue is full, 422 where the grammar cannot be compiled.
+    Raises APIError 429 where the queue is full, 422 where the grammar cannot be compiled or does not allow what the
+    answer begins with.
     """
+    request = plan.request()
     try:
-        generation = engine.submit(plan.request())
+        generation = engine.submit(request)
     except QueueFull as error:
         message = "the server has as many requests as it can queue; try again in a second"
         raise APIError(429, message, code="queue_full", headers={"Retry-After": "1"}) from error
     if plan.constraint is not None:
         try:
             await plan.constraint.ready()
+            await check_prefill(plan, engine, request)
         except BaseException:
             await generation.aclose()
             raise
     return generation
+
+
+async def check_prefill(plan: GenerationPlan, engine: Engine, request: Request) -> None:
+    """Raises APIError 422 where what the answer begins with is not how an answer can begin by its constraint."""
+    if plan.prefill is not None and not await asyncio.to_thread(engine.allows, request):
+        param = plan.prefill.param
+        message = (
+            f"{param} is not the beginning of any answer that response_format or tools allow; mend it or leave it out"
+        )
+        raise invalid(message, param)
 
 
 def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer) -> list[ChoiceDecoder]:

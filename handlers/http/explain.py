@@ -47,11 +47,12 @@ def _describe_branches(error: ValidationError, branches: Sequence[Sequence[Valid
 
 
 def _shared(branches: Sequence[Sequence[ValidationError]]) -> ValidationError:
-    """A failure that all these alternatives have, such as a missing tag; else the first one's first."""
-    for error in branches[0]:
+    """A failure that all these alternatives have, such as a missing tag; else the first one's, a wrong tag at best."""
+    first = sorted(branches[0], key=lambda error: not isinstance(error.kind, Kind.Constant))
+    for error in first:
         if all(any(_same(error, other) for other in branch) for branch in branches[1:]):
             return error
-    return branches[0][0]
+    return first[0]
 
 
 def _same(a: ValidationError, b: ValidationError) -> bool:
@@ -90,6 +91,8 @@ def _requirement(error: ValidationError) -> str:
             return f"must have at most {limit} items"
         case Kind.MinLength(limit=limit):
             return f"must have at least {limit} character(s)"
+        case Kind.Not(schema={"const": value}):
+            return f"must not be {_show(value)}"
         case Kind.Pattern(pattern=pattern):
             return f"must match {pattern}"
         case _:

@@ -24,12 +24,12 @@ def use_openapi_31() -> None:
     connexion.spec.OpenAPISpecification = OpenAPI31Specification
 
 
-def load_document() -> dict[str, Any]:
-    """The merged OpenAPI document of the server as plain values.
+def load_document(strict: bool = False) -> dict[str, Any]:
+    """The merged OpenAPI document of the server as plain values. strict: without what OpenAI's API has beyond it.
 
     Given to Connexion as a dict, because it would run a file through Jinja first.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = resources.files("generated").joinpath("openapi.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = yaml.load(text, Loader=loader)
+    file = resources.files("generated").joinpath("strict/openapi.yaml" if strict else "openapi.yaml")
+    document: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     return document

@@ -8,8 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
+from pydantic_core import from_json
+
 Message = dict[str, Any]
 FieldPlace = Literal["system", "user", "assistant", "tool", "function"]
+Ending = Literal["answer", "turn", "content", "reasoning_content"]
+"""What a prompt ends with: what begins an answer, or the last message, or this text of it, which is to be continued."""
 Render = Callable[..., str]
 """Renders a chat template: `render(messages, tools=None, **variables)` gives the prompt, or raises what it raises."""
 
@@ -54,13 +58,20 @@ class TemplateTraits:
 def shape_messages(messages: list[Message], traits: TemplateTraits) -> list[Message]:
     """Messages of the API in the form that a template takes, with nothing in them but what the API names.
 
-    Parts of text are joined with nothing between them. A tool result is given the name of the function it answers.
-    Raises PromptError for a media part, for arguments that must be a JSON object and are not, and for tool calls or
-    results that the template would leave out.
+    Parts of text are joined with nothing between them. A tool result is given the name of the function it answers: of
+    calls that share an id, the last one's that has no result yet. Of arguments that must be a JSON object and are not,
+    as much is taken as can be read. Raises PromptError for a media part, and for tool calls or results that the
+    template would leave out.
     """
-    answers = [message for message in messages if message["role"] == "assistant"]
-    names = {call["id"]: call["function"]["name"] for answer in answers for call in answer.get("tool_calls") or []}
-    return [_shape(message, names, traits, f"messages.{index}") for index, message in enumerate(messages)]
+    names: dict[str, list[str]] = {}
+    shaped = []
+    for index, message in enumerate(messages):
+        shaped.append(_shape(message, names, traits, f"messages.{index}"))
+        own: dict[str, list[str]] = {}
+        for call in (message.get("tool_calls") or []) if message["role"] == "assistant" else []:
+            own.setdefault(call["id"], []).append(call["function"]["name"])
+        names |= own
+    return shaped
 
 
 def shape_tools(tools: list[Message] | None) -> list[Message] | None:
@@ -71,7 +82,7 @@ def shape_tools(tools: list[Message] | None) -> list[Message] | None:
     ] or None
 
 
-def _shape(message: Message, names: dict[str, str], traits: TemplateTraits, path: str) -> Message:
+def _shape(message: Message, names: dict[str, list[str]], traits: TemplateTraits, path: str) -> Message:
     if message["role"] == "assistant":
         own = _shape_answer(message, traits, path)
     else:
@@ -80,7 +91,9 @@ def _shape(message: Message, names: dict[str, str], traits: TemplateTraits, path
         if not traits.tool_results:
             raise PromptError("this model's chat template has no place for tool results", f"{path}.role")
         call_id = message["tool_call_id"]
-        own |= {"tool_call_id": _shape_id(call_id, traits), "name": names.get(call_id)}
+        called = names.get(call_id, [])
+        name = called.pop(0) if len(called) > 1 else next(iter(called), None)
+        own |= {"tool_call_id": _shape_id(call_id, traits), "name": name}
     shaped = {"role": message["role"], **own, "name": message.get("name") or own.get("name")}
     return {key: value for key, value in shaped.items() if value is not None}
 
@@ -114,7 +127,7 @@ def _shape_call(call: Message, traits: TemplateTraits, path: str) -> Message:
     function = call["function"]
     arguments = function["arguments"]
     if traits.arguments == "object":
-        arguments = _json_object(arguments, f"{path}.function.arguments")
+        arguments = _json_object(arguments)
     return {
         "id": _shape_id(call["id"], traits),
         "type": "function",
@@ -122,19 +135,16 @@ def _shape_call(call: Message, traits: TemplateTraits, path: str) -> Message:
     }
 
 
-def _json_object(text: str, path: str) -> dict[str, Any]:
-    """Clients send "" for a call without arguments; anything else must be the text of a JSON object."""
+def _json_object(text: str) -> dict[str, Any]:
+    """The object that a text of JSON holds, as far as the text goes where it was cut off; "" is one without members.
+
+    What is no object at all is the one member `arguments` of one.
+    """
     try:
-        value = json.loads(text.strip() or "{}", parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise PromptError(f"{path} is not valid JSON: {error}", path) from error
-    if not isinstance(value, dict):
-        raise PromptError(f"{path} must be the text of a JSON object", path)
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")
+        value = from_json(text.strip() or "{}", allow_inf_nan=False, allow_partial="trailing-strings")
+    except ValueError:
+        value = text
+    return value if isinstance(value, dict) else {"arguments": value}
 
 
 def _shape_id(call_id: str, traits: TemplateTraits) -> str:
@@ -194,12 +204,8 @@ def probe_template(render: Render) -> TemplateTraits:
 
 def variable_matters(render: Render, traits: TemplateTraits, name: str) -> bool:
     """Whether any of a few values of one template variable changes the rendering of a sentinel chat."""
-    probe = _Probe(render)
-    tools = [_TOOL] if traits.tools else None
-    return any(
-        probe.attempt(chat, traits, tools=tools, **{name: value}) != probe.attempt(chat, traits, tools=tools)
-        for chat, value in product(_sentinel_chats(traits), _VARIABLE_VALUES)
-    )
+    usual = render_sentinels(render, traits)
+    return any(render_sentinels(render, traits, **{name: value}) != usual for value in _VARIABLE_VALUES)
 
 
 def field_matters(render: Render, traits: TemplateTraits, place: FieldPlace, name: str) -> bool:
@@ -221,6 +227,12 @@ def field_matters(render: Render, traits: TemplateTraits, place: FieldPlace, nam
         return probe.attempt(messages, traits, tools=[tool] if traits.tools else None)
 
     return any(shown(chat, **{name: _FIELD}) != shown(chat) for chat in _sentinel_chats(traits))
+
+
+def render_sentinels(render: Render, traits: TemplateTraits, /, **variables: Any) -> tuple[str | None, ...]:
+    """The sentinel chats that the template has a place for, rendered with these variables; None where it refuses."""
+    probe, tools = _Probe(render), [_TOOL] if traits.tools else None
+    return tuple(probe.attempt(chat, traits, tools=tools, **variables) for chat in _sentinel_chats(traits))
 
 
 def _sentinel_chats(traits: TemplateTraits) -> list[list[Message]]:

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.gguf.tokenizer import read_gguf
 from handlers.text.template import (
+    Ending,
     FieldPlace,
     Message,
     PromptError,
@@ -28,9 +29,9 @@ from handlers.text.template import (
     probe_template,
     shape_messages,
     shape_tools,
-    variable_matters,
 )
-from handlers.text.tools_as_text import ToolsAsText
+from handlers.text.tools_as_text import ToolsAsText, results_as_text
+from handlers.text.variables import EFFORT, TemplateVariables
 
 __all__ = ["ChatTokenizer", "IncrementalDetokenizer", "PromptError", "TemplateTraits"]
 
@@ -87,7 +88,7 @@ class ChatTokenizer:
         added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
         self._added = _any_of(added)
         own = probe_template(self._render_as_is)
-        detected = detect(_template_text(self._tokenizer), added, found.response_template)
+        detected = detect("\0".join(_templates(self._tokenizer)), added, found.response_template)
         if tool_format is None and not (detected.tools or own.tools):
             tool_format = GENERIC_TOOL_FORMAT
         self.format = self._led_on(named(tool_format, reasoning_format, detected), own)
@@ -96,7 +97,7 @@ class ChatTokenizer:
         self.traits = probe_template(self._render) if self.tools_as_text else own
         if chat_template is not None and self.format.flow == "text":
             self.end_tokens = tuple(dict.fromkeys([*self.end_tokens, *self._token_behind_answer()]))
-        self._variable_matters = lru_cache(maxsize=256)(partial(variable_matters, self._render, self.traits))
+        self._template_variables = TemplateVariables(_templates(self._tokenizer), self._render, self.traits)
         self._field_matters = cache(partial(field_matters, self._render, self.traits))
 
     def encode_chat(
@@ -106,26 +107,38 @@ class ChatTokenizer:
         tools: list[Message] | None,
         template_kwargs: dict[str, Any],
         reasoning_effort: str | None,
+        ending: Ending = "answer",
     ) -> list[int]:
-        """The prompt's token ids, the beginning of the assistant's answer included.
+        """The prompt's token ids.
 
-        messages, tools: as the API has them, already valid by its schema. Control tokens of the model that stand in
-        any of the arguments are encoded as the text they are. Raises PromptError for what the template cannot take.
+        messages, tools: as the API has them, already valid by its schema. ending: what the prompt ends with, see
+        `Ending`. Control tokens of the model that stand in any of the arguments are encoded as the text they are.
+        Raises PromptError for what the template cannot take.
         """
         variables = self._variables(template_kwargs, reasoning_effort)
         shaped, tools = shape_messages(messages, self.traits), shape_tools(tools)
         has_control_tokens = self._check_strings(
             {"messages": shaped, "tools": tools, "chat_template_kwargs": variables}
         )
-        ids = self._encode(shaped, tools, variables)
+        try:
+            ids = self._encode(shaped, tools, variables, ending)
+        except PromptError:
+            answered = results_as_text(shaped, self.traits, every="results" in self.tools_as_text)
+            if answered == shaped:
+                raise
+            ids = self._encode(answered, tools, variables, ending)
         if has_control_tokens:
             self._refuse_leaks(ids)
         self._refuse_ignored_system(messages)
         return ids
 
-    def template_uses(self, name: str) -> bool:
-        """Whether the template variable `name` changes the prompt, found by rendering sentinel chats."""
-        return name not in self._reserved and self._variable_matters(name)
+    def template_knows(self, name: str) -> bool:
+        """Whether the template reads the variable `name`."""
+        return name not in self._reserved and name in self._template_variables.names
+
+    def effort_variables(self, level: str) -> dict[str, Any]:
+        """The variables of the template that set a level of reasoning effort, or the nearest it knows; {} for none."""
+        return self._template_variables.effort(level)
 
     def template_shows(self, place: FieldPlace, name: str) -> bool:
         """Whether a text in a field changes the prompt, found by rendering sentinel chats.
@@ -207,13 +220,16 @@ class ChatTokenizer:
             messages, tools=tools, add_generation_prompt=True, tokenize=False, **variables
         )
 
-    def _encode(self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any]) -> list[int]:
+    def _encode(
+        self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any], ending: Ending
+    ) -> list[int]:
         messages, tools = self._tools.rewrite(messages, tools)
         try:
             ids = self._tokenizer.apply_chat_template(
                 messages,
                 tools=tools,
-                add_generation_prompt=True,
+                add_generation_prompt=ending == "answer",
+                continue_final_message=ending if ending in ("content", "reasoning_content") else False,
                 sanitize_control_tokens=True,
                 return_dict=False,
                 **variables,
@@ -230,11 +246,12 @@ class ChatTokenizer:
         for name in template_kwargs:
             if name in self._reserved:
                 raise PromptError(f"chat_template_kwargs may not set {name!r}", f"chat_template_kwargs.{name}")
-        own_effort = template_kwargs.get("reasoning_effort", reasoning_effort)
+        own_effort = template_kwargs.get(EFFORT, reasoning_effort)
         if reasoning_effort not in (None, own_effort):
             message = f"reasoning_effort is {reasoning_effort!r}, but chat_template_kwargs sets it to {own_effort!r}"
             raise PromptError(message, "chat_template_kwargs.reasoning_effort")
-        return template_kwargs if own_effort is None else {**template_kwargs, "reasoning_effort": own_effort}
+        given = self._template_variables.typed(template_kwargs)
+        return given if reasoning_effort is None else {**self.effort_variables(reasoning_effort), **given}
 
     def _check_strings(self, fields: dict[str, Any]) -> bool:
         """Refuse what cannot be encoded as text; return whether any value contains a control token."""
@@ -265,15 +282,15 @@ class ChatTokenizer:
                 raise PromptError("this model's chat template leaves out system messages", f"messages.{index}.role")
 
 
-def _template_text(tokenizer: Any) -> str:
-    """Of all templates, where there are several."""
+def _templates(tokenizer: Any) -> list[str]:
+    """The text of the template, or of all where there are several."""
     templates = tokenizer.chat_template
-    return "\0".join(templates.values()) if isinstance(templates, dict) else str(templates)
+    return list(templates.values()) if isinstance(templates, dict) else [str(templates)]
 
 
 def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
     """Matches special tokens, and the other added tokens that the template writes: the library's own rule."""
-    source = _template_text(tokenizer)
+    source = "\0".join(_templates(tokenizer))
     tokens = tokenizer.added_tokens_decoder.values()
     written = [token.content for token in tokens if token.content in source and not token.content.isspace()]
     special = [token.content for token in tokens if token.special]

@@ -19,6 +19,8 @@ _CALLING = """Where a function helps to answer, do not answer yourself: call it,
 {call}
 
 The result is then given to you between <tool_response> and </tool_response>; answer from it in your own words."""
+_RESULT_OPENS = "<tool_response>"
+_RESULT = _RESULT_OPENS + "\n{}\n</tool_response>"
 _EXAMPLE: Call = ("name-of-function", {"name-of-argument": "value"})
 
 
@@ -65,7 +67,7 @@ class ToolsAsText:
                     yield message
                 continue
             results = sorted(run, key=lambda result: order.get(result["tool_call_id"], 0))
-            texts = [f"<tool_response>\n{_text(result['content'])}\n</tool_response>" for result in results]
+            texts = [_RESULT.format(_text(result["content"])) for result in results]
             yield {"role": "user", "content": self._content("\n".join(texts))}
 
     def _calls_in_content(self, message: Message) -> Message:
@@ -97,7 +99,33 @@ class ToolsAsText:
         return write_calls(self.syntax, calls)
 
     def _content(self, text: str) -> str | list[Message]:
-        return text if self.traits.content == "string" else [{"type": "text", "text": text}]
+        return _part_content(text, self.traits)
+
+
+def results_as_text(messages: list[Message], traits: TemplateTraits, every: bool) -> list[Message]:
+    """The chat with results that no call before asked for, or `every` one, in messages of the user, one for all that
+    follow each other and for what the user says then.
+
+    For templates that refuse such results, as in a history whose beginning was cut off, or two messages of the user.
+    """
+    rewritten: list[Message] = []
+    open_ids: set[str] = set()
+    for message in messages:
+        if message["role"] != "tool":
+            open_ids = {call["id"] for call in message.get("tool_calls", [])}
+        elif every or message["tool_call_id"] not in open_ids:
+            message = {"role": "user", "content": _part_content(_RESULT.format(_text(message["content"])), traits)}
+        last = rewritten[-1] if rewritten else None
+        if last is not None and last["role"] == message["role"] == "user" and _RESULT_OPENS in _text(last["content"]):
+            texts = (_text(last["content"]), _text(message["content"]))
+            message = {**message, "content": _part_content("\n".join(texts), traits)}
+            rewritten.pop()
+        rewritten.append(message)
+    return rewritten
+
+
+def _part_content(text: str, traits: TemplateTraits) -> str | list[Message]:
+    return text if traits.content == "string" else [{"type": "text", "text": text}]
 
 
 def _text(content: str | list[Message]) -> str:

@@ -31,12 +31,14 @@ from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.http.protocol import ConnectionLimits
 from handlers.server import DEFAULT_LIMITS, Server, listen
-from handlers.service import LoadedModel, Service
+from handlers.service import Acceptance, LoadedModel, Service
 from handlers.text.template import PromptError
 
-FORMAT = Format()
+FORMAT, ACCEPTANCE = Format(), Acceptance()
 END, PAD = 256, 257  # every other token is a byte
 VOCAB, CONTEXT = 260, 400
+REFUSED = b"refused"
+"""What no grammar allows an answer to begin with."""
 REPLIES = (
     "Hello, how are you?",
     "Blåbærgrød på 東京 🙂 ok",
@@ -80,17 +82,22 @@ class FakeTokenizer:
     def __init__(self, uses: Sequence[str] = ()) -> None:
         self.uses, self.calls = set(uses), []
 
-    def encode_chat(self, messages, *, tools, template_kwargs, reasoning_effort) -> list[int]:
+    def encode_chat(self, messages, *, tools, template_kwargs, reasoning_effort, ending="answer") -> list[int]:
         self.calls.append(
-            SimpleNamespace(messages=messages, tools=tools, kwargs=template_kwargs, effort=reasoning_effort)
+            SimpleNamespace(
+                messages=messages, tools=tools, kwargs=template_kwargs, effort=reasoning_effort, ending=ending
+            )
         )
         for i, message in enumerate(messages):
             if "refuse" in str(message["content"]):
                 raise PromptError("the template refuses this", f"messages.{i}.content")
         return list(json.dumps(messages[-1]["content"], ensure_ascii=False).encode())
 
-    def template_uses(self, name: str) -> bool:
+    def template_knows(self, name: str) -> bool:
         return name in self.uses
+
+    def effort_variables(self, level: str) -> dict[str, Any]:
+        return {"reasoning_effort": level} if "reasoning_effort" in self.uses else {}
 
     def template_shows(self, place: str, name: str) -> bool:
         return f"{place}.{name}" in self.uses
@@ -170,7 +177,8 @@ class FakeEngine:
     Once `failure` is set, all that run and all that come fail.
     """
 
-    context_length, vocab_size, max_choices, constraint_unsupported_reason = CONTEXT, VOCAB, 16, None
+    context_length, vocab_size, max_choices, constraint_unsupported_reason = CONTEXT, VOCAB, 128, None
+    rows = 16
     generation = FakeGeneration
 
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
@@ -188,10 +196,13 @@ class FakeEngine:
         self.generations.append(self.generation(request, self))
         return self.generations[-1]
 
+    def allows(self, request: Request) -> bool:
+        return REFUSED not in bytes(request.written)
+
     def stats(self) -> EngineStats:
         running = [generation for generation in self.generations if not generation.closed]
         return EngineStats(
-            rows=self.max_choices, running=sum(len(generation.running) for generation in running), waiting=0,
+            rows=self.rows, running=sum(len(generation.running) for generation in running), waiting=0,
             pages=100, page_tokens=16, pages_used=3 * len(running), pages_cached=5,
             prompt_tokens=sum(len(generation.request.prompt) for generation in self.generations),
             cached_tokens=self.admission.cached_tokens * len(self.generations),
@@ -278,11 +289,13 @@ def connected(
     compiler: FakeCompiler | None = None,
     load: Any = None,
     format: Format = FORMAT,
+    acceptance: Acceptance = ACCEPTANCE,
     **options: Any,
 ) -> Iterator[SimpleNamespace]:
     """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
     engine, tokenizer, compiler = engine or FakeEngine(), tokenizer or FakeTokenizer(), compiler or FakeCompiler()
-    service = Service(load or (lambda: LoadedModel(engine, tokenizer, compiler, format)), ["tiny", "org/tiny"])
+    loader = load or (lambda: LoadedModel(engine, tokenizer, compiler, format))
+    service = Service(loader, ["tiny", "org/tiny"], acceptance=acceptance)
     with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
         if load is None:
             wait_until(lambda: service.status == "ready")
@@ -344,7 +357,17 @@ def app(fakes: SimpleNamespace) -> Iterator[SimpleNamespace]:
 @pytest.fixture(scope="session")
 def post(app: SimpleNamespace) -> Callable[..., Any]:
     """`post(max_tokens=3)`: the response to a chat of one short message with these further parameters."""
+    return posting(app)
 
+
+@pytest.fixture(scope="session")
+def post_strictly(fakes: SimpleNamespace) -> Iterator[Callable[..., Any]]:
+    """The same to an application that serves the strict document."""
+    with connected(acceptance=Acceptance(strict=True)) as app:
+        yield posting(app)
+
+
+def posting(app: SimpleNamespace) -> Callable[..., Any]:
     def post(**parameters: Any) -> Any:
         body = {"messages": [{"role": "user", "content": "Hi"}], **parameters}
         return app.client.post("/v1/chat/completions", json=body)

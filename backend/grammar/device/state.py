@@ -84,10 +84,22 @@ def row(
     )
 
 
-def after(start: GrammarState, tables: AutomatonTables, strings: Sequence[bytes]) -> GrammarState:
-    """One row, from the `start` of the grammar of `tables`, after tokens of these bytes, which it must allow."""
+def begins(tables: AutomatonTables, string: bytes, may_end: bool = True) -> bool:
+    """Whether a string of the grammar begins like this, and goes on or, if it `may_end`, is complete."""
+    runner = Runner(tables, DEPTH)
+    at = runner.run(string)
+    return at is not None and (may_end or any(runner.step(at, byte) for byte in range(256)))
+
+
+def after(start: GrammarState, tables: AutomatonTables, strings: Sequence[bytes], written: bytes = b"") -> GrammarState:
+    """One row, from the `start` of the grammar of `tables`, after tokens of these bytes, which it must allow.
+
+    written: bytes before those of the first token, of which none counts as reasoning.
+    """
     runner, budget, closed = Runner(tables, DEPTH), int(start.budget), 0
-    at = runner.start
+    begun = runner.run(written)
+    assert begun is not None
+    at = begun
     for string in strings:
         reasoning = bool(tables.in_reasoning[at.state])
         forced = budget <= 0 and (reasoning or (closed > 0 and start.closing[closed] != NO_TOKEN))

@@ -65,6 +65,23 @@ def json_schema(**fields):
     return response_format("json_schema", json_schema={"schema": {"type": "object"}, **fields})
 
 
+def old_call(**fields):
+    return messages(ANSWER, function_call={**CALL["function"], **fields})
+
+
+def old_result(**fields):
+    called = {**ANSWER, "function_call": CALL["function"]}
+    return {"messages": [USER, called, {"role": "function", "name": "weather", "content": "rain", **fields}]}
+
+
+def answer_parts(**fields):
+    return messages(ANSWER, content=[{"type": "refusal", "refusal": "No", **fields}])
+
+
+def developer(**fields):
+    return messages(SYSTEM, role="developer", **fields)
+
+
 SYSTEM, ANSWER = {"role": "system", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
 
 
@@ -102,12 +119,12 @@ CASES = {
     f"{BODY}.parallel_tool_calls": acts({"tools": TOOLS, "parallel_tool_calls": False}, {"tools": TOOLS}),
     f"{BODY}.presence_penalty": acts({"presence_penalty": 1.0}),
     f"{BODY}.repetition_penalty": acts({"repetition_penalty": 1.5}),
-    f"{BODY}.reasoning_effort": ignored("reasoning_effort", {"reasoning_effort": "low"}),
+    f"{BODY}.reasoning_effort": acts({"reasoning_effort": "low"}),
     f"{BODY}.reasoning_budget": acts({"reasoning_budget": 5}),
     f"{BODY}.seed": acts({"seed": 1}),
     f"{BODY}.stop": acts({"stop": ["there"]}),
     f"{BODY}.stream": acts({"stream": True}),
-    f"{BODY}.stream_options": refused("stream_options", {"stream_options": {}}),
+    f"{BODY}.stream_options": ignored("stream_options", {"stream_options": {}}),
     "StreamOptions.include_usage": acts({"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}),
     f"{BODY}.parse_reasoning": acts({"parse_reasoning": True}),
     f"{BODY}.include_reasoning": acts({"parse_reasoning": True, "include_reasoning": False}, {"parse_reasoning": True}),
@@ -121,6 +138,13 @@ CASES = {
     f"{BODY}.tools": acts({"tools": TOOLS}),
     f"{BODY}.min_tokens": acts({"min_tokens": 3}),
     f"{BODY}.response_format": acts(response_format("json_object")),
+    f"{BODY}.functions": acts({"functions": [FUNCTION]}),
+    f"{BODY}.function_call": acts(
+        {"functions": [FUNCTION], "function_call": {"name": "weather"}}, {"functions": [FUNCTION]}
+    ),
+    f"{BODY}.continue_final_message": acts({**messages(ANSWER), "continue_final_message": True}, messages(ANSWER)),
+    f"{BODY}.add_generation_prompt": acts({"add_generation_prompt": False}),
+    "FunctionChoice.name": refused("function_call.name", {"functions": [FUNCTION], "function_call": {"name": "time"}}),
     # Messages
     "SystemMessage.role": acts(messages(SYSTEM), messages(SYSTEM, role="user")),
     "SystemMessage.content": acts(messages(SYSTEM, content="Bye"), messages(SYSTEM)),
@@ -134,14 +158,17 @@ CASES = {
     "AssistantMessage.reasoning": acts(messages(ANSWER, reasoning="r"), messages(ANSWER)),
     "AssistantMessage.name": ignored("messages.0.name", messages(ANSWER, name="n")),
     "AssistantMessage.tool_calls": acts(messages(ANSWER, tool_calls=[CALL]), messages(ANSWER)),
-    "AssistantMessageToolCall.id": refused("messages.2.tool_call_id", call(id="other")),
+    "AssistantMessage.function_call": acts(messages(ANSWER, function_call=CALL["function"]), messages(ANSWER)),
+    "AssistantFunctionCall.name": acts(old_call(name="time"), old_call()),
+    "AssistantFunctionCall.arguments": acts(old_call(arguments=""), old_call()),
+    "AssistantMessageToolCall.id": ignored("messages.2.tool_call_id", call(id="other")),
     "AssistantMessageToolCall.type": refused("messages.1.tool_calls.0.type", call(type="other")),
     "AssistantMessageToolCall.function": acts(call(function={**CALL["function"], "name": "time"}), calls(1)),
     "AssistantMessageToolCallFunction.name": acts(call(function={**CALL["function"], "name": "time"}), calls(1)),
     "AssistantMessageToolCallFunction.arguments": acts(call(function={**CALL["function"], "arguments": ""}), calls(1)),
     "ToolMessage.role": acts(calls(2), calls(2, role="user")),
     "ToolMessage.content": acts(calls(2, content="sun"), calls(2)),
-    "ToolMessage.tool_call_id": refused("messages.2.tool_call_id", calls(2, tool_call_id="other")),
+    "ToolMessage.tool_call_id": ignored("messages.2.tool_call_id", calls(2, tool_call_id="other")),
     "ToolMessage.name": ignored("messages.2.name", calls(2, name="n")),
     "TextContent.type": refused("messages.0.content.0.type", parts(PART, type="other")),
     "TextContent.text": acts(parts(PART, text="Bye"), parts(PART)),
@@ -150,6 +177,14 @@ CASES = {
         for kind in ("audio", "image", "video")
         for field in ("Content.type", f"Content.{kind}_url", "Data.url")
     },
+    "RefusalContent.type": refused("messages.0.content.0.type", answer_parts(type="other")),
+    "RefusalContent.refusal": acts(answer_parts(refusal="Never"), answer_parts()),
+    "DeveloperMessage.role": acts(messages(SYSTEM, role="developer"), messages(USER)),
+    "DeveloperMessage.content": acts(developer(content="Bye"), developer()),
+    "DeveloperMessage.name": ignored("messages.0.name", developer(name="n")),
+    "FunctionMessage.role": acts(old_result(), old_result(role="user")),
+    "FunctionMessage.name": ignored("messages.2.name", old_result(name="other")),
+    "FunctionMessage.content": acts(old_result(content="sun"), old_result()),
     # Tools
     "Tool.type": refused("tools.0.type", {"tools": [{**TOOLS[0], "type": "other"}]}),
     "Tool.function": acts(tools(name="forecast"), tools()),

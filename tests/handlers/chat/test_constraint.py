@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.grammar import ConstText
-from generated.models import ContainerChatCompletionBody
 from handlers.chat.output import output_request
+from handlers.chat.request import read_request
+from handlers.formats.names import FunctionNames
 from handlers.formats.syntax import Format
 from handlers.generation.constraint import ConstraintBuilder
 from handlers.generation.output import OutputPlan
+from handlers.http.validation import JSONBody
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0}
@@ -119,8 +121,9 @@ def exact(text):
 def test_the_schema_is_taken_as_it_is_with_its_order_and_every_digit(schema):
     text = to_json(schema)
     body = f'{{"messages": [], "response_format": {{"type": "json_schema", "json_schema": {{"schema": {text}}}}}}}'
-    parsed = ContainerChatCompletionBody(messages=BODY["messages"], response_format=json_schema({}))
-    form = output_request(parsed, body.encode()).form
+    given = {"messages": BODY["messages"], "response_format": json_schema({})}
+    request = read_request(JSONBody(given, body.encode()), strict=False)
+    form = output_request(request, FunctionNames(Format(), []), body.encode()).form
     output = OutputPlan(Format(), spell=lambda text: (ConstText(text),), enforceable=True, form=form)
     assert exact(ConstraintBuilder(output, compiler=None).spec().constraint.text) == exact(text)
 

@@ -30,7 +30,10 @@ def named(response):
         ({"tools": [{**TOOL, "x": 1, "function": {**TOOL["function"], "y": True, "strict": True}}]},
          ["tools.0.function.y", "tools.0.x"]),
         ({"tools": [TOOL]}, None),
-        ({"chat_template_kwargs": {"anything": {"at": "all"}}}, None),
+        ({"chat_template_kwargs": {"anything": {"at": "all"}}}, ["chat_template_kwargs.anything"]),
+        ({"messages": [{"role": "system", "content": [{"type": "text", "text": "a", "cache_control": {}}]}]},
+         ["messages.0.content.0.cache_control"]),
+        ({"functions": [{"name": "f", "x": 1}]}, ["functions.0.x"]),
         ({"logit_bias": {"3": 1}}, None),
         ({"response_format": {"type": "text", "x": 1}}, ["response_format.x"]),
         ({"response_format": {"type": "json_object", "schema": "{}"}}, ["response_format.schema"]),
@@ -59,6 +62,15 @@ def test_unknown_fields_are_named_by_path_and_free_form_objects_have_none(post, 
         ({"parallel_tool_calls": False, "tools": [TOOL], "tool_choice": "none"}, ["tools"]),
         ({"tools": [TOOL], "tool_choice": "none"}, ["tools"]),
         ({"tools": [TOOL], "tool_choice": "auto"}, None),
+        ({"functions": [TOOL["function"]], "function_call": "none"}, ["functions"]),
+        ({"functions": [TOOL["function"]], "tool_choice": "none"}, ["tool_choice"]),
+        ({"tools": [TOOL], "function_call": "none"}, ["function_call"]),
+        ({"stream_options": {"include_usage": True}}, ["stream_options"]),
+        ({"stream_options": {"include_usage": True}, "stream": True}, None),
+        ({"top_k": -1}, ["top_k"]),
+        ({"max_tokens": -1}, None),
+        ({"stop": "."}, None),
+        ({"tool_choice": None}, None),
         ({"parallel_tool_calls": False}, None),
         ({"parallel_tool_calls": True, "tools": [TOOL]}, None),
     ],
@@ -71,7 +83,10 @@ def test_reasoning_effort_is_honoured_by_a_template_that_uses_it(fakes):
     tokenizer = fakes.Tokenizer(uses=["reasoning_effort"])
     with fakes.connected(tokenizer=tokenizer) as app:
         response = app.client.post("/v1/chat/completions", json={"messages": [USER], "reasoning_effort": "high"})
-    assert named(response) is None and tokenizer.calls[-1].effort == "high"
+        other = {"messages": [USER], "reasoning_effort": "high", "chat_template_kwargs": {"reasoning_effort": "low"}}
+        outdone = app.client.post("/v1/chat/completions", json=other)
+    assert named(response) is None and tokenizer.calls[0].effort == "high"
+    assert named(outdone) == ["reasoning_effort"]
 
 
 TALK = [

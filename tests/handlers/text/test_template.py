@@ -229,11 +229,36 @@ def test_arguments_keep_their_meaning_as_objects_and_their_letters_as_text(argum
     assert as_text[0]["tool_calls"][0]["function"]["arguments"] == text
 
 
-@pytest.mark.parametrize("text", ["{oops", '{"a": NaN}', "[1]", "3", "null", '{"a": 1} x', "[" * 100_000])
-def test_arguments_that_are_no_json_object_are_named(text):
-    with pytest.raises(PromptError) as caught:
-        shape_messages([{"role": "user", "content": "hi"}, *call(text)], TAKES_ALL)
-    assert caught.value.param == "messages.1.tool_calls.0.function.arguments"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("  ", {}),
+        ("{", {}),
+        ('{"a": "cut o', {"a": "cut o"}),
+        ('{"a": [1, {"b": tr', {"a": [1, {}]}),
+        ('{"a": 1, "b', {"a": 1}),
+        ("{oops", {"arguments": "{oops"}),
+        ('{"a": NaN}', {"arguments": '{"a": NaN}'}),
+        ('{"a": 1} x', {"a": 1}),
+        ("[1]", {"arguments": [1]}),
+        ("null", {"arguments": None}),
+        ("[" * 5000, {"arguments": "[" * 5000}),
+    ],
+)
+def test_of_arguments_that_are_no_json_object_as_much_is_shown_as_can_be_read(text, shown):
+    assert shape_messages(call(text), TAKES_ALL)[0]["tool_calls"][0]["function"]["arguments"] == shown
+
+
+def test_a_result_has_the_name_of_the_call_that_it_answers():
+    def calls(*names):
+        made = [{"id": "1", "type": "function", "function": {"name": name, "arguments": "{}"}} for name in names]
+        return {"role": "assistant", "content": None, "tool_calls": made}
+
+    result = {"role": "tool", "tool_call_id": "1", "content": "x"}
+    chat = [result, calls("f"), result, calls("g", "h"), result, result, result, {**result, "name": "own"}]
+    shaped = shape_messages(chat, TAKES_ALL)
+    assert [message.get("name") for message in shaped if message["role"] == "tool"] == [None, "f", "g", "h", "h", "own"]
 
 
 def test_a_call_without_arguments_has_an_empty_object():

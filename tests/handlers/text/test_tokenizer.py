@@ -200,13 +200,20 @@ def test_a_prompt_is_the_encoded_rendering_with_its_generation_prompt(chatml, te
 def test_template_variables_reach_the_template(chatml):
     thinking, not_thinking = (encode(chatml, [user("hi")], enable_thinking=value) for value in (True, False))
     assert not_thinking[: len(thinking)] == thinking and len(not_thinking) > len(thinking)
-    assert chatml.template_uses("enable_thinking") and not chatml.template_uses("reasoning_effort")
+    assert chatml.template_knows("enable_thinking") and not chatml.template_knows("enable_thinkng")
+
+
+@pytest.mark.parametrize(("said", "meant"), [("false", False), ("False", False), (" true ", True), ("TRUE", True)])
+def test_a_switch_is_read_as_what_its_text_says(chatml, said, meant):
+    as_text, as_is = (encode(chatml, [user("hi")], enable_thinking=value) for value in (said, meant))
+    assert as_text == as_is
 
 
 def test_reasoning_effort_reaches_the_template(tmp_path):
     tokenizer = ChatTokenizer(save_byte_level(tmp_path, REAL["gptoss"]))
     high = encode(tokenizer, [user("hi")], reasoning_effort="high")
-    assert tokenizer.template_uses("reasoning_effort") and not tokenizer.template_uses("enable_thinking")
+    assert tokenizer.template_knows("reasoning_effort") and not tokenizer.template_knows("enable_thinking")
+    assert encode(tokenizer, [user("hi")], reasoning_effort="max") == high
     assert "Reasoning: high" in tokenizer._tokenizer.decode(high)
     assert high == tokenizer.encode_chat(
         [user("hi")], tools=None, template_kwargs={"reasoning_effort": "high"}, reasoning_effort=None
@@ -240,7 +247,7 @@ def test_reserved_names_may_not_be_template_variables(chatml, name):
     with pytest.raises(PromptError) as caught:
         chatml.encode_chat([user("hi")], tools=None, template_kwargs={name: True}, reasoning_effort=None)
     assert caught.value.param == f"chat_template_kwargs.{name}"
-    assert not chatml.template_uses(name)
+    assert not chatml.template_knows(name)
 
 
 @settings(deadline=None, max_examples=100)

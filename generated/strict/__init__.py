@@ -1,0 +1,1 @@
+"""The merged OpenAPI document and pydantic models of its schemas. Written by `nox -s codegen` only."""

@@ -1,0 +1,789 @@
+# Generated from openapi.yaml by `nox -s codegen`. Do not edit: change an overlay in openapi/ and run it again.
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictStr, StringConstraints
+from typing_extensions import TypeAliasType
+
+EosTokenItem = TypeAliasType("EosTokenItem", Annotated[int, Field(ge=0)])
+
+
+LogitBiasAdditionalProperty = TypeAliasType(
+    "LogitBiasAdditionalProperty", Annotated[StrictFloat, Field(ge=-100.0, le=100.0)]
+)
+
+
+SeedItem = TypeAliasType("SeedItem", Annotated[int, Field(ge=-9223372036854775808, le=18446744073709551615)])
+
+
+Seed = TypeAliasType(
+    "Seed",
+    Annotated[
+        list[SeedItem],
+        Field(
+            description="Seed to control random procedure. If nothing is given, random seed is used for sampling, and return the seed along with the generated result. When using the `n` argument, you can pass a list of seed values to control all of the independent generations.",
+            max_length=128,
+            min_length=1,
+            title="Seed",
+        ),
+    ],
+)
+
+
+Seed1 = TypeAliasType(
+    "Seed1",
+    Annotated[
+        int,
+        Field(
+            description="Seed to control random procedure. If nothing is given, random seed is used for sampling, and return the seed along with the generated result. When using the `n` argument, you can pass a list of seed values to control all of the independent generations.",
+            ge=-9223372036854775808,
+            le=18446744073709551615,
+            title="Seed",
+        ),
+    ],
+)
+
+
+StopItem = TypeAliasType("StopItem", Annotated[StrictStr, Field(min_length=1)])
+
+
+class StreamOptions(BaseModel):
+    include_usage: Annotated[
+        StrictBool | None,
+        Field(
+            description='When set to `true`,\nthe number of tokens used will be included at the end of the stream result in the form of\n`"usage": {"completion_tokens": number, "prompt_tokens": number, "total_tokens": number}`.\n',
+            title="Include Usage",
+        ),
+    ] = None
+
+
+class SystemMessage(BaseModel):
+    role: Annotated[Literal["system"], Field(description="The role of the messages author.", title="Role")]
+    content: Annotated[StrictStr, Field(description="The content of system message.", title="Content")]
+    name: Annotated[
+        StrictStr | None,
+        Field(
+            description="The name for the participant to distinguish between participants with the same role.",
+            title="Name",
+        ),
+    ] = None
+
+
+class ToolMessage(BaseModel):
+    role: Annotated[Literal["tool"], Field(description="The role of the messages author.", title="Role")]
+    content: Annotated[
+        StrictStr,
+        Field(description="The content of tool message that contains the result of tool calling.", title="Content"),
+    ]
+    tool_call_id: Annotated[
+        StrictStr, Field(description="The ID of tool call corresponding to this message.", title="Tool Call Id")
+    ]
+    name: Annotated[
+        StrictStr | None,
+        Field(description="An optional name of the tool call corresponding to this message.", title="Name"),
+    ] = None
+
+
+class ChatCompleteBodyToolChoiceFunction(BaseModel):
+    name: Annotated[
+        StrictStr,
+        Field(
+            description="The name of the function to be called. Must be a-z, A-Z, 0-9, or contain underscores and dashes, with a maximum length of 64.",
+            pattern="^[a-zA-Z0-9_-]{1,64}$",
+            title="Name",
+        ),
+    ]
+
+
+class Function(BaseModel):
+    description: Annotated[
+        StrictStr | None,
+        Field(
+            description="A description of what the function does, used by the model to choose when and how to call the function.",
+            title="Description",
+        ),
+    ] = None
+    name: Annotated[
+        StrictStr,
+        Field(
+            description="The name of the function to be called. Must be a-z, A-Z, 0-9, or contain underscores and dashes, with a maximum length of 64.",
+            pattern="^[a-zA-Z0-9_-]{1,64}$",
+            title="Name",
+        ),
+    ]
+    parameters: Annotated[
+        dict[str, Any],
+        Field(
+            description='The parameters the functions accepts, described as a JSON Schema object.\nTo represent a function with no parameters, use the value `{"type": "object", "properties": {}}`.\n',
+            title="Parameters",
+        ),
+    ]
+    strict: Annotated[
+        StrictBool | None,
+        Field(
+            description="The arguments of a call are always valid by `parameters`, whatever this says, if that can be enforced. If it cannot, the request is an error 422 where `strict` is true or the function must be called (`tool_choice`); else the arguments are any JSON object, and `x-ignored-parameters` names the schema.",
+            title="Strict",
+        ),
+    ] = None
+
+
+class ResponseFormatJsonObject(BaseModel):
+    type: Annotated[
+        Literal["json_object"], Field(description="The type of the response format: `json_object`", title="Type")
+    ]
+
+
+class ResponseFormatRegex(BaseModel):
+    type: Annotated[Literal["regex"], Field(description="The type of the response format: `regex`", title="Type")]
+    schema_: Annotated[
+        StrictStr,
+        Field(
+            alias="schema",
+            description="The schema of the output. Lookaheads or lookbehinds (e.g., `\\a`, `\\z`, `^`, `$`, `(?=)`, `(?!)`, `(?<=...)`, `(?<!...)`) are not supported. Group specials (e.g., `\\w`, `\\W`, `\\d`, `\\D`, `\\s`, `\\S`) do not support non-ASCII characters. Unicode escape patterns (e.g., `\\N`, `\\p`, `\\P`) are not supported. Additionally, conditional matching (`(?(`) and back-references can cause inefficiency.",
+            title="Schema",
+        ),
+    ]
+
+
+class ResponseFormatText(BaseModel):
+    type: Annotated[Literal["text"], Field(description="The type of the response format: `text`", title="Type")]
+
+
+class ResponseFormatJsonSchemaSchema(BaseModel):
+    schema_: Annotated[
+        dict[str, Any],
+        Field(
+            alias="schema",
+            description="The schema for the response format, described as a JSON Schema object (Draft 2020-12, and what drafts 4 to 7 spell otherwise). Every answer that ends with `stop` is valid by it. A keyword that cannot be enforced is an error 422 that names it and its place. An object schema with `properties` and no `additionalProperties` is closed; properties come in the order of the schema; `$ref` reaches only into the schema itself.",
+            title="Schema",
+        ),
+    ]
+    name: Annotated[StrictStr | None, Field(description="A name for the schema. It changes nothing.", title="Name")] = (
+        None
+    )
+    description: Annotated[
+        StrictStr | None,
+        Field(
+            description="What the schema is for. The model does not see it; say it in a message.", title="Description"
+        ),
+    ] = None
+    strict: Annotated[
+        StrictBool | None, Field(description="The schema is always enforced, whatever this says.", title="Strict")
+    ] = None
+
+
+class PromptTokensDetails(BaseModel):
+    cached_tokens: Annotated[
+        int | None, Field(description="Cached tokens present in the prompt.", title="Cached Tokens")
+    ] = None
+
+
+class TextContent(BaseModel):
+    type: Annotated[Literal["text"], Field(description="The type of the message content.", title="Type")]
+    text: Annotated[StrictStr, Field(description="The text content of the message.", title="Text")]
+
+
+class AssistantMessageToolCallFunction(BaseModel):
+    name: Annotated[StrictStr, Field(description="The name of function", title="Name")]
+    arguments: Annotated[
+        StrictStr,
+        Field(description="The arguments of function in JSON schema format to call the function.", title="Arguments"),
+    ]
+
+
+class AudioData(BaseModel):
+    url: Annotated[StrictStr, Field(description="The URL of the audio.", title="Url")]
+
+
+class ImageData(BaseModel):
+    url: Annotated[StrictStr, Field(description="The URL of the image.", title="Url")]
+
+
+class VideoData(BaseModel):
+    url: Annotated[StrictStr, Field(description="The URL of the video.", title="Url")]
+
+
+class ChatLogprobsContentTopLogprob(BaseModel):
+    token: Annotated[StrictStr, Field(description="The token.", title="Token")]
+    logprob: Annotated[StrictFloat, Field(description="The log probability of this token.", title="Logprob")]
+    bytes: Annotated[
+        list[int] | None,
+        Field(
+            description="A list of integers representing the UTF-8 bytes representation of the token. Useful in instances where characters are represented by multiple tokens and their byte representations must be combined to generate the correct text representation. Can be `null` if there is no bytes representation for the token.",
+            title="Bytes",
+        ),
+    ] = None
+
+
+class FunctionResult(BaseModel):
+    arguments: Annotated[
+        StrictStr,
+        Field(
+            description="The arguments for calling the function, generated by the model in JSON format.\nEnsure to validate these arguments in your code before invoking the function since the model may not always produce valid JSON.",
+            title="Arguments",
+        ),
+    ]
+    name: Annotated[StrictStr, Field(description="The name of the function to call.", title="Name")]
+
+
+class CompletionTokensDetails(BaseModel):
+    reasoning_tokens: Annotated[
+        int | None, Field(description="Tokens that the model drew while reasoning.", title="Reasoning Tokens")
+    ] = None
+
+
+class ToolCallDeltaFunction(BaseModel):
+    name: Annotated[StrictStr | None, Field(title="Name")] = None
+    arguments: Annotated[StrictStr, Field(description="The next piece of the arguments' JSON text.", title="Arguments")]
+
+
+class ChatCompletionEvent(BaseModel):
+    data: Annotated[
+        StrictStr,
+        Field(
+            description="A `ChatCompletionChunk` as JSON text, or `[DONE]`, or an `Error` where generation failed.",
+            title="Data",
+        ),
+    ]
+
+
+class ErrorDetail(BaseModel):
+    message: Annotated[StrictStr, Field(description="What is wrong, and what to do.", title="Message")]
+    type: Annotated[
+        StrictStr,
+        Field(
+            description="`invalid_request_error` for the client's faults, `server_error` for the server's.",
+            title="Type",
+        ),
+    ]
+    param: Annotated[
+        StrictStr | None,
+        Field(description="The path of the field at fault, such as `messages.2.content`.", title="Param"),
+    ]
+    code: Annotated[
+        StrictStr | None, Field(description="A word for programs, such as `model_not_found`.", title="Code")
+    ]
+
+
+class Health(BaseModel):
+    status: Annotated[Literal["loading", "ready", "failed", "draining"], Field(title="Status")]
+
+
+class Model(BaseModel):
+    id: Annotated[StrictStr, Field(description="A name that a request's `model` may give.", title="Id")]
+    object: Annotated[Literal["model"], Field(title="Object")]
+    created: Annotated[
+        int, Field(description="The Unix timestamp (in seconds) of the server's start.", title="Created")
+    ]
+    owned_by: Annotated[StrictStr, Field(title="Owned By")]
+
+
+class ModelList(BaseModel):
+    object: Annotated[Literal["list"], Field(title="Object")]
+    data: Annotated[list[Model], Field(title="Data")]
+
+
+class ChatCompleteBodyToolChoice(BaseModel):
+    type: Annotated[
+        Literal["function"],
+        Field(description="The type of the tool. Currently, only `function` is supported.", title="Type"),
+    ]
+    function: ChatCompleteBodyToolChoiceFunction
+
+
+class Tool(BaseModel):
+    type: Annotated[
+        Literal["function"],
+        Field(description="The type of the tool. Currently, only `function` is supported.", title="Type"),
+    ]
+    function: Function
+
+
+class ResponseFormatJsonSchema(BaseModel):
+    type: Annotated[
+        Literal["json_schema"], Field(description="The type of the response format: `json_schema`", title="Type")
+    ]
+    json_schema: ResponseFormatJsonSchemaSchema
+
+
+class ChatUsage(BaseModel):
+    prompt_tokens: Annotated[
+        int, Field(description="Number of tokens in the prompt.", examples=[5], title="Prompt Tokens")
+    ]
+    completion_tokens: Annotated[
+        int,
+        Field(
+            description="Number of tokens in the generated chat completions.", examples=[7], title="Completion Tokens"
+        ),
+    ]
+    total_tokens: Annotated[
+        int,
+        Field(
+            description="Total number of tokens used in the request (`prompt_tokens` + `completion_tokens`).",
+            examples=[12],
+            title="Total Tokens",
+        ),
+    ]
+    prompt_tokens_details: Annotated[
+        PromptTokensDetails | None, Field(description="Breakdown of tokens used in the prompt.")
+    ] = None
+    completion_tokens_details: Annotated[
+        CompletionTokensDetails | None, Field(description="Breakdown of tokens used in the completion.")
+    ] = None
+
+
+class AssistantMessageToolCall(BaseModel):
+    id: Annotated[StrictStr, Field(description="The ID of tool call.", title="Id")]
+    type: Annotated[Literal["function"], Field(description="The type of tool call.", title="Type")]
+    function: Annotated[AssistantMessageToolCallFunction, Field(description="The function specification")]
+
+
+class AudioContent(BaseModel):
+    type: Annotated[Literal["audio_url"], Field(description="The type of the message content.", title="Type")]
+    audio_url: Annotated[AudioData, Field(description="The audio URL data.")]
+
+
+class ImageContent(BaseModel):
+    type: Annotated[Literal["image_url"], Field(description="The type of the message content.", title="Type")]
+    image_url: Annotated[ImageData, Field(description="The image URL data.")]
+
+
+class VideoContent(BaseModel):
+    type: Annotated[Literal["video_url"], Field(description="The type of the message content.", title="Type")]
+    video_url: Annotated[VideoData, Field(description="The video URL data.")]
+
+
+class ChatLogprobsContent(BaseModel):
+    token: Annotated[StrictStr, Field(description="The token.", title="Token")]
+    logprob: Annotated[StrictFloat, Field(description="The log probability of this token.", title="Logprob")]
+    bytes: Annotated[
+        list[int] | None,
+        Field(
+            description="A list of integers representing the UTF-8 bytes representation of the token. Useful in instances where characters are represented by multiple tokens and their byte representations must be combined to generate the correct text representation. Can be `null` if there is no bytes representation for the token.",
+            title="Bytes",
+        ),
+    ] = None
+    top_logprobs: Annotated[
+        list[ChatLogprobsContentTopLogprob],
+        Field(
+            description="List of the most likely tokens and their log probability, at this token position.",
+            title="Top Logprobs",
+        ),
+    ]
+
+
+class ToolCallResult(BaseModel):
+    type: Annotated[Literal["function"], Field(description="The type of the tool.", title="Type")]
+    id: Annotated[StrictStr, Field(description="The ID of the tool call.", title="Id")]
+    function: FunctionResult
+
+
+class ToolCallDelta(BaseModel):
+    index: Annotated[int, Field(description="The index of the call within its message.", title="Index")]
+    type: Annotated[Literal["function"], Field(title="Type")]
+    id: Annotated[StrictStr | None, Field(title="Id")] = None
+    function: ToolCallDeltaFunction
+
+
+class Error(BaseModel):
+    message: Annotated[StrictStr, Field(description="The same text as `error.message`.", title="Message")]
+    error: ErrorDetail
+
+
+class Unhealthy(Error, Health):
+    pass
+
+
+class AssistantMessage(BaseModel):
+    role: Annotated[Literal["assistant"], Field(description="The role of the messages author.", title="Role")]
+    content: Annotated[
+        StrictStr | None,
+        Field(
+            description="The content of assistant message. Required unless `tool_calls` is specified.", title="Content"
+        ),
+    ] = None
+    reasoning_content: Annotated[
+        StrictStr | None,
+        Field(description="The intermediate reasoning content of assistant message.", title="Reasoning Content"),
+    ] = None
+    reasoning: Annotated[
+        StrictStr | None,
+        Field(
+            description="The intermediate reasoning content of assistant message. This field is a compatible option for the 'reasoning_content' field.",
+            title="Reasoning",
+        ),
+    ] = None
+    name: Annotated[
+        StrictStr | None,
+        Field(
+            description="The name for the participant to distinguish between participants with the same role.",
+            title="Name",
+        ),
+    ] = None
+    tool_calls: Annotated[list[AssistantMessageToolCall] | None, Field(title="Tool Calls")] = None
+
+
+class ChatLogprobs(BaseModel):
+    content: Annotated[
+        list[ChatLogprobsContent] | None,
+        Field(description="A list of message content tokens with log probability information.", title="Content"),
+    ] = None
+    reasoning_content: Annotated[
+        list[ChatLogprobsContent] | None,
+        Field(
+            description="Of the tokens of `reasoning_content` and of what marks it, in order; absent where no reasoning is sent. An extension of this server.",
+            title="Reasoning Content",
+        ),
+    ] = None
+
+
+class ChatChoiceMessage(BaseModel):
+    content: Annotated[
+        StrictStr | None, Field(description="The contents of the assistant message.", title="Content")
+    ] = None
+    role: Annotated[
+        StrictStr, Field(description="Role of the generated message author, in this case `assistant`.", title="Role")
+    ]
+    tool_calls: Annotated[list[ToolCallResult] | None, Field(title="Tool Calls")] = None
+    reasoning_content: Annotated[
+        StrictStr | None,
+        Field(description="What the model reasoned before its answer, where it was parsed.", title="Reasoning Content"),
+    ] = None
+
+
+class ChatCompletionDelta(BaseModel):
+    role: Annotated[StrictStr | None, Field(description="On the first chunk of a choice only.", title="Role")] = None
+    content: Annotated[StrictStr | None, Field(title="Content")] = None
+    reasoning_content: Annotated[StrictStr | None, Field(title="Reasoning Content")] = None
+    tool_calls: Annotated[list[ToolCallDelta] | None, Field(title="Tool Calls")] = None
+
+
+class UserMessage(BaseModel):
+    role: Annotated[Literal["user"], Field(description="The role of the message's author.", title="Role")]
+    content: Annotated[
+        StrictStr
+        | list[Annotated[TextContent | AudioContent | ImageContent | VideoContent, Field(discriminator="type")]],
+        Field(title="Content"),
+    ]
+    name: Annotated[
+        StrictStr | None,
+        Field(
+            description="The name for the participant to distinguish between participants with the same role.",
+            title="Name",
+        ),
+    ] = None
+
+
+class ChatChoice(BaseModel):
+    index: Annotated[
+        int, Field(description="The index of the choice in the list of generated choices.", examples=[0], title="Index")
+    ]
+    logprobs: ChatLogprobs | None = None
+    message: ChatChoiceMessage
+    finish_reason: Annotated[
+        Literal["stop", "length", "tool_calls"],
+        Field(
+            description="Termination condition of the generation. `stop` means the API returned the full chat completions generated by the model without running into any limits: with a `response_format` the content is then valid. `length` means the generation was cut: it exceeded `max_tokens` or the context, or a stop phrase cut a tool call or an answer of a `response_format`. `tool_calls` means the API has generated tool calls, all of them complete.",
+            title="Finish Reason",
+        ),
+    ]
+    seed: Annotated[
+        int | None,
+        Field(
+            description="The seed this choice was drawn with. The same seed and parameters draw the same choice again.",
+            title="Seed",
+        ),
+    ] = None
+
+
+class ChatCompletionChunkChoice(BaseModel):
+    index: Annotated[int, Field(description="The index of the choice that this chunk continues.", title="Index")]
+    delta: ChatCompletionDelta
+    finish_reason: Annotated[
+        Literal["stop", "length", "tool_calls"] | None,
+        Field(description="Set on the last chunk of a choice, null on the others.", title="Finish Reason"),
+    ] = None
+    logprobs: ChatLogprobs | None = None
+    seed: Annotated[int | None, Field(description="The seed of this choice.", title="Seed")] = None
+
+
+class ChatResult(BaseModel):
+    id: Annotated[StrictStr, Field(description="A unique ID of the chat completion.", title="Id")]
+    choices: Annotated[list[ChatChoice], Field(title="Choices")]
+    usage: ChatUsage
+    object: Annotated[
+        Literal["chat.completion"],
+        Field(description="The object type, which is always set to `chat.completion`.", title="Object"),
+    ]
+    created: Annotated[
+        int, Field(description="The Unix timestamp (in seconds) for when the generation completed.", title="Created")
+    ]
+    model: Annotated[
+        StrictStr | None,
+        Field(
+            description="The model to generate the completion. For dedicated endpoints, it returns the endpoint ID.",
+            title="Model",
+        ),
+    ] = None
+
+
+class ChatCompletionChunk(BaseModel):
+    id: Annotated[
+        StrictStr, Field(description="A unique ID of the chat completion, the same in every chunk.", title="Id")
+    ]
+    object: Annotated[Literal["chat.completion.chunk"], Field(title="Object")]
+    created: Annotated[int, Field(description="The Unix timestamp (in seconds) of the completion.", title="Created")]
+    model: Annotated[StrictStr | None, Field(description="The model that generates the completion.", title="Model")] = (
+        None
+    )
+    choices: Annotated[list[ChatCompletionChunkChoice], Field(description="Empty on the usage chunk.", title="Choices")]
+    usage: Annotated[ChatUsage | None, Field(description="Set on the usage chunk, null on the others.")] = None
+
+
+class ContainerChatCompletionBody(BaseModel):
+    model: Annotated[
+        StrictStr | None,
+        Field(description="Routes the request to a specific adapter.", examples=["(adapter-route)"], title="Model"),
+    ] = None
+    messages: Annotated[
+        list[Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]],
+        Field(
+            description="A list of messages comprising the conversation so far.",
+            examples=[
+                [{"content": "You are a helpful assistant.", "role": "system"}, {"content": "Hello!", "role": "user"}]
+            ],
+            min_length=1,
+            title="Messages",
+        ),
+    ]
+    chat_template_kwargs: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Additional keyword arguments supplied to the template renderer. These parameters will be available for use within the chat template.",
+            title="Chat Template Kwargs",
+        ),
+    ] = None
+    eos_token: Annotated[
+        list[EosTokenItem] | None, Field(description="A list of endpoint sentence tokens.", title="Eos Token")
+    ] = None
+    frequency_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Number between -2.0 and 2.0. Positive values penalizes tokens that have been sampled, taking into account their frequency in the preceding text. This penalization diminishes the model's tendency to reproduce identical lines verbatim.",
+            ge=-2.0,
+            le=2.0,
+            title="Frequency Penalty",
+        ),
+    ] = None
+    logit_bias: Annotated[
+        dict[
+            Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})$", strict=True)],
+            LogitBiasAdditionalProperty,
+        ]
+        | None,
+        Field(
+            description="Accepts a JSON object that maps tokens to an associated bias value. Mathematically, the bias is added to the logits generated by the model prior to sampling. The exact effect will vary per model.",
+            title="Logit Bias",
+        ),
+    ] = None
+    logprobs: Annotated[
+        StrictBool | None,
+        Field(description="Whether to return log probabilities of the output tokens or not.", title="Logprobs"),
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        Field(
+            description="The maximum number of tokens to generate. For decoder-only models like GPT, the length of your input tokens plus `max_tokens` should not exceed the model's maximum length (e.g., 2048 for OpenAI GPT-3). For encoder-decoder models like T5 or BlenderBot, `max_tokens` should not exceed the model's maximum output length. This is similar to Hugging Face's [`max_new_tokens`](https://huggingface.co/docs/transformers/v4.26.0/en/main_classes/text_generation#transformers.GenerationConfig.max_new_tokens) argument.",
+            ge=1,
+            title="Max Tokens",
+        ),
+    ] = None
+    min_p: Annotated[
+        StrictFloat | None,
+        Field(
+            description="A scaling factor used to determine the minimum token probability threshold. This threshold is calculated as `min_p` multiplied by the probability of the most likely token. Tokens with probabilities below this scaled threshold are excluded from sampling. Values range from 0.0 (inclusive) to 1.0 (inclusive). Higher values result in stricter filtering, while lower values allow for greater diversity. The default value of 0.0 disables filtering, allowing all tokens to be considered for sampling.",
+            ge=0.0,
+            le=1.0,
+            title="Min P",
+        ),
+    ] = None
+    n: Annotated[
+        int | None,
+        Field(
+            description="The number of independently generated results for the prompt. Defaults to 1. This is similar to Hugging Face's [`num_return_sequences`](https://huggingface.co/docs/transformers/v4.26.0/en/main_classes/text_generation#transformers.GenerationConfig.num_return_sequences) argument.",
+            ge=1,
+            le=128,
+            title="N",
+        ),
+    ] = None
+    parallel_tool_calls: Annotated[
+        StrictBool | None,
+        Field(description="Whether to enable parallel function calling.", title="Parallel Tool Calls"),
+    ] = None
+    presence_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Number between -2.0 and 2.0. Positive values penalizes tokens that have been sampled at least once in the existing text.",
+            ge=-2.0,
+            le=2.0,
+            title="Presence Penalty",
+        ),
+    ] = None
+    repetition_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Penalizes tokens that have already appeared in the generated result (plus the input tokens for decoder-only models). Should be positive value (1.0 means no penalty). See [keskar et al., 2019](https://arxiv.org/abs/1909.05858) for more details. This is similar to Hugging Face's [`repetition_penalty`](https://huggingface.co/docs/transformers/v4.26.0/en/main_classes/text_generation#transformers.generationconfig.repetition_penalty) argument.",
+            gt=0.0,
+            title="Repetition Penalty",
+        ),
+    ] = None
+    reasoning_effort: Annotated[
+        Literal["low", "medium", "high"] | None,
+        Field(
+            description="Determines the amount of reasoning effort the model applies when generating a response. Higher values may produce more detailed and thoughtful outputs, but can increase response time. This parameter is only effective for reasoning models.",
+            title="Reasoning Effort",
+        ),
+    ] = None
+    reasoning_budget: Annotated[
+        int | None,
+        Field(
+            description="Specifies a positive integer that defines a limit on the number of tokens used for internal reasoning tokens. This parameter is only effective for reasoning models.",
+            ge=-1,
+            title="Reasoning Budget",
+        ),
+    ] = None
+    seed: Annotated[
+        Seed | Seed1 | None,
+        Field(
+            description="Seed to control random procedure. If nothing is given, random seed is used for sampling, and return the seed along with the generated result. When using the `n` argument, you can pass a list of seed values to control all of the independent generations.",
+            title="Seed",
+        ),
+    ] = None
+    stop: Annotated[
+        list[StopItem] | None,
+        Field(
+            description="When one of the stop phrases appears in the generation result, the API will stop generation. The stop phrases are excluded from the result. Defaults to empty list. A phrase that the first `min_tokens` tokens complete does not count. What cuts a tool call, or an answer that a `response_format` constrains before it is complete, ends it with the finish reason `length`.",
+            max_length=16,
+            title="Stop",
+        ),
+    ] = None
+    stream: Annotated[
+        StrictBool | None,
+        Field(
+            description="Whether to stream the generation result. When set to `true`, each token will be sent as [server-sent events](https://developer.mozilla.org/en-US/docs/Web/API/Server-sent_events/Using_server-sent_events#event_stream_format) once generated.",
+            title="Stream",
+        ),
+    ] = False
+    stream_options: Annotated[
+        StreamOptions | None, Field(description="Options related to stream.\nIt can only be used when `stream: true`.")
+    ] = None
+    parse_reasoning: Annotated[
+        StrictBool | None,
+        Field(
+            description="Parses model reasoning into `reasoning_content` while keeping the answer in `content`. Default value may vary between endpoints.\n\nFor more detailed information, please refer [here](https://friendli.ai/docs/guides/reasoning#reasoning-parsing-with-friendli).",
+            title="Parse Reasoning",
+        ),
+    ] = None
+    include_reasoning: Annotated[
+        StrictBool | None,
+        Field(
+            description="When `parse_reasoning=true`, include parsed reasoning (`reasoning_content`). Defaults to true.\n\nFor more detailed information, please refer [here](https://friendli.ai/docs/guides/reasoning#reasoning-parsing-with-friendli).",
+            title="Include Reasoning",
+        ),
+    ] = None
+    temperature: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Sampling temperature. Smaller temperature makes the generation result closer to greedy, argmax (i.e., `top_k = 1`) sampling. Defaults to 1.0. This is similar to Hugging Face's [`temperature`](https://huggingface.co/docs/transformers/v4.26.0/en/main_classes/text_generation#transformers.generationconfig.temperature) argument.",
+            ge=0.0,
+            title="Temperature",
+        ),
+    ] = None
+    tool_choice: Annotated[
+        ChatCompleteBodyToolChoice | Literal["none", "auto", "required"] | None,
+        Field(
+            description='Determines the tool calling behavior of the model.\nWhen set to `none`, the model will bypass tool execution and generate a response directly.\nIn `auto` mode (the default), the model dynamically decides whether to call a tool or respond with a message.\nAlternatively, setting `required` ensures that the model invokes at least one tool before responding to the user.\nYou can also specify a particular tool by `{"type": "function", "function": {"name": "my_function"}}`.\n',
+            title="Tool Choice",
+        ),
+    ] = None
+    top_k: Annotated[
+        int | None,
+        Field(
+            description="Limits sampling to the top k tokens with the highest probabilities. Values range from 0 (no filtering) to the model's vocabulary size (inclusive). The default value of 0 applies no filtering, allowing all tokens.",
+            ge=0,
+            title="Top K",
+        ),
+    ] = None
+    top_logprobs: Annotated[
+        int | None,
+        Field(
+            description="The number of most likely tokens to return at each token position, each with an associated log probability. `logprobs` must be set to true if this parameter is used.",
+            ge=0,
+            le=20,
+            title="Top Logprobs",
+        ),
+    ] = None
+    top_p: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Keeps only the smallest set of tokens whose cumulative probabilities reach `top_p` or higher. Values range from 0.0 (exclusive) to 1.0 (inclusive). The default value of 1.0 includes all tokens, allowing maximum diversity.",
+            gt=0.0,
+            le=1.0,
+            title="Top P",
+        ),
+    ] = None
+    xtc_threshold: Annotated[
+        StrictFloat | None,
+        Field(
+            description="A probability threshold used to identify “top choice” tokens for exclusion in XTC (Exclude Top Choices) sampling. Tokens with probabilities at or above this threshold are considered viable candidates, and all but the least likely viable token are excluded from sampling. This option reduces the dominance of highly probable tokens while preserving some diversity by keeping the least confident “top choice.” Values range from 0.0 (inclusive) to 1.0 (inclusive). Higher values make the filtering more selective by requiring higher probabilities to trigger exclusion, while lower values apply filtering more broadly. The default value of 0.0 disables XTC filtering entirely.",
+            ge=0.0,
+            le=1.0,
+            title="Xtc Threshold",
+        ),
+    ] = None
+    xtc_probability: Annotated[
+        StrictFloat | None,
+        Field(
+            description="The probability that XTC (Exclude Top Choices) filtering will be applied for each sampling decision. When XTC is triggered, high-probability tokens above the `xtc_threshold` are excluded except for the least likely viable token. This stochastic activation allows for a balance between standard sampling and creativity-boosting exclusion filtering. Values range from 0.0 (inclusive) to 1.0 (inclusive), where 0.0 means XTC is never applied, 1.0 means XTC is always applied when viable tokens exist, and intermediate values provide probabilistic activation. The default value of 0.0 disables XTC filtering.",
+            ge=0.0,
+            le=1.0,
+            title="Xtc Probability",
+        ),
+    ] = None
+    tools: Annotated[
+        list[Tool] | None,
+        Field(
+            description="A list of tools the model may call.\nUse this to provide a list of functions the model may generate JSON inputs for.\n\n**When `tools` is specified, `min_tokens` and `response_format` fields are unsupported.**",
+            max_length=128,
+            title="Tools",
+        ),
+    ] = None
+    min_tokens: Annotated[
+        int | None,
+        Field(
+            description="The minimum number of tokens to generate. Default value is 0. This is similar to Hugging Face's [`min_new_tokens`](https://huggingface.co/docs/transformers/v4.26.0/en/main_classes/text_generation#transformers.generationconfig.min_new_tokens) argument.\n\n**This field is unsupported when `tools` or `response_format` is specified.**",
+            ge=0,
+            title="Min Tokens",
+        ),
+    ] = None
+    response_format: Annotated[
+        ResponseFormatJsonSchema | ResponseFormatJsonObject | ResponseFormatRegex | ResponseFormatText | None,
+        Field(
+            description="The enforced format of the model's output.\n\nNote that the content of the output message may be truncated if it exceeds the `max_tokens`. You can check this by verifying that the `finish_reason` of the output message is `length`.\n\nFor more detailed information, please refer [here](https://friendli.ai/docs/guides/structured-outputs).\n\n***Important***\nYou must explicitly instruct the model to produce the desired output format using a system prompt or user message (e.g., `You are an API generating a valid JSON as output.`).\nOtherwise, the model may result in an unending stream of whitespace or other characters.\n\n**This field is unsupported when `tools` is specified.**\n**When `response_format` is specified, `min_tokens` field is unsupported.**"
+        ),
+    ] = None
+    max_completion_tokens: Annotated[
+        int | None,
+        Field(
+            description="Another name for `max_tokens`. If both are given they must be equal.",
+            ge=1,
+            title="Max Completion Tokens",
+        ),
+    ] = None
+
+
+ContainerChatCompleteSuccess = TypeAliasType(
+    "ContainerChatCompleteSuccess", Annotated[ChatResult, Field(title="ContainerChatCompleteSuccess")]
+)

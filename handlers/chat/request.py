@@ -1,0 +1,98 @@
+"""A chat request as its handler works with it: what was sent, and the same in one form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+import generated.strict.models
+from generated.models import ContainerChatCompletionBody
+from handlers.chat.openai import translate
+from handlers.chat.turns import loose_ends
+from handlers.http.errors import invalid
+from handlers.http.validation import JSONBody
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """A request whose body is valid by the document that is served.
+
+    json_body: as it came. given: the same as the document's model. body: the same in the words of the vendored
+    document. inert: paths of fields that say nothing there, or that do not follow from what stands before them.
+    functions: tools were given as `functions`, and calls are given back as `function_call`.
+    """
+
+    json_body: JSONBody
+    given: BaseModel
+    body: ContainerChatCompletionBody
+    inert: tuple[str, ...] = ()
+    functions: bool = False
+
+    def function_path(self, i: int) -> str:
+        """Where function `i` of the tools stands in the request."""
+        return f"functions.{i}" if self.functions else f"tools.{i}.function"
+
+    @property
+    def tools_param(self) -> str:
+        """What the request calls its tools."""
+        return "functions" if self.functions else "tools"
+
+    @property
+    def choice_param(self) -> str:
+        """What the request calls its choice of a tool."""
+        return "function_call" if self.functions else "tool_choice"
+
+    @property
+    def choice_name_param(self) -> str:
+        """Where the request has the name of the one function that must be called."""
+        return "function_call.name" if self.functions else "tool_choice.function.name"
+
+    def without_effect(self) -> Iterator[str]:
+        """Paths of the fields that the document does not know, and of those that say nothing by themselves."""
+        yield from unknown_fields(self.json_body.value, self.given)
+        yield from self.inert
+
+
+def read_request(json_body: JSONBody, strict: bool) -> ChatRequest:
+    """The request of a body that is valid by the document that is served; in it null and absence are one.
+
+    strict: that document is the strict one, so that what only the other knows is a field like any unknown one.
+
+    Raises APIError 422 for integers that only the schema takes for such, and for tools in two forms.
+    """
+    if strict:
+        known = _model(generated.strict.models.ContainerChatCompletionBody, json_body.value)
+        body = _model(ContainerChatCompletionBody, known.model_dump(by_alias=True, exclude_unset=True))
+        return ChatRequest(json_body, known, body, tuple(loose_ends(body.messages)))
+    given = _model(ContainerChatCompletionBody, json_body.value)
+    translated = translate(given)
+    inert = (*translated.inert, *loose_ends(given.messages))
+    return ChatRequest(json_body, given, translated.body, inert, translated.functions)
+
+
+def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
+    """Paths of the fields of `value` that `model`, made from it, has no place for. Free-form objects have no such."""
+    if isinstance(model, list):
+        for i, (item, part) in enumerate(zip(value, model, strict=True)):
+            yield from unknown_fields(item, part, f"{path}{i}.")
+    if not isinstance(model, BaseModel):
+        return
+    fields = {field.alias or name: name for name, field in type(model).model_fields.items()}
+    for key, item in value.items():
+        if key not in fields:
+            yield f"{path}{key}"
+        else:
+            yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
+
+
+def _model(kind: type[M], value: dict[str, Any]) -> M:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        # The schema takes any integral number, such as 1e300, as an integer; the model only what is one in practice.
+        first = error.errors(include_url=False, include_input=False)[0]
+        param = str(first["loc"][0])
+        raise invalid(f"{param}: {first['msg']}", param) from error
