@@ -228,6 +228,31 @@ class FunctionResult(BaseModel):
     name: Annotated[StrictStr, Field(description="The name of the function to call.", title="Name")]
 
 
+class ResponseFormatGrammar(BaseModel):
+    type: Annotated[Literal["grammar"], Field(description="The type of the response format: `grammar`", title="Type")]
+    grammar: Annotated[
+        StrictStr,
+        Field(
+            description="A context-free grammar in GBNF (its rule `root` is the whole answer) or in Lark's syntax (its rule `start`). Every answer that ends with `stop` is a text of its language. Recursion must be a repetition or stand between an opening and a closing character; other recursion, and what is not supported, is an error 422 that names the rule and its line.",
+            min_length=1,
+            title="Grammar",
+        ),
+    ]
+    syntax: Annotated[
+        Literal["gbnf", "lark"] | None,
+        Field(description="What `grammar` is written in. By default that is told from it.", title="Syntax"),
+    ] = None
+    max_recursion: Annotated[
+        int | None,
+        Field(
+            description="For recursion that is neither a repetition nor between brackets: how many levels of it, one inside the other, an answer may have. By default such a grammar is an error 422.",
+            ge=1,
+            le=32,
+            title="Max Recursion",
+        ),
+    ] = None
+
+
 class CompletionTokensDetails(BaseModel):
     reasoning_tokens: Annotated[
         int | None, Field(description="Tokens that the model drew while reasoning.", title="Reasoning Tokens")
@@ -769,7 +794,12 @@ class ContainerChatCompletionBody(BaseModel):
         ),
     ] = None
     response_format: Annotated[
-        ResponseFormatJsonSchema | ResponseFormatJsonObject | ResponseFormatRegex | ResponseFormatText | None,
+        ResponseFormatJsonSchema
+        | ResponseFormatJsonObject
+        | ResponseFormatRegex
+        | ResponseFormatText
+        | ResponseFormatGrammar
+        | None,
         Field(
             description="The enforced format of the model's output.\n\nNote that the content of the output message may be truncated if it exceeds the `max_tokens`. You can check this by verifying that the `finish_reason` of the output message is `length`.\n\nFor more detailed information, please refer [here](https://friendli.ai/docs/guides/structured-outputs).\n\n***Important***\nYou must explicitly instruct the model to produce the desired output format using a system prompt or user message (e.g., `You are an API generating a valid JSON as output.`).\nOtherwise, the model may result in an unending stream of whitespace or other characters.\n\n**This field is unsupported when `tools` is specified.**\n**When `response_format` is specified, `min_tokens` field is unsupported.**"
         ),

@@ -145,10 +145,10 @@ class OutputGrammar:
             behind = AnyText((*again, *branches), may_stop=True)
             first = behind if reasoning.anywhere else AnyText(branches, reasons, may_stop=True)
             return Concat((inside, AnyText(branches, may_stop=True))) if self.opened else first
-        behind = Concat((inside, AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)))
+        whole = Concat((inside, AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)))
         if self.opened:
-            return behind
-        begins = Branch(opens, behind, resumes=False)
+            return whole
+        begins = Branch(opens, whole, resumes=False)
         return AnyText((begins, *branches), may_stop=True) if again else AnyText(branches, begins, may_stop=True)
 
     def _no_more(self, reasoning: ReasoningSyntax) -> list[Branch]:
