@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import jax
+import jax.numpy as jnp
 
 from backend.attention import Attend
 from backend.models.rope import RopeConfig, cos_sin
@@ -46,4 +47,19 @@ def forward_context(
     """
     turned = positions if rope_positions is None else rope_positions
     distinct = tuple(dict.fromkeys(ropes))
-    return ForwardContext(positions, attend, tuple(cos_sin(rope, turned, dim) for rope, dim in distinct), distinct)
+    return ForwardContext(positions, attend, _computed_once(distinct, turned), distinct)
+
+
+def _computed_once(ropes: tuple[tuple[RopeConfig, int], ...], positions: jax.Array) -> tuple[Angles, ...]:
+    """The angles, computed where any position is a token's.
+
+    A branch, since XLA would else compute cosines and sines anew in every layer, for every head.
+    """
+
+    def compute() -> tuple[Angles, ...]:
+        return tuple(cos_sin(rope, positions, dim) for rope, dim in ropes)
+
+    def zeros() -> tuple[Angles, ...]:
+        return jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), jax.eval_shape(compute))
+
+    return jax.lax.cond((positions >= 0).any(), compute, zeros)
