@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
-from backend.grammar import Constraint, Grammar, alphabet_of
+from backend.grammar import Constraint, ContextFree, Grammar, alphabet_of, structural_constraint
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
@@ -27,6 +27,9 @@ CONSTRAINTS = (
     Constraint("json_schema", '{"type": "string", "minLength": 3, "maxLength": 40}'),
     Constraint("json_schema", '{"properties": {"ü": {"pattern": "^[éüz\\\\u0004]{2,6}$"}}, "required": ["ü"]}'),
     Constraint("regex", "(é|ü|a[bz]?|z+){3,}"),
+    structural_constraint(
+        ContextFree('root ::= "[" root "]" | root "," root | "true" | "e" [12]+ | "a" root "b"', "g")
+    ),
     Constraint(
         "json_schema",
         '{"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "required": ["a"], "properties": '

@@ -21,6 +21,7 @@ from backend.grammar import (
     Concat,
     Constraint,
     ConstText,
+    ContextFree,
     ControlToken,
     GrammarError,
     JsonSchema,
@@ -195,6 +196,9 @@ TERMS: dict[str, Term] = {
         {"type": "object", "properties": {"a": {"type": "string", "minLength": 2, "maxLength": 3}}, "required": ["a"]},
         "place",
         TAGS,
+    ),
+    "a grammar": ContextFree(
+        'root ::= "<" root ">" | root "a" root | "é" [é🐢]? | "[" root ("," root)* "]" | "ab"', "place"
     ),
     "recursion": JsonSchema({"$ref": "#/$defs/n", "$defs": {"n": {"anyOf": [
         {"const": "é"}, {"type": "array", "items": {"$ref": "#/$defs/n"}, "minItems": 1}

@@ -11,7 +11,7 @@ from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.parser import OutputParser
 from handlers.formats.syntax import Format
 from handlers.generation.constraint import ConstraintBuilder
-from handlers.generation.output import JSONSchemaForm, OutputRequest, RegexForm, plan_output
+from handlers.generation.output import GrammarForm, JSONSchemaForm, OutputRequest, RegexForm, plan_output
 from handlers.generation.plan import GenerationPlan
 from handlers.generation.run import start
 from handlers.http.deadline import Deadline
@@ -68,6 +68,7 @@ async def test_stop_texts_and_log_probabilities_are_the_plans(fakes, loaded):
     [
         (JSONSchemaForm({"type": "null"}, "format"), "json_schema", '{"type":"null"}'),
         (RegexForm("a+", "format"), "regex", "a+"),
+        (GrammarForm("start: A", "lark", 2, "format"), "structural", '["ContextFree","start: A","format","lark",2]'),
     ],
 )
 async def test_a_constraint_is_made_of_a_form_and_names_it_where_it_is_refused(loaded, form, kind, text):

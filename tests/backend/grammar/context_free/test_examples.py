@@ -5,6 +5,7 @@ import random
 import pytest
 
 from backend.grammar.automaton.run import Runner
+from backend.grammar.device.state import DEPTH
 from tests.backend.grammar.context_free import oracle
 from tests.backend.grammar.context_free.compiled import accepts, runner, tables
 from tests.backend.grammar.context_free.grammars import EXAMPLES
@@ -46,6 +47,21 @@ def test_both_syntaxes_give_one_language(name: str) -> None:
     for one, other in ((example.gbnf, example.lark), (example.lark, example.gbnf)):
         check = runner(other)
         assert [word for word in drawn(tables(one), seed=7, budget=80) if not check.accepts(word.encode())] == []
+
+
+def test_a_grammar_nests_as_deep_as_the_stack_is() -> None:
+    check = Runner(tables('root ::= "(" root ")" | "a"'), DEPTH)
+    assert check.accepts(b"(" * DEPTH + b"a" + b")" * DEPTH)
+    assert check.run(b"(" * (DEPTH + 1)) is None
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_stack_that_is_full_leads_to_no_dead_end(name: str, depth: int) -> None:
+    compiled = tables(EXAMPLES[name].gbnf)
+    walker, check = Walker(compiled, 5, 60, depth=depth), Runner(compiled)
+    words = [word for _ in range(20) if (word := walker.word()) is not None]
+    assert words and all(map(check.accepts, words))
 
 
 def drawn(compiled, seed: int = 0, budget: int = 12) -> list[str]:
