@@ -105,7 +105,7 @@ class Device:
 
     def cache(self) -> TokenMaskCache:
         """No mask computed yet."""
-        key_size = step.KEY_SIZE + self._words.closers
+        key_size = step.key_size(self._words)
         return empty_cache(MASKS, self._words.words, key_size)
 
     def run(self, cache: TokenMaskCache, rows: int, work: str) -> tuple[TokenMaskCache, float]:

@@ -14,7 +14,7 @@ from backend.grammar.device import mask_cache
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.mask_cache import TokenMaskCache
 from backend.grammar.device.state import GrammarState
-from backend.grammar.device.step import KEY_SIZE
+from backend.grammar.device.step import key_size
 from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.config import DecoderConfig
 from backend.request import Request
@@ -97,7 +97,7 @@ def init_state(
             params=params.empty(rows, config.vocab),
             grammar=grammar_state.empty(rows, words),
         ),
-        masks=mask_cache.empty_cache(sizes.grammar_masks, words, KEY_SIZE + vocabulary.closers),
+        masks=mask_cache.empty_cache(sizes.grammar_masks, words, key_size(vocabulary)),
     )
 
 

@@ -5,7 +5,7 @@ with the automaton itself telling which property may come next.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,11 @@ def _key(name: str, comma: bytes) -> bytes:
     return comma + dumps(name) + b":"
 
 
+def _alone(at: Configuration) -> Configuration:
+    """The same without the stack and without what was counted in a string."""
+    return replace(at, stack=(), counts=(), characters=0)
+
+
 @dataclass
 class Search:
     """Searches the orders of a value's properties. Properties that may come in any order are not all permuted.
@@ -33,9 +38,9 @@ class Search:
 
     runner: Runner
     schema: str = ""
-    _known: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    _known: dict[tuple[int, Configuration], Places] = field(default_factory=dict)
     _positions: dict[str, tuple[int, str]] = field(default_factory=dict)
-    _keys: dict[tuple[int, bytes], int | None] = field(default_factory=dict)
+    _keys: dict[tuple[Configuration, bytes], Configuration | None] = field(default_factory=dict)
 
     def accepts(self, value: Any) -> bool:
         """Whether the value, written compactly in some order, is a word of the language."""
@@ -45,12 +50,11 @@ class Search:
         return any(self.runner.complete(end) for end in self._ends(value, self.runner.start))
 
     def _ends(self, value: Any, at: Configuration) -> Places:
-        """Where each text of `value` leads from `at`. It leaves the stack as it was, so the state decides."""
-        key = id(value), at.state
+        """Where each text of `value` leads from `at`. It leaves the stack as it was, so the rest decides."""
+        key = id(value), _alone(at)
         if key not in self._known:
-            ends = self._find(value, Configuration(at.state))
-            self._known[key] = tuple(dict.fromkeys(end.state for end in ends))
-        return tuple(Configuration(state, at.stack) for state in self._known[key])
+            self._known[key] = tuple(dict.fromkeys(map(_alone, self._find(value, key[1]))))
+        return tuple(replace(end, stack=at.stack, counts=at.counts) for end in self._known[key])
 
     def _find(self, value: Any, at: Configuration) -> Places:
         if isinstance(value, dict):
@@ -102,12 +106,11 @@ class Search:
         return {name for name in names if self._begun(place, _key(name, comma)) is not None}
 
     def _begun(self, place: Configuration, text: bytes) -> Configuration | None:
-        key = place.state, text
+        key = _alone(place), text
         if key not in self._keys:
-            after = self.runner.run(text, Configuration(place.state))
-            self._keys[key] = None if after is None else after.state
-        state = self._keys[key]
-        return None if state is None else Configuration(state, place.stack)
+            self._keys[key] = self.runner.run(text, key[0])
+        after = self._keys[key]
+        return None if after is None else replace(after, stack=place.stack, counts=place.counts)
 
     def _narrow(self, layer: Layer) -> Layer:
         """The ways after which most of the remaining properties may come next, few for each place."""

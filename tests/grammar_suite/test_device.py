@@ -32,7 +32,7 @@ class Device:
     def __init__(self, words: Vocabulary) -> None:
         host = build_vocabulary(words.tokens)
         self._words, self._vocabulary, self._arena = words, jax.device_put(host), Arena(1 << 24)
-        self._cache = empty_cache(512, host.words, step.KEY_SIZE + host.closers)
+        self._cache = empty_cache(512, host.words, step.key_size(host))
         self._is_end = np.arange(len(words.tokens)) == words.end
 
     def masks(self, tables: Sequence[AutomatonTables], ids: np.ndarray):

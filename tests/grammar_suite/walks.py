@@ -7,7 +7,18 @@ from functools import cached_property
 import numpy as np
 
 from backend.grammar.automaton.run import Configuration, Runner
-from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT, AutomatonTables
+from backend.grammar.automaton.tables import (
+    ARGUMENT,
+    COUNT,
+    DEAD,
+    FLAT_POP,
+    INDENT,
+    POP,
+    PUSH,
+    SEPARATE,
+    SHIFT,
+    AutomatonTables,
+)
 
 TRIES = 32
 
@@ -96,14 +107,20 @@ class Walker:
         )
         state, code = state[code != DEAD], code[code != DEAD]
         kind, argument = code >> SHIFT, code & ARGUMENT
-        frames, counters = np.where(kind == PUSH, argument, 0), np.where(kind == COUNT, argument, 0)
-        states = np.where((kind == NEXT) | (kind == RESET), argument, 0)
+        records = {COUNT: t.counters, SEPARATE: t.separators, INDENT: t.indentations}
+        pops, frames = (kind == POP) | (kind == FLAT_POP), np.where(kind == PUSH, argument, 0)
+        states = np.where(pops | (kind == PUSH) | np.isin(kind, list(records)), 0, argument)
         found = np.where(t.accepting, 0.0, np.inf)
+
+        def nearest(pointers: np.ndarray) -> np.ndarray:
+            return np.where(pointers == DEAD, np.inf, found[pointers]).min(axis=1)
+
         while True:
-            inside, after = found[t.frame_start], np.where(t.returns == DEAD, np.inf, found[t.returns]).min(axis=1)
-            pushed = np.append(inside + after, np.inf)[frames]
-            counted = np.append(found[t.counters[:, 1:]].min(axis=1), np.inf)[counters]
-            rest = np.select([kind == POP, kind == PUSH, kind == COUNT], [0.0, pushed, counted], found[states])
+            inside, after = nearest(t.frame_start), nearest(t.returns)
+            rest = np.select([pops, kind == PUSH], [0.0, np.append(inside + after, np.inf)[frames]], found[states])
+            for of_kind, record in records.items():
+                places = np.where(kind == of_kind, argument, 0)
+                rest = np.where(kind == of_kind, np.append(nearest(record[:, 1:]), np.inf)[places], rest)
             nearer = found.copy()
             np.minimum.at(nearer, state, 1 + rest)
             if (nearer == found).all():

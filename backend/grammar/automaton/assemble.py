@@ -6,15 +6,18 @@ import numpy as np
 
 from backend.grammar.automaton.graph import Graph
 from backend.grammar.automaton.pushdown import PushdownAutomaton, Threads
-from backend.grammar.automaton.tables import DEAD, AutomatonTables
+from backend.grammar.automaton.tables import ARGUMENT, COUNT, DEAD, INDENT, OPEN, SEPARATE, SHIFT, AutomatonTables
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 FAR = 255
 
 
-def assemble(automaton: PushdownAutomaton, limits: Limits = DEFAULT_LIMITS) -> AutomatonTables:
-    """The tables of an automaton. Raises GrammarError where they pass `limits` or need a deeper stack than there is."""
+def assemble(automaton: PushdownAutomaton, limits: Limits = DEFAULT_LIMITS, layout: int = OPEN) -> AutomatonTables:
+    """The tables of an automaton. layout: with which it begins.
+
+    Raises GrammarError where they pass `limits` or need a deeper stack than there is.
+    """
     graph = automaton._graph
     states, frames = len(automaton.threads), max(1, len(automaton.frames))
     reasons = max(1, len(automaton.reasons))
@@ -27,18 +30,23 @@ def assemble(automaton: PushdownAutomaton, limits: Limits = DEFAULT_LIMITS) -> A
     depths = facts.min_closing_depths()
     if max(depths) > limits.nesting:
         raise GrammarError(f"every value nests deeper than {limits.nesting} arrays and objects")
-    frame_start = np.zeros(frames, np.int32)
-    frame_start[: len(automaton.frames)] = automaton.frame_start
+    frame_start = np.full((frames, 3), DEAD, np.int32)
+    frame_start[: len(automaton.frames)] = np.reshape(automaton.frame_start, (-1, 3))
     after_push = np.zeros(frames, np.int32)
     for frame in range(len(automaton.frames)):
         after_push[frame] = min(FAR, facts.push_min_closing_depth(depths, frame))
     accepting = np.asarray([automaton.accepting(state) for state in range(states)])
-    limits_by_node = [*graph.limits, 0]  # ENDED finds the last
+    limits_by_node = [*graph.limits, 0, 0]  # ENDED and FLAT_ENDED find the last
     watched = [
         min(filter(None, [limits_by_node[node] for node, _ in threads]), default=0) for threads in automaton.threads
     ]
+    watches = facts.watches()
+    frame_watches = np.zeros(frames, np.int32)
+    for frame in range(len(automaton.frames)):
+        frame_watches[frame] = facts.least_after(watches, frame)
     tables = AutomatonTables(
         start=automaton.start,
+        layout=layout,
         classes=classes,
         transitions=transitions,
         accepting=accepting,
@@ -46,10 +54,14 @@ def assemble(automaton: PushdownAutomaton, limits: Limits = DEFAULT_LIMITS) -> A
         in_reasoning=np.asarray([_is_reasoning(threads, graph) for threads in automaton.threads]),
         min_closing_depth=np.asarray(depths, np.int32),
         limits=np.asarray(watched, np.int32),
+        watches=np.asarray(watches, np.int32),
         frame_start=frame_start,
         push_min_closing_depth=after_push,
+        frame_watches=frame_watches,
         returns=returns,
-        counters=np.asarray(automaton.counters, np.int32).reshape(-1, 3),
+        counters=np.asarray([*automaton.records[COUNT]], np.int32).reshape(-1, 3),
+        separators=np.asarray([*automaton.records[SEPARATE]], np.int32).reshape(-1, 9),
+        indentations=np.asarray([*automaton.records[INDENT]], np.int32).reshape(-1, 3),
     )
     _check_size(tables.image_size, limits)
     return tables
@@ -107,7 +119,8 @@ class _Facts:
             reached = self._finishing(pushes)
             for state in reached:
                 depths[state] = min(depths[state], depth)
-            possible = [(state, frame) for state, frame in self._pushes if depths[starts[frame]] <= depth]
+            inside = [max(depths[start] for start in of_frame if start != DEAD) for of_frame in starts]
+            possible = [(state, frame) for state, frame in self._pushes if inside[frame] <= depth]
             if len(reached) == len(depths) or (depth > 0 and len(possible) == len(pushes)):
                 break
             pushes = possible
@@ -136,4 +149,34 @@ class _Facts:
     def push_min_closing_depth(self, depths: list[int], frame: int) -> int:
         """The depth of a state if it pushes `frame`: room inside, and room for whatever follows."""
         after = max((depths[state] for state in self._returns[frame]), default=FAR)
-        return max(1 + depths[self._automaton.frame_start[frame]], after)
+        inside = max(depths[start] for start in self._automaton.frame_start[frame] if start != DEAD)
+        return max(1 + inside, after)
+
+    def watches(self) -> list[int]:
+        """By state: the least count of items at which something else follows, there or later in the same container;
+        0 for none."""
+        of_separators = [limit for limit, *_ in self._automaton.records[SEPARATE]]
+        if max(of_separators, default=0) <= 0:
+            return [0] * len(self._before)
+        seeds: defaultdict[int, list[int]] = defaultdict(list)
+        for state, arcs in enumerate(self._automaton.arcs):
+            for _, _, code in arcs:
+                if code >> SHIFT == SEPARATE and of_separators[code & ARGUMENT] > 0:
+                    seeds[of_separators[code & ARGUMENT]].append(state)
+        users: defaultdict[int, list[int]] = defaultdict(list)
+        for state, frame in self._pushes:
+            for after in self._returns[frame]:
+                users[after].append(state)
+        watches = [0] * len(self._before)
+        for limit in sorted(seeds):
+            stack = seeds[limit]
+            while stack:
+                state = stack.pop()
+                if not watches[state]:
+                    watches[state] = limit
+                    stack += [*self._before[state], *users.get(state, ())]
+        return watches
+
+    def least_after(self, watches: list[int], frame: int) -> int:
+        """The least of `watches` that some state after `frame` has, 0 where none has any."""
+        return min(filter(None, (watches[state] for state in self._returns[frame])), default=0)

@@ -37,11 +37,64 @@ class Edge(NamedTuple):
     reached: int = -1
 
 
+class Separator(NamedTuple):
+    """A byte between two items, or between a name and its value, after which the layout says what is next.
+
+    targets: where the layout is compact, spaced, flat, indented. limit: -1 where no item is counted; 0 where it is, but
+    the count does not matter; positive: where the count becomes `limit`, `reached` are the targets instead.
+    """
+
+    byte: int
+    targets: tuple[int, int, int, int]
+    limit: int = -1
+    reached: tuple[int, int, int, int] = (-1, -1, -1, -1)
+
+    @property
+    def leads_to(self) -> tuple[int, ...]:
+        """All nodes to which it may lead."""
+        return self.targets + self.reached if self.limit > 0 else self.targets
+
+
+class Indentation(NamedTuple):
+    """A line break (`resets`) or a space of the indentation of an item, or of the closing bracket if `closing`.
+
+    `reached` is where it ends, `same` where more spaces must follow.
+    """
+
+    byte: int
+    closing: bool
+    resets: bool
+    same: int
+    reached: int
+
+    @property
+    def leads_to(self) -> tuple[int, ...]:
+        """All nodes to which it may lead."""
+        return self.same, self.reached
+
+
+class Loosening(NamedTuple):
+    """A byte that makes the layout the next one."""
+
+    byte: int
+    target: int
+
+    @property
+    def leads_to(self) -> tuple[int, ...]:
+        """All nodes to which it may lead."""
+        return (self.target,)
+
+
+LayoutEdge = Separator | Indentation | Loosening
+
+
 @dataclass(frozen=True)
 class Rule:
     """A piece of network from `start` to `end`. open, close: the brackets of a container, None for a plain rule.
 
     place: what it was made from, as a JSON pointer. name: what errors call a container, "" for those of JSON.
+    Of a container: opened, indented: where it starts if nothing of the layout is decided yet, and if it is indented;
+    flat_end: where it ends unless it is indented.
     """
 
     index: int
@@ -51,14 +104,24 @@ class Rule:
     close: int | None = None
     place: str = ""
     name: str = ""
+    opened: int = -1
+    indented: int = -1
+    flat_end: int = -1
+
+    @property
+    def starts(self) -> tuple[int, int, int]:
+        """The first nodes where the layout is open, flat, indented."""
+        return self.opened, self.start, self.indented
 
 
 @dataclass
 class Graph:
-    """Lists by node: edges, silent moves, calls of plain rules and entries of containers (rule, node after it).
+    """Lists by node: edges, silent moves, calls of plain rules and entries of containers (rule, node after it); and the
+    edges by layout, of nodes that have any.
 
     alphabet: what can be written; moves that need anything else are in `lacking` instead.
-    limits: for a node inside a counted string the count of characters that it watches for, else 0.
+    limits: for a node inside a counted string the count of characters that it watches for, else 0; INDENTATION or one
+    less for a node inside the indentation of an item or a closing bracket.
     in_reasoning: the nodes at which what is being written is reasoning.
     lacking: by node, what cannot be written there (for ranges their first characters) and where it would lead.
     """
@@ -68,6 +131,7 @@ class Graph:
     epsilons: list[list[int]] = field(default_factory=list)
     calls: list[list[tuple[Rule, int]]] = field(default_factory=list)
     enters: list[list[tuple[Rule, int]]] = field(default_factory=list)
+    layouts: dict[int, list[LayoutEdge]] = field(default_factory=dict)
     limits: list[int] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     in_reasoning: set[int] = field(default_factory=set)
@@ -88,20 +152,32 @@ class Graph:
 
     def rule(self, place: str = "") -> Rule:
         """A plain rule, empty until edges are added from its start to its end."""
-        return self._rule(None, None, place, "")
+        return self._added(Rule(len(self.rules), self.node(), self.node(), place=place))
 
-    def container(self, brackets: bytes, place: str = "", name: str = "") -> Rule:
-        """A rule whose strings stand between the two `brackets`, such as b"{}". place, name: those of the rule."""
-        return self._rule(brackets[0], brackets[1], place, name)
+    def container(self, brackets: bytes, place: str = "", name: str = "", laid_out: bool = False) -> Rule:
+        """A rule whose strings stand between the two `brackets`, such as b"{}". place, name: those of the rule.
 
-    def _rule(self, opening: int | None, closing: int | None, place: str, name: str) -> Rule:
-        rule = Rule(len(self.rules), self.node(), self.node(), opening, closing, place, name)
+        laid_out: the layout says how it starts and ends; otherwise it does so in one way.
+        """
+        start, end = self.node(), self.node()
+        opened, indented, flat_end = (self.node(), self.node(), self.node()) if laid_out else (start, start, end)
+        opening, closing = brackets
+        at = len(self.rules)
+        return self._added(Rule(at, start, end, opening, closing, place, name, opened, indented, flat_end))
+
+    def _added(self, rule: Rule) -> Rule:
         self.rules.append(rule)
         return rule
 
     def edge(self, a: int, low: int, high: int, b: int) -> None:
         """Each byte in low..high leads from a to b, whether or not it can be written."""
         self.edges[a].append(Edge(low, high, b))
+
+    def lay_out(self, a: int, *edges: LayoutEdge) -> None:
+        """Edges by layout lead on from a; those of them whose byte can be written."""
+        for edge in edges:
+            if self.can_write(a, bytes([edge.byte]), edge.leads_to[0]):
+                self.layouts.setdefault(a, []).append(edge)
 
     def epsilon(self, a: int, b: int) -> None:
         """A silent move from a to b."""

@@ -9,8 +9,9 @@ Sites = list[list[tuple[int, int]]]
 """By node: who comes to it by a string of a rule, and that rule's first node."""
 
 
-def prune(graph: Graph, root: Rule) -> None:
-    """Remove every move from which no string can be finished.
+def prune(graph: Graph, root: Rule) -> list[bool]:
+    """Remove every move from which no string can be finished; by node, whether one can. Of the nodes to which one move
+    leads by layout some may be left dead.
 
     Raises GrammarError where nothing is left.
     """
@@ -23,6 +24,7 @@ def prune(graph: Graph, root: Rule) -> None:
     users |= {user for uses in sites for user, start in uses if not alive[start]}
     for user in users:
         _remove_moves(graph, user, alive)
+    return alive
 
 
 def productive(graph: Graph) -> list[bool]:
@@ -50,19 +52,22 @@ def _where_empty(graph: Graph, rule: Rule) -> str:
 def _needed(graph: Graph, rule: Rule, alive: list[bool]) -> Rule | None:
     """A rule without a string that every string of `rule` needs; None if it has none for another reason."""
     reached, called = _through(graph, rule, None)
-    if rule.end not in reached:
+    ends = {rule.end, rule.flat_end}
+    if reached.isdisjoint(ends):
         return None
     empty = [callee for callee in called if not alive[callee.start]]
-    return next((callee for callee in empty if rule.end not in _through(graph, rule, callee)[0]), None)
+    return next((callee for callee in empty if ends.isdisjoint(_through(graph, rule, callee)[0])), None)
 
 
 def _through(graph: Graph, rule: Rule, without: Rule | None) -> tuple[set[int], list[Rule]]:
     """The nodes of a rule that can be reached, and the rules used on the way, if all but one of them had strings."""
-    reached, stack, called = {rule.start}, [rule.start], dict[int, Rule]()
+    starts = set(rule.starts) - {-1}
+    reached, stack, called = set(starts), [*starts], dict[int, Rule]()
     while stack:
         node = stack.pop()
         after = [*graph.epsilons[node], *(edge.target for edge in graph.edges[node])]
         after += [edge.reached for edge in graph.edges[node] if edge.limit > 0]
+        after += [to for edge in graph.layouts.get(node, ()) for to in edge.leads_to]
         for callee, target in (*graph.calls[node], *graph.enters[node]):
             if callee is not without:
                 called[callee.index] = callee
@@ -112,17 +117,20 @@ def _predecessors(graph: Graph) -> tuple[list[list[int]], Sites]:
                 before[reached].append(node)
         for after in graph.epsilons[node]:
             before[after].append(node)
+        for edge in graph.layouts.get(node, ()):
+            for after in edge.leads_to:
+                before[after].append(node)
         for rule, after in graph.calls[node]:
             sites[after].append((node, rule.start))
         for rule, after in graph.enters[node]:
-            sites[after].append((node, rule.start))
+            sites[after] += [(node, start) for start in set(rule.starts)]
     return before, sites
 
 
 def _alive(graph: Graph, before: list[list[int]], sites: Sites) -> list[bool]:
     """Nodes from which the end of their rule can be reached, each rule that is used on the way having a string."""
     alive = [False] * len(graph.edges)
-    stack = [rule.end for rule in graph.rules]
+    stack = [end for rule in graph.rules for end in (rule.end, rule.flat_end) if end >= 0]
     waiting: dict[int, list[int]] = {}
     while stack:
         node = stack.pop()
@@ -142,5 +150,9 @@ def _alive(graph: Graph, before: list[list[int]], sites: Sites) -> list[bool]:
 def _remove_moves(graph: Graph, node: int, alive: list[bool]) -> None:
     graph.edges[node] = [e for e in graph.edges[node] if alive[e.target] or (e.limit > 0 and alive[e.reached])]
     graph.epsilons[node] = [after for after in graph.epsilons[node] if alive[after]]
-    for uses in (graph.calls, graph.enters):
-        uses[node] = [(rule, after) for rule, after in uses[node] if alive[after] and alive[rule.start]]
+    if node in graph.layouts:
+        graph.layouts[node] = [e for e in graph.layouts[node] if any(alive[after] for after in e.leads_to)]
+    graph.calls[node] = [(rule, after) for rule, after in graph.calls[node] if alive[after] and alive[rule.start]]
+    graph.enters[node] = [
+        (rule, after) for rule, after in graph.enters[node] if alive[after] and any(alive[at] for at in rule.starts)
+    ]

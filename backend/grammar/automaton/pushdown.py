@@ -8,16 +8,32 @@ containers gives finitely many states. A frame keeps, per container that was ent
 from itertools import pairwise
 
 from backend.grammar.automaton.graph import RESET as RESET_EDGE
-from backend.grammar.automaton.graph import Graph, Rule
+from backend.grammar.automaton.graph import Graph, Indentation, LayoutEdge, Loosening, Rule, Separator
+from backend.grammar.automaton.modules import Modules
 from backend.grammar.automaton.productive import prune
-from backend.grammar.automaton.tables import COUNT, DEAD, NEXT, POP, PUSH, RESET, SHIFT
+from backend.grammar.automaton.tables import (
+    CLOSING,
+    COUNT,
+    DEAD,
+    FLAT_POP,
+    INDENT,
+    LOOSEN,
+    NEXT,
+    POP,
+    PUSH,
+    RESET,
+    RESETS,
+    SEPARATE,
+    SHIFT,
+)
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 
 Thread = tuple[int, int]
-"""A node and a continuation; node ENDED: the container of the continuation's bottom may end."""
+"""A node and a continuation; node ENDED: the container of the continuation's bottom may end; FLAT_ENDED: unless it is
+indented."""
 Threads = frozenset[Thread]
-ENDED = -1
+ENDED, FLAT_ENDED = -1, -2
 Arc = tuple[int, int, int]
 """First byte, last byte, code."""
 Move = tuple[int, int, int, int, int, int]
@@ -43,12 +59,12 @@ class PushdownAutomaton:
     """The automaton of `graph` from rule `root`. Raises GrammarError where it is empty or passes `limits`.
 
     By state: arcs, and what they lead to: the states following, the frames of pushes, the reasons of pops.
-    By frame: its first state in frame_start, and in frames for each rule that was entered who entered it.
-    returns: (frame, reason) to state. counters: (limit, same, reached).
+    By frame: its first states in frame_start, and in frames for each rule that was entered who entered it.
+    returns: (frame, reason) to state. records: by kind of code, a number and states, as in the tables.
     """
 
     def __init__(self, graph: Graph, root: Rule, limits: Limits = DEFAULT_LIMITS) -> None:
-        prune(graph, root)
+        self._alive = prune(graph, root)
         self._graph, self._limits, self._root = graph, limits, root.index
         self._return_to: list[int] = []
         self._parent: list[int] = []
@@ -57,6 +73,7 @@ class PushdownAutomaton:
         self._closures: dict[Thread, Threads] = {}
         self._local: dict[int, tuple[list[int], list[tuple[Rule, int]], bool]] = {}
         self._ends = {rule.end for rule in graph.rules}
+        self._flat_ends = {rule.flat_end for rule in graph.rules} - self._ends
         self._ids: dict[Threads, int] = {}
         self._by_thread: dict[Thread, int] = {}
         self._by_threads: dict[Threads, int] = {}
@@ -66,12 +83,11 @@ class PushdownAutomaton:
         self.pushes: list[list[int]] = []
         self.pops: list[list[int]] = []
         self.frames: list[dict[int, Threads]] = []
-        self.frame_start: list[int] = []
+        self.frame_start: list[list[int]] = []
         self._frame_ids: dict[frozenset, int] = {}
         self.reasons: list[frozenset[int]] = []
         self._reason_ids: dict[frozenset[int], int] = {}
-        self.counters: list[tuple[int, int, int]] = []
-        self._counter_ids: dict[tuple[int, int, int], int] = {}
+        self.records: dict[int, dict[tuple[int, ...], int]] = {COUNT: {}, SEPARATE: {}, INDENT: {}}
         self.returns: dict[tuple[int, int], int] = {}
         self._end = (ENDED, self._bottom(root.index))
         self.start = self._state(self._closure((root.start, self._bottom(root.index))))
@@ -111,7 +127,7 @@ class PushdownAutomaton:
         ends = False
         while stack:
             at = stack.pop()
-            if graph.edges[at] or graph.enters[at]:
+            if graph.edges[at] or graph.enters[at] or at in graph.layouts or at in self._flat_ends:
                 moving.append(at)
             calls += graph.calls[at]
             ends = ends or at in self._ends
@@ -130,7 +146,7 @@ class PushdownAutomaton:
         while stack:
             node, continuation = stack.pop()
             moving, calls, ends = self._local_closure(node)
-            found.update([(at, continuation) for at in moving])
+            found.update([(FLAT_ENDED if at in self._flat_ends else at, continuation) for at in moving])
             reached = [(rule.start, self._after_call(after, continuation)) for rule, after in calls]
             if ends:
                 if self._return_to[continuation] < 0:
@@ -189,39 +205,46 @@ class PushdownAutomaton:
         graph = self._graph
         moves: list[Move] = []
         entered: dict[int, dict[int, set[Thread]]] = {}
-        ended: dict[int, set[int]] = {}
+        ended: dict[tuple[int, int], set[int]] = {}
+        laid_out: dict[int, list[tuple[LayoutEdge, int]]] = {}
         for node, continuation in self.threads[state]:
-            if node == ENDED:
+            if node < 0:
                 container = -1 - self._return_to[continuation]
                 closing = graph.rules[container].close
                 if closing is not None:
-                    ended.setdefault(closing, set()).add(container)
+                    ended.setdefault((closing, POP if node == ENDED else FLAT_POP), set()).add(container)
                 continue
             moves += [(*edge, continuation) for edge in graph.edges[node]]
+            for edge in graph.layouts.get(node, ()):
+                laid_out.setdefault(edge.byte, []).append((edge, continuation))
             for rule, after in graph.enters[node]:
                 assert rule.open is not None
                 entered.setdefault(rule.open, {}).setdefault(rule.index, set()).add((after, continuation))
         self._targets: set[int] = set()
         arcs = self._byte_arcs(moves)
-        self.following[state] = list(self._targets)
         self._check_brackets(arcs, entered, ended)
+        if any(low <= byte <= high for byte in laid_out for low, high, _ in arcs):
+            raise GrammarError("a separator or white space of JSON may be text at the same place")
+        arcs += [(byte, byte, self._layout_code(edges)) for byte, edges in laid_out.items()]
+        self.following[state] = list(self._targets - {DEAD})
         for byte, entrants in entered.items():
             frame = self._frame(entrants)
             self.pushes[state].append(frame)
             arcs.append((byte, byte, PUSH << SHIFT | frame))
-        for byte, containers in ended.items():
+        for (byte, kind), containers in ended.items():
             reason = self._reason(frozenset(containers))
             self.pops[state].append(reason)
-            arcs.append((byte, byte, POP << SHIFT | reason))
+            arcs.append((byte, byte, kind << SHIFT | reason))
         self.arcs[state] = arcs
 
     def _check_brackets(
-        self, arcs: list[Arc], entered: dict[int, dict[int, set[Thread]]], ended: dict[int, set[int]]
+        self, arcs: list[Arc], entered: dict[int, dict[int, set[Thread]]], ended: dict[tuple[int, int], set[int]]
     ) -> None:
         """Raises BracketConflict where a bracket is also text, or both opens and closes."""
-        for byte in (*entered, *ended):
-            if (byte in entered and byte in ended) or any(low <= byte <= high for low, high, _ in arcs):
-                rules = [self._graph.rules[index] for index in entered.get(byte, ended.get(byte, ()))]
+        closing = {byte: containers for (byte, _), containers in ended.items()}
+        for byte in (*entered, *closing):
+            if (byte in entered and byte in closing) or any(low <= byte <= high for low, high, _ in arcs):
+                rules = [self._graph.rules[index] for index in entered.get(byte, closing.get(byte, ()))]
                 raise BracketConflict(byte, rules, byte in entered)
 
     def _expand_plain(self, state: int) -> bool:
@@ -230,7 +253,7 @@ class PushdownAutomaton:
         Their code is the state that they lead to, as NEXT is 0.
         """
         ((node, continuation),) = self.threads[state]
-        if node == ENDED or self._graph.enters[node]:
+        if node < 0 or self._graph.enters[node] or node in self._graph.layouts:
             return False
         edges = sorted(self._graph.edges[node])
         if any(edge[3] for edge in edges) or not all(a[1] < b[0] for a, b in pairwise(edges)):
@@ -273,11 +296,44 @@ class PushdownAutomaton:
                 raise GrammarError("two parts whose characters are counted may begin at different places of one text")
             return (RESET if resets else NEXT) << SHIFT | self._follow(same)
         reached = self._target(frozenset([(after if own == limit else to, c) for _, _, to, own, after, c in moves]))
-        counter = (limit, self._follow(same), self._follow(reached))
-        index = self._counter_ids.setdefault(counter, len(self.counters))
-        if index == len(self.counters):
-            self.counters.append(counter)
-        return COUNT << SHIFT | index
+        return self._record(COUNT, limit, same, reached)
+
+    def _layout_code(self, edges: list[tuple[LayoutEdge, int]]) -> int:
+        """The code of a byte on which all `edges` are taken at once: they are of one kind, as what was read before says
+        where in the layout one is."""
+        loosened = [(edge.target, c) for edge, c in edges if isinstance(edge, Loosening)]
+        indented = [(edge, c) for edge, c in edges if isinstance(edge, Indentation)]
+        separated = [(edge, c) for edge, c in edges if isinstance(edge, Separator)]
+        assert len(edges) in (len(loosened), len(indented), len(separated)), "a byte has two places in the layout"
+        if loosened:
+            return LOOSEN << SHIFT | self._follow(self._together(loosened))
+        if indented:
+            flags = CLOSING * indented[0][0].closing + RESETS * indented[0][0].resets
+            same = self._together([(edge.same, c) for edge, c in indented])
+            return self._record(INDENT, flags, same, self._together([(edge.reached, c) for edge, c in indented]))
+        return self._separator_code(separated)
+
+    def _separator_code(self, edges: list[tuple[Separator, int]]) -> int:
+        limit = min((edge.limit for edge, _ in edges if edge.limit > 0), default=edges[0][0].limit)
+        below = [self._together([(edge.targets[i], c) for edge, c in edges]) for i in range(4)]
+        at = below
+        if limit > 0:
+            ends = [(edge.reached if edge.limit == limit else edge.targets, c) for edge, c in edges]
+            at = [self._together([(targets[i], c) for targets, c in ends]) for i in range(4)]
+        return self._record(SEPARATE, limit, *below, *at)
+
+    def _together(self, threads: list[Thread]) -> int:
+        """The state after moves to the live ones of `threads`, DEAD where none is."""
+        if len(threads) == 1:
+            return self._target_of_one(threads[0]) if self._alive[threads[0][0]] else DEAD
+        live = frozenset([thread for thread in threads if self._alive[thread[0]]])
+        return self._target(live) if live else DEAD
+
+    def _record(self, kind: int, number: int, *states: int) -> int:
+        """The code of a kind whose argument is a record."""
+        self._targets.update(states)
+        records = self.records[kind]
+        return kind << SHIFT | records.setdefault((number, *states), len(records))
 
     def _counts(self, node: int) -> bool:
         """Whether characters are being counted at `node`."""
@@ -298,9 +354,13 @@ class PushdownAutomaton:
             if index >= self._limits.frames:
                 raise GrammarError(f"the grammar needs more than {self._limits.frames} stack symbols")
             self.frames.append(frozen)
-            starts = frozenset([(self._graph.rules[rule].start, self._bottom(rule)) for rule in frozen])
-            self.frame_start.append(self._target(starts))
+            self.frame_start.append([DEAD, self._start_of(index, 1), self._start_of(index, 2)])
         return index
+
+    def _start_of(self, frame: int, layout: int) -> int:
+        """The first state inside where the layout is open (0), flat (1) or indented (2); DEAD where it is never."""
+        rules = [self._graph.rules[container] for container in self.frames[frame]]
+        return self._together([(rule.starts[layout], self._bottom(rule.index)) for rule in rules])
 
     def _reason(self, containers: frozenset[int]) -> int:
         index = self._reason_ids.setdefault(containers, len(self.reasons))
@@ -333,46 +393,3 @@ class PushdownAutomaton:
                     self._expand(expanded)
                     expanded += 1
             modules.visit(module, state)
-
-
-class Modules:
-    """Which state was reached in which module, who starts a module and for which reasons it ends."""
-
-    def __init__(self, automaton: PushdownAutomaton) -> None:
-        self._automaton = automaton
-        self._seen: set[tuple[int, int]] = set()
-        self.work: list[tuple[int, int]] = []
-        self._reasons: dict[int, set[int]] = {}
-        self._users: dict[int, set[tuple[int, int]]] = {}
-
-    def add(self, module: int, state: int) -> None:
-        """Reach a state."""
-        if state != DEAD and (module, state) not in self._seen:
-            self._seen.add((module, state))
-            self.work.append((module, state))
-
-    def visit(self, module: int, state: int) -> None:
-        """Follow every arc of a state."""
-        automaton = self._automaton
-        for after in automaton.following[state]:
-            self.add(module, after)
-        for frame in automaton.pushes[state]:
-            self._use(module, frame)
-        for reason in automaton.pops[state]:
-            self._end(module, reason)
-
-    def _use(self, module: int, frame: int) -> None:
-        start = self._automaton.frame_start[frame]
-        self.add(start, start)
-        users = self._users.setdefault(start, set())
-        if (frame, module) not in users:
-            users.add((frame, module))
-            for reason in self._reasons.get(start, ()):
-                self.add(module, self._automaton._return(frame, reason))
-
-    def _end(self, module: int, reason: int) -> None:
-        reasons = self._reasons.setdefault(module, set())
-        if reason not in reasons:
-            reasons.add(reason)
-            for frame, user in list(self._users.get(module, ())):
-                self.add(user, self._automaton._return(frame, reason))

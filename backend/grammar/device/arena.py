@@ -22,11 +22,12 @@ class ArenaFull(Exception):
 
 
 class Placement(NamedTuple):
-    """grammar: where the image begins. serial: a number no other upload has. state: the first state."""
+    """grammar: where the image begins. serial: a number no other upload has. state, layout: the first of each."""
 
     grammar: int
     serial: int
     state: int
+    layout: int
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Arena:
             size = -(-tables.image_size // UNIT) * UNIT
             base = self._make_room(size)
             self._uploads += 1
-            placement = Placement(base, self._uploads, tables.state_at(base, tables.start))
+            placement = Placement(base, self._uploads, tables.state_at(base, tables.start), tables.layout)
             self._upload(base, tables.image(base))
             self._resident[key] = _Resident(placement, size)
         resident = self._resident[key]

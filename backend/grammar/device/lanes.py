@@ -5,23 +5,25 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from backend.grammar.device.machine import NOWHERE, min_closing_depth, move, read
+from backend.grammar.device.machine import NOWHERE, Place, Top, min_closing_depth, move, read, where
 from backend.grammar.device.vocabulary import Vocabulary
 
-Carry = tuple[jax.Array, ...]
+Carry = tuple[jax.Array, Place, jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 class Start(NamedTuple):
-    """Where all lanes begin. state, characters, room: int32. columns: int32 [256], see `columns_of`.
+    """Where all lanes begin: the place, int32; depth, room: int32, of the stack; columns: int32 [256], see
+    `columns_of`.
 
-    window: int32 [closers], the last frames of the stack, the top one last.
+    window, counts: int32 [closers], the last frames of the stack, the top one last, and the items that stand with them.
     """
 
-    state: jax.Array
-    characters: jax.Array
+    place: Place
+    depth: jax.Array
     room: jax.Array
     columns: jax.Array
     window: jax.Array
+    counts: jax.Array
 
 
 def run_lanes(
@@ -34,26 +36,29 @@ def run_lanes(
     lengths = jnp.where(jnp.arange(tokens.size) < count, vocabulary.lengths[tokens], 0)
     offsets = vocabulary.offsets[tokens]
 
-    def going(i: jax.Array, at: jax.Array) -> jax.Array:
-        return (i < lengths) & (at != NOWHERE)
+    def going(i: jax.Array, at: Place) -> jax.Array:
+        return (i < lengths) & (at.state != NOWHERE)
 
     def body(carry: Carry) -> Carry:
-        i, at, counted, height, stack, used = carry
+        i, at, height, frames, counts, used = carry
         go = going(i, at)
         byte = read(vocabulary.spelling, jnp.where(go, offsets + i, 0)).astype(jnp.int32)
-        top = jnp.take_along_axis(stack, jnp.maximum(height - 1, 0)[:, None], 1)[:, 0]
-        to = move(cells, at, counted, read(start.columns, byte), top, start.room + closers - height)
+        last = jnp.maximum(height - 1, 0)[:, None]
+        frame, items = (jnp.take_along_axis(stack, last, 1)[:, 0] for stack in (frames, counts))
+        above = height - closers
+        to = move(cells, at, read(start.columns, byte), Top(frame, items, start.depth + above, start.room - above))
         push, pop = go & to.push, go & to.pop
-        stack = jnp.where(push[:, None] & (slots == height[:, None]), to.frame[:, None], stack)
+        pushed = push[:, None] & (slots == height[:, None])
+        frames = jnp.where(pushed, to.frame[:, None], frames)
+        counts = jnp.where(pushed, at.items[:, None], counts)
         used = used | (pop & (height <= closers)).any()
-        at, counted = jnp.where(go, to.state, at), jnp.where(go, to.characters, counted)
-        return i + 1, at, counted, height + push - pop, stack, used
+        return i + 1, where(go, to.place, at), height + push - pop, frames, counts, used
 
     def each(value: jax.Array) -> jax.Array:
         return jnp.broadcast_to(value, (tokens.size, *value.shape))
 
-    stack = jnp.concatenate([start.window, jnp.zeros(vocabulary.openers, jnp.int32)])
-    height = jnp.int32(closers)
-    carry = (jnp.int32(0), *map(each, (start.state, start.characters, height, stack)), jnp.array(False))
-    _, at, _, height, _, used = jax.lax.while_loop(lambda c: going(c[0], c[1]).any(), body, carry)
-    return (lengths > 0) & (at != NOWHERE) & (min_closing_depth(cells, at) <= start.room + closers - height), used
+    frames, counts = (jnp.concatenate([x, jnp.zeros(vocabulary.openers, jnp.int32)]) for x in start[-2:])
+    carry = (jnp.int32(0), *jax.tree.map(each, (start.place, jnp.int32(closers), frames, counts)), jnp.array(False))
+    _, at, height, _, _, used = jax.lax.while_loop(lambda c: going(c[0], c[1]).any(), body, carry)
+    fits = min_closing_depth(cells, at.state) <= start.room + closers - height
+    return (lengths > 0) & (at.state != NOWHERE) & fits, used

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.automaton.tables import OPEN, AutomatonTables
 from backend.grammar.device.arena import Placement
 from backend.grammar.device.machine import NOWHERE
 from backend.grammar.device.packing import pack_flags
@@ -27,8 +27,10 @@ class GrammarState:
     """One entry per row; on the host a row's scalars, on the device B or all R of them. All int32 [B] but where noted.
 
     grammar: where the grammar's image begins, 0 for a row without one. serial: which upload that was.
-    state: NOWHERE without a grammar. depth: frames on the stack. characters: of the string that is being written.
-    stack: int32 [B, DEPTH], the last frame at depth - 1. ends: uint32 [B, W], the row's end tokens, packed.
+    state: NOWHERE without a grammar. depth: frames on the stack. characters, layout, items: registers, see
+    backend/grammar/automaton/tables.py.
+    stack, counts: int32 [B, DEPTH], the frames, the last at depth - 1, and the items that stand with each.
+    ends: uint32 [B, W], the row's end tokens, packed.
     budget: tokens that may still be drawn inside reasoning, UNLIMITED for any number.
     closing: int32 [B, MAX_CLOSING_TOKENS], the tokens that end it and lead on to the answer, NO_TOKEN behind the last.
     The first of them is drawn when there is no budget any more; closed: how many of them have been drawn.
@@ -39,7 +41,10 @@ class GrammarState:
     state: Any
     depth: Any
     characters: Any
+    layout: Any
+    items: Any
     stack: Any
+    counts: Any
     ends: Any
     budget: Any
     closing: Any
@@ -69,14 +74,17 @@ def row(
     budget, closing: how many tokens of reasoning there may be, None for any number, and the tokens that end it and lead
     on, fewer than MAX_CLOSING_TOKENS.
     """
-    grammar, serial, state = (0, 0, NOWHERE) if placement is None else placement
+    grammar, serial, state, layout = (0, 0, NOWHERE, OPEN) if placement is None else placement
     return GrammarState(
         grammar=np.asarray(grammar, np.int32),
         serial=np.asarray(serial, np.int32),
         state=np.asarray(state, np.int32),
         depth=np.asarray(0, np.int32),
         characters=np.asarray(0, np.int32),
+        layout=np.asarray(layout, np.int32),
+        items=np.asarray(0, np.int32),
         stack=np.zeros(DEPTH, np.int32),
+        counts=np.zeros(DEPTH, np.int32),
         ends=pack_flags(is_end, words),
         budget=np.asarray(UNLIMITED if budget is None else min(budget, UNLIMITED), np.int32),
         closing=np.asarray([*closing, *[NO_TOKEN] * (MAX_CLOSING_TOKENS - len(closing))], np.int32),
@@ -108,14 +116,18 @@ def after(start: GrammarState, tables: AutomatonTables, strings: Sequence[bytes]
         following = runner.run(string, at)
         assert following is not None
         at = following
-    stack = np.zeros(DEPTH, np.int32)
+    stack, counts = np.zeros(DEPTH, np.int32), np.zeros(DEPTH, np.int32)
+    counts[: len(at.counts)] = at.counts
     stack[: len(at.stack)] = tables.frames_at(int(start.grammar), at.stack)
     return replace(
         start,
         state=np.asarray(tables.state_at(int(start.grammar), at.state), np.int32),
         depth=np.asarray(len(at.stack), np.int32),
         characters=np.asarray(at.characters, np.int32),
+        layout=np.asarray(at.layout, np.int32),
+        items=np.asarray(at.items, np.int32),
         stack=stack,
+        counts=counts,
         budget=np.asarray(budget, np.int32),
         closed=np.asarray(closed, np.int32),
     )

@@ -5,17 +5,24 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from backend.grammar.automaton.tables import INDENTED, WIDEST
 from backend.grammar.device import machine
-from backend.grammar.device.machine import move, read
+from backend.grammar.device.lanes import Start
+from backend.grammar.device.machine import Place, Top, character_limit, columns_of, move, read, where
 from backend.grammar.device.mask_cache import TokenMaskCache, find, insert, make_room
 from backend.grammar.device.packing import pack_tokens, unpack
 from backend.grammar.device.state import DEPTH, NO_TOKEN, UNLIMITED, GrammarState
 from backend.grammar.device.token_mask import compute_mask
 from backend.grammar.device.vocabulary import Vocabulary
 
-Carry = tuple[jax.Array, ...]
-KEY_SIZE = 3
+Carry = tuple[jax.Array, Place, jax.Array, jax.Array, jax.Array]
+ALONE = 5
 """Integers of a mask's key without its frames."""
+
+
+def key_size(vocabulary: Vocabulary) -> int:
+    """Integers of a mask's key."""
+    return ALONE + 2 * vocabulary.closers
 
 
 def allowed_tokens(
@@ -50,20 +57,24 @@ def advance(
     offsets = vocabulary.offsets[tokens]
 
     def body(carry: Carry) -> Carry:
-        i, state, depth, characters, stack = carry
+        i, at, depth, stack, counts = carry
         go = i < lengths
         byte = vocabulary.spelling[jnp.where(go, offsets + i, 0)].astype(jnp.int32)
-        top = jnp.take_along_axis(stack, jnp.maximum(depth - 1, 0)[:, None], 1)[:, 0]
-        to = move(cells, state, characters, read(cells, rows.grammar + 1 + byte), top, DEPTH - depth)
+        last = jnp.maximum(depth - 1, 0)[:, None]
+        frame, items = (jnp.take_along_axis(entries, last, 1)[:, 0] for entries in (stack, counts))
+        to = move(cells, at, read(cells, rows.grammar + 1 + byte), Top(frame, items, depth, DEPTH - depth))
         push, pop = go & to.push, go & to.pop
-        stack = jnp.where(push[:, None] & (jnp.arange(DEPTH) == depth[:, None]), to.frame[:, None], stack)
-        state, characters = jnp.where(go, to.state, state), jnp.where(go, to.characters, characters)
-        return i + 1, state, depth + push - pop, characters, stack
+        pushed = push[:, None] & (jnp.arange(DEPTH) == depth[:, None])
+        stack = jnp.where(pushed, to.frame[:, None], stack)
+        counts = jnp.where(pushed, at.items[:, None], counts)
+        return i + 1, where(go, to.place, at), depth + push - pop, stack, counts
 
-    start: Carry = (jnp.int32(0), rows.state, rows.depth, rows.characters, rows.stack)
-    last = lengths.max()
-    _, state, depth, characters, stack = jax.lax.while_loop(lambda c: c[0] < last, body, start)
-    return replace(rows, state=state, depth=depth, characters=characters, stack=stack)
+    start = Place(rows.state, rows.characters, rows.layout, rows.items)
+    longest = lengths.max()
+    _, at, depth, stack, counts = jax.lax.while_loop(
+        lambda c: c[0] < longest, body, (jnp.int32(0), start, rows.depth, rows.stack, rows.counts)
+    )
+    return replace(rows, **at._asdict(), depth=depth, stack=stack, counts=counts)
 
 
 def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
@@ -125,16 +136,30 @@ def _gather_masks(
 def _keys(cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState) -> jax.Array:
     """int32 [B, 2, key size]: all that the mask may depend on, without the stack and with its last frames.
 
-    What makes no difference within one token is levelled: characters far below the limit, and ample room.
+    What makes no difference within one token is levelled: registers far below what is watched for, and ample room.
     """
-    limit = read(cells, rows.state + 1)
-    remaining = jnp.where(limit > 0, jnp.minimum(limit - rows.characters, vocabulary.longest + 1), 0)
+    reach = vocabulary.longest + 1
+    limit = character_limit(cells, rows.state, rows.layout, rows.depth)
+    remaining = jnp.where(limit > 0, jnp.minimum(limit - rows.characters, reach), 0)
     room = jnp.minimum(DEPTH - rows.depth, read(cells, rows.grammar) + vocabulary.openers)
+    depth = jnp.where(rows.layout >= INDENTED, rows.depth, 0)
+    items = _levelled(rows.items, read(cells, rows.state + 2), reach)
     at = rows.depth[:, None] - vocabulary.closers + jnp.arange(vocabulary.closers)
-    window = jnp.where(at >= 0, jnp.take_along_axis(rows.stack, jnp.maximum(at, 0), 1), 0)
-    where = jnp.stack([rows.serial, rows.state, remaining * (DEPTH + 1) + room], -1)
-    alone = jnp.concatenate([where, jnp.zeros_like(window)], -1)
-    return jnp.stack([alone, jnp.concatenate([where, window], -1)], 1)
+    frames, counts = (
+        jnp.where(at >= 0, jnp.take_along_axis(entries, jnp.maximum(at, 0), 1), 0)
+        for entries in (rows.stack, rows.counts)
+    )
+    counts = _levelled(counts, jnp.where(frames > 0, read(cells, frames + 1), 0), reach)
+    window = jnp.concatenate([frames, counts], -1)
+    where_ = [rows.serial, rows.state, remaining * (DEPTH + 1) + room, depth * (WIDEST + 1) + rows.layout, items]
+    configuration = jnp.stack(where_, -1)
+    alone = jnp.concatenate([configuration, jnp.zeros_like(window)], -1)
+    return jnp.stack([alone, jnp.concatenate([configuration, window], -1)], 1)
+
+
+def _levelled(items: jax.Array, watch: jax.Array, reach: int) -> jax.Array:
+    """A count of items int32 [...], the same for all from which no token gets to the count that is watched for."""
+    return jnp.where(watch > 0, jnp.maximum(items, watch - reach), 0)
 
 
 def _compute_missing(
@@ -165,5 +190,10 @@ def _compute_for_key(
 ) -> tuple[jax.Array, jax.Array]:
     """`compute_mask` for a key with its frames."""
     state, remaining, room = key[1], key[2] // (DEPTH + 1), key[2] % (DEPTH + 1)
-    characters = jnp.where(remaining > 0, read(cells, state + 1) - remaining, 0)
-    return compute_mask(cells, vocabulary, grammar, state, characters, room, key[KEY_SIZE:])
+    depth, layout = key[3] // (WIDEST + 1), key[3] % (WIDEST + 1)
+    limit = character_limit(cells, state, layout, depth)
+    characters = jnp.where(remaining > 0, limit - remaining, 0)
+    window, counts = key[ALONE : ALONE + vocabulary.closers], key[ALONE + vocabulary.closers :]
+    place = Place(state, characters, layout, key[4])
+    start = Start(place, depth, room, columns_of(cells, grammar), window, counts)
+    return compute_mask(cells, vocabulary, grammar, start)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from backend.grammar.device.lanes import Start, run_lanes
-from backend.grammar.device.machine import NOWHERE, columns_of, min_closing_depth, plain_move, read
+from backend.grammar.device.machine import NOWHERE, min_closing_depth, plain_move, read
 from backend.grammar.device.packing import pack, pack_tokens
 from backend.grammar.device.text import MIXED, text_room
 from backend.grammar.device.vocabulary import NO_TEXT, Vocabulary
@@ -17,23 +17,16 @@ beginnings, which are run one by one; or else anything, so that the trie is walk
 
 @jax.jit  # so that it is traced once for the programs of all batch sizes
 def compute_mask(
-    cells: jax.Array,
-    vocabulary: Vocabulary,
-    grammar: jax.Array,
-    state: jax.Array,
-    characters: jax.Array,
-    room: jax.Array,
-    window: jax.Array,
+    cells: jax.Array, vocabulary: Vocabulary, grammar: jax.Array, start: Start
 ) -> tuple[jax.Array, jax.Array]:
-    """The packed mask of a configuration, uint32 [W], and whether it depended on `window` (bool).
+    """The packed mask of a configuration, uint32 [W], and whether it depended on the window of `start` (bool).
 
-    grammar, state, characters, room: int32; `window`: int32 [closers], the last frames of the stack, the top one last.
+    grammar: int32.
     """
-    columns = columns_of(cells, grammar)
-    start = Start(state, characters, room, columns, window)
-    beginnings, few = _beginnings(cells, vocabulary, columns, state)
-    ample = room >= read(cells, grammar) + vocabulary.openers
-    text = jnp.where(ample, text_room(cells, columns, state, characters, NO_TEXT - 1), MIXED)
+    columns, place = start.columns, start.place
+    beginnings, few = _beginnings(cells, vocabulary, columns, place.state)
+    ample = start.room >= read(cells, grammar) + vocabulary.openers
+    text = jnp.where(ample, text_room(cells, columns, place.state, place.characters, NO_TEXT - 1), MIXED)
     way = jnp.where(text > 0, TEXT, jnp.where(few, FEW, MANY))
     tokens, count = jax.lax.switch(
         way,
@@ -59,7 +52,7 @@ def _walked_mask(
     `text` is not positive, all that is found. ample: bool, the stack takes all that any state needs.
     """
     which = jnp.int32(text > 0)
-    states = walk(cells, vocabulary.trie, which, start.columns, start.state, start.characters)
+    states = walk(cells, vocabulary.trie, which, start.columns, start.place, start.depth)
 
     def text_and_others() -> jax.Array:
         short = vocabulary.text_sizes < jnp.minimum(text + 1, NO_TEXT).astype(jnp.uint8)

@@ -1,15 +1,18 @@
 """Array shapes -> the body of a container."""
 
+from enum import IntEnum
 from itertools import product
 
 from backend.grammar.automaton.graph import Rule
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.expressions import NOTHING, Expression, Negation, all_of, negate
 from backend.grammar.schema.shapes.arrays import ArrayShape, Contains
-from backend.grammar.schema.writing.layout import separator, space
+from backend.grammar.schema.writing.layout import closing, end_empty, opening, separator
 from backend.grammar.schema.writing.value_writer import ValueWriter
 
-MAX_ITEMS = 20_000
+MAX_PLACES = 20_000
+MOST_COUNTED = 1 << 26
+"""Items that the register counts; more than any output has."""
 Counts = tuple[int, ...]
 """How many items satisfied each `contains`, up to what still matters."""
 
@@ -17,49 +20,84 @@ Counts = tuple[int, ...]
 def write_array(writer: ValueWriter, shape: ArrayShape, container: Rule) -> None:
     """Write the items of `shape` between the brackets of `container`.
 
-    Raises GrammarError where the positions, times the counts of `contains`, are more than MAX_ITEMS.
+    Raises GrammarError where the positions, times the counts of `contains`, are more than MAX_PLACES.
     """
     body = _Body(writer, shape, container)
     while body.work:
         body.expand(*body.work.pop())
 
 
+class Phase(IntEnum):
+    """How the number of items, which the register counts, compares with the bounds: too few, enough, full."""
+
+    SHORT, ENOUGH, FULL = range(3)
+
+
+Place = tuple[int, Phase, Counts]
+"""Items written so far, as far as they are told apart; the phase that is behind them; what `contains` counts."""
+
+
 class _Body:
-    """The nodes after so many items with such counts. Positions from `last` on are alike."""
+    """The nodes after some items. Positions from `last` on are alike: how many there are is a matter of phases."""
 
     def __init__(self, writer: ValueWriter, shape: ArrayShape, container: Rule) -> None:
-        self._writer, self._graph, self._shape, self._end = writer, writer.graph, shape, container.end
+        self._writer, self._graph, self._shape, self._container = writer, writer.graph, shape, container
+        self._most = None if shape.most is None or shape.most > MOST_COUNTED else shape.most
+        if shape.least > MOST_COUNTED:
+            raise GrammarError(f"minItems of more than {MOST_COUNTED} is not supported")
         starts = max((contains.start for contains in shape.contains), default=0)
-        self._last = max(len(shape.prefix), shape.least, starts) if shape.most is None else shape.most
-        self._last = max(self._last, 1)
+        self._last = max(1, len(shape.prefix), starts)
         self._content, self._spaced = writer.dialect.content, writer.dialect.properties.spaced
-        self._nodes: dict[tuple[int, Counts], int] = {}
-        self.work: list[tuple[int, Counts]] = []
-        self._graph.epsilon(container.start, self._node(0, (0,) * len(shape.contains)))
+        self._closing = closing(self._graph, container, self._spaced)
+        self._nodes: dict[Place, int] = {}
+        self.work: list[Place] = []
+        first = opening(self._graph, container, self._spaced)
+        self._start(first, (0,) * len(shape.contains))
 
-    def expand(self, position: int, counts: Counts) -> None:
-        """Write what may follow `position` items."""
-        shape, graph = self._shape, self._graph
-        here = self._nodes[position, counts]
-        first = space(graph, here, self._spaced) if position == 0 else None
-        if position >= shape.least and all(map(_enough, shape.contains, counts)):
-            graph.epsilon(space(graph, here, self._spaced) if first is None else first, self._end)
-        if shape.most is not None and position >= shape.most:
+    def _start(self, first: int, counts: Counts) -> None:
+        if self._shape.least == 0 and all(map(_enough, self._shape.contains, counts)):
+            end_empty(self._graph, self._container)
+        if self._most != 0:
+            self._write_items(first, 0, counts, self._phase(1))
+
+    def expand(self, position: int, phase: Phase, counts: Counts) -> None:
+        """Write what may follow the items of a place."""
+        graph, here = self._graph, self._nodes[position, phase, counts]
+        if phase != Phase.SHORT and all(map(_enough, self._shape.contains, counts)):
+            graph.epsilon(here, self._closing)
+        if phase == Phase.FULL:
             return
-        before = separator(graph, here, b",", self._spaced) if first is None else first
+        if position < self._last:
+            before = separator(graph, here, b",", self._spaced)
+            self._write_items(before, position, counts, self._phase(position + 1))
+            return
+        limit = self._shape.least - 1 if phase == Phase.SHORT else (self._most or 1) - 1
+        at_limit = graph.node() if limit else None
+        before = separator(graph, here, b",", self._spaced, limit=limit, reached=at_limit)
+        self._write_items(before, position, counts, phase)
+        if at_limit is not None:
+            self._write_items(at_limit, position, counts, self._phase(limit + 1))
+
+    def _phase(self, items: int) -> Phase:
+        if self._most is not None and items >= self._most:
+            return Phase.FULL
+        return Phase.ENOUGH if items >= self._shape.least else Phase.SHORT
+
+    def _write_items(self, before: int, position: int, counts: Counts, phase: Phase) -> None:
+        """The item behind `position` items, after which it is `phase`."""
         for item, after in self._items(position, counts):
             if item is not NOTHING:
                 value = self._writer.value(item, self._content)
-                graph.call(before, value, self._node(min(position + 1, self._last), after))
+                self._graph.call(before, value, self._node(min(position + 1, self._last), phase, after))
 
-    def _node(self, position: int, counts: Counts) -> int:
-        key = (position, counts)
-        node = self._nodes.get(key)
+    def _node(self, position: int, phase: Phase, counts: Counts) -> int:
+        place = (position, phase, counts)
+        node = self._nodes.get(place)
         if node is None:
-            if max(self._last, len(self._nodes)) > MAX_ITEMS:
-                raise GrammarError(f"an array of more than {MAX_ITEMS} different positions is not supported")
-            node = self._nodes[key] = self._graph.node()
-            self.work.append(key)
+            if max(self._last, len(self._nodes)) > MAX_PLACES:
+                raise GrammarError(f"an array of more than {MAX_PLACES} different positions is not supported")
+            node = self._nodes[place] = self._graph.node()
+            self.work.append(place)
         return node
 
     def _items(self, position: int, counts: Counts) -> list[tuple[Expression, Counts]]:

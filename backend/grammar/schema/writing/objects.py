@@ -10,7 +10,7 @@ from backend.grammar.schema.shapes.objects import Cell, ObjectShape
 from backend.grammar.schema.writing.dialects import Properties, Text
 from backend.grammar.schema.writing.key_tries import KeyTrie
 from backend.grammar.schema.writing.kinds import ENDLESS, FreeNames, Kind, free_names
-from backend.grammar.schema.writing.layout import introduction, separator, space
+from backend.grammar.schema.writing.layout import closing, end_empty, introduction, opening, separator
 from backend.grammar.schema.writing.property_tracker import Layer, PropertyTracker
 from backend.grammar.schema.writing.texts import writable
 from backend.grammar.schema.writing.value_writer import ValueWriter
@@ -106,7 +106,8 @@ class _Body:
 
     def write(self, rule: Rule) -> None:
         """Write everything."""
-        self._end = rule.end
+        self._spaced, self._bracketed = self._properties.spaced, rule.open is not None
+        self._closing = closing(self._graph, rule, self._spaced)
         count = len(self._names)
         layers = self._reachable()
         tries: dict[Layer, KeyTrie | None] = dict.fromkeys(layers[count])
@@ -115,10 +116,10 @@ class _Body:
                 tries = {layer: self._trie(position, layer, tries.get(layer)) for layer in layers[position]}
             for layer in layers[position]:
                 self._write_after(position, layer, tries[layer])
-        first = space(self._graph, rule.start, self._properties.spaced)
+        first = opening(self._graph, rule, self._spaced)
         self._expect_key(first, 0, self._tracker.start, tries[self._tracker.start])
         if self._closable(0, self._tracker.start):
-            self._graph.epsilon(first, self._end)
+            end_empty(self._graph, rule)
         self._write_free()
 
     def _reachable(self) -> list[dict[Layer, None]]:
@@ -150,7 +151,7 @@ class _Body:
 
     def _write_value(self, after_key: int, name: str | None, options: Options, position: int) -> None:
         for text, content in self._properties.values:
-            before_value = introduction(self._graph, after_key, text, self._properties.spaced)
+            before_value = introduction(self._graph, after_key, text, self._spaced)
             for value, layer in options:
                 if value is not NOTHING:
                     rule = self._writer.property_value(name, value, content)
@@ -167,9 +168,10 @@ class _Body:
         graph, properties = self._graph, self._properties
         node = graph.literal(self._after_value(position, layer), properties.close)
         if self._closable(position, layer):
-            graph.epsilon(space(graph, node, properties.spaced), self._end)
+            graph.epsilon(node, self._closing)
         if trie is not None or (position > self._last_required and self._free):
-            self._expect_key(separator(graph, node, properties.between, properties.spaced), position, layer, trie)
+            before = separator(graph, node, properties.between, self._spaced, self._bracketed)
+            self._expect_key(before, position, layer, trie)
 
     def _expect_key(self, node: int, position: int, layer: Layer, trie: KeyTrie | None) -> None:
         if trie is not None:

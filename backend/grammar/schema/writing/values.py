@@ -130,6 +130,7 @@ class Emitter:
     def _container(self, shape: ArrayShape | ObjectShape, brackets: bytes, pointer: str) -> Rule:
         container = self._containers.get(shape)
         if container is None:
-            container = self._containers[shape] = self.graph.container(brackets, pointer)
+            spaced = self.dialect.properties.spaced
+            container = self._containers[shape] = self.graph.container(brackets, pointer, laid_out=spaced)
             self._pending.append((shape, container, pointer))
         return container

@@ -12,7 +12,7 @@ from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.pushdown import PushdownAutomaton
 from backend.grammar.automaton.run import Configuration, Runner
-from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.automaton.tables import ARGUMENT, FRAME, META, SHIFT, AutomatonTables
 from backend.grammar.errors import GrammarError
 
 ALPHABET = b"ab[]"
@@ -158,21 +158,21 @@ def test_an_image_says_what_the_tables_say(made: tuple[Graph, Rule]) -> None:
     base = 1000
     cells = np.concatenate([np.full(base, -7, np.int32), tables.image(base)])
     assert cells.size == base + tables.image_size
-    width = 2 + tables.transitions.shape[1]
+    width = META + tables.transitions.shape[1]
     for word in itertools.product(ALPHABET, repeat=4):
         at, state, stack = Runner(tables).start, tables.state_at(base, tables.start), []
         for byte in word:
             after = Runner(tables).step(at, byte)
             code = cells[state + cells[base + 1 + byte]]
-            kind, argument = code >> 28, code & (2**28 - 1)
+            kind, argument = code >> SHIFT, code & ARGUMENT
             assert (after is None) == (code == -1)
             if after is None:
                 break
             if kind == 1:
                 stack.append(argument)
-                argument = cells[argument]
+                argument = cells[argument + FRAME - 2]
             elif kind == 2:
-                argument = cells[stack.pop() + 2 + argument]
+                argument = cells[stack.pop() + FRAME + argument]
             at, state = after, argument
             assert (state - base - 257) % width == 0 and (state - base - 257) // width == at.state
             assert bool(cells[state] & 1) == bool(tables.accepting[at.state])

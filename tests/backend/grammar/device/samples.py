@@ -20,6 +20,7 @@ from backend.grammar.device.arena import Arena, ArenaFull
 from backend.grammar.device.mask_cache import TokenMaskCache, empty_cache
 from backend.grammar.device.state import DEPTH, GrammarState
 from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
+from backend.grammar.schema.writing import layout
 
 END = 0
 SPECIAL = 3
@@ -71,7 +72,7 @@ def small_vocabulary(seed: int = 0) -> list[bytes]:
         "🐢".encode()[2:],
     ]
     pieces += [b"a" * n for n in (2, 3, 5, 8, 16, 17, 23, 40)] + [b'"' + b"b" * 20 + b'"', b" " * 19, b"ab" * 9 + b"]"]
-    pieces += [bytes(rng.choices(b'ab"[]{},:1 ', k=rng.randint(2, 6))) for _ in range(200)]
+    pieces += [bytes(rng.choices(b'ab"[]{},:1 \n', k=rng.randint(2, 6))) for _ in range(200)]
     tokens = [bytes([i]) for i in range(256)] + pieces + [b'"a', b"[["]
     rng.shuffle(tokens)
     return [b""] * SPECIAL + tokens + [b""]
@@ -87,7 +88,7 @@ def tables_of(graph: Graph, root: Rule) -> AutomatonTables:
 def random_grammar(rng: random.Random) -> AutomatonTables:
     """A few values of each other's kinds: recursive containers, counted strings, literals, choices."""
     graph = Graph()
-    containers = [graph.container(brackets) for brackets in (b"[]", b"{}", b"[]")]
+    containers = [graph.container(brackets, laid_out=True) for brackets in (b"[]", b"{}", b"[]")]
     for container in containers:
         _fill_container(graph, container, containers, rng)
     root = graph.rule()
@@ -96,17 +97,20 @@ def random_grammar(rng: random.Random) -> AutomatonTables:
 
 
 def _fill_container(graph: Graph, container: Rule, containers: list[Rule], rng: random.Random) -> None:
-    first, after = graph.node(), graph.node()
+    first, after = layout.opening(graph, container, True), graph.node()
     if rng.random() < 0.7:
-        graph.epsilon(container.start, container.end)
-    graph.epsilon(container.start, first)
+        layout.end_empty(graph, container)
     if container.open == ord("{"):
         before, first = first, graph.node()
-        graph.literal(before, rng.choice([b'"a":', b'"a": ', b'"ab":']), first)
+        graph.epsilon(layout.introduction(graph, graph.literal(before, b'"a"'), b":", True), first)
     _value(graph, first, after, containers, rng)
-    graph.epsilon(after, container.end)
+    closing = layout.closing(graph, container, True)
+    graph.epsilon(after, closing)
     if rng.random() < 0.7:
-        graph.literal(after, rng.choice([b",", b", "]), rng.choice([first, container.start]))
+        limit, last = rng.choice([0, 1, 4, 30]), graph.node()
+        again = layout.separator(graph, after, b",", True, limit=limit, reached=last if limit else None)
+        graph.epsilon(again, first)
+        _value(graph, last, closing, containers, rng)
 
 
 def _value(graph: Graph, a: int, b: int, containers: list[Rule], rng: random.Random) -> None:
@@ -242,7 +246,7 @@ class Walk:
 
 def new_cache(vocabulary: Vocabulary, pool: int) -> TokenMaskCache:
     """An empty cache of `pool` rows."""
-    return empty_cache(pool, vocabulary.words, step.KEY_SIZE + vocabulary.closers, buckets=64)
+    return empty_cache(pool, vocabulary.words, step.key_size(vocabulary), buckets=64)
 
 
 _allowed = partial(jax.jit, donate_argnums=2)(step.allowed_tokens)

@@ -1,7 +1,9 @@
 """Masks and states on the device against the host, token by token."""
 
+import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +16,10 @@ from backend.grammar import Constraint, alphabet_of
 from backend.grammar.automaton.encoding import Ranges
 from backend.grammar.automaton.graph import SCALARS
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.automaton.tables import INDENTED, AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.grammar.device import step
 from backend.grammar.device.state import DEPTH
-from backend.grammar.schema.writing.layout import MAX_INDENT
 from tests.backend.grammar.device.samples import (
     END,
     Walk,
@@ -79,13 +80,51 @@ def test_masks_equal_those_of_the_host_where_tokens_are_missing(text: str) -> No
     check(Walk(tokens, [tables] * ROWS), rng, 20)
 
 
+LAID_OUT = [
+    *(b"\n" + b" " * n for n in range(9)),
+    *(b" " * n for n in (2, 3, 4, 7)),
+    *(b",\n", b"{\n", b"[\n ", b"}\n", b"}\n ", b"],\n  ", b'": ', b", ", b'": [\n', b"],[", b"}, {", b",1,1", b"1,"),
+]
+
+
+@pytest.mark.parametrize("layout", range(INDENTED + 3))
+@pytest.mark.parametrize("most", [3, 9, 300])
+def test_masks_equal_those_of_the_host_whatever_the_layout(layout: int, most: int) -> None:
+    rng = random.Random(layout * most)
+    inner = {"type": "array", "items": {"enum": [1, [], [1, 1]]}, "minItems": 2, "maxItems": most}
+    schema = {"type": "array", "items": {"anyOf": [inner, {"type": "object"}]}, "maxItems": 40}
+    tables = replace(compile_constraint(Constraint("json_schema", json.dumps(schema))), layout=layout)
+    walk = Walk([*TOKENS, *LAID_OUT], [tables] * ROWS)
+    check(walk, rng, 40, lambda token: 40 * (token in LAID_OUT) + (token in (b"1", b",", b"]")))
+
+
 def test_tokens_of_spaces_end_with_the_indentation() -> None:
     tokens = [*TOKENS, b" " * 7]
     walk = Walk(tokens, [compile_constraint(Constraint("json_object"))])
-    for token in (b"{", b"\n", *[b" " * 7] * (MAX_INDENT // 7), *[b" "] * (MAX_INDENT % 7)):
+    for token in (b"{", b"\n", *[b" "] * 6, b'"', b"a", b'":', b" ", b"{", b"\n", b" " * 7, *[b" "] * 5, b'"'):
         np.testing.assert_array_equal(walk.device_mask(), walk.host_mask())
+        assert walk.device_mask()[0, tokens.index(token)], token
         walk.draw([tokens.index(token)])
-    assert not walk.device_mask()[0, tokens.index(b" ")]
+
+
+@pytest.mark.parametrize("items", [1, 2, 3, 3999, 4000])
+def test_items_are_counted_exactly_on_both_sides_of_both_bounds(items: int) -> None:
+    schema = {"type": "array", "items": {"enum": [1, []]}, "minItems": 3, "maxItems": 4000}
+    walk = Walk(TOKENS, [compile_constraint(Constraint("json_schema", json.dumps(schema)))])
+    comma, close = TOKENS.index(b","), TOKENS.index(b"]")
+    for token in [b"[", b"[", b"]", *[b",", b"[", b"]"] * (items - 1)]:
+        walk.draw([TOKENS.index(token)])
+    mask = walk.device_mask()[0]
+    np.testing.assert_array_equal(mask, walk.host_mask()[0])
+    assert (mask[close], mask[comma]) == (items >= 3, items < 4000)
+
+
+def test_many_items_below_the_limit_make_no_difference() -> None:
+    walk = Walk(TOKENS, [compile_constraint(Constraint("json_schema", '{"maxItems": 4000, "type": "array"}'))])
+    for token in [b"[", *[b"{}", b","] * 60]:
+        walk.device_mask()
+        walk.draw([TOKENS.index(token)])
+    assert walk.cache.computed <= 6
 
 
 def test_many_characters_below_the_limit_make_no_difference() -> None:

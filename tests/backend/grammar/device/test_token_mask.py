@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 
 from backend.grammar.automaton.graph import SCALARS, Graph
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.automaton.tables import META, OPEN, AutomatonTables
 from backend.grammar.chars.parse import pattern
-from backend.grammar.device.arena import Arena
-from backend.grammar.device.machine import columns_of
+from backend.grammar.device.arena import Arena, Placement
+from backend.grammar.device.lanes import Start
+from backend.grammar.device.machine import Place, columns_of
 from backend.grammar.device.packing import pack, pack_flags, pack_tokens, unpack
 from backend.grammar.device.text import text_room
 from backend.grammar.device.token_mask import _beginnings, compute_mask
-from backend.grammar.device.vocabulary import build_vocabulary
+from backend.grammar.device.vocabulary import Vocabulary, build_vocabulary
 from tests.backend.grammar.device.samples import counted, small_vocabulary, tables_of
 
 TOKENS = small_vocabulary()
 VOCABULARY = jax.device_put(build_vocabulary(TOKENS))
 ROOM = jnp.int32(60)
-NO_FRAMES = jnp.zeros(VOCABULARY.closers, jnp.int32)
 computed = jax.jit(compute_mask)
 ENOUGH = 50
 room = jax.jit(partial(text_room, enough=ENOUGH))
@@ -42,11 +42,18 @@ def repeated(*missing: int, escape: bool = True) -> AutomatonTables:
     return tables_of(graph, root)
 
 
+def begun(arena: Arena, placement: Placement, vocabulary: Vocabulary) -> Start:
+    """The first configuration of a grammar."""
+    place = Place(jnp.int32(placement.state), jnp.int32(0), jnp.int32(OPEN), jnp.int32(0))
+    columns, none = columns_of(arena.cells, jnp.int32(placement.grammar)), jnp.zeros(vocabulary.closers, jnp.int32)
+    return Start(place, jnp.int32(0), ROOM, columns, none, none)
+
+
 def room_for_text(tables: AutomatonTables, before: bytes = b"") -> int:
     """What the device says after `before`."""
     arena, at = Arena(1 << 14), Runner(tables).run(before)
     placement = arena.acquire("it", tables)
-    state = placement.state + (at.state - tables.start) * (2 + tables.transitions.shape[1])
+    state = placement.state + (at.state - tables.start) * (META + tables.transitions.shape[1])
     columns = columns_of(arena.cells, jnp.int32(placement.grammar))
     return int(room(arena.cells, columns, jnp.int32(state), jnp.int32(at.characters)))
 
@@ -88,7 +95,7 @@ def test_each_way_gives_the_masks_of_the_host(missing: tuple[int, ...], escape: 
     tables = repeated(*missing, escape=escape)
     arena, runner = Arena(1 << 14), Runner(tables)
     placement = arena.acquire("it", tables)
-    row, used = computed(arena.cells, VOCABULARY, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES)
+    row, used = computed(arena.cells, VOCABULARY, placement.grammar, begun(arena, placement, VOCABULARY))
     allowed = np.asarray(unpack(row[None]))[0]
     assert allowed[: len(TOKENS)].tolist() == [bool(token) and runner.run(token) is not None for token in TOKENS]
     assert not allowed[len(TOKENS) :].any() and not used
@@ -124,9 +131,8 @@ def test_as_many_tokens_as_there_are_lanes_are_run_one_by_one_and_no_more(more: 
     placement = arena.acquire("it", tables)
     columns = columns_of(arena.cells, jnp.int32(placement.grammar))
     _, few = _beginnings(arena.cells, vocabulary, columns, jnp.int32(placement.state))
-    row, _ = jax.jit(compute_mask)(
-        arena.cells, vocabulary, placement.grammar, placement.state, jnp.int32(0), ROOM, NO_FRAMES[: vocabulary.closers]
-    )
+    start = begun(arena, placement, vocabulary)
+    row, _ = jax.jit(compute_mask)(arena.cells, vocabulary, placement.grammar, start)
     allowed = np.flatnonzero(np.asarray(unpack(row[None]))[0])
     assert bool(few) == (more == 0)
     assert {tokens[id] for id in allowed} == {b"a", b"ab\x80", *([b"ab\x88"] if more else [])}

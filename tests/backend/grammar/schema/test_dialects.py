@@ -270,7 +270,7 @@ def test_objects_inside_keyword_and_tagged_arguments_are_as_in_json() -> None:
     for dialect in (PYTHON, LINES):
         before, after = (b"a=", b"") if dialect is PYTHON else (b"<parameter=a>\n", b"\n</parameter>")
         run = language(schema, dialect=dialect)
-        assert run.accepts(before + b'{"any name": {"x": [\n  1]}}' + after)
+        assert run.accepts(before + b'{\n  "any name": {\n    "x": [\n      1\n    ]\n  }\n}' + after)
         assert run.accepts(before + b'{"a": None}' + after) == (dialect is PYTHON)
 
 

@@ -1,10 +1,13 @@
 """How values are written: order of properties, white space, closed objects, references."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from backend.grammar.automaton.run import Runner
+from backend.grammar.automaton.tables import MAX_STEP
 from tests.backend.grammar.schema.languages import language
 
 PERSON = {
@@ -12,23 +15,49 @@ PERSON = {
     "properties": {"name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "integer"}}},
     "required": ["tags"],
 }
+ARRAY = {"type": "array"}
 VALUE = {"name": "x", "tags": [1, 2]}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        json.dumps(VALUE),
-        json.dumps(VALUE, separators=(",", ":")),
-        json.dumps(VALUE, indent=2),
-        json.dumps(VALUE, indent=4),
-        '{ "name" : "x" , "tags" : [ 1 , 2 ] }',
-        '{"tags": []}',
-        '{"tags": [\n' + " " * 120 + "]}",
-    ],
-)
-def test_usual_white_space_is_admitted(text: str) -> None:
-    assert language(PERSON).accepts(text.encode())
+NESTED = {"a": {}, "b": [], "c": [[1, {"d": [2, "[,: \n"]}], []]}
+
+
+@pytest.mark.parametrize("value", [VALUE, {"tags": []}, {"tags": [1]}])
+@pytest.mark.parametrize("indent", range(1, MAX_STEP + 1))
+def test_what_json_writers_write_is_admitted(value: Any, indent: int) -> None:
+    for text in (json.dumps(value), json.dumps(value, separators=(",", ":")), json.dumps(value, indent=indent)):
+        assert language(PERSON).accepts(text.encode())
+
+
+@pytest.mark.parametrize("schema", [{"type": "object"}, {"type": ["array", "object"]}, True])
+def test_the_look_of_an_answer_is_one_of_those_that_json_writers_have(schema: Any) -> None:
+    """Every text of a few bytes that has the tokens of a value, with any white space between them."""
+    run = language(schema)
+    for value in ({"a": 1, "b": {"c": 2}}, {"a": [1, []], "b": {}}, {"a": {"b": {}}}):
+        steps = [json.dumps(value, indent=indent) for indent in range(1, 5)]
+        looks = {json.dumps(value), json.dumps(value, separators=(",", ":")), *steps}
+        tokens = re.findall(r'"\w"|[\d{}[\],:]', json.dumps(value))
+        assert admitted(run, tokens) == {text for text in looks if text.count("\n ") == 0 or "     " not in text}
+        assert all(run.accepts(text.encode()) for text in looks)
+
+
+def admitted(run: Runner, tokens: list[str]) -> set[str]:
+    """The texts of these tokens, with at most four spaces or line breaks between two of them."""
+    space = [f"{first}{' ' * n}" for first in ("", "\n") for n in range(5)]
+    found = {tokens[0]: run.run(tokens[0].encode())}
+    for token in tokens[1:]:
+        found = {
+            text + between + token: after
+            for text, at in found.items()
+            for between in space
+            if (after := at and run.run(f"{between}{token}".encode(), at)) is not None
+        }
+    return {text for text, at in found.items() if at and run.complete(at)}
+
+
+@pytest.mark.parametrize("indent", [None, 1, 2, 4])
+def test_any_value_may_have_any_look(indent: int | None) -> None:
+    assert language(True).accepts(json.dumps(NESTED, indent=indent).encode())
 
 
 @pytest.mark.parametrize(
@@ -37,15 +66,50 @@ def test_usual_white_space_is_admitted(text: str) -> None:
         ' {"tags": []}',
         '{"tags": []} ',
         '{"tags":  []}',
-        '{"tags": [\n\n]}',
+        '{"tags" : []}',
+        '{ "tags": []}',
+        '{"tags": [ ]}',
+        '{"tags": [\n]}',
         '{"tags": [\t]}',
-        '{"tags": [\r\n]}',
-        '{"tags": [\n' + " " * 121 + "]}",
+        '{"tags": [1,\r\n2]}',
         '{"tags":\n[]}',
+        '{"tags": [1\n]}',
+        '{"tags": [1,2]}',
+        '{"tags":[1, 2]}',
+        '{"name": "x","tags": []}',
+        '{\n"tags": []\n}',
+        '{\n  "tags": [1]\n}',
+        '{\n  "tags":[]\n}',
+        '{\n  "tags": []}',
+        '{\n  "tags": []\n }',
+        '{\n  "tags": [\n  ]\n}',
+        '{\n  "tags": [\n    1\n    ]\n}',
+        '{\n  "tags": [\n   1\n  ]\n}',
+        '{\n  "name": "x", "tags": []\n}',
+        '{\n  "name": "x",\n   "tags": []\n}',
+        "{\n" + " " * (MAX_STEP + 1) + '"tags": []\n}',
     ],
 )
 def test_white_space_is_bounded(text: str) -> None:
     assert not language(PERSON).accepts(text.encode())
+
+
+@pytest.mark.parametrize("items", [0, 1, 2, 3, 3999, 4000, 4001, 5000])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_thousands_of_items_are_counted_exactly(items: int, indent: int | None) -> None:
+    inner = {"type": "array", "items": {"type": ["string", "null"], "maxLength": 3}, "maxItems": 2}
+    tuples = {"type": "array", "prefixItems": [{"const": 0}], "items": inner, "minItems": 2, "maxItems": 4000}
+    value = {"before": [], "tuples": [0, *[["abc", None]] * (items - 1)][:items], "after": ["x"]}
+    run = language({"type": "object", "properties": {"before": True, "tuples": tuples, "after": inner}})
+    assert run.accepts(json.dumps(value, indent=indent).encode()) == (2 <= items <= 4000)
+    assert len(run._t.transitions) < 1000
+
+
+def test_alternatives_are_counted_side_by_side() -> None:
+    run = language({"anyOf": [{"items": {"type": "integer"}, "maxItems": 3}, {"minItems": 2, "maxItems": 5}]} | ARRAY)
+    for items in range(8):
+        assert run.accepts(json.dumps([1] * items).encode()) == (items <= 5)
+        assert run.accepts(json.dumps(["a"] * items).encode()) == (items == 0 or 2 <= items <= 5)
 
 
 def test_properties_come_in_the_order_of_the_schema_then_required_ones_then_others() -> None:

@@ -15,7 +15,7 @@ from backend.grammar.schema.shapes.alternatives import located
 
 TARGET = f"{__name__}:compile_constraint"
 ONE = compile_really(Constraint("regex", "a"))
-NAMES = [field.name for field in fields(AutomatonTables) if field.name not in ("start", "notes")]
+NAMES = [field.name for field in fields(AutomatonTables) if field.name not in ("start", "layout", "notes")]
 
 
 def make_tables(start: int) -> AutomatonTables:
