@@ -32,7 +32,7 @@ class EngineConfig:
     block_seconds: float = 0.04
     read_behind: bool = True
     max_queue: int = 1024
-    grammar_cells: int = 3 << 22
+    grammar_cells: int = 3 << 23
     grammar_masks: int = 4096
     prompt_embeddings: bool = False
     hidden_positions: int = 0

@@ -22,17 +22,17 @@ class Limits:
     alternatives: int = 500
     properties: int = 5_000
     enum_values: int = 5_000
-    literal_chars: int = 500_000
+    literal_chars: int = 320_000
     pattern_nfa_states: int = 60_000
     pattern_dfa_states: int = 20_000
     pattern_chars: int = 1 << 16
     pattern_nesting: int = 50
     pattern_work: int = 1_500_000
     product_states: int = 20_000
-    states: int = 65_536
+    states: int = 330_000
     threads: int = 20_000
     frames: int = 32_768
-    table_bytes: int = 32 << 20
+    table_bytes: int = 95 << 20
     seconds: float = 10.0
     memory_bytes: int = 1 << 30
 

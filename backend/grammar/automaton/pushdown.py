@@ -74,6 +74,11 @@ class PushdownAutomaton:
         self._local: dict[int, tuple[list[int], list[tuple[Rule, int]], bool]] = {}
         self._ends = {rule.end for rule in graph.rules}
         self._flat_ends = {rule.flat_end for rule in graph.rules} - self._ends
+        stops = self._ends | self._flat_ends | graph.layouts.keys()
+        self._moves_only = [
+            bool(edges) and not (graph.epsilons[node] or graph.calls[node] or graph.enters[node] or node in stops)
+            for node, edges in enumerate(graph.edges)
+        ]
         self._ids: dict[Threads, int] = {}
         self._by_thread: dict[Thread, int] = {}
         self._by_threads: dict[Threads, int] = {}
@@ -195,7 +200,8 @@ class PushdownAutomaton:
     def _target_of_one(self, thread: Thread) -> int:
         state = self._by_thread.get(thread)
         if state is None:
-            state = self._by_thread[thread] = self._state(self._closure(thread))
+            closure = frozenset([thread]) if self._moves_only[thread[0]] else self._closure(thread)
+            state = self._by_thread[thread] = self._state(closure)
         return state
 
     def _expand(self, state: int) -> None:
@@ -255,15 +261,14 @@ class PushdownAutomaton:
         ((node, continuation),) = self.threads[state]
         if node < 0 or self._graph.enters[node] or node in self._graph.layouts:
             return False
-        edges = sorted(self._graph.edges[node])
-        if any(edge[3] for edge in edges) or not all(a[1] < b[0] for a, b in pairwise(edges)):
+        edges = self._graph.edges[node]
+        if len(edges) > 1:
+            edges = sorted(edges)
+            if not all(a[1] < b[0] for a, b in pairwise(edges)):
+                return False
+        if any(edge[3] for edge in edges):
             return False
-        known, arcs = self._by_thread, []
-        for low, high, target, _, _ in edges:
-            after = known.get((target, continuation))
-            if after is None:
-                after = self._target_of_one((target, continuation))
-            arcs.append((low, high, after))
+        arcs = [(low, high, self._target_of_one((target, continuation))) for low, high, target, _, _ in edges]
         self.arcs[state] = arcs
         self.following[state] = list({after for _, _, after in arcs})
         return True

@@ -213,9 +213,8 @@ def _product(a: CharDfa, b: CharDfa, operation: Literal["and", "or", "minus"]) -
         p, q = pair[0] >= 0 and a.accept[pair[0]], pair[1] >= 0 and b.accept[pair[1]]
         return p or q if operation == "or" else p and q == right_needed
 
-    return CharDfa(
-        *minimise(*explore((0, 0), moves, accepts, DEFAULT_LIMITS.product_states, "a combination of patterns"))
-    )
+    limit = max(DEFAULT_LIMITS.product_states, len(a) + len(b))  # what only one of them tells apart is no product
+    return CharDfa(*minimise(*explore((0, 0), moves, accepts, limit, "a combination of patterns")))
 
 
 def _over_scalars(target: int) -> tuple[Arc, ...]:
