@@ -4,11 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from handlers.generation.deferred import CHECKS
 from handlers.generation.deltas import Delta
-from handlers.generation.unique import items_are_unique
-
-KEYWORD = "uniqueItems"
-"""What a check knows of. An answer of which anything else was deferred is never taken for valid."""
 
 
 @dataclass(frozen=True)
@@ -16,19 +13,21 @@ class AnswerCheck:
     """What of an answer its grammar has left to be checked.
 
     form: the JSON Schema of the content, None where nothing of it was deferred. tools: those of the arguments of calls,
-    by name. known: every deferred keyword is one that is checked.
+    by name. keywords: which keywords were deferred; with one that no check is for, no answer is taken for valid.
     """
 
     form: bytes | None = None
     tools: Mapping[str, bytes] = field(default_factory=dict)
-    known: bool = True
+    keywords: frozenset[str] = frozenset(CHECKS)
 
     def holds(self, answer: "Answer") -> bool:
         """Whether a complete answer is known to be valid."""
         texts = [(self.tools[name], arguments) for name, arguments in answer.calls.values() if name in self.tools]
         if self.form is not None:
             texts.append((self.form, answer.content))
-        return self.known and all(items_are_unique(schema, text) for schema, text in texts)
+        return self.keywords <= CHECKS.keys() and all(
+            CHECKS[keyword](schema, text) for keyword in self.keywords for schema, text in texts
+        )
 
 
 @dataclass

@@ -24,7 +24,7 @@ from backend.grammar import (
     structural_constraint,
 )
 from handlers.formats.enforce import OutputGrammar, Tool
-from handlers.generation.check import KEYWORD, AnswerCheck
+from handlers.generation.check import AnswerCheck
 from handlers.generation.ends import characters_lost, check_control_tokens
 from handlers.generation.output import GrammarForm, JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid
@@ -73,7 +73,7 @@ class OutputConstraint:
         return AnswerCheck(
             form=orjson.dumps(self.schema) if "" in places else None,
             tools={tool.name: orjson.dumps(tool.parameters) for tool in self.tools if tool.place in places},
-            known=all(pointer.rpartition("/")[2] == KEYWORD for pointer in deferred),
+            keywords=frozenset(pointer.rpartition("/")[2] for pointer in deferred),
         )
 
 

@@ -45,9 +45,11 @@ async def reasons(deltas, check):
     [
         (content(GOOD), FORM, "stop"),
         (content(BAD), FORM, "length"),
+        (content('{"x": 1, "y": 1}'), AnswerCheck(form=b'{"minProperties": 2}'), "stop"),
+        (content('{"x": 1, "x": 1}'), AnswerCheck(form=b'{"minProperties": 2}'), "length"),
         (content(BAD), None, "stop"),
         (content(BAD, reason="length"), FORM, "length"),
-        (content(GOOD), AnswerCheck(form=UNIQUE, known=False), "length"),
+        (content(GOOD), AnswerCheck(form=UNIQUE, keywords=frozenset(["maxItems"])), "length"),
         (calls(("f", GOOD), ("f", GOOD)), TOOLS, "tool_calls"),
         (calls(("f", GOOD), ("f", BAD)), TOOLS, "length"),
         (calls(("g", BAD)), TOOLS, "tool_calls"),

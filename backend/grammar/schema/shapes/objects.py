@@ -196,6 +196,7 @@ class ObjectShape:
             declared=(),
             closes=False,
             opens=False,
+            least_at="",
         )
 
 

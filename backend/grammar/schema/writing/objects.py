@@ -45,7 +45,7 @@ def _leave_to_a_check(writer: ValueWriter, shape: ObjectShape) -> None:
     """Names are counted as if they differed: whether they do, no automaton can know."""
     why = "how many properties there are is known only when their names are"
     if not shape.least_at:
-        raise GrammarError(f"'not' asks for more than {shape.least - 1} properties of any names: {why}")
+        raise GrammarError(f"'not' or 'if' asks for more than {shape.least - 1} properties of any names: {why}")
     writer.notebook.defer(shape.least_at, why)
 
 

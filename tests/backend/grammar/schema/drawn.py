@@ -18,7 +18,7 @@ REFUSALS = (
     "states",
     "oneOf branches",
     "'not' cannot",
-    "'not' asks for",
+    "'not' or 'if' asks for",
     "stack symbols",
     "nests deeper",
     "leads back to itself",

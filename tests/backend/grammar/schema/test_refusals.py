@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     ),
     "names of which it is not known whether they differ": (
         {"type": "object", "not": {"maxProperties": 1}},
-        "'not' asks for more than 1 properties of any names",
+        "'not' or 'if' asks for more than 1 properties of any names",
         "#",
     ),
     "a lone surrogate": ({"properties": {"\ud800": True}, "type": "object"}, "surrogate", "#"),

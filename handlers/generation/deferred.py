@@ -1,14 +1,19 @@
-"""Whether a value repeats an item where a JSON Schema may forbid it, in time that the schema cannot choose."""
+"""Whether a value keeps the keywords that grammars defer, in time that the schema cannot choose.
+
+Every branch of a schema counts as one that may apply, and every name as one that a pattern matches: a validator would
+match the request's own patterns, and try its branches, for any time. So true means that the keyword is not broken;
+false may be said of a value that is valid by an alternative without the keyword, and of what cannot be told.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import orjson
 from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012, specification_with
+from referencing.jsonschema import DRAFT202012, lookup_recursive_ref, specification_with
 
 MOST_STEPS = 200_000
 """Pairs of a schema and a value that one check looks at; what needs more is not taken for valid."""
@@ -19,18 +24,33 @@ SAME = ("allOf", "anyOf", "oneOf", "then", "else", "dependentSchemas", "dependen
 
 
 def items_are_unique(schema: bytes, text: str) -> bool:
-    """Whether no array in the JSON `text` that a `uniqueItems` of the JSON Schema may apply to repeats an item.
+    """Whether no array in the JSON `text` that a `uniqueItems` of the JSON Schema may apply to repeats an item."""
 
-    Every branch counts as one that may apply, and every name as one that a pattern matches: a validator would match the
-    request's own patterns, and try its branches, for any time. So true means that no `uniqueItems` is broken; false may
-    be said of a value that is valid by an alternative without the keyword, and of what cannot be told.
-    """
+    def breaks(part: dict[str, Any], value: Any) -> bool:
+        return isinstance(value, list) and bool(part.get("uniqueItems")) and repeats(value)
+
+    return _kept(schema, text, breaks)
+
+
+def properties_are_enough(schema: bytes, text: str) -> bool:
+    """Whether every object in the JSON `text` has as many names as each `minProperties` that may apply to it says."""
+
+    def breaks(part: dict[str, Any], value: Any) -> bool:
+        return isinstance(value, dict) and len(value) < part.get("minProperties", 0)
+
+    return _kept(schema, text, breaks)
+
+
+CHECKS = {"uniqueItems": items_are_unique, "minProperties": properties_are_enough}
+"""By keyword, whether a text keeps it everywhere."""
+
+
+def _kept(schema: bytes, text: str, breaks: Callable[[dict[str, Any], Any], bool]) -> bool:
+    """Whether no value in the JSON `text` breaks a part of the schema that may apply to it."""
     try:
         value = json.loads(text, parse_float=Decimal)
-        return not any(
-            isinstance(found, list) and repeats(found) for found in _unique_values(orjson.loads(schema), value)
-        )
-    except (ValueError, ArithmeticError, RecursionError, Unresolvable, _TooMuch):
+        return not any(breaks(part, found) for part, found in _pairs(orjson.loads(schema), value))
+    except (ValueError, TypeError, ArithmeticError, RecursionError, Unresolvable, _TooMuch):
         return False
 
 
@@ -55,8 +75,8 @@ def _hashable(value: Any) -> Any:
             return value
 
 
-def _unique_values(schema: Any, value: Any) -> Iterator[Any]:
-    """What of `value` a schema with `uniqueItems` may apply to."""
+def _pairs(schema: Any, value: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The parts of a schema, each with what of `value` it may apply to, as far as that is an array or object."""
     specification = specification_with(_declared(schema), default=DRAFT202012)
     resolver = Registry().with_resource("", specification.create_resource(schema)).crawl().resolver()
     seen: set[tuple[int, int]] = set()
@@ -69,14 +89,16 @@ def _unique_values(schema: Any, value: Any) -> Iterator[Any]:
         seen.add(pair)
         if len(seen) > MOST_STEPS:
             raise _TooMuch
-        if schema.get("uniqueItems"):
-            yield value
+        yield schema, value
         if "$id" in schema or "id" in schema:
             resolver = resolver.in_subresource(specification.create_resource(schema))
         for reference in (schema.get("$ref"), schema.get("$dynamicRef")):
             if isinstance(reference, str):
                 found = resolver.lookup(reference)
                 rest.append((found.contents, found.resolver, value))
+        if "$recursiveRef" in schema:
+            found = lookup_recursive_ref(resolver)
+            rest.append((found.contents, found.resolver, value))
         rest += [(part, resolver, inner) for part, inner in _applied(schema, value)]
 
 

@@ -1,4 +1,4 @@
-"""What is said to be unique is so by a validator too; and nothing that a schema says makes the check take long."""
+"""What is said to be unique or enough is valid by a validator too; and no schema makes the check take long."""
 
 import json
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.generation import unique
-from handlers.generation.unique import items_are_unique
+from handlers.generation import deferred
+from handlers.generation.deferred import items_are_unique, properties_are_enough
 
 NAMES = st.sampled_from(["a", "b"])
 SCALARS = st.sampled_from([None, True, False, 0, 1, 1.0, -0.0, 10**30, "", "a", "1"])
@@ -81,6 +81,35 @@ def test_without_branches_it_is_what_a_validator_says(items, where):
     assert said(schema, value) == is_valid(schema, value)
 
 
+@given(schema=BRANCHED, d=UNIQUE | STRAIGHT, value=VALUES, least=st.integers(0, 3))
+def test_what_is_said_to_be_enough_is_valid(schema, d, value, least):
+    def counted(schema):
+        """The schema with `minProperties` in place of `uniqueItems`."""
+        if isinstance(schema, list):
+            return [counted(part) for part in schema]
+        if isinstance(schema, dict):
+            return {
+                "minProperties" if name == "uniqueItems" else name: least if name == "uniqueItems" else counted(part)
+                for name, part in schema.items()
+            }
+        return schema
+
+    schema = document(schema, d if "$ref" not in json.dumps(d) else {})
+    valid = is_valid(without(schema), value)
+    schema = counted(schema)
+    if valid and properties_are_enough(json.dumps(schema).encode(), json.dumps(value)):
+        assert is_valid(schema, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"), [('{"a": 1, "b": 2}', True), ('{"a": 1, "a": 2}', False), ("{}", False), ("[]", True)]
+)
+def test_a_repeated_name_counts_once(text, enough):
+    assert properties_are_enough(b'{"minProperties": 2}', text) == enough
+    recursive = b'{"properties": {"y": {"minProperties": 2}, "x": {"$recursiveRef": "#"}}}'
+    assert properties_are_enough(recursive, f'{{"x": {{"y": {text}}}}}') == enough
+
+
 @pytest.mark.parametrize("draft", ["04", "07"])
 def test_older_drafts(draft):
     base = {"$schema": f"http://json-schema.org/draft-{draft}/schema#", "definitions": {"d": {"uniqueItems": True}}}
@@ -106,5 +135,5 @@ def test_nothing_takes_long(monkeypatch):
     assert said({"$ref": "#/$defs/d0", "$defs": {**many, "d60": {"uniqueItems": True}}}, [1, 2])
     assert said({"uniqueItems": True, "items": {"pattern": "^(a*)*$"}}, ["a" * 40 + "b"])
     assert not items_are_unique(b'{"items": {"$ref": "#"}}', "[" * 100_000 + "]" * 100_000)
-    monkeypatch.setattr(unique, "MOST_STEPS", 100)
+    monkeypatch.setattr(deferred, "MOST_STEPS", 100)
     assert not said({"items": {"uniqueItems": True}}, [[n] for n in range(101)])
