@@ -2,7 +2,7 @@
 
 from backend.engine.request_state import SequenceState
 from backend.engine.state import Block
-from backend.request import FinishReason, TokenEvent
+from backend.request import FinishReason, RequestFailed, TokenEvent
 
 
 def events_of(sequence: SequenceState, block: Block, row: int) -> list[TokenEvent]:
@@ -36,3 +36,12 @@ def events_of(sequence: SequenceState, block: Block, row: int) -> list[TokenEven
         )
         for i, (token, reason, end) in enumerate(zip(tokens, reasons, is_end, strict=True))
     ]
+
+
+def failure_of(block: Block, row: int) -> RequestFailed | None:
+    """Why the request of `row` cannot go on after a block of numpy arrays, None where it can."""
+    if not block.failed[row]:
+        return None
+    failure = RequestFailed("the model computed logits that are not finite")
+    failure.__cause__ = FloatingPointError("logits are not finite: weights or activations overflow, or the device errs")
+    return failure

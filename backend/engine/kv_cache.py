@@ -90,6 +90,12 @@ class KVCacheManager:
         self._release(sequence.pages)
         sequence.pages, sequence.num_computed, sequence.num_cached = [], 0, 0
 
+    def forget(self, sequence: SequenceState) -> None:
+        """Take all pages from the sequence; neither they nor others that begin with them are found again."""
+        self._tree.forget(self._keys(sequence, sequence.num_computed))
+        self._release(sequence.pages)
+        sequence.pages, sequence.num_computed, sequence.num_cached = [], 0, 0
+
     def _keys(self, sequence: SequenceState, positions: int) -> Sequence[PageKey]:
         """Of the pages that are whole within the first `positions`."""
         page_tokens = self._config.page_tokens

@@ -60,10 +60,16 @@ class PagePool:
 
     def evict(self, page: int) -> None:
         """Free a kept page, which nobody may reference."""
-        assert self._kept[page] and not self._ref_counts[page]
-        self._evictable -= 1
+        assert not self._ref_counts[page]
+        self.forget(page)
+
+    def forget(self, page: int) -> None:
+        """Keep a page no longer; it is free once nobody references it."""
+        assert self._kept[page]
         self._kept[page] = False
-        self._let_go(page)
+        if not self._ref_counts[page]:
+            self._evictable -= 1
+            self._let_go(page)
 
     def _let_go(self, page: int) -> None:
         if self._kept[page]:

@@ -79,6 +79,19 @@ class RadixCache:
             heapq.heappush(self._leaves, entry)
         return evicted
 
+    def forget(self, keys: Sequence[PageKey]) -> None:
+        """Keep no page that begins like `keys` any longer: nobody will find them again, and who has them keeps them."""
+        child = self._root.children.get(keys[0]) if keys else None
+        rest = [child] if child is not None else []
+        while rest:
+            node = rest.pop()
+            rest += node.children.values()
+            node.children = {}
+            if node.parent is not None:
+                node.parent.children.pop(node.key, None)
+            self._size -= 1
+            self._pool.forget(node.page)
+
     def _touch(self, node: _Node) -> None:
         """Everything on the way to `node` was used now. Only leaves can be evicted, so only they are queued."""
         now, at = next(self._clock), node

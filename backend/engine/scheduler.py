@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from backend.engine.config import bucket
-from backend.engine.events import events_of
+from backend.engine.events import events_of, failure_of
 from backend.engine.kv_cache import KVCacheManager
 from backend.engine.model_runner import ModelRunner, PrefillChunk
 from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
@@ -372,19 +372,25 @@ class Scheduler:
         try:
             start = self._runner.row_state(request, sequence.choice, sequence.output_tokens, placed)
         except Exception as error:
-            self._fail(sequence.parent, error)
+            failure = RequestFailed(f"the engine could not start the request: {error!r}")
+            failure.__cause__ = error
+            self._fail(sequence.parent, failure)
             return True
         self._state = self._runner.admit(self._state, self._rows.index(sequence), start)
         self._note_admission(sequence)
         return True
 
-    def _fail(self, request: RequestState, error: Exception) -> None:
+    def _fail(self, request: RequestState, failure: RequestFailed) -> None:
         """End one request, with what went wrong in it."""
         for sequence in request.sequences:
             self.cancel(sequence)
-        failure = RequestFailed(f"the engine could not start the request: {error!r}")
-        failure.__cause__ = error
         request.fail(failure)
+
+    def _forget(self, request: RequestState) -> None:
+        """Nobody is to take over what was computed for a request."""
+        for sequence in self._holders():
+            if sequence.parent is request:
+                self.cache.forget(sequence)
 
     def _note_admission(self, sequence: SequenceState) -> None:
         request = sequence.parent
@@ -434,6 +440,7 @@ class Scheduler:
         block = self._read(in_flight)
         self._blocks_read += 1
         events: dict[RequestState, list[TokenEvent]] = {}
+        failures: dict[RequestState, RequestFailed] = {}
         for row, sequence in in_flight.holders.items():
             if sequence.ended:
                 continue
@@ -441,19 +448,25 @@ class Scheduler:
             sequence.tokens += [event.token for event in new]
             sequence.num_computed += len(new)
             events.setdefault(sequence.parent, []).extend(new)
-            if block.done[row]:
+            failure = failure_of(block, row)
+            if failure is not None:
+                failures[sequence.parent] = failure
+            elif block.done[row]:
                 self.cancel(sequence)
         self.totals.steps += int(block.steps)
         for request, of_request in events.items():
             if of_request:
                 self.totals.output_tokens += len(of_request)
                 request.emit(of_request)
+        for request, failure in failures.items():
+            self._forget(request)
+            self._fail(request, failure)
 
     def _read(self, in_flight: InFlight) -> Block:
         """The block as numpy arrays; log-probabilities only if somebody wants them."""
         block = in_flight.block
         with_logprobs = any(sequence.request.top_logprobs is not None for sequence in in_flight.holders.values())
-        names = ("tokens", "count", "done", "finished", "steps") + (
+        names = ("tokens", "count", "done", "finished", "failed", "steps") + (
             ("logprobs", "top_ids", "top_logprobs") if with_logprobs else ()
         )
         host = jax.device_get({name: getattr(block, name) for name in names})

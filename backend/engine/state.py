@@ -29,7 +29,7 @@ class RowState:
     """B rows apart from their keys and values; in a DecodeState all R. On the host: one row, without the leading axis.
 
     token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
-    num_output_tokens: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens.
+    num_output_tokens: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens, or failed.
     logprobs: bool [B], wants log-probabilities.
     in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
     params, grammar: each row's sampling parameters, and how far its grammar is.
@@ -66,7 +66,8 @@ class Block:
     """What one dispatch of decoding steps gave. Row b drew tokens[b, :count[b]], each step none, one or several.
 
     tokens: int32 [B, O]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and
-    nothing may follow. steps: int32, how many ran.
+    nothing may follow. failed: bool [B], logits of the row were not finite: it is done, and drew nothing from them.
+    steps: int32, how many ran.
     logprobs: float32 [B, O]. top_ids: int32 [B, O, 20]. top_logprobs: float32 [B, O, 20]; zero where no row wants them.
     """
 
@@ -74,6 +75,7 @@ class Block:
     count: jax.Array
     done: jax.Array
     finished: jax.Array
+    failed: jax.Array
     steps: jax.Array
     logprobs: jax.Array
     top_ids: jax.Array
@@ -131,6 +133,7 @@ def empty_block(rows: int, capacity: int, vocab: int) -> Block:
         count=jnp.zeros(rows, jnp.int32),
         done=jnp.zeros(rows, bool),
         finished=jnp.zeros(rows, bool),
+        failed=jnp.zeros(rows, bool),
         steps=jnp.zeros((), jnp.int32),
         logprobs=jnp.zeros((rows, capacity), jnp.float32),
         top_ids=jnp.zeros(top, jnp.int32),

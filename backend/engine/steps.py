@@ -82,7 +82,7 @@ def decode(
 
     cells: the grammars, int32 [capacity]. page_table: int32 [B, M], pages for all positions that may be fed.
     steps: int32, at most `max_steps`. stop_on_finish: bool, return as soon as a row has ended (somebody waits for it).
-    Ends early when no row is left. Other rows of the state are not touched.
+    Ends early when no row is left. Other rows of the state are not touched. A row whose logits are not finite fails.
     """
     size, attend = active.size, backend.attend(page_table)
     before = jax.tree.map(lambda x: x[:size], state.rows)
@@ -102,9 +102,10 @@ def decode(
         masked = (rows.grammar.constrained, lambda x: grammars.apply_mask(x, bits))
         history = TokenHistory(running, rows.in_prompt, rows.output_counts, rows.num_output_tokens)
         tokens = sample(logits, rows.params, history, rows.position + 1, masked)
-        rows, block = accept(
-            cells, vocabulary, rows, block, tokens[:, None], running.astype(jnp.int32), logits[:, None]
-        )
+        failed = running & ~jnp.isfinite(logits).all(-1)
+        count = (running & ~failed).astype(jnp.int32)
+        rows, block = accept(cells, vocabulary, rows, block, tokens[:, None], count, logits[:, None])
+        rows, block = replace(rows, done=rows.done | failed), replace(block, failed=block.failed | failed)
         return cache, rows, masks, replace(block, steps=block.steps + 1)
 
     block = empty_block(size, max_steps, state.rows.output_counts.shape[1])

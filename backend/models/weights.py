@@ -18,6 +18,15 @@ from backend.models.sources import Parameter, Source
 from backend.models.storage import Storage, abstract_decoder, module_at, quantized
 from backend.sharding import partition_spec
 
+NOT_FINITE: dict[str, tuple[type[np.unsignedinteger], int]] = {
+    "float32": (np.uint32, 0x7F800000),
+    "bfloat16": (np.uint16, 0x7F80),
+    "float16": (np.uint16, 0x7C00),
+    "float8_e4m3fn": (np.uint8, 0x7F),
+}
+"""The bits that are all set in numbers that are not finite, and in no others (IEEE 754; OCP, 2023, 8-bit floats)."""
+NUMBERS_AT_ONCE = 1 << 18
+
 Progress = Callable[[int, int], None]
 """Called with the bytes placed so far and in all."""
 
@@ -33,7 +42,7 @@ def load(
     storage: a dtype alone stands for activations and all kernels in it. mesh: devices over which every parameter is
     split by the letters of its axes (sharding.py), None for one device, where products may be native (backend.native).
     Host memory peaks near the largest single array. Raises one `CheckpointError` that lists every missing, extra and
-    misshaped tensor.
+    misshaped tensor, or else every one whose numbers are not all finite.
     """
     storage = storage if isinstance(storage, Storage) else Storage(jnp.dtype(storage), jnp.dtype(storage))
     tensors = checkpoint.tensors
@@ -41,20 +50,27 @@ def load(
     parameters = empty.parameters(checkpoint.norm_offset)
     check(checkpoint, empty)
     total, done = weight_bytes(empty), 0
+    faults: list[str] = []
     native_kernels = mesh is None and native.unavailable_reason() is None
     for path, parameter in parameters.items():
         module = module_at(empty, path[:-1])
         if isinstance(module, Kernel):
             module.native = native_kernels
             module.in_bfloat16 = storage.in_bfloat16 and module.format.values != "float32"
-            done += _place_kernel(tensors, parameter, module, mesh)
+            done += _place_kernel(tensors, parameter, module, mesh, faults)
         else:
             variable = getattr(module, path[-1])
-            placed = place(tensors, parameter.source, _on(mesh, variable.get_value(), parameter.axes))
+            placed = place(tensors, parameter.source, _on(mesh, variable.get_value(), parameter.axes), faults)
             variable.set_value(placed)
             done += array_bytes(placed)
         if progress is not None:
             progress(done, total)
+    if faults:
+        listed = "\n  ".join(checkpoint.stored_name(name) for name in dict.fromkeys(faults))
+        raise CheckpointError(
+            f"the weights of {checkpoint.described_by} have numbers that are not finite (NaN or infinite), in:\n  "
+            f"{listed}\nwhich no answer can be computed with; use another copy of the checkpoint"
+        )
     return empty
 
 
@@ -69,7 +85,9 @@ def array_bytes(array: jax.Array | jax.ShapeDtypeStruct) -> int:
     return size // 2 if array.dtype.name.endswith("int4") else size * jnp.dtype(array.dtype).itemsize
 
 
-def _place_kernel(tensors: Mapping[str, Any], parameter: Parameter, kernel: Kernel, mesh: Mesh | None) -> int:
+def _place_kernel(
+    tensors: Mapping[str, Any], parameter: Parameter, kernel: Kernel, mesh: Mesh | None, faults: list[str]
+) -> int:
     """Put a kernel's arrays in place; gives their bytes. Its scales are split over devices by rows only."""
     fields = {"values": kernel.values, "scales": kernel.scales, "offsets": kernel.offsets}
     views: dict[str, Mapping[str, Any]] = {"values": tensors}
@@ -81,7 +99,7 @@ def _place_kernel(tensors: Mapping[str, Any], parameter: Parameter, kernel: Kern
     for field, variable in fields.items():
         if variable is not None:
             axes = parameter.axes if field == "values" else parameter.axes[0] + "1"
-            placed = place(views[field], parameter.source, _on(mesh, variable.get_value(), axes))
+            placed = place(views[field], parameter.source, _on(mesh, variable.get_value(), axes), faults)
             variable.set_value(placed)
             size += array_bytes(placed)
     return size
@@ -94,14 +112,21 @@ def _on(mesh: Mesh | None, target: Any, axes: str) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(target.shape, target.dtype, sharding=sharding)
 
 
-def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStruct) -> jax.Array:
-    """The array of `source` on its devices, with `target`'s shape, dtype and sharding; shards are read one by one."""
+def place(
+    tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStruct, faults: list[str] | None = None
+) -> jax.Array:
+    """The array of `source` on its devices, with `target`'s shape, dtype and sharding; shards are read one by one.
+
+    faults: gets the names of tensors whose numbers are not all finite.
+    """
 
     def shard(index: tuple[slice, ...] | None) -> np.ndarray:
         whole = (slice(None),) * len(target.shape)
         spans = tuple(slice(*span.indices(size)) for span, size in zip(index or whole, target.shape, strict=True))
         out = np.empty([span.stop - span.start for span in spans], target.dtype)
         source.read(tensors, spans, out)
+        if faults is not None and not is_finite(out):
+            faults.extend(_not_finite(tensors, source))
         return out
 
     # Uncommitted where no sharding is asked for: a committed array among uncommitted ones costs a second compilation.
@@ -112,6 +137,22 @@ def place(tensors: Mapping[str, Any], source: Source, target: jax.ShapeDtypeStru
     )
     # Placing is asynchronous: without waiting, the host would hold every array that is still on its way.
     return array.block_until_ready()
+
+
+def _not_finite(tensors: Mapping[str, Any], source: Source) -> list[str]:
+    """Of the tensors that an array is made of, those to blame for its numbers."""
+    read = {stored.name: tensors[stored.name][(slice(None),) * len(stored.shape)] for stored in source.stored()}
+    return [name for name, numbers in read.items() if not is_finite(np.asarray(numbers))] or list(read)
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether no number of an array is NaN or infinite. By its bits, some at a time, which costs less than reading."""
+    if array.dtype.name not in NOT_FINITE:
+        return True
+    unsigned, mask = NOT_FINITE[array.dtype.name]
+    bits = np.ascontiguousarray(array).reshape(-1).view(unsigned)
+    parts = (bits[start : start + NUMBERS_AT_ONCE] for start in range(0, bits.size, NUMBERS_AT_ONCE))
+    return not any(((part & unsigned(mask)) == unsigned(mask)).any() for part in parts)
 
 
 def check(checkpoint: Checkpoint, decoder: Decoder) -> None:

@@ -82,6 +82,9 @@ def request_failed(error: RequestFailed) -> APIError:
     """500 for a fault of ours that concerns this request only."""
     logger.error("request %s failed: %s", request_id.get(), error, exc_info=error)
     message = f"the server failed at this request; try again, its log has the cause under request {request_id.get()}"
+    if isinstance(error.__cause__, FloatingPointError):
+        message = f"the model computed what is no number; the server's log has this under request {request_id.get()}"
+        return APIError(500, message, code="not_a_number")
     return APIError(500, message, code="request_failed")
 
 

@@ -84,7 +84,7 @@ class RequestMetrics:
 def failure_of(error: BaseException) -> Failure | None:
     """What a request that ended with `error` is counted as; None for a fault of the client's, which is not counted.
 
-    Not a number: FloatingPointError, which JAX raises under jax_debug_nans, itself or as the cause.
+    Not a number: FloatingPointError as the cause, where logits are not finite, or itself, under jax_debug_nans.
     """
     match error:
         case asyncio.CancelledError() | GeneratorExit() | ClientDisconnect():

@@ -63,6 +63,10 @@ class Model:
             del self.prefixes[min(leaves, key=lambda prefix: self.prefixes[prefix].used)]
         return count
 
+    def forget(self, tokens: Tokens) -> None:
+        first = self.path(tokens)[:1]
+        self.prefixes = {p: known for p, known in self.prefixes.items() if [p[: self.page_tokens]] != first}
+
 
 class Tree(RuleBasedStateMachine):
     """Callers hold the pages of a sequence, one more where it ends within a page; all of this as the engine does it."""
@@ -104,6 +108,11 @@ class Tree(RuleBasedStateMachine):
         tokens, pages = caller
         self.tree.insert(keys(tokens, self.page_tokens), pages)
         self.model.insert(*caller)
+
+    @rule(caller=callers)
+    def forget(self, caller: tuple[Tokens, list[int]]) -> None:
+        self.tree.forget(keys(caller[0], self.page_tokens))
+        self.model.forget(caller[0])
 
     @rule(target=callers, caller=consumes(callers), kept=st.integers(0, 9))
     def shrink(self, caller: tuple[Tokens, list[int]], kept: int) -> tuple[Tokens, list[int]]:

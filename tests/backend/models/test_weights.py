@@ -18,8 +18,9 @@ from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
 from backend.models.families import FAMILIES
 from backend.models.sources import Concatenated, Stored
+from backend.models.storage import Storage
 from backend.models.tensors import Tensors
-from backend.models.weights import load, place
+from backend.models.weights import is_finite, load, place
 
 SMALL = {
     "hidden_size": 16,
@@ -152,6 +153,39 @@ def test_every_missing_extra_misshaped_and_unreadable_tensor_is_named_at_once(tm
         "wrong dtype: lm_head.weight is I8",
     ):
         assert line in message
+
+
+@pytest.mark.parametrize("storage", [jnp.float32, jnp.bfloat16, "int8", "int4", "fp8"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_every_tensor_with_a_number_that_is_not_finite_is_named_at_once(
+    tmp_path: Path, storage: Any, number: float
+) -> None:
+    configure(tmp_path, "llama")
+    tensors = random_tensors(tmp_path)
+    wrong = ["model.layers.0.self_attn.k_proj.weight", "model.layers.1.mlp.down_proj.weight", "model.norm.weight"]
+    for name in wrong:
+        tensors[name].reshape(-1)[-1] = number
+    save_file(tensors, tmp_path / "model.safetensors")
+    if isinstance(storage, str):
+        storage = Storage(jnp.dtype(jnp.float32), None, storage)
+    with np.errstate(invalid="ignore"), pytest.raises(CheckpointError) as raised:
+        load(open_checkpoint(tmp_path), storage)
+    message = str(raised.value)
+    assert "not finite" in message
+    assert sorted(line.strip() for line in message.splitlines()[1:-1]) == wrong
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float8_e4m3fn"])
+def test_every_bit_pattern_is_finite_or_not(dtype: str) -> None:
+    kind = jnp.dtype(dtype)
+    top = np.arange(1 << 8 * min(2, kind.itemsize), dtype=np.uint32) << (16 if kind.itemsize == 4 else 0)
+    numbers = top.astype(f"uint{8 * kind.itemsize}").view(kind)
+    for number in numbers:
+        assert is_finite(number.reshape(1)) == bool(np.isfinite(number.astype(np.float32)))
+    many = np.ones((700, 1000), kind)
+    assert is_finite(many)
+    many[-1, -1] = np.nan
+    assert not is_finite(many) and is_finite(many.view(f"int{8 * kind.itemsize}"))
 
 
 @pytest.mark.parametrize("tied", [True, False])

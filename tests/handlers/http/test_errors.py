@@ -141,10 +141,17 @@ def test_a_client_that_does_not_take_the_last_event_is_not_waited_for(monkeypatc
     assert "does not read" in caplog.text
 
 
+def not_a_number():
+    error = RequestFailed("inside: logits are not finite")
+    error.__cause__ = FloatingPointError()
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code", "said"),
     [
         (RequestFailed("inside: nan"), 500, "request_failed", "try again"),
+        (not_a_number(), 500, "not_a_number", "no number"),
         (EngineFailed("the engine stopped: out of memory"), 503, "failed", "out of memory"),
     ],
 )
