@@ -182,6 +182,12 @@ class ServeSettings(ModelSettings):
         description="connections open at a time; beyond them requests get 503, but for /health; fewer where the system "
         "lets this process have fewer open files",
     )
+    keep_alive: PositiveFloat = Field(
+        75,
+        allow_inf_nan=False,
+        description="seconds that a connection is kept from an answer to the next request; longer than the proxy or the "
+        "clients in front keep theirs, which may else send a request while it is being closed",
+    )
     request_timeout: PositiveFloat | None = Field(
         None,
         allow_inf_nan=False,

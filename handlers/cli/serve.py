@@ -32,7 +32,8 @@ def serve(settings: ServeSettings) -> None:
     names, timeout = settings.model_names, settings.request_timeout
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance)
     app = create_app(service, access=access(settings))
-    server = Server(app, service, settings.drain_timeout, ConnectionLimits(connections=most), **proxy_and_tls(settings))
+    limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
+    server = Server(app, service, settings.drain_timeout, limits, **proxy_and_tls(settings))
     with open_ports(settings, service) as listener:
         server.run(sockets=[listener])
     exit_at_once(0 if service.reason is None else 1)

@@ -11,11 +11,14 @@ from typing import Any
 import httptools
 import orjson
 from starlette.types import Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from handlers.http.errors import APIError
+from handlers.http.half_closed import can_tell, watch
+from handlers.http.http10 import UntilClosed
 
 ALWAYS_ANSWERED = b"/health"
 RESERVED_CONNECTIONS = 64
@@ -73,6 +76,14 @@ class LimitedProtocol(HttpToolsProtocol):
         """Stops the clock too."""
         self._stop_clock()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Goes on with the answer to a client who has sent its request and sends no more, but not if it has left."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body or not can_tell(self.transport):
+            return None
+        self.cycle.keep_alive = False
+        watch(self.transport, self.cycle, self.loop.call_later)
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Reads on, and refuses what cannot be read and a head that is too long."""
@@ -134,6 +145,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.more_body:
             self._wait(self.limits.body_seconds, self.transport.close)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["http_version"] == "1.0":
+            cycle.__class__ = UntilClosed  # uvicorn makes the cycle, and has no other way to be told
+        super()._start_asgi_task(cycle, app)
 
     def _read_without_upgrade(self, rest: bytes) -> None:
         """Reads a head again without its wish for another protocol, which may be declined, and then `rest`.

@@ -178,3 +178,56 @@ def test_beyond_the_most_connections_requests_are_told_and_health_is_answered(fa
         held.close()
         fakes.wait_until(lambda: not server.server.server_state.connections)
         assert httpx.post(server.url + PATH, json=json.loads(BODY)).status_code == 200
+
+
+def chat(version="1.1", **parameters):
+    body = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "seed": 4, **parameters}).encode()
+    head = f"POST {PATH} HTTP/{version}\r\nHost: x\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("host", [b"Host: x\r\n", b""])
+def test_an_answer_in_http_1_0_ends_with_its_connection_and_has_no_chunks(server, stream, host):
+    answer = exchange(server, chat("1.0", stream=stream).replace(b"Host: x\r\n", host))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ") and b"connection: close" in head and b"transfer-encoding" not in head
+    if stream:
+        assert b"content-length" not in head
+        assert body.startswith(b"data: {") and body.endswith(b"\n\ndata: [DONE]\n\n") and b"\r\n" not in body
+    else:
+        assert json.loads(body)["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_who_sends_no_more_gets_its_answer(fakes, version, stream):
+    with fakes.served(fakes.Engine(delay=0.02)) as server, connect(server) as client:
+        client.sendall(chat(version, stream=stream))
+        client.shutdown(socket.SHUT_WR)
+        answer = read_all(client)
+    assert b"HTTP/1.1 200 " in answer
+    assert answer.startswith(b"HTTP/1.1 100 ") or version == "1.0" or stream
+    if stream:
+        assert answer.endswith(b"data: [DONE]\n\n" + (b"\r\n0\r\n\r\n" if version == "1.1" else b""))
+    else:
+        assert json.loads(answer.rpartition(b"\r\n\r\n")[2])["choices"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_has_left_is_not_taken_for_one_that_sends_no_more(fakes, stream):
+    with fakes.served(fakes.Engine(delay=0.5)) as server:
+        with connect(server) as client:
+            client.sendall(chat(stream=stream))
+            fakes.wait_until(lambda: server.engine.generations)
+        start = time.monotonic()
+        fakes.wait_until(lambda: server.engine.generations[0].closed)
+        assert time.monotonic() - start < 3 and not server.service.requests
+
+
+def test_who_closes_before_its_body_is_there_is_gone(fakes):
+    with fakes.served() as server, connect(server) as client:
+        client.sendall(chat()[:-3])
+        fakes.wait_until(lambda: len(server.service.requests) == 1)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b"" and not server.engine.generations
