@@ -1,13 +1,14 @@
 """One completion's answers: a message folded from deltas, or the chunks of a stream made of the same deltas."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from handlers.chat.logprobs import logprob_entry
 from handlers.generation.deltas import CallDelta, Delta
+from handlers.http.sse import Chunks
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Completion:
             "usage": self._usage(counts),
         }
 
-    async def chunks(self, deltas: AsyncIterator[Delta]) -> AsyncGenerator[dict[str, Any], None]:
+    async def chunks(self, deltas: AsyncIterator[Delta]) -> Chunks:
         """The chunks of a stream as plain values (schema ChatCompletionChunk).
 
         The role comes with a choice's first chunk, its finish reason in a chunk of its own.

@@ -1,6 +1,7 @@
 """POST /v1/chat/completions, from the validated body to the answer."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 import orjson
@@ -11,12 +12,12 @@ from handlers.chat.ignored import ignored_header, ignored_parameters
 from handlers.chat.limits import check_request
 from handlers.chat.plan import plan_chat
 from handlers.chat.request import ChatRequest, read_request
+from handlers.chat.stream import Answer, begin_stream
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
 from handlers.generation.run import start
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
-from handlers.http.sse import EventStream
 from handlers.http.validation import JSONBody
 from handlers.metrics.request import RequestMetrics
 from handlers.service import Acceptance, LoadedModel, current_service
@@ -34,8 +35,10 @@ async def complete_chat(json_body: JSONBody) -> Response:
     check_request(request, loaded, acceptance.strict)
     deadline = Deadline(service.request_timeout)
     with service.metrics.request(request.body.n or 1) as request_metrics:
-        chat = Chat(request, model, loaded, acceptance)
-        return await while_connected(answer(chat, request_metrics, deadline))
+        beginning = begin(Chat(request, model, loaded, acceptance), request_metrics, deadline)
+        if not request.body.stream:
+            return await while_connected(answer(beginning))
+        return await while_connected(begin_stream(beginning, request_metrics, request.without_effect))
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,24 @@ class Chat:
     acceptance: Acceptance
 
 
-async def answer(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline) -> Response:
-    """The whole answer, or the stream of it that is about to begin. Raises APIError, 504 at the deadline."""
+async def begin(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline) -> Answer:
+    """Has the engine begin the answer, once its grammar is compiled. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
         plan, output = await plan_chat(chat.request, chat.loaded, chat.acceptance)
         ignored = await asyncio.to_thread(ignored_parameters, chat.request, chat.loaded, output, plan)
     running = await start(plan, chat.loaded, request_metrics, deadline)
     unenforced = () if plan.constraint is None else plan.constraint.unenforced
-    headers = ignored_header([*ignored, *unenforced])
-    completion = describe(chat, plan, output)
-    if chat.request.body.stream:
-        return EventStream(completion.chunks(running.deltas), running.aclose, headers)
+    return Answer(running, describe(chat, plan, output), (*ignored, *unenforced))
+
+
+async def answer(beginning: Awaitable[Answer]) -> Response:
+    """The whole answer. Raises APIError, 504 at the deadline."""
+    begun = await beginning
     try:
-        result = await completion.result(running.deltas)
+        result = await begun.completion.result(begun.running.deltas)
     finally:
-        await running.aclose()
-    return Response(orjson.dumps(result), headers=headers, media_type="application/json")
+        await begun.running.aclose()
+    return Response(orjson.dumps(result), headers=ignored_header(begun.ignored), media_type="application/json")
 
 
 def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Completion:

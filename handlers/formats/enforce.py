@@ -142,14 +142,15 @@ class OutputGrammar:
         reasons = Branch(opens, inside, resumes=True)
         again = (reasons,) if reasoning.anywhere else ()
         if not self.limited:
-            behind = AnyText((*again, *branches), may_stop=True)
-            first = behind if reasoning.anywhere else AnyText(branches, reasons, may_stop=True)
-            return Concat((inside, AnyText(branches, may_stop=True))) if self.opened else first
+            if self.opened:
+                return Concat((inside, AnyText(branches, may_stop=True)))
+            return AnyText((*again, *branches), None if again else reasons, may_stop=True)
         whole = Concat((inside, AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)))
         if self.opened:
             return whole
         begins = Branch(opens, whole, resumes=False)
-        return AnyText((begins, *branches), may_stop=True) if again else AnyText(branches, begins, may_stop=True)
+        first = (begins,) if again else ()
+        return AnyText((*first, *branches), None if again else begins, may_stop=True)
 
     def _no_more(self, reasoning: ReasoningSyntax) -> list[Branch]:
         """What may not come behind reasoning: its markers, but the one that may come anywhere, and in channels the one

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,7 +15,18 @@ from starlette.types import Message, Receive, Scope, Send
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 PING_SECONDS = 3.0  # clients give up after 5 s without a byte
+FIRST_BYTE_SECONDS = 3.0  # after which a stream begins, whatever it is still waiting for
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A line of a stream that is no event: clients pass over it. text: one line."""
+
+    text: str
+
+
+Chunks = AsyncGenerator[dict[str, Any] | Comment, None]
 
 
 class EventStream(StreamingResponse):
@@ -26,7 +38,7 @@ class EventStream(StreamingResponse):
 
     def __init__(
         self,
-        chunks: AsyncGenerator[dict[str, Any], None],
+        chunks: Chunks,
         close: Callable[[], Awaitable[None]],
         headers: Mapping[str, str],
     ) -> None:
@@ -76,8 +88,10 @@ class PingingSender:
             await asyncio.sleep(self._seconds - silence)
 
 
-async def events(chunks: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
+async def events(chunks: Chunks) -> AsyncGenerator[bytes, None]:
     """Each chunk as the bytes of a server-sent event, then `[DONE]`, which is missing where the chunks fail."""
     async for chunk in chunks:
-        yield b"data: " + orjson.dumps(chunk) + b"\n\n"
+        yield (
+            f": {chunk.text}\n\n".encode() if isinstance(chunk, Comment) else b"data: " + orjson.dumps(chunk) + b"\n\n"
+        )
     yield DONE

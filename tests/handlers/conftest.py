@@ -315,8 +315,8 @@ def served(
 
     `.signal()` is what SIGTERM does to it; `.thread` is alive until it has ended.
     """
-    engine = engine or FakeEngine()
-    parts = LoadedModel(engine, FakeTokenizer(), compiler or FakeCompiler())
+    engine, compiler = engine or FakeEngine(), compiler or FakeCompiler()
+    parts = LoadedModel(engine, FakeTokenizer(), compiler)
     service = Service(load or (lambda: parts), ["tiny"])
     server = Server(create_app(service), service, drain_seconds, limits)
     server.config.timeout_graceful_shutdown = 1
@@ -330,7 +330,7 @@ def served(
             wait_until(lambda: service.status == "ready")
         yield SimpleNamespace(
             port=port, url=f"http://127.0.0.1:{port}", service=service, engine=engine, thread=thread, server=server,
-            signal=lambda: server.handle_exit(signal.SIGTERM, None),
+            compiler=compiler, signal=lambda: server.handle_exit(signal.SIGTERM, None),
         )  # fmt: skip
     finally:
         server.should_exit = True
