@@ -1,7 +1,7 @@
 """The terms in which a family's syntax is described. One description serves reading and enforcement."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 
@@ -138,6 +138,10 @@ class Format:
     flow: Flow = "text"
     tool_name: str = "none"
     reasoning_name: str = "none"
+
+    def marked_first(self) -> "Format":
+        """The same, with calls written in a way that a marker tells from everything else, where there is one."""
+        return replace(self, tools=tuple(sorted(self.tools, key=lambda syntax: syntax.marker is None)))
 
     def markers(self, *, calls: bool) -> tuple[str, ...]:
         """Every text that structures an answer; those of calls if `calls`."""

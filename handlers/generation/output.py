@@ -153,6 +153,8 @@ def plan_output(asked: OutputRequest, loaded: LoadedModel, prompt: Sequence[int]
     prompt: token ids up to where the answer begins, whose end shows whether reasoning has begun or ended.
     """
     format, ends = loaded.format, asked.end_tokens
+    if asked.form is not None and not asked.tool_use.required:
+        format = format.marked_first()  # an answer in a form may begin as a call that nothing marks
     opened, closed = _prompt_ends(loaded, prompt)
     formatted = asked.form is not None and not closed
     return OutputPlan(

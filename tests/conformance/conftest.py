@@ -1,7 +1,9 @@
-"""One real server, with the bundled model on a port of this machine, for all tests of this folder."""
+"""One real model, the bundled one, behind two servers on ports of this machine: one as it is, one that is strict."""
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,7 @@ from tokenizers import Tokenizer
 
 from handlers.app import create_app
 from handlers.cli.loading import load
-from handlers.service import Service
+from handlers.service import Acceptance, LoadedModel, Service
 from handlers.settings import ServeSettings
 from tests.conformance.chat import CONTEXT, QUEUE, ROWS, TIMEOUT, Chat, wait_until
 
@@ -31,7 +33,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
         grammar_cache=tmp_path_factory.mktemp("grammars"),
         compilation_cache=Path(jax.config.jax_compilation_cache_dir),  # the one that the session uses already
     )
-    service = Service(lambda: load(settings), settings.model_names)
+    with served(Service(lambda: load(settings), settings.model_names)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_server(server: SimpleNamespace) -> Iterator[SimpleNamespace]:
+    """The same model, served as `--strict` does."""
+    loaded = server.service.loaded
+    shared = SharedModel(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
+    with served(Service(lambda: shared, server.service.model_names, acceptance=Acceptance(strict=True))) as strict:
+        yield strict
+
+
+class SharedModel(LoadedModel):
+    """A model that another service closes."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def served(service: Service) -> Iterator[SimpleNamespace]:
+    """A server of a service on a free port, once it is ready."""
     config = uvicorn.Config(create_app(service), port=0, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -52,6 +76,13 @@ def client(server: SimpleNamespace) -> Iterator[httpx.Client]:
     """Raw HTTP to the server."""
     with httpx.Client(base_url=server.url, timeout=TIMEOUT) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def strict_chat(strict_server: SimpleNamespace) -> Iterator[Chat]:
+    """A chat over raw HTTP with the strict server."""
+    with httpx.Client(base_url=strict_server.url, timeout=TIMEOUT) as client:
+        yield Chat(client)
 
 
 @pytest.fixture(scope="session")

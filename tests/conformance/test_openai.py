@@ -79,9 +79,9 @@ def test_tools_with_auto(create):
     ("parameters", "error", "param"),
     [
         ({"top_p": 0}, openai.UnprocessableEntityError, "top_p"),
-        ({"messages": [{"role": "developer", "content": "x"}]}, openai.UnprocessableEntityError, "messages.0.role"),
+        ({"messages": [{"role": "bot", "content": "x"}]}, openai.UnprocessableEntityError, "messages.0.role"),
         ({"max_tokens": 10**6}, openai.UnprocessableEntityError, "max_tokens"),
-        ({"stop": "word"}, openai.UnprocessableEntityError, "stop"),
+        ({"stop": ""}, openai.UnprocessableEntityError, "stop"),
         ({"model": "nobody"}, openai.NotFoundError, "model"),
     ],
 )
@@ -89,7 +89,7 @@ def test_an_error(create, stream, parameters, error, param):
     with pytest.raises(error) as caught:
         create(**parameters, stream=stream)
     assert caught.value.param == param and caught.value.type == "invalid_request_error"
-    assert caught.value.code == ("model_not_found" if param == "model" else None)
+    assert caught.value.code == {"model": "model_not_found", "max_tokens": "context_length_exceeded"}.get(param)
 
 
 def test_the_list_of_models(sync_client):

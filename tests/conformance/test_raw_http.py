@@ -8,12 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.bodies import TOOL, bodies
-from tests.conformance.chat import CONTEXT, DOCUMENT, HELLO, PATH, assert_alike, read_error, read_stream, said
+from tests.conformance.chat import CONTEXT, DOCUMENT, HELLO, PATH, Chat, assert_alike, read_error, read_stream, said
 
 BODY = DOCUMENT["components"]["schemas"]["ContainerChatCompletionBody"]["properties"]
-NULLABLE = sorted(BODY.keys() - {"messages", "tool_choice"})
+NULLABLE = sorted(BODY.keys() - {"messages", "tool_choice"})  # the last strictly is not
 JSON = {"content-type": "application/json"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+@pytest.fixture(scope="module")
+def open_chat(client):
+    return Chat(client)
+
+
+@pytest.fixture(scope="module", params=["open_chat", "strict_chat"])
+def chat(request):
+    """Both servers: what is said here holds for each."""
+    return request.getfixturevalue(request.param)
 
 
 def named(name, **more):
@@ -62,18 +73,12 @@ def test_nulls_beside_other_parameters_are_absence(chat, body, nulls):
 @pytest.mark.parametrize(
     ("parameters", "param"),
     [
-        ({"tool_choice": None}, "tool_choice"),
-        ({"stop": "word"}, "stop"),
         ({"stop": [""]}, "stop.0"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "developer", "content": "x"}]}, "messages.0.role"),
-        ({"messages": [*HELLO, {"role": "assistant"}]}, "messages.1.content"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, IMAGE]}]}, "messages.0.content.1"),
-        ({"tools": [TOOL], "response_format": {"type": "json_object"}}, "response_format"),
         ({"tools": [TOOL], "min_tokens": 1}, "min_tokens"),
         ({"response_format": {"type": "json_object"}, "min_tokens": 1}, "min_tokens"),
         ({"top_logprobs": 3}, "top_logprobs"),
-        ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"max_tokens": 3, "max_completion_tokens": 4}, "max_completion_tokens"),
         ({"min_tokens": 4, "max_tokens": 3}, "min_tokens"),
         ({"tool_choice": "required"}, "tool_choice"),
@@ -88,7 +93,7 @@ def test_nulls_beside_other_parameters_are_absence(chat, body, nulls):
         ({"temperature": "1"}, "temperature"),
         ({"top_p": 0}, "top_p"),
         ({"top_p": 1.01}, "top_p"),
-        ({"top_k": -1}, "top_k"),
+        ({"top_k": -2}, "top_k"),
         ({"top_k": 1537}, "top_k"),
         ({"min_p": 1.01}, "min_p"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
@@ -102,18 +107,46 @@ def test_nulls_beside_other_parameters_are_absence(chat, body, nulls):
         ({"logit_bias": {"5": 101}}, "logit_bias.5"),
         ({"seed": 2**64}, "seed"),
         ({"seed": -(2**63) - 1}, "seed"),
-        ({"reasoning_effort": "none"}, "reasoning_effort"),
+        ({"reasoning_effort": "most"}, "reasoning_effort"),
         ({"reasoning_budget": -2}, "reasoning_budget"),
         ({"chat_template_kwargs": {"messages": []}}, "chat_template_kwargs.messages"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_refusal_is_422_that_names_the_field_also_for_a_stream(chat, parameters, param, stream):
-    stream = stream and "stream_options" not in parameters
     error = chat.refused(**{**parameters, "stream": stream})
     assert (
         error["param"] == param and error["type"] == "invalid_request_error" and param.split(".")[0] in error["message"]
     )
+
+
+ONLY_OPENAIS = [
+    ({"tool_choice": None}, "tool_choice"),
+    ({"stop": "word"}, "stop"),
+    ({"stop": ["word"] * 17}, "stop"),
+    ({"messages": [{"role": "developer", "content": "x"}]}, "messages.0.role"),
+    ({"messages": [*HELLO, {"role": "assistant"}]}, "messages.1.content"),
+    ({"messages": [{"role": "system", "content": [{"type": "text", "text": "x"}]}, *HELLO]}, "messages.0.content"),
+    ({"tools": [TOOL], "response_format": {"type": "json_object"}}, "response_format"),
+    ({"tools": [named("f")]}, "tools.0.function.parameters"),
+    ({"tools": [named("a.b", parameters={})]}, "tools.0.function.name"),
+    ({"stream_options": {"include_usage": True}}, "stream_options"),
+    ({"top_k": -1}, "top_k"),
+    ({"max_tokens": -1}, "max_tokens"),
+    ({"reasoning_effort": "none"}, "reasoning_effort"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "param"), ONLY_OPENAIS)
+def test_what_only_openais_api_has_is_honoured_and_strictly_refused(open_chat, strict_chat, parameters, param):
+    assert strict_chat.refused(**parameters)["param"] == param
+    open_chat.whole(**{"max_tokens": 3, **parameters})
+
+
+def test_fields_that_only_openais_api_has_are_strictly_like_any_unknown_one(strict_chat):
+    fields = {"functions": [{"name": "f"}], "function_call": "auto", "continue_final_message": True}
+    response = strict_chat.post(max_tokens=1, **fields)
+    assert response.status_code == 200 and response.headers["x-ignored-parameters"].split(",") == list(fields)
 
 
 def test_media_is_refused_in_words_that_clients_know(chat):
@@ -128,7 +161,10 @@ def test_a_text_part_is_the_text(chat):
 
 def test_a_request_beyond_the_context_is_told_all_three_numbers(chat):
     prompt = chat.whole(max_tokens=1)["usage"]["prompt_tokens"]
-    message = chat.refused(max_tokens=CONTEXT)["message"]
+    error = chat.refused(max_tokens=CONTEXT)
+    message = error["message"]
+    assert error["code"] == "context_length_exceeded"
+    assert chat.refused(max_completion_tokens=CONTEXT)["param"] == "max_completion_tokens"
     assert all(str(number) in message for number in (prompt, CONTEXT, prompt + CONTEXT, CONTEXT - prompt))
     long = [{"role": "user", "content": "again " * 2000}]
     assert str(CONTEXT) in chat.refused(messages=long)["message"]

@@ -1,4 +1,4 @@
-"""The merged document, read by a program that knows nothing else: whatever it makes up gets a documented answer."""
+"""Both documents, read by a program that knows nothing else: whatever it makes up gets a documented answer."""
 
 import httpx
 import schemathesis
@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from handlers.http.spec import load_document
 from tests.conformance.chat import DOCUMENT, read_error, read_stream
 
 # That a valid body is answered with 200 is not checked: much that no schema can say makes a body wrong.
@@ -24,12 +25,16 @@ CHECKS = [
     negative_data_rejection,
 ]
 MOST = {"max_tokens": 3, "max_completion_tokens": 3, "n": 2}
+NO_LIMIT = (None, -1)
+SETTINGS = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 schema = schemathesis.openapi.from_dict(DOCUMENT)
+strict_schema = schemathesis.openapi.from_dict(load_document(strict=True))
 
 
 @schema.hook
+@strict_schema.hook
 def map_body(context, body):
     """Keeps answers short; what is not valid stays as it is."""
     return shortened(body) if isinstance(body, dict) else body
@@ -40,13 +45,23 @@ def shortened(body):
     valid = {name: body.get(name) for name in MOST if isinstance(body.get(name), int) and 0 < body[name] <= 128}
     short = {name: min(value, MOST[name]) for name, value in valid.items()}
     stream = {"stream": len(body) % 2 == 0} if "stream" not in body else {}
-    unlimited = body.get("max_tokens") is None and body.get("max_completion_tokens") is None
+    unlimited = body.get("max_tokens") in NO_LIMIT and body.get("max_completion_tokens") in NO_LIMIT
     return {**body, **short, **stream, **({"max_tokens": 3} if unlimited else {})}
 
 
 @schema.parametrize()
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@SETTINGS
 def test_what_is_made_up_from_the_document_is_answered_as_documented(case, server):
+    answered_as_documented(case, server)
+
+
+@strict_schema.parametrize()
+@SETTINGS
+def test_what_is_made_up_from_the_strict_document_is_answered_as_that_says(case, strict_server):
+    answered_as_documented(case, strict_server)
+
+
+def answered_as_documented(case, server):
     response = case.call_and_validate(base_url=server.url, checks=CHECKS)
     headers = {name: values[0] for name, values in response.headers.items()}
     check(case.method, httpx.Response(response.status_code, content=response.content, headers=headers))
