@@ -46,15 +46,12 @@ MIDDLEWARES = [
 ]
 EVERYBODY = Access()
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after")
-# Text for a context of a million tokens fits twice. A body of many small messages holds the event loop while its model
-# is made, which takes a fifth of a second per MiB.
-MAX_BODY_BYTES = 8 << 20
 
 
-def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES, access: Access = EVERYBODY) -> AsyncApp:
+def create_app(service: Service, *, max_body_bytes: int | None = None, access: Access = EVERYBODY) -> AsyncApp:
     """The ASGI application. It starts the service when it starts, and closes it when it stops.
 
-    access: who may ask.
+    max_body_bytes: of a request, None for what its model's context can use. access: who may ask.
     """
 
     @asynccontextmanager
@@ -73,7 +70,7 @@ def create_app(service: Service, *, max_body_bytes: int = MAX_BODY_BYTES, access
     app.add_api(
         document,
         resolver=Resolver(_operation),
-        validator_map={"body": {JSON: JSONBodies(document, max_body_bytes)}},
+        validator_map={"body": {JSON: JSONBodies(document, lambda: max_body_bytes or service.body_bytes)}},
     )
     return app
 

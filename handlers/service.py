@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -20,6 +20,7 @@ from handlers.text.template import Ending, FieldPlace
 
 logger = logging.getLogger(__name__)
 Status = Literal["loading", "ready", "failed", "draining"]
+LEAST_BODY_BYTES = 2 << 20
 RETRY_AFTER = {"Retry-After": "5"}
 
 
@@ -107,10 +108,15 @@ class IncrementalDetokenizer(Protocol):
 
 
 class ChatTokenizer(Protocol):
-    """Messages to token ids and back. end_tokens: the model's own."""
+    """Messages to token ids and back. end_tokens: the model's own. longest_token: bytes of the longest token."""
 
     end_tokens: tuple[int, ...]
     vocab_size: int
+    longest_token: int
+
+    def exceeds(self, texts: Iterable[str], tokens: int) -> bool:
+        """Whether texts are certainly more tokens than that; they are read no further than it takes to know."""
+        ...
 
     def encode_chat(
         self,
@@ -250,6 +256,12 @@ class Service:
         if self.status != "ready" or self._loaded is None:
             raise self.unavailable()
         return self._loaded
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of a request's body that the model's context can use: 8 for each token, and at least 2 MiB."""
+        loaded = self._loaded
+        return LEAST_BODY_BYTES if loaded is None else max(LEAST_BODY_BYTES, 8 * loaded.engine.context_length)
 
     def unavailable(self) -> APIError:
         """503 that says why; with Retry-After unless it is for good."""

@@ -12,12 +12,14 @@ from handlers.chat.ignored import ignored_header, ignored_parameters
 from handlers.chat.limits import check_request
 from handlers.chat.plan import plan_chat
 from handlers.chat.request import ChatRequest, read_request
+from handlers.chat.size import check_counts, check_text
 from handlers.chat.stream import Answer, begin_stream
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
 from handlers.generation.run import start
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
+from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.metrics.request import RequestMetrics
 from handlers.service import Acceptance, LoadedModel, current_service
@@ -30,6 +32,7 @@ async def complete_chat(json_body: JSONBody) -> Response:
     """
     service = current_service()
     loaded, acceptance = service.loaded, service.acceptance
+    check_counts(json_body.value, loaded)
     request = read_request(json_body, acceptance.strict)
     model = service.resolve_model(request.body.model)
     check_request(request, loaded, acceptance.strict)
@@ -54,6 +57,7 @@ class Chat:
 async def begin(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline) -> Answer:
     """Has the engine begin the answer, once its grammar is compiled. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
+        await in_prompt_thread(check_text, chat.request.json_body.value, chat.loaded)
         plan, output = await plan_chat(chat.request, chat.loaded, chat.acceptance)
         ignored = await asyncio.to_thread(ignored_parameters, chat.request, chat.loaded, output, plan)
     running = await start(plan, chat.loaded, request_metrics, deadline)

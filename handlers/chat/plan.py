@@ -1,6 +1,5 @@
 """A chat request as a plan for the engine."""
 
-import asyncio
 import secrets
 import string
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from handlers.generation.plan import GenerationPlan, reasoning_limit
 from handlers.generation.prefill import Prefill, find_prefill
 from handlers.http.client import current_client
 from handlers.http.errors import APIError, invalid
+from handlers.http.threads import in_prompt_thread
 from handlers.service import Acceptance, ChatTokenizer, LoadedModel
 from handlers.text.template import Ending, PromptError
 
@@ -37,9 +37,9 @@ async def plan_chat(
     """
     body, text = request.body, request.json_body.take_text()
     names = function_names(body, loaded.format)
-    prompt = await asyncio.to_thread(encode_prompt, body, names, loaded.tokenizer)
-    prefill = await asyncio.to_thread(prefill_of, body, names, prompt, loaded.tokenizer)
-    asked = await asyncio.to_thread(output_request, request, names, text)
+    prompt = await in_prompt_thread(encode_prompt, body, names, loaded.tokenizer)
+    prefill = await in_prompt_thread(prefill_of, body, names, prompt, loaded.tokenizer)
+    asked = await in_prompt_thread(output_request, request, names, text)
     del text  # it may be large, and compiling may take long
     output = plan_output(asked, loaded, prompt if prefill is None else prefill.start)
     constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()

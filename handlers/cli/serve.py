@@ -31,7 +31,7 @@ def serve(settings: ServeSettings) -> None:
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance)
-    app = create_app(service, access=access(settings))
+    app = create_app(service, max_body_bytes=settings.max_body_bytes, access=access(settings))
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
     server = Server(app, service, settings.drain_timeout, limits, **proxy_and_tls(settings))
     with open_ports(settings, service) as listener:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -17,6 +17,7 @@ from handlers.http.explain import explain
 from handlers.http.shrink import Shrinker, TooManyChecks
 
 JSON = "application/json"
+HELD_BODIES = 32
 INLINE_BYTES = 32 << 10  # bodies up to this size are read at once, larger ones beside the event loop
 
 
@@ -42,10 +43,14 @@ class JSONBodies:
 
     Connexion calls the validator's class for each request; an instance of this one stands in for the class, so that
     each schema is compiled once. The checked body is the handler's argument `json_body`, a JSONBody.
+
+    most_bytes: that a body may have, asked for with each. All that are being received at a time may have HELD_BODIES
+    times as many.
     """
 
-    def __init__(self, document: dict[str, Any], max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, document: dict[str, Any], most_bytes: Callable[[], int]) -> None:
+        self._most_bytes = most_bytes
+        self._held = 0
         self._schemas = {
             operation["operationId"]: BodySchema(operation["requestBody"]["content"][JSON]["schema"], document)
             for path in document["paths"].values()
@@ -73,27 +78,35 @@ class JSONBodies:
     async def _read(self, receive: Receive, headers: Headers) -> bytes:
         self._limit(int(headers.get("content-length", 0)))
         body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect()
-            body += message.get("body", b"")
-            self._limit(len(body))
-            more = message.get("more_body", False)
-        return bytes(body)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect()
+                part = message.get("body", b"")
+                body += part
+                self._held += len(part)
+                self._limit(len(body))
+                if self._held > HELD_BODIES * self._most_bytes():
+                    retry = {"Retry-After": "1"}
+                    raise APIError(503, "the server is receiving as much as it can hold", code="busy", headers=retry)
+                more = message.get("more_body", False)
+            return bytes(body)
+        finally:
+            self._held -= len(body)
 
     def _decompress(self, body: bytes, encoding: str) -> bytes:
         try:
-            return decompress(body, encoding, self._max_bytes)
+            return decompress(body, encoding, self._most_bytes())
         except TooLong:
             raise self._too_long() from None
 
     def _limit(self, size: int) -> None:
-        if size > self._max_bytes:
+        if size > self._most_bytes():
             raise self._too_long()
 
     def _too_long(self) -> APIError:
-        return APIError(413, f"the body is longer than the {self._max_bytes} bytes that this server reads")
+        return APIError(413, f"the body is longer than the {self._most_bytes()} bytes that this server reads")
 
 
 class MediaTypeMiddleware:

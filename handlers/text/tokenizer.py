@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -35,6 +35,9 @@ from handlers.text.variables import EFFORT, TemplateVariables
 
 __all__ = ["ChatTokenizer", "IncrementalDetokenizer", "PromptError", "TemplateTraits"]
 
+PIECE_CHARACTERS = 1 << 14
+CUT_TOKENS = 64
+"""More tokens than cutting a text in two can make of a word or a run of spaces."""
 GENERIC_TOOL_FORMAT = "hermes"
 """How calls are asked for where neither template nor tokenizer shows a form of them."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -58,7 +61,7 @@ class ChatTokenizer:
     tool_format, reasoning_format: names of families, None to tell them from template and tokenizer.
 
     end_tokens: ids that end an answer, from all that names such, without repeats.
-    vocab_size: number of ids that the tokenizer knows; the model may have more.
+    vocab_size: number of ids that the tokenizer knows; the model may have more. longest_token: bytes of the longest.
     traits: what may stand in a chat. format: how the model writes tool calls and reasoning. tools_as_text: what of
     tools ("tools", "calls", "results") the template has no place for, so that it is written as text of messages.
     Raises ValueError when the checkpoint has no tokenizer, or no chat template, that this server can use.
@@ -83,6 +86,7 @@ class ChatTokenizer:
         self._bytes = TokenBytes(self._tokenizer)
         self.end_tokens = found.end_tokens
         self.vocab_size = len(self._tokenizer)
+        self.longest_token = max(len(self._bytes[token] or b"") for token in range(self.vocab_size))
         self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
         self._control_tokens = _control_tokens(self._tokenizer)
         added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
@@ -131,6 +135,16 @@ class ChatTokenizer:
             self._refuse_leaks(ids)
         self._refuse_ignored_system(messages)
         return ids
+
+    def exceeds(self, texts: Iterable[str], tokens: int) -> bool:
+        """Whether texts are certainly more tokens than that; they are read no further than it takes to know."""
+        for text in texts:
+            for at in range(0, len(text), PIECE_CHARACTERS):
+                piece = self._tokenizer.encode(text[at : at + PIECE_CHARACTERS], add_special_tokens=False)
+                tokens -= max(0, len(piece) - CUT_TOKENS)
+                if tokens < 0:
+                    return True
+        return False
 
     def template_knows(self, name: str) -> bool:
         """Whether the template reads the variable `name`."""

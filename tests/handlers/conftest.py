@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -77,7 +77,10 @@ class FakeText:
 class FakeTokenizer:
     """One token per byte. A message that contains "refuse" is refused, as a template would."""
 
-    end_tokens, vocab_size = (END,), VOCAB
+    end_tokens, vocab_size, longest_token = (END,), VOCAB, 1
+
+    def exceeds(self, texts: Iterable[str], tokens: int) -> bool:
+        return sum(len(text.encode()) for text in texts) > tokens
 
     def __init__(self, uses: Sequence[str] = ()) -> None:
         self.uses, self.calls = set(uses), []

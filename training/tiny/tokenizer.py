@@ -19,12 +19,14 @@ PAD, START, END = CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARKERS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 COMMON = "a|an|the|is|of|to|in|for|and|or|as|on|at|from|with|what|you|my|me|have|has"
-PIECES = Regex(
-    rf" (?:{COMMON})(?!\p{{L}})|\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+(?: [^\s\p{{L}}\p{{N}}]+)*[\r\n]*|\s*[\r\n]+|\s"
+PIECES_PATTERN = (
+    rf" (?:{COMMON})(?!\p{{L}})|\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+(?: [^\s\p{{L}}\p{{N}}]+)*[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?=\s)|\s"
 )
 """Where a token may not cross. A word stands apart from the space before it, so that a copied word is the same tokens
 wherever it stands; only the commonest words take their space along. Digits stand alone. Marks may take the spaces
-between them along, which makes JSON short."""
+between them along, which makes JSON short. Of many blanks all but the last are one piece, though tokens of them stand
+alone: with a piece each, the search for a line end behind them would begin anew at every one."""
 RESPONSE_TEMPLATE = {
     "defaults": {"role": "assistant"},
     "start_anchor": "<|im_start|>assistant\n",
@@ -47,7 +49,10 @@ def train_tokenizer(seed: int, samples: int = SAMPLES) -> PreTrainedTokenizerFas
     """A tokenizer of `VOCABULARY` ids, learnt from that many sampled conversations."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(PIECES, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(PIECES_PATTERN), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -26,7 +26,7 @@ def fault():
 
 
 def telling(document):
-    schema = JSONBodies(document, 100)._schemas["containerChatComplete"]
+    schema = JSONBodies(document, lambda: 100)._schemas["containerChatComplete"]
 
     def fault(body):
         with pytest.raises(APIError) as caught:
@@ -83,8 +83,8 @@ def test_a_fault_in_the_messages_is_found_inside_the_alternative_that_was_meant(
         ({"logit_bias": {"x": 1}}, "logit_bias",
          'logit_bias has the key "x", which must match ^(0|[1-9][0-9]{0,9})$'),
         ({"logit_bias": {"1": 101}}, "logit_bias.1", "logit_bias.1 must be at most 100; got 101"),
-        ({"response_format": {"type": "grammar"}}, "response_format.type",
-         'response_format.type must be one of "json_schema", "json_object", "regex", "text"; got "grammar"'),
+        ({"response_format": {"type": "gbnf"}}, "response_format.type",
+         'response_format.type must be one of "json_schema", "json_object", "regex", "text", "grammar"; got "gbnf"'),
         ({"tools": [TOOL, {**TOOL, "function": {"name": "a b", "parameters": {}}}]}, "tools.1.function.name",
          'tools.1.function.name must match ^[a-zA-Z0-9_./:-]{1,128}$; got "a b"'),
     ],

@@ -389,3 +389,30 @@ def test_joined_token_bytes_are_the_text_that_is_streamed(request, name, text):
 def test_folders_load_as_transformers_loads_them(tmp_path):
     folder = save_chatml(tmp_path)
     assert len(AutoTokenizer.from_pretrained(folder)) == ChatTokenizer(folder).vocab_size
+
+
+# --- Sizes ---
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    texts=st.lists(
+        st.text() | st.sampled_from([" " * 40_000, "word " * 9_000, "x" * 40_000, "\n" * 40_000]), max_size=3
+    )
+)
+def test_texts_that_exceed_a_number_of_tokens_do_and_long_ones_are_found(chatml, texts):
+    tokens = sum(len(chatml._tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+    assert not chatml.exceeds(texts, tokens)
+    assert tokens < 500 or chatml.exceeds(texts, tokens // 2 - 200)
+
+
+def test_texts_are_read_no_further_than_it_takes(chatml):
+    def texts():
+        yield "word " * 2000
+        raise AssertionError("read further")
+
+    assert chatml.exceeds(texts(), 1000)
+
+
+def test_the_longest_token_is_known(chatml):
+    assert chatml.longest_token == max(len(chatml.token_bytes(token) or b"") for token in range(chatml.vocab_size))

@@ -1,12 +1,15 @@
 """The bundled model's tokenizer."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from training.tiny.tokenizer import CONTROL, MARKERS, VOCABULARY, train_tokenizer
+from training.tiny.tokenizer import CONTROL, MARKERS, PIECES_PATTERN, VOCABULARY, train_tokenizer
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 
@@ -42,3 +45,24 @@ def test_control_tokens_vanish_from_text_and_markers_stay(token: str) -> None:
 def test_training_is_reproducible() -> None:
     first, second = (train_tokenizer(seed=3, samples=200) for _ in range(2))
     assert first.backend_tokenizer.to_str() == second.backend_tokenizer.to_str()
+
+
+SINGLY = PIECES_PATTERN.replace(r"|\s+(?=\s)", "")
+BLANKS = st.text(st.sampled_from(" \t\n\r\v\u0085\u00a0\u2028\u3000athe1.{é"), max_size=40)
+
+
+@given(text=BLANKS)
+def test_blanks_are_the_tokens_that_they_are_one_by_one(text: str) -> None:
+    file = json.loads((CHECKPOINT / "tokenizer.json").read_text())
+    split = file["pre_tokenizer"]["pretokenizers"][0]
+    assert split["pattern"]["Regex"] == PIECES_PATTERN
+    split["pattern"]["Regex"] = SINGLY
+    assert SINGLY != PIECES_PATTERN
+    singly = Tokenizer.from_str(json.dumps(file))
+    assert Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json")).encode(text).ids == singly.encode(text).ids
+
+
+@pytest.mark.timeout(30)
+def test_many_blanks_take_time_in_proportion() -> None:
+    tokenizer = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))
+    assert len(tokenizer.encode(" " * 500_000 + "x").ids) == 500_001
