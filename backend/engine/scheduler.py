@@ -403,8 +403,9 @@ class Scheduler:
     # Blocks
 
     def _dispatch(self) -> bool:
-        """Start a block for every row that decodes; False if there is none."""
-        steps = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
+        """Start a block for every row that decodes, of one step where it has a first token; False if there is none."""
+        most = int(np.clip(self._config.block_seconds / self._step_seconds, 1, self._config.max_steps))
+        steps = 1 if self._is_first_of_any() else most
         self._reserve(lambda: self._plan_decode(steps))
         holders = {row: s for row, s in enumerate(self._rows) if s is not None and s.decoding}
         if not holders:
@@ -416,6 +417,11 @@ class Scheduler:
         self._in_flight.append(InFlight(block, holders, steps, dispatched))
         self.totals.dispatches += 1
         return True
+
+    def _is_first_of_any(self) -> bool:
+        """Whether the next block draws the first token of an answer, which somebody waits for."""
+        drawing = {sequence for block in self._in_flight for sequence in block.holders.values()}
+        return any(s.decoding and not s.num_output_tokens and s not in drawing for s in self._holders())
 
     def _plan_decode(self, tokens: int) -> Plan:
         """So many more tokens for everyone who decodes, behind those that are in flight."""

@@ -54,6 +54,19 @@ def test_a_block_takes_no_longer_than_it_should_once_steps_are_known(small, behi
     assert max(steps) in (2, 3)
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_first_token_of_an_answer_does_not_wait_for_others_of_its_block(small, behind):
+    noting, calls = recorded(varied(small, block_seconds=60.0, max_steps=4, read_behind=behind))
+    with running(noting) as engine:
+        engine.measure()
+        calls.clear()
+        for prompt in ([5], [6, 7]):
+            assert len(engine.generate(request(prompt, max_tokens=9))) == 9
+    steps = [call.steps for call in calls if call.shape is None]
+    first, second = (index for index, count in enumerate(steps) if count == 1)
+    assert first == 0 and set(steps[1:second]) == set(steps[second + 1 :]) == {4}
+
+
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_newcomers_do_not_starve_one_who_needs_most_of_the_pool(small, deterministic):
     """Each newcomer is followed by the next at once, so that rows and pages are never idle."""
