@@ -1,6 +1,7 @@
 """The real model answers in the form that is asked for, though its vocabulary has no token for 21 of the bytes."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +31,10 @@ SCHEMA = {
     "additionalProperties": False,
 }
 FORM = {"response_format": {"type": "json_schema", "json_schema": {"name": "city", "schema": SCHEMA}}}
+GRAMMAR = r"""
+root ::= [A-Z] [a-z]{2,15} " has " sum " people" (" \U00050000")? "."
+sum ::= sum "+" sum | "(" sum ")" | [0-9]{1,9}
+"""
 CALL = {
     "tools": [{"type": "function", "function": {"name": "note_city", "parameters": SCHEMA}}],
     "tool_choice": "required",
@@ -80,6 +85,12 @@ def test_every_call_that_must_be_made_is_valid(client: TestClient) -> None:
         (call,) = message["tool_calls"]
         assert call["function"]["name"] == "note_city"
         jsonschema.validate(json.loads(call["function"]["arguments"]), SCHEMA)
+
+
+def test_every_answer_is_of_the_language_of_its_grammar(client: TestClient) -> None:
+    for message in messages(client, {"response_format": {"type": "grammar", "grammar": GRAMMAR}}):
+        match = re.fullmatch(r"([A-Z][a-z]{2,15}) has ([(0-9)+]+) people( \U00050000)?\.", message["content"])
+        assert match and eval(re.sub(r"\b0+(?=[0-9])", "", match[2])) >= 0
 
 
 def test_what_it_cannot_write_at_all_is_refused_with_the_character(client: TestClient) -> None:
