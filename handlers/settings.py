@@ -185,8 +185,8 @@ class ServeSettings(ModelSettings):
     keep_alive: PositiveFloat = Field(
         75,
         allow_inf_nan=False,
-        description="seconds that a connection is kept from an answer to the next request; longer than the proxy or "
-        "the clients in front keep theirs, which may else send a request while it is being closed",
+        description="seconds that a connection is kept from an answer to the next request; longer than a proxy in "
+        "front keeps it, which may else send a request while it is being closed",
     )
     max_body_bytes: PositiveInt | None = Field(
         None, description="bytes of a request; default: 8 per token of the model's context, at least 2 MiB"

@@ -19,8 +19,8 @@ _CLOSED = 7
 
 
 def can_tell(transport: asyncio.Transport) -> bool:
-    """Whether it can be told here which of the two a client is."""
-    return _state(transport) is not None
+    """Whether it can be told here which of the two a client is: TLS has no half of a connection."""
+    return transport.get_extra_info("sslcontext") is None and _state(transport) is not None
 
 
 def watch(

@@ -206,3 +206,24 @@ def test_a_prompt_is_answered_in_the_form_that_it_asks_for(chat):
         messages=messages, response_format={"type": "regex", "schema": "(Paris|Rome|Oslo)"}, temperature=0
     )
     assert text(answer) == "Paris"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("form", "stop", "reason"),
+    [
+        ({"type": "json_schema", "json_schema": {"schema": PERSON}}, '"name', "length"),
+        ({"type": "json_object"}, "{", "length"),
+        ({"type": "regex", "schema": "abc(def)?(ghi)?"}, "ghi", "stop"),
+        ({"type": "regex", "schema": "abcdefghi"}, "ghi", "length"),
+        ({"type": "regex", "schema": "[a-z]{4,5}xyz[a-z]{3}"}, "xyz", "length"),
+    ],
+)
+def test_what_a_stop_string_cuts_is_whole_or_says_that_it_is_not(chat, stream, form, stop, reason):
+    body = {"response_format": form, "stop": [stop], "max_tokens": 60}
+    options = {"stream_options": {"include_usage": True}}
+    for seed in range(3):
+        found = fold(chat.chunks(**body, seed=seed, **options)) if stream else said(chat.whole(**body, seed=seed))
+        (choice,) = found["choices"]
+        assert stop not in choice["text"]
+        assert choice["finish_reason"] == reason

@@ -51,6 +51,20 @@ def test_what_must_be_called_is_called_with_valid_arguments(chat, seed, parallel
             jsonschema.validate(json.loads(arguments), SCHEMAS[name])
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("choice", ["required", "auto"])
+@pytest.mark.parametrize(
+    ("cut", "arguments"),
+    [({"stop": ["Par"]}, ['{"city": "']), ({"stop": ["name"]}, []), ({"max_tokens": 4}, []), ({"stop": ["}}"]}, None)],
+)
+def test_a_call_that_is_cut_ends_with_length_and_leaks_nothing(chat, stream, choice, cut, arguments):
+    body = {"messages": ASKED, "tools": [WEATHER], "tool_choice": choice, "temperature": 0, **cut}
+    found = fold(chat.chunks(**body, **WITH_USAGE)) if stream else said(chat.whole(**body))
+    (choice,) = found["choices"]
+    assert choice["finish_reason"] == "length" and choice["text"] == ""
+    assert arguments is None or [arguments for _, arguments in choice["calls"]] == arguments
+
+
 def test_a_named_function_is_called_once_and_no_other(chat):
     named = {"type": "function", "function": {"name": "draw"}}
     answer = chat.whole(messages=ASKED, tools=TOOLS, tool_choice=named, temperature=0, max_tokens=60)
