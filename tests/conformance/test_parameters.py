@@ -45,6 +45,15 @@ def test_text_ends_before_the_stop_string_also_where_it_spans_tokens(chat, data,
     assert answers == [free[: free.index(stop)]] * 2
 
 
+@given(least=st.integers(0, 23), seed=st.integers(0, 99))
+@settings(max_examples=20)
+def test_a_stop_string_counts_from_min_tokens_on(chat, least, seed):
+    free = text(chat.whole(**SAMPLED, max_tokens=24, seed=seed))
+    answer = chat.whole(**SAMPLED, max_tokens=24, seed=seed, stop=[" ", "e", "a"], min_tokens=least)
+    tokens, reason = ending(answer)
+    assert (tokens > least if reason == "stop" else tokens == 24) and free.startswith(text(answer))
+
+
 def test_a_choice_that_stops_does_not_stop_the_others(chat):
     body = {**SAMPLED, "max_tokens": 16, "seed": [1, 2, 3], "n": 3}
     free = [choice["message"]["content"] for choice in chat.whole(**body)["choices"]]
