@@ -37,8 +37,6 @@ from handlers.text.template import PromptError
 FORMAT, ACCEPTANCE = Format(), Acceptance()
 END, PAD = 256, 257  # every other token is a byte
 VOCAB, CONTEXT = 260, 400
-REFUSED = b"refused"
-"""What no grammar allows an answer to begin with."""
 REPLIES = (
     "Hello, how are you?",
     "Blåbærgrød på 東京 🙂 ok",
@@ -177,11 +175,11 @@ class FakeGeneration:
 class FakeEngine:
     """delay: seconds per token. fail_after: tokens until requests fail. full: refuses everything.
 
-    Once `failure` is set, all that run and all that come fail.
+    refuses: no grammar allows what is written. Once `failure` is set, all that run and all that come fail.
     """
 
     context_length, vocab_size, max_choices, constraint_unsupported_reason = CONTEXT, VOCAB, 128, None
-    rows = 16
+    rows, refuses = 16, False
     generation = FakeGeneration
 
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
@@ -200,7 +198,7 @@ class FakeEngine:
         return self.generations[-1]
 
     def allows(self, request: Request) -> bool:
-        return REFUSED not in bytes(request.written)
+        return not self.refuses
 
     def stats(self) -> EngineStats:
         running = [generation for generation in self.generations if not generation.closed]
