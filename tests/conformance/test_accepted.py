@@ -24,10 +24,8 @@ def begun(content, **more):
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_that_is_begun_is_valid_as_a_whole(chat, written, stream):
     body = begun(written, response_format=FORMAT, temperature=2, seed=3, max_tokens=60)
-    if stream:
-        answer = fold(chat.chunks(**body, stream_options={"include_usage": True}))
-    else:
-        answer = said(chat.whole(**body))
+    usage = {"stream_options": {"include_usage": True}}
+    answer = fold(chat.chunks(**body, **usage)) if stream else said(chat.whole(**body))
     (choice,) = answer["choices"]
     value = json.loads(written + choice["text"])
     assert choice["finish_reason"] == "stop" and value["b"] in ("x", "y") and isinstance(value["a"], int)

@@ -104,7 +104,8 @@ BODIES = {
     ),
     "sillytavern": (
         {"messages": [SYSTEM, {**USER, "name": "Ann"}], "top_k": -1, "min_p": 0, "repetition_penalty": 1,
-         "stream": True, "stop": [f"{name}:" for name in "abcdefghijklmnopqrst"], "chat_template_kwargs": {"enable_thinkng": False}},
+         "stream": True,
+         "stop": [f"{name}:" for name in "abcdefghijklmnopqrst"], "chat_template_kwargs": {"enable_thinkng": False}},
         ["top_k", "chat_template_kwargs.enable_thinkng", "messages.1.name"],
     ),
     "prefill": (
