@@ -77,7 +77,7 @@ class Normaliser:
         if isinstance(expression, Constant):
             return constant(expression.value, expression.pointer)
         if isinstance(expression, Negation):
-            return NO_VALUE if expression is NOTHING else self.form(expression.part).complement()
+            return NO_VALUE if expression is NOTHING else self.form(expression.part).complement(self.inhabited)
         if isinstance(expression, Neutral):
             return self.form(expression.part).as_condition().unevaluated()
         if isinstance(expression, Disjunction):
@@ -155,8 +155,8 @@ class Normaliser:
         for i, j in combinations(range(len(forms)), 2):
             if forms[i].overlaps(forms[j], self.inhabited):
                 try:
-                    exact[i] = self._meet(exact[i], [forms[j].complement()])
-                    exact[j] = self._meet(exact[j], [forms[i].complement()])
+                    exact[i] = self._meet(exact[i], [forms[j].complement(self.inhabited)])
+                    exact[j] = self._meet(exact[j], [forms[i].complement(self.inhabited)])
                 except GrammarError as error:
                     message = f"oneOf branches {i} and {j} overlap, and the values of just one cannot be told: {error}"
                     raise GrammarError(message, subschema.pointer) from error
@@ -208,8 +208,18 @@ class Normaliser:
     def _dependencies(self, subschema: Subschema, keyword: str, evaluated: bool) -> Iterable[Form]:
         """For each name: it is absent, or what depends on it holds."""
         for name, needed in mapping(subschema.raw, keyword, subschema.pointer).items():
-            absent = of_objects(ObjectShape({name: NOTHING}))
-            yield union([absent, self._needed(subschema, keyword, name, needed, evaluated)])
+            holds = self._needed(subschema, keyword, name, needed, evaluated)
+            yield union([self._absent(name, holds), holds])
+
+    def _absent(self, name: str, holds: Form) -> Form:
+        """The values without `name`; where it is easily said, only those that are not in `holds`: what many names ask
+        of one property then has as many alternatives as that has kinds of values."""
+        absent = of_objects(ObjectShape({name: NOTHING}))
+        try:
+            others = holds.complement(self.inhabited).objects
+        except GrammarError:
+            return absent
+        return absent.meet(of_objects(*others)) if len(others) == 1 else absent
 
     def _needed(self, subschema: Subschema, keyword: str, name: str, needed: object, evaluated: bool) -> Form:
         if keyword != "dependentSchemas" and (keyword == "dependentRequired" or isinstance(needed, list)):

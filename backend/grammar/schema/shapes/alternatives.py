@@ -112,11 +112,18 @@ def _check_number(found: int, left: int, right: int) -> None:
         )
 
 
-def complement(union: tuple[ShapeT, ...], anything: ShapeT) -> tuple[ShapeT, ...]:
-    """The values outside the union. Raises GrammarError where that cannot be said or needs too many alternatives."""
+def complement(
+    union: tuple[ShapeT, ...], anything: ShapeT, inhabited: Callable[[ShapeT], bool] = lambda _: True
+) -> tuple[ShapeT, ...]:
+    """The values outside the union. inhabited: False only where a shape has no value.
+
+    Raises GrammarError where that cannot be said or needs too many alternatives.
+    """
     outside: tuple[ShapeT, ...] = (anything,)
     for shape in union:
         if shape is anything:
             return ()
-        outside = meet(outside, tuple(shape.complement()), anything)
+        before, outside = len(outside), meet(outside, tuple(shape.complement()), anything)
+        if len(outside) > before > 1:
+            outside = tuple(filter(inhabited, outside))
     return outside

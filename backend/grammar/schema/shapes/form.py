@@ -52,15 +52,15 @@ class Form:
             or any(a.overlaps(b, decide) for a in self.objects for b in other.objects)
         )
 
-    def complement(self) -> "Form":
+    def complement(self, decide: Decide) -> "Form":
         """The values outside. Raises GrammarError where that cannot be said."""
         return Form(
             not self.null,
             BOOLEANS - self.booleans,
             alternatives.complement(self.numbers, ANY_NUMBER),
             alternatives.complement(self.strings, ANY_STRING),
-            alternatives.complement(self.arrays, ANY_ARRAY),
-            alternatives.complement(self.objects, ANY_OBJECT),
+            alternatives.complement(self.arrays, ANY_ARRAY, lambda shape: shape.inhabited(decide)),
+            alternatives.complement(self.objects, ANY_OBJECT, lambda shape: shape.inhabited(decide)),
         )
 
     def inhabited(self, decide: Decide) -> bool:

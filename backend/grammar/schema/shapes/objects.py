@@ -118,10 +118,9 @@ class ObjectShape:
         present: frozenset[str] = frozenset()
         for name in dict.fromkeys([*self.fields, *sorted(self.required)]):
             value, required = self.fields.get(name, ANYTHING), name in self.required
-            if required:
-                outside.append(ObjectShape({**held, name: NOTHING}, required=present))
-            if value is not ANYTHING:
-                outside.append(ObjectShape({**held, name: negate(value)}, required=present | {name}))
+            if required or value is not ANYTHING:  # where it must be there, it is not there or its value fails
+                failing = present if required else present | {name}
+                outside.append(ObjectShape({**held, name: negate(value)}, required=failing))
             held[name] = neutral(value)
             present |= {name} if required else frozenset()
         return outside + self._complement_of_names(held, present)

@@ -208,6 +208,29 @@ CASES = {
         ['{"k": "k3", "v3": 3}', '{"k": "k39", "v39": 3}'],
         ['{"k": "k3", "v4": 3}', '{"k": "k40", "v40": 3}', '{"k": "k3"}'],
     ),
+    "schemas of which a property tells that may be absent": (
+        {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"k": {"const": f"k{i}"}, f"v{i}": {"type": "integer"}},
+                    "required": [f"v{i}"],
+                }
+                for i in range(20)
+            ]
+        },
+        ['{"k": "k3", "v3": 3}', '{"v19": 3}'],
+        ['{"k": "k3", "v4": 3}', '{"k": "k20", "v20": 3}', "{}"],
+    ),
+    "what many names ask of one property": (
+        {
+            "type": "object",
+            "properties": {"k": {"enum": ["a", "b", "c"]}, **{f"n{i}": True for i in range(20)}},
+            "dependentSchemas": {f"n{i}": {"properties": {"k": {"enum": ["a", "abc"[i % 3]]}}} for i in range(20)},
+        },
+        ['{"k": "a", "n0": 1, "n1": 1, "n2": 1}', '{"k": "b", "n1": 1, "n19": 1}', '{"n0": 1, "n1": 1}', '{"k": "c"}'],
+        ['{"k": "b", "n0": 1}', '{"k": "b", "n1": 1, "n2": 1}', '{"k": "c", "n1": 1}'],
+    ),
     "patternProperties hold for named properties too": (
         {"type": "object", "properties": {"ab": {"type": "integer"}}, "patternProperties": {"^a": {"minimum": 3}}},
         ['{"ab": 3}', '{"ac": 4, "ad": "x", "b": 1}'],
