@@ -149,14 +149,13 @@ def _arrays(document: Document, subschema: Subschema) -> ArrayShape | None:
         return ANY_ARRAY
     first, later = ("items", "additionalItems") if isinstance(raw.get("items"), list) else ("prefixItems", "items")
     prefix = sequence(raw, first, pointer)
-    unique = (Refusal("keyword 'uniqueItems' is not supported", pointer),) if raw.get("uniqueItems") else ()
     return ArrayShape(
         tuple(document.child(subschema, first, position) for position in range(len(prefix))),
         document.child(subschema, later) if later in raw else ANYTHING,
         natural(raw, "minItems", pointer, 0) or 0,
         natural(raw, "maxItems", pointer, None),
         _contains(document, subschema),
-        unique,
+        (f"{pointer}/uniqueItems",) if raw.get("uniqueItems") is True else (),
         _evaluated_items(document, subschema, len(prefix), later in raw),
     ).simplified()
 

@@ -23,7 +23,7 @@ class ArrayShape:
     """Arrays that satisfy everything at once.
 
     prefix: items by position; rest: every later item; least, most: number of items (most None: any);
-    contains: what some items satisfy; refusals: restrictions that cannot be enforced, for two items or more;
+    contains: what some items satisfy; unique: where in the schema it is said that no item is there twice;
     evaluated: what `unevaluatedItems` is not about.
     """
 
@@ -32,7 +32,7 @@ class ArrayShape:
     least: int = 0
     most: int | None = None
     contains: tuple[Contains, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    unique: tuple[str, ...] = ()
     evaluated: EvaluatedItems = NO_ITEMS
 
     def item(self, position: int) -> Expression:
@@ -49,7 +49,7 @@ class ArrayShape:
             max(self.least, other.least),
             most,
             tuple(dict.fromkeys(self.contains + other.contains)),
-            self.refusals + other.refusals,
+            tuple(dict.fromkeys(self.unique + other.unique)),
             self.evaluated.join(other.evaluated),
         ).simplified()
 
@@ -64,16 +64,16 @@ class ArrayShape:
                 break
         if most is not None and self.least > most:
             return None
-        refusals = () if most is not None and most < 2 else self.refusals
+        unique = () if most is not None and most < 2 else self.unique
         prefix = self.prefix if most is None else self.prefix[:most]
-        return replace(self, prefix=prefix, most=most, refusals=refusals)
+        return replace(self, prefix=prefix, most=most, unique=unique)
 
     def complement(self) -> list["ArrayShape"]:
         """The arrays outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced.
 
         The first item that fails tells the alternative, the items before it hold.
         """
-        refuse(self.refusals)
+        refuse(Refusal("arrays that repeat an item cannot be told from those that do not", at) for at in self.unique)
         outside = [ArrayShape(most=self.least - 1)] if self.least > 0 else []
         if self.most is not None:
             outside.append(ArrayShape(least=self.most + 1))

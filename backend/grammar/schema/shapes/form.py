@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from backend.grammar.schema.expressions import Expression
 from backend.grammar.schema.shapes import alternatives, numbers, strings
@@ -77,6 +78,21 @@ class Form:
     def combinations(self) -> int:
         """How many shapes of arrays and objects there are."""
         return len(self.arrays) + len(self.objects)
+
+    def listed(self, most: int) -> list[Any] | None:
+        """Every value, each once; None where they are more than `most`, or are not seen to be fewer.
+
+        Arrays and objects are never seen to be few.
+        """
+        if self.arrays or self.objects:
+            return None
+        texts = [None if shape.one_sided else shape.values for shape in self.strings]
+        scalars = [*texts, *(shape.listed(most) for shape in self.numbers)]
+        if any(values is None for values in scalars):
+            return None
+        found = [*[None] * self.null, *sorted(self.booleans)]
+        found += dict.fromkeys(value for values in scalars for value in sorted(values or ()))
+        return found if len(found) <= most else None
 
     def pruned(self, decide: Decide) -> "Form":
         """The same values, where there are several shapes of arrays or objects without those that have no value."""

@@ -85,8 +85,19 @@ class NumberShape:
             language = language & spellings.multiples_of(divisor)
         return language & spellings.INTEGER_VALUE if self.integer else language
 
+    def listed(self, most: int) -> frozenset[Decimal] | None:
+        """Every number of the set; None where they are more than `most`, or are not seen to be fewer."""
+        if self.values is not None:
+            return self.values if len(self.values) <= most else None
+        if not self.low or not self.high or not self._whole():
+            return None
+        low, high = math.ceil(self.low[0]), math.floor(self.high[0])
+        found = map(Decimal, range(low, high + 1)) if high - low <= 2 * most else ()
+        values = frozenset(filter(self._admits, found))
+        return values if high - low <= 2 * most and len(values) <= most else None
+
     def written(self) -> CharDfa:
-        """How the numbers are written in an output: whole ones without a fraction, candidates in the schema's digits.
+        """How the numbers are written in an output: whole ones without a fraction, candidates in the schema's digits or fewer.
 
         A reader turns fractions into doubles. So that none becomes a number outside, an excluded bound is replaced by
         the double next to it, and only EXACT decimals are written where the set is more than bounds and divisors.
@@ -175,9 +186,11 @@ def _divides(divisor: Decimal, value: Decimal) -> bool:
 
 
 def _texts(value: Decimal) -> set[str]:
-    """Its own digits, and as Python writes the double where that has an exponent; not where it is whole without one."""
+    """Its own digits, and without needless zeros behind the point; also as Python writes the double where that has an
+    exponent, unless it is whole and has none itself."""
     plain = format(value, "f")
-    texts = {"0" if plain == "-0" else plain}
+    short = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    texts = {plain, short} if short != "-0" else {plain.removeprefix("-"), "0"}
     shortest = repr(float(value))
     spelled_plainly = int(value.as_tuple().exponent) <= 0 and _divides(Decimal(1), value)
     if "e" in shortest and not spelled_plainly and Decimal(shortest) == value:

@@ -2,12 +2,14 @@
 
 from enum import IntEnum
 from itertools import product
+from typing import NamedTuple
 
 from backend.grammar.automaton.graph import Rule
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.expressions import NOTHING, Expression, Negation, all_of, negate
 from backend.grammar.schema.shapes.arrays import ArrayShape, Contains
 from backend.grammar.schema.writing.layout import closing, end_empty, opening, separator
+from backend.grammar.schema.writing.unique_items import Universe, Used, universe
 from backend.grammar.schema.writing.value_writer import ValueWriter
 
 MAX_PLACES = 20_000
@@ -24,7 +26,7 @@ def write_array(writer: ValueWriter, shape: ArrayShape, container: Rule) -> None
     """
     body = _Body(writer, shape, container)
     while body.work:
-        body.expand(*body.work.pop())
+        body.expand(body.work.pop())
 
 
 class Phase(IntEnum):
@@ -33,8 +35,13 @@ class Phase(IntEnum):
     SHORT, ENOUGH, FULL = range(3)
 
 
-Place = tuple[int, Phase, Counts]
-"""Items written so far, as far as they are told apart; the phase that is behind them; what `contains` counts."""
+class Place(NamedTuple):
+    """Where one is behind `position` items, if told apart so far; counts: of `contains`; used: which values."""
+
+    position: int
+    phase: Phase
+    counts: Counts
+    used: Used = 0
 
 
 class _Body:
@@ -45,53 +52,64 @@ class _Body:
         self._most = None if shape.most is None or shape.most > MOST_COUNTED else shape.most
         if shape.least > MOST_COUNTED:
             raise GrammarError(f"minItems of more than {MOST_COUNTED} is not supported")
+        self._universe = self._told_apart()
         starts = max((contains.start for contains in shape.contains), default=0)
-        self._last = max(1, len(shape.prefix), starts)
+        self._last = max(1, len(shape.prefix), starts, self._universe.size if self._universe else 0)
         self._content, self._spaced = writer.dialect.content, writer.dialect.properties.spaced
         self._closing = closing(self._graph, container, self._spaced)
         self._nodes: dict[Place, int] = {}
         self.work: list[Place] = []
         first = opening(self._graph, container, self._spaced)
-        self._start(first, (0,) * len(shape.contains))
-
-    def _start(self, first: int, counts: Counts) -> None:
-        if self._shape.least == 0 and all(map(_enough, self._shape.contains, counts)):
-            end_empty(self._graph, self._container)
+        counts = (0,) * len(shape.contains)
+        if shape.least == 0 and all(map(_enough, shape.contains, counts)):
+            end_empty(self._graph, container)
         if self._most != 0:
-            self._write_items(first, 0, counts, self._phase(1))
+            self._write_items(first, Place(0, Phase.SHORT, counts), self._phase(1))
 
-    def expand(self, position: int, phase: Phase, counts: Counts) -> None:
+    def _told_apart(self) -> Universe | None:
+        """The values that may be items, if none may be there twice and they are few."""
+        found = universe(self._writer, self._shape) if self._shape.unique else None
+        for pointer in () if found else self._shape.unique:
+            why = "'uniqueItems' is enforced only where the items are a few values: null, Booleans, and those of enum, "
+            self._writer.notebook.defer(pointer, f"{why}const and small ranges of integers")
+        return found
+
+    def expand(self, place: Place) -> None:
         """Write what may follow the items of a place."""
-        graph, here = self._graph, self._nodes[position, phase, counts]
-        if phase != Phase.SHORT and all(map(_enough, self._shape.contains, counts)):
+        graph, here = self._graph, self._nodes[place]
+        if place.phase != Phase.SHORT and all(map(_enough, self._shape.contains, place.counts)):
             graph.epsilon(here, self._closing)
-        if phase == Phase.FULL:
+        if place.phase == Phase.FULL:
             return
-        if position < self._last:
+        if place.position < self._last:
             before = separator(graph, here, b",", self._spaced)
-            self._write_items(before, position, counts, self._phase(position + 1))
+            self._write_items(before, place, self._phase(place.position + 1))
             return
-        limit = self._shape.least - 1 if phase == Phase.SHORT else (self._most or 1) - 1
+        limit = self._shape.least - 1 if place.phase == Phase.SHORT else (self._most or 1) - 1
         at_limit = graph.node() if limit else None
         before = separator(graph, here, b",", self._spaced, limit=limit, reached=at_limit)
-        self._write_items(before, position, counts, phase)
+        self._write_items(before, place, place.phase)
         if at_limit is not None:
-            self._write_items(at_limit, position, counts, self._phase(limit + 1))
+            self._write_items(at_limit, place, self._phase(limit + 1))
 
     def _phase(self, items: int) -> Phase:
         if self._most is not None and items >= self._most:
             return Phase.FULL
         return Phase.ENOUGH if items >= self._shape.least else Phase.SHORT
 
-    def _write_items(self, before: int, position: int, counts: Counts, phase: Phase) -> None:
-        """The item behind `position` items, after which it is `phase`."""
-        for item, after in self._items(position, counts):
-            if item is not NOTHING:
-                value = self._writer.value(item, self._content)
-                self._graph.call(before, value, self._node(min(position + 1, self._last), phase, after))
+    def _write_items(self, before: int, place: Place, phase: Phase) -> None:
+        """The item behind those of `place`, after which it is `phase`."""
+        position = min(place.position + 1, self._last)
+        for item, counts in self._items(place.position, place.counts):
+            alone = [(item, 0)]
+            if self._universe:
+                alone = self._universe.items(place.position, item, place.used)
+            for value, used in alone:
+                if value is not NOTHING:
+                    rule = self._writer.value(value, self._content)
+                    self._graph.call(before, rule, self._node(Place(position, phase, counts, used)))
 
-    def _node(self, position: int, phase: Phase, counts: Counts) -> int:
-        place = (position, phase, counts)
+    def _node(self, place: Place) -> int:
         node = self._nodes.get(place)
         if node is None:
             if max(self._last, len(self._nodes)) > MAX_PLACES:

@@ -1,6 +1,6 @@
 """What the writers of arrays and of objects ask for, so that neither knows who writes the values in them."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.notes import Notebook
@@ -19,6 +19,10 @@ class ValueWriter(Protocol):
 
     def value(self, expression: Expression, content: Content) -> Rule:
         """The rule of the values that satisfy `expression`, as far as `content` admits them. Raises GrammarError."""
+        ...
+
+    def listed(self, expression: Expression, most: int) -> list[Any] | None:
+        """Every value of `expression`, None where they are more than `most` or are not seen to be fewer."""
         ...
 
     def property_value(self, name: str | None, expression: Expression, content: Content) -> Rule:

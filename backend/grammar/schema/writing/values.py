@@ -1,6 +1,7 @@
 """Normal forms -> graph: one plain rule per expression, one container per array or object shape."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.chars.dfa import CharDfa
@@ -50,6 +51,10 @@ class Emitter:
             with located(pointer):
                 self._write(rule, self._normaliser.form(expression), content, pointer)
         return rule
+
+    def listed(self, expression: Expression, most: int) -> list[Any] | None:
+        """Every value of an expression, None where they are more than `most` or are not seen to be fewer."""
+        return self._normaliser.form(expression).listed(most)
 
     def property_value(self, name: str | None, expression: Expression, content: Content) -> Rule:
         """`value` for a property. name: None for one that the schema does not declare."""
@@ -106,7 +111,6 @@ class Emitter:
 
     def _write_container(self, shape: ArrayShape | ObjectShape, container: Rule) -> None:
         if isinstance(shape, ArrayShape):
-            refuse(shape.refusals)
             write_array(self, shape, container)
         else:
             write_object(self, shape, container, self.dialect.properties)

@@ -34,7 +34,7 @@ CASES = {
     "multiples of a whole number": ({"type": "number", "multipleOf": 3}, ["0", "9", "-12"], ["1", "3.5"]),
     "multiples of a fraction": ({"type": "number", "multipleOf": 0.25}, ["0.75", "2", "1.50"], ["0.3"]),
     "an enum of numbers goes by value": ({"type": "integer", "enum": [1, 2.0, 2.5]}, ["1", "2"], ["2.5", "3"]),
-    "numbers of an enum have its digits": ({"enum": [2.0, 3, 1.5]}, ["2.0", "3", "1.5"], ["2", "2.00", "3.0", "1.50"]),
+    "numbers of an enum have its digits": ({"enum": [2.0, 3, 1.5]}, ["2.0", "2", "3", "1.5"], ["2.00", "3.0", "1.50"]),
     "small numbers of an enum may be written as Python writes them": ({"const": 1e-7}, ["1e-07", "0.0000001"], ["0"]),
     "lengths are counted in code points": (
         {"type": "string", "minLength": 2, "maxLength": 3},
