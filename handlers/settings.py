@@ -102,6 +102,17 @@ class ModelSettings(BaseSettings):
     compilation_cache: Path = Field(
         Path("~/.cache/jaxchat/compiled"), description="folder of compiled programs, which make later starts fast"
     )
+    json_whitespace: Literal["model", "compact", "spaced", "indented"] = Field(
+        "model",
+        description="look of JSON in constrained answers and calls: compact has no white space, spaced one space "
+        "behind each comma and colon, indented a line per item and two spaces per level; model is the one of them, or "
+        "of other indentations, that the model begins",
+    )
+    json_numbers: Literal["bounded", "any"] = Field(
+        "bounded",
+        description="digits of numbers in constrained answers and calls: bounded to 19 before the point and 17 behind "
+        "it unless the schema has more, or any",
+    )
     grammar_cache: Path = Field(
         Path("~/.cache/jaxchat/grammars"),
         description="folder of compiled response formats; a schema or pattern seen before is ready at once",

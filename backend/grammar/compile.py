@@ -10,7 +10,7 @@ from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.automaton.assemble import assemble
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.pushdown import PushdownAutomaton
-from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.automaton.tables import COMPACT, INDENTED, OPEN, SPACED, AutomatonTables
 from backend.grammar.chars.parse import pattern
 from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
@@ -18,6 +18,14 @@ from backend.grammar.limits import DEFAULT_LIMITS, Limits
 from backend.grammar.notes import Notebook
 from backend.grammar.structural import writing as structural
 from backend.grammar.structural.codec import decode
+
+LAYOUTS = {
+    "model": (OPEN, b""),
+    "compact": (COMPACT, b""),
+    "spaced": (SPACED, b" "),
+    "indented": (INDENTED + 2, b"\n "),
+}
+"""By what a constraint says of white space, the layout and the bytes that it needs."""
 
 
 def compile_constraint(
@@ -29,8 +37,17 @@ def compile_constraint(
     Raises GrammarError for what is not supported, too large or empty; if that is for want of characters, it names them.
     """
     graph, notebook = Graph(alphabet.without(constraint.without)), Notebook(constraint.strict)
+    if not constraint.bounded_numbers:
+        limits = replace(limits, integer_digits=0, fraction_digits=0)
     root = _root(constraint, graph, notebook, limits)
-    return replace(assemble(PushdownAutomaton(graph, root, limits), limits), notes=notebook.notes())
+    automaton = PushdownAutomaton(graph, root, limits)
+    return replace(assemble(automaton, limits, _layout(constraint, graph.alphabet)), notes=notebook.notes())
+
+
+def _layout(constraint: Constraint, alphabet: Alphabet) -> int:
+    """The layout with which JSON begins, COMPACT where the white space of another cannot be written."""
+    layout, needed = LAYOUTS[constraint.whitespace]
+    return COMPACT if alphabet.lacking(needed) else layout
 
 
 def _root(constraint: Constraint, graph: Graph, notebook: Notebook, limits: Limits) -> Rule:

@@ -13,6 +13,7 @@ class Limits:
     pattern_nfa_states, pattern_dfa_states, product_states: automata of characters, per regex or combination.
     pattern_chars: length of a regex. pattern_nesting: depth of groups. pattern_work: NFA moves followed while a regex
     is made deterministic.
+    integer_digits, fraction_digits: of a number that is written, unless the schema has more; 0 for any number.
     states, threads, frames: of the byte automaton; threads is nodes per state.
     table_bytes: size of the int32 tables. seconds, memory_bytes: wall time and resident memory of one compilation.
     """
@@ -29,6 +30,8 @@ class Limits:
     pattern_nesting: int = 50
     pattern_work: int = 1_500_000
     product_states: int = 20_000
+    integer_digits: int = 19
+    fraction_digits: int = 17
     states: int = 330_000
     threads: int = 20_000
     frames: int = 32_768

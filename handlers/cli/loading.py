@@ -27,7 +27,12 @@ def load(settings: ModelSettings) -> LoadedModel:
     path = resolve_checkpoint(options)
     tokenizer, defaults = read_tokenizer(settings, path)
     tokens = tokenizer.vocabulary()
-    compiler = Compiler(settings.grammar_cache.expanduser(), alphabet_of(tokens))
+    compiler = Compiler(
+        settings.grammar_cache.expanduser(),
+        alphabet_of(tokens),
+        whitespace=settings.json_whitespace,
+        bounded_numbers=settings.json_numbers == "bounded",
+    )
     try:
         engine = load_engine(options, path, tokens)
         compiler.warm()

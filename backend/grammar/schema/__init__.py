@@ -3,6 +3,7 @@
 Every keyword is enforced, an annotation, noted as not enforced, or refused with its place.
 """
 
+import math
 from typing import Any
 
 from backend.grammar.automaton.graph import Graph, Rule
@@ -13,6 +14,7 @@ from backend.grammar.schema.document import Document
 from backend.grammar.schema.measure import check_size
 from backend.grammar.schema.normal import Normaliser
 from backend.grammar.schema.writing.dialects import JSON, PYTHON, Dialect, quoted, tagged
+from backend.grammar.schema.writing.digits import Digits
 from backend.grammar.schema.writing.values import Emitter
 
 __all__ = ["JSON", "PYTHON", "Dialect", "build", "quoted", "tagged"]
@@ -36,8 +38,9 @@ def build(
     """
     check_size(schema, limits)
     document = Document(schema, notebook)
+    digits = Digits(limits.integer_digits or math.inf, limits.fraction_digits or math.inf)
     try:
-        rule = Emitter(graph, Normaliser(document), open_objects, dialect).emit(document.root)
+        rule = Emitter(graph, Normaliser(document), open_objects, dialect, digits).emit(document.root)
     except RecursionError as error:
         raise GrammarError("the references of the schema lead too deep; use fewer or shallower ones") from error
     notebook.repeat(document.repetitions)

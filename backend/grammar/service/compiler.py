@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
-from backend.grammar.constraint import Constraint
+from backend.grammar.constraint import Constraint, Whitespace
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS
 from backend.grammar.service.cache import DiskCache, FailureCache, MemoryCache
@@ -76,6 +76,7 @@ class Compiler:
 
     folder: where compiled grammars outlive the process, None for nowhere. alphabet: what their words are written in.
     processes: how many compile at a time.
+    whitespace, bounded_numbers: of all constraints, see `Constraint`.
     memory, disk: bytes of compiled grammars that are kept. pool: the processes, where not the usual ones.
     clock: seconds, by which refusals are kept for a while.
     """
@@ -86,6 +87,8 @@ class Compiler:
         alphabet: Alphabet = COMPLETE,
         processes: int = 2,
         *,
+        whitespace: Whitespace = "model",
+        bounded_numbers: bool = True,
         memory: int = MEMORY_BYTES,
         disk: int = DISK_BYTES,
         pool: WorkerPool | None = None,
@@ -94,7 +97,7 @@ class Compiler:
         self._memory = MemoryCache(memory)
         self._disk = None if folder is None else DiskCache(folder, disk)
         self._failures = FailureCache(clock)
-        self._alphabet = alphabet
+        self._alphabet, self._whitespace, self._bounded_numbers = alphabet, whitespace, bounded_numbers
         self._pool = pool or WorkerPool(processes, alphabet=alphabet)
         # A thread for each that may wait, so that none found on disk waits for those that are compiled.
         self._threads = ThreadPoolExecutor(MOST_PENDING, thread_name_prefix="grammar")
@@ -109,6 +112,7 @@ class Compiler:
         time. They cannot be cancelled: others may share them. client: to whose share of the compilers it counts, if
         nobody else's compilation is under way; None for nobody's.
         """
+        constraint = replace(constraint, whitespace=self._whitespace, bounded_numbers=self._bounded_numbers)
         key = constraint_key(constraint, self._alphabet)
         with self._lock:
             compilation = self._pending.get(key)

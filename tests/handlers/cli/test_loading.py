@@ -21,7 +21,9 @@ def parts(monkeypatch, fakes, tmp_path):
     monkeypatch.setattr("backend.load_engine", lambda options, *_: parts.options.append(options) or parts.engine)
     monkeypatch.setattr("backend.resolve_checkpoint", lambda options: tmp_path)
     monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda *given: parts.read.append(given) or tokenizer)
-    monkeypatch.setattr("backend.grammar.Compiler", lambda *given: parts.compiled.append(given) or compiler)
+    monkeypatch.setattr(
+        "backend.grammar.Compiler", lambda *given, **named: parts.compiled.append((*given, named)) or compiler
+    )
     return parts
 
 
@@ -38,7 +40,12 @@ def test_every_setting_of_the_model_reaches_the_engine(parts):
 
 def test_grammars_are_compiled_for_what_the_tokens_can_write(parts):
     load(ServeSettings(grammar_cache=parts.path))
-    assert parts.compiled == [(parts.path, Alphabet(b"a"))]
+    assert parts.compiled == [(parts.path, Alphabet(b"a"), {"whitespace": "model", "bounded_numbers": True})]
+
+
+def test_the_look_of_json_is_what_the_settings_say(parts):
+    load(ServeSettings(json_whitespace="compact", json_numbers="any"))
+    assert parts.compiled[0][-1] == {"whitespace": "compact", "bounded_numbers": False}
 
 
 @pytest.mark.parametrize(

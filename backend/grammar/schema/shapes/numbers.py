@@ -85,6 +85,12 @@ class NumberShape:
             language = language & spellings.multiples_of(divisor)
         return language & spellings.INTEGER_VALUE if self.integer else language
 
+    def digits(self) -> tuple[int, int]:
+        """The most digits before and behind the point of a bound or divisor."""
+        bounds = [bound[0] for bound in (self.low, self.high) if bound is not None]
+        spelled = [format(value.copy_abs(), "f").partition(".") for value in (*bounds, *self.multiples)]
+        return max((len(part[0]) for part in spelled), default=0), max((len(part[2]) for part in spelled), default=0)
+
     def listed(self, most: int) -> frozenset[Decimal] | None:
         """Every number of the set; None where they are more than `most`, or are not seen to be fewer."""
         if self.values is not None:
@@ -97,7 +103,8 @@ class NumberShape:
         return values if high - low <= 2 * most and len(values) <= most else None
 
     def written(self) -> CharDfa:
-        """How the numbers are written in an output: whole ones without a fraction, candidates in the schema's digits or fewer.
+        """How the numbers are written in an output: whole ones without a fraction, candidates in the schema's digits or
+        fewer.
 
         A reader turns fractions into doubles. So that none becomes a number outside, an excluded bound is replaced by
         the double next to it, and only EXACT decimals are written where the set is more than bounds and divisors.

@@ -14,21 +14,28 @@ from backend.grammar.schema.shapes.objects import ObjectShape
 from backend.grammar.schema.shapes.strings import StringShape
 from backend.grammar.schema.writing.arrays import write_array
 from backend.grammar.schema.writing.dialects import Content, Dialect, Properties
+from backend.grammar.schema.writing.digits import Digits, write_number
 from backend.grammar.schema.writing.objects import write_object, written_names
 from backend.grammar.schema.writing.texts import Texts
 
 
 class Emitter:
-    """Writes the values of expressions into `graph`. open_objects: no object is closed unless its schema says so."""
+    """Writes the values of expressions into `graph`. open_objects: no object is closed unless its schema says so.
 
-    def __init__(self, graph: Graph, normaliser: Normaliser, open_objects: bool, dialect: Dialect) -> None:
+    digits: of numbers at most, unless the schema has more.
+    """
+
+    def __init__(
+        self, graph: Graph, normaliser: Normaliser, open_objects: bool, dialect: Dialect, digits: Digits
+    ) -> None:
+        self._digits = digits
         self.graph, self.open_objects, self.dialect = graph, open_objects, dialect
         self._normaliser, self.notebook = normaliser, normaliser.notebook
         self._texts = Texts(graph)
         self._bracketed: frozenset[str] = frozenset()
         self._rules: dict[tuple[Expression, Content], Rule] = {}
         self._containers: dict[ArrayShape | ObjectShape, Rule] = {}
-        self._numbers: dict[CharDfa, Rule] = {}
+        self._numbers: dict[tuple[CharDfa, Digits], Rule] = {}
         self._pending: list[tuple[ArrayShape | ObjectShape, Rule, str]] = []
 
     def emit(self, expression: Expression) -> Rule:
@@ -88,7 +95,7 @@ class Emitter:
 
     def _write(self, rule: Rule, form: Form, content: Content, pointer: str) -> None:
         if content.others:
-            self._write_scalars(rule, form)
+            self._write_scalars(rule, form, content.mixed)
         if content.strings:
             for string in form.strings:
                 self._string(rule.start, string, content, rule.end)
@@ -96,14 +103,16 @@ class Emitter:
             self._enter(rule, form.arrays, b"[]", pointer)
             self._enter(rule, form.objects, b"{}", pointer)
 
-    def _write_scalars(self, rule: Rule, form: Form) -> None:
+    def _write_scalars(self, rule: Rule, form: Form, counted_text: bool) -> None:
+        """counted_text: the same text may be a string, whose characters are counted; the digits then are not."""
         graph, names = self.graph, self.dialect.literal_names
         if form.null:
             graph.literal(rule.start, names.null, rule.end)
         for value in sorted(form.booleans):
             graph.literal(rule.start, names.true if value else names.false, rule.end)
         for number in form.numbers:
-            graph.call(rule.start, self._number(number.written()), rule.end)
+            most = Digits() if counted_text else self._digits.at_least(Digits(*number.digits()))
+            graph.call(rule.start, self._number(number.written(), most), rule.end)
 
     def _enter(self, rule: Rule, shapes: Iterable[ArrayShape | ObjectShape], brackets: bytes, pointer: str) -> None:
         for shape in shapes:
@@ -115,11 +124,11 @@ class Emitter:
         else:
             write_object(self, shape, container, self.dialect.properties)
 
-    def _number(self, written: CharDfa) -> Rule:
-        rule = self._numbers.get(written)
+    def _number(self, written: CharDfa, most: Digits) -> Rule:
+        rule = self._numbers.get((written, most))
         if rule is None:
-            rule = self._numbers[written] = self.graph.rule()
-            self.graph.embed(rule.start, written, rule.end, escape=False)
+            rule = self._numbers[written, most] = self.graph.rule()
+            write_number(self.graph, rule.start, written, rule.end, most)
         return rule
 
     def _string(self, a: int, shape: StringShape, content: Content, b: int) -> None:
