@@ -9,9 +9,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from backend.grammar.alphabet import COMPLETE, Alphabet
-from backend.grammar.automaton.counting import Counting, Place
+from backend.grammar.automaton.counting import Counting
 from backend.grammar.automaton.encoding import ByteTree, encode_ranges
 from backend.grammar.chars.dfa import CharDfa
+from backend.grammar.chars.lengths import has_length
 from backend.grammar.chars.ranges import SCALARS, Ranges
 from backend.grammar.errors import GrammarError
 
@@ -251,12 +252,8 @@ class Graph:
         """A string of `language`, of `least` to `most` characters, leads from a to b. The states do not grow with
         `least` and `most`; the first character, which is not counted, resets the count."""
         if least or most is not None:
-            counting = Counting(
-                language, least, most, lambda ranges: self._writes(ranges, escape), uncounted_first=True
-            )
-            if counting.writable:
-                self._count(a, counting.places, b, escape, resets=True)
-                return
+            self._embed_counted(a, language, b, escape, least, most, resets=True)
+            return
         nodes = [self.node() for _ in language.next]
         self.epsilon(a, nodes[0])
         for state, node in enumerate(nodes):
@@ -275,7 +272,7 @@ class Graph:
             counts = least > 0 or most is not None
             self.character(rule.start, QUOTE, body, RESET if counts else 0)
             if counts:
-                self._counted_content(body, content or CharDfa.any_string(), least, most, end)
+                self._embed_counted(body, content or CharDfa.any_string(), end, True, least, most, resets=False)
             elif content is None:
                 self.characters(body, SCALARS, body)
                 end = body
@@ -284,16 +281,11 @@ class Graph:
             self.character(end, QUOTE, rule.end)
         self.call(a, rule, b)
 
-    def _counted_content(self, a: int, content: CharDfa, least: int, most: int | None, b: int) -> None:
-        """The characters lead from a, where the count is 0, to b."""
-        counting = Counting(content, least, most, lambda ranges: self._writes(ranges, True))
-        if counting.writable:
-            self._count(a, counting.places, b, True, resets=False)
-        else:
-            self.embed(a, content, b)
-
-    def _count(self, a: int, places: list[Place], b: int, escape: bool, resets: bool) -> None:
-        """The texts of `places` lead from a to b. resets: the first character resets the count."""
+    def _embed_counted(
+        self, a: int, language: CharDfa, b: int, escape: bool, least: int, most: int | None, resets: bool
+    ) -> None:
+        """`embed` with bounds. resets: the first character resets the count; otherwise that is 0 at a."""
+        places = Counting(language, least, most, lambda ranges: self._writes(ranges, escape), resets).places
         nodes = [self.node(place.limit) for place in places]
         for number, (node, place) in enumerate(zip(nodes, places, strict=True)):
             limit = RESET if resets and number == 0 else place.limit
@@ -304,6 +296,10 @@ class Graph:
                 self.epsilon(node, b)
         if nodes:
             self.epsilon(a, nodes[0])
+        elif not self.alphabet.complete and has_length(language, least, most):
+            edges = (edge for state in range(len(language)) for edge in language.edges(state))
+            missing = {chr(ranges[0][0]) for ranges, _ in edges if not self._writes(ranges, escape)}
+            self.lacking.setdefault(a, []).append(("".join(sorted(missing)), b))
 
     def _writes(self, ranges: Ranges, escape: bool) -> bool:
         """Whether one of these characters can be written."""

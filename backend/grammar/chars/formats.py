@@ -1,90 +1,134 @@
-r"""The values of JSON Schema's `format` as languages of characters, each within what the RFC it names allows.
+r"""The values of `format` as languages of characters: those of JSON Schema, and what OpenAPI, pydantic and zod define.
 
-Where validators disagree the language keeps to what all of them accept: no year 0000, no leap second, no label with
-hyphens in its third and fourth place, host names of at most seven labels (see hostnames.py).
+Each is within what its definition allows. Where validators disagree the language keeps to what all of them accept: no
+year 0000, no leap second, no label with hyphens in its third and fourth place, host names of at most seven labels (see
+hostnames.py), base64 in whole bytes.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 
 from backend.grammar.chars.dfa import CharDfa
-from backend.grammar.chars.hostnames import email, hostname
+from backend.grammar.chars.hostnames import email, hostname, idn_email, idn_hostname
+from backend.grammar.chars.numbers import INTEGER_SPELLING, integers
 from backend.grammar.chars.parse import pattern
+from backend.grammar.chars.texts_in_texts import JSON, REGEX
+from backend.grammar.chars.uris import IPV4, IPV6, IRI, IRI_REFERENCE, URI, URI_REFERENCE, URI_TEMPLATE, URL
 
 _TWO_DIGIT_LEAP = "(0[48]|[2468][048]|[13579][26])"
 _LEAP_YEAR = rf"(\d\d{_TWO_DIGIT_LEAP}|{_TWO_DIGIT_LEAP}00)"
 _LONG_MONTHS, _SHORT_MONTHS = "(0[13578]|1[02])", "(0[469]|11)"
 _MONTH_DAY = rf"({_LONG_MONTHS}-(0[1-9]|[12]\d|3[01])|{_SHORT_MONTHS}-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
-_DATE = rf"(\d{{4}}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29)"
+_DATE = rf"(?!0000)(\d{{4}}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29)"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
-_TIME = rf"{_CLOCK}:[0-5]\d(\.\d{{1,9}})?([Zz]|[+-]{_CLOCK})"
+_LOCAL_TIME = rf"{_CLOCK}:[0-5]\d(\.\d{{1,9}})?"
+_TIME = rf"{_LOCAL_TIME}([Zz]|[+-]{_CLOCK})"
 
-_TIME_SPAN = r"T(\d+H(\d+M(\d+S)?)?|\d+M(\d+S)?|\d+S)"
-_DATE_SPAN = r"(\d+Y(\d+M(\d+D)?)?|\d+M(\d+D)?|\d+D)"
-_DURATION = rf"P({_DATE_SPAN}({_TIME_SPAN})?|{_TIME_SPAN}|\d+W)"
+_COUNT = r"\d{1,9}"
+_TIME_SPAN = rf"T({_COUNT}H({_COUNT}M({_COUNT}S)?)?|{_COUNT}M({_COUNT}S)?|{_COUNT}S)"
+_DATE_SPAN = rf"({_COUNT}Y({_COUNT}M({_COUNT}D)?)?|{_COUNT}M({_COUNT}D)?|{_COUNT}D)"
+_DURATION = rf"P({_DATE_SPAN}({_TIME_SPAN})?|{_TIME_SPAN}|{_COUNT}W)"
 
-_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4 = rf"({_OCTET}\.){{3}}{_OCTET}"
-_GROUP = "[0-9A-Fa-f]{1,4}"
-
-
-def _after_elision(groups: int) -> str:
-    """At most so many groups of an IPv6 address, behind its "::"; an IPv4 address stands for two."""
-    if groups < 2:
-        return rf"({_GROUP})?" if groups else ""
-    return rf"({_GROUP}(:{_GROUP}){{0,{groups - 1}}}|({_GROUP}:){{0,{groups - 2}}}{_IPV4})?"
-
-
-def _after_groups(read: int) -> str:
-    """What completes an IPv6 address of which so many groups, and no "::", have been read."""
-    if read == 8:
-        return ""
-    dotted = f"|{_IPV4}" if read == 6 else ""
-    return rf":(:{_after_elision(7 - read)}|{_GROUP}{_after_groups(read + 1)}{dotted})"
-
-
-_IPV6 = rf"({_GROUP}{_after_groups(1)}|::{_after_elision(7)})"
-
-_PERCENT = "%[0-9A-Fa-f]{2}"
-_PLAIN = r"A-Za-z0-9\-._~!$&'()*+,;="
-_SEGMENT = rf"([{_PLAIN}:@]|{_PERCENT})"
-_HOST = rf"(([{_PLAIN}]|{_PERCENT})*|\[({_IPV6}|v[0-9A-Fa-f]+\.[{_PLAIN}:]+)\])"
-_AUTHORITY = rf"(([{_PLAIN}:]|{_PERCENT})*@)?{_HOST}(:\d*)?"
-_ROOTED = rf"//{_AUTHORITY}(/{_SEGMENT}*)*|/({_SEGMENT}+(/{_SEGMENT}*)*)?"
-_TAIL = rf"(\?({_SEGMENT}|[/?])*)?(#({_SEGMENT}|[/?])*)?"
-_URI = rf"[A-Za-z][A-Za-z0-9+\-.]*:({_ROOTED}|({_SEGMENT}+(/{_SEGMENT}*)*)?){_TAIL}"
-_FIRST_SEGMENT = rf"([{_PLAIN}@]|{_PERCENT})"
-_URI_REFERENCE = rf"({_URI})|({_ROOTED}|({_FIRST_SEGMENT}+(/{_SEGMENT}*)*)?){_TAIL}"
-
-_VARIABLE = rf"\w(\.?(\w|{_PERCENT}))*(:[1-9]\d{{0,2}}|\*)?"
-_BEYOND_ASCII = r"\u{A0}-\u{D7FF}\u{F900}-\u{FDCF}\u{FDF0}-\u{FFEF}\u{10000}-\u{1FFFD}"
-_TEMPLATE_TEXT = rf"[!#$&()*+,\-./0-9:;=?@A-Z\[\]_a-z~{_BEYOND_ASCII}]|{_PERCENT}"
-_URI_TEMPLATE = rf"({_TEMPLATE_TEXT}|\{{[+#./;?&]?{_VARIABLE}(,{_VARIABLE})*\}})*"
-
+_HEX = "[0-9A-Fa-f]"
+_UUID = f"{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
 _POINTER = "(/([^~/]|~[01])*)*"
+
+_BASE64_CHAR = "[A-Za-z0-9+/]"
+_BASE64 = rf"({_BASE64_CHAR}{{4}})*({_BASE64_CHAR}[AQgw]==|{_BASE64_CHAR}{{2}}[AEIMQUYcgkosw048]=)?"
+_CROCKFORD = "[0-9A-HJKMNP-TV-Z]"
+
+_LENGTH4, _LENGTH6 = r"(\d|[12]\d|3[0-2])", r"(\d|[1-9]\d|1[01]\d|12[0-8])"
+_INTERFACE4, _INTERFACE6 = f"{IPV4}/{_LENGTH4}", f"{IPV6}/{_LENGTH6}"
+_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_NETWORK4 = rf"{_OCTET}\.0\.0\.0/8|{_OCTET}\.{_OCTET}\.0\.0/16|({_OCTET}\.){{3}}0/24|{IPV4}/32|0\.0\.0\.0/{_LENGTH4}"
+_GROUP = "[1-9a-f][0-9a-f]{0,3}"
+_NETWORK6 = "|".join(
+    [rf"::/{_LENGTH6}", *(rf"{_GROUP}(:{_GROUP}){{{n - 1}}}::/{16 * n}" for n in (1, 2, 3, 4)), f"{IPV6}/128"]
+)
+_MAC = f"{_HEX}{{2}}(:{_HEX}{{2}}){{5}}"
+_PICTOGRAPHS = r"[\u{1F300}-\u{1F64F}\u{1F680}-\u{1F6C5}\u{1F90C}-\u{1F93A}\u{1F947}-\u{1F9FF}]+"
 
 _PATTERNS = {
     "date": _DATE,
     "time": _TIME,
     "date-time": rf"{_DATE}[Tt]{_TIME}",
     "duration": _DURATION,
-    "ipv4": _IPV4,
-    "ipv6": _IPV6,
-    "uuid": "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-    "uri": _URI,
-    "uri-reference": _URI_REFERENCE,
-    "uri-template": _URI_TEMPLATE,
+    "ipv4": IPV4,
+    "ipv6": IPV6,
+    "uuid": _UUID,
+    "uri": URI,
+    "uri-reference": URI_REFERENCE,
+    "uri-template": URI_TEMPLATE,
+    "iri": IRI,
+    "iri-reference": IRI_REFERENCE,
     "json-pointer": _POINTER,
     "relative-json-pointer": rf"(0|[1-9]+0?)(#|{_POINTER})",
+    "regex": REGEX,
 }
-_BUILDERS: dict[str, Callable[[], CharDfa]] = {"hostname": hostname, "email": email}
-_DATED = ("date", "date-time")
+_MORE_PATTERNS = {
+    # OpenAPI's registry
+    "byte": _BASE64,
+    "base64": _BASE64,
+    "base64url": "([A-Za-z0-9_-]{4})*",
+    "char": r"[^\n\r\u2028\u2029]",
+    "time-local": _LOCAL_TIME,
+    "date-time-local": rf"{_DATE}T{_LOCAL_TIME}",
+    # Ajv
+    "url": URL,
+    "iso-time": _TIME,
+    "iso-date-time": rf"{_DATE}[Tt]{_TIME}",
+    # pydantic
+    "json": JSON,
+    "json-string": JSON,
+    "ipvanyaddress": f"{IPV4}|{IPV6}",
+    "ipv4interface": _INTERFACE4,
+    "ipv6interface": _INTERFACE6,
+    "ipvanyinterface": f"{_INTERFACE4}|{_INTERFACE6}",
+    "ipv4network": _NETWORK4,
+    "ipv6network": _NETWORK6,
+    "ipvanynetwork": f"{_NETWORK4}|{_NETWORK6}",
+    **{f"uuid{n}": f"{_HEX}{{8}}-{_HEX}{{4}}-{n}{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}" for n in range(1, 9)},
+    # zod
+    "guid": _UUID,
+    "cidrv4": _INTERFACE4,
+    "cidrv6": _INTERFACE6,
+    "cuid": "c[a-z0-9]{24}",
+    "cuid2": "[a-z][a-z0-9]{23}",
+    "ulid": f"[0-7]{_CROCKFORD}{{25}}",
+    "xid": "[0-9a-v]{20}",
+    "ksuid": "[A-Za-z0-9]{27}",
+    "nanoid": "[A-Za-z0-9_-]{21}",
+    "emoji": _PICTOGRAPHS,
+    "e164": r"\+[1-9]\d{6,14}",
+    "mac": _MAC,
+}
+INTEGERS = {f"{sign}int{bits}": bits for bits in (8, 16, 32, 64) for sign in ("", "u")}
+"""Formats of whole numbers, to their bits."""
+_BUILDERS: dict[str, Callable[[], CharDfa]] = {
+    "hostname": hostname,
+    "idn-hostname": idn_hostname,
+    "email": email,
+    "idn-email": idn_email,
+}
 
-NAMES = frozenset(_PATTERNS) | frozenset(_BUILDERS)
+STANDARD = frozenset(_PATTERNS) | frozenset(_BUILDERS)
+"""Formats of JSON Schema, all of which are enforced."""
+
+NAMES = STANDARD | frozenset(_MORE_PATTERNS) | frozenset(INTEGERS)
 """Formats that are enforced."""
 
 EXACT = frozenset({"ipv4", "ipv6", "uuid", "json-pointer"})
 """Formats whose language is all that the RFC allows, so that their complement may be used too."""
+
+HINTS = frozenset({"binary", "password"})
+"""Formats that say how a text is shown or sent, and nothing of which texts there are."""
+
+
+def integer_bounds(name: str) -> tuple[Decimal, Decimal]:
+    """The least and the largest number of a format of INTEGERS."""
+    values = 1 << INTEGERS[name]
+    return (Decimal(0), Decimal(values - 1)) if name[0] == "u" else (Decimal(-values // 2), Decimal(values // 2 - 1))
 
 
 @cache
@@ -92,7 +136,8 @@ def format_language(name: str) -> CharDfa | None:
     """The texts that have a format; None for a format that is not among NAMES."""
     if name in _BUILDERS:
         return _BUILDERS[name]()
-    if name not in _PATTERNS:
-        return None
-    language = pattern(_PATTERNS[name], search=False)
-    return language - pattern("^0000") if name in _DATED else language
+    if name in INTEGERS:
+        low, high = map(int, integer_bounds(name))
+        return integers(low, high) & INTEGER_SPELLING
+    known = _PATTERNS.get(name) or _MORE_PATTERNS.get(name)
+    return None if known is None else pattern(known, search=False)

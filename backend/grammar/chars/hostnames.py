@@ -14,6 +14,9 @@ from backend.grammar.chars.parse import pattern
 
 _UNITS, _UNIT, _LONGEST_LABEL, _LONGEST_LOCAL = 7, 32, 63, 64
 _ALPHANUMERIC = ((ord("0"), ord("9")), (ord("A"), ord("Z")), (ord("a"), ord("z")))
+_LONGEST_U_LABEL = 11
+_IDN_LETTERS = r"\u00df-\u00f6\u00f8-\u00ff\u03ac-\u03ce\u0430-\u044f\u3041-\u3096\u4e00-\u9fa5\uac00-\ud7a3"
+"""Latin, Greek, Cyrillic, Hiragana, Han and Hangul, in lower case where there is one."""
 _HYPHEN, _POINT, _AT = map(ord, "-.@")
 
 Progress = tuple[int, int, bool]
@@ -27,10 +30,27 @@ def hostname() -> CharDfa:
 
 
 @cache
+def idn_hostname() -> CharDfa:
+    """Also labels of letters that IDNA 2008 admits anywhere, so few that their A-labels are no longer than 63."""
+    label = f"[a-z0-9{_IDN_LETTERS}]{{1,{_LONGEST_U_LABEL}}}"
+    return hostname() | pattern(rf"{label}(\.{label}){{0,3}}", search=False)
+
+
+@cache
 def email() -> CharDfa:
     """A dot-atom of at most 64 characters, "@", a host name."""
-    local = pattern(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*", search=False)
-    return _around_at(local & CharDfa.lengths(1, _LONGEST_LOCAL), hostname())
+    return _around_at(_dot_atom("", _LONGEST_LOCAL), hostname())
+
+
+@cache
+def idn_email() -> CharDfa:
+    """Also letters beyond ASCII before the "@", in dot-atoms of at most 64 bytes (RFC 6531), and in the host name."""
+    return email() | _around_at(_dot_atom(_IDN_LETTERS, _LONGEST_LOCAL // 3), idn_hostname())
+
+
+def _dot_atom(letters: str, longest: int) -> CharDfa:
+    atom = rf"[\w!#$%&'*+/=?^`{{|}}~{letters}-]+"
+    return pattern(rf"{atom}(\.{atom})*", search=False) & CharDfa.lengths(1, longest)
 
 
 def _around_at(local: CharDfa, domain: CharDfa) -> CharDfa:

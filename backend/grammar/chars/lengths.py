@@ -1,21 +1,28 @@
-"""How long the texts of a language are, state by state, and whether a bound on the length leaves any."""
+"""How long the texts of a language are, state by state."""
 
 import math
 from collections.abc import Sequence
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.ranges import Ranges
+from backend.grammar.errors import GrammarError
+from backend.grammar.limits import DEFAULT_LIMITS
 
 Edges = Sequence[Sequence[tuple[Ranges, int]]]
 """By state, sets of characters and the states to which they lead."""
 
 
-def shortest_completions(edges: Edges, accept: Sequence[bool]) -> list[float]:
-    """By state, the fewest characters that lead to an accepting one; infinity where none do."""
+def _sources(edges: Edges) -> list[list[int]]:
     sources: list[list[int]] = [[] for _ in edges]
     for state, of_state in enumerate(edges):
         for _, target in of_state:
             sources[target].append(state)
+    return sources
+
+
+def shortest_completions(edges: Edges, accept: Sequence[bool]) -> list[float]:
+    """By state, the fewest characters that lead to an accepting one; infinity where none do."""
+    sources = _sources(edges)
     found = [0.0 if accepting else math.inf for accepting in accept]
     order = [state for state, accepting in enumerate(accept) if accepting]
     for state in order:
@@ -26,25 +33,29 @@ def shortest_completions(edges: Edges, accept: Sequence[bool]) -> list[float]:
     return found
 
 
-def any_length_goes_on(edges: Edges, shortest: Sequence[float], least: int, most: int | None) -> bool:
-    """Whether every beginning of up to `least` characters of some text is one of a text of `least` to `most`."""
-    live = [state for state, length in enumerate(shortest) if length < math.inf]
-    endless = all(any(shortest[target] < math.inf for _, target in edges[state]) for state in live)
-    return bool(live) and endless and (most is None or max(shortest[state] for state in live) <= most - least)
+def completions_from(edges: Edges, shortest: Sequence[float], least: int, most: int | None) -> list[frozenset[int]]:
+    """By number n up to `least`, the states from which n to n + most - least characters lead to an accepting one.
 
-
-def with_least(language: CharDfa, least: int) -> CharDfa:
-    """Its texts of at least so many characters. Raises GrammarError where they need too many states."""
-    return language & CharDfa.lengths(least, None)
+    The list ends where these are all states that lead to one at all, or none, and so for every larger number.
+    Raises GrammarError where it has too many states.
+    """
+    sources, slack = _sources(edges), math.inf if most is None else most - least
+    live = frozenset(state for state, length in enumerate(shortest) if length < math.inf)
+    sets, total = [frozenset(state for state in live if shortest[state] <= slack)], 0
+    while len(sets) <= least and sets[-1]:
+        before = frozenset(source for state in sets[-1] for source in sources[state])
+        if before == live == sets[-1]:
+            break
+        sets.append(before)
+        total += len(before)
+        if total > 10 * DEFAULT_LIMITS.product_states:
+            raise GrammarError(f"a length of {least} is too much to count to in the texts of these patterns or formats")
+    return sets
 
 
 def has_length(language: CharDfa, least: int, most: int | None) -> bool:
     """Whether a text has `least` to `most` characters. Raises GrammarError where that takes too many states to tell."""
-    if language.is_empty:
+    if most is not None and most < least:
         return False
-    if language.shortest() < least:
-        edges = [language.edges(state) for state in range(len(language))]
-        if any_length_goes_on(edges, shortest_completions(edges, language.accept), least, most):
-            return True
-        language = with_least(language, least)
-    return not language.is_empty and (most is None or language.shortest() <= most)
+    edges = [language.edges(state) for state in range(len(language))]
+    return 0 in completions_from(edges, shortest_completions(edges, language.accept), least, most)[-1]

@@ -19,7 +19,11 @@ def pattern(text: str, search: bool = True, limits: Limits = DEFAULT_LIMITS, asc
     ascii_only: `\s` and the flag i know ASCII only, as `\d` and `\w` always do; otherwise they are ECMA-262's.
     Raises GrammarError where the expression is malformed, not supported (see reader.py) or too large.
     """
-    node = read(text, limits, ascii_only)
+    return language_of(read(text, limits, ascii_only), search, limits)
+
+
+def language_of(node: Node, search: bool = True, limits: Limits = DEFAULT_LIMITS) -> CharDfa:
+    """`pattern` of a syntax tree."""
     if nfa_size(node) > limits.pattern_nfa_states:
         raise GrammarError(f"the pattern needs more than {limits.pattern_nfa_states} NFA states")
     return determinised(Nfa(node, before=search, after=search), node, limits)

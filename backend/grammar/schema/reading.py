@@ -3,23 +3,20 @@
 from decimal import Decimal
 from typing import Any
 
-from backend.grammar.chars.dfa import CharDfa
-from backend.grammar.chars.formats import EXACT, format_language
-from backend.grammar.chars.parse import pattern
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Subschema
-from backend.grammar.schema.keywords import TYPES, decimal, mapping, names, natural, sequence, text
-from backend.grammar.schema.shapes.alternatives import Refusal, ShapeT, located
+from backend.grammar.schema.keywords import TYPES, decimal, mapping, names, natural, sequence
+from backend.grammar.schema.reading_strings import note_format, number_format, strings, texts_of_pattern
+from backend.grammar.schema.shapes.alternatives import Refusal, ShapeT
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
 from backend.grammar.schema.shapes.evaluated import ALL_ITEMS, ALL_NAMES, EvaluatedItems, EvaluatedNames
 from backend.grammar.schema.shapes.form import BOOLEANS, Form
 from backend.grammar.schema.shapes.numbers import ANY_NUMBER, Bound, NumberShape
 from backend.grammar.schema.shapes.objects import ANY_OBJECT, Names, ObjectShape
-from backend.grammar.schema.shapes.strings import ANY_STRING, StringShape
+from backend.grammar.schema.shapes.strings import StringShape
 
 NUMBER_KEYWORDS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
-STRING_KEYWORDS = frozenset(["minLength", "maxLength", "pattern", "format"])
 ARRAY_KEYWORDS = frozenset(
     ["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "contains", "uniqueItems"]
 )
@@ -36,11 +33,12 @@ def assertions(document: Document, subschema: Subschema) -> Form:
     malformed; what is well-formed but cannot be enforced stays in the shapes as a refusal."""
     raw, pointer = subschema.raw, subschema.pointer
     types = _types(raw, pointer)
+    note_format(document, subschema, types)
     return Form(
         "null" in types,
         BOOLEANS if "boolean" in types else frozenset(),
-        _one(_numbers(raw, pointer, "number" not in types)) if types & {"integer", "number"} else (),
-        _one(_strings(raw, pointer)) if "string" in types else (),
+        _one(_numbers(subschema, "number" not in types)) if types & {"integer", "number"} else (),
+        strings(subschema) if "string" in types else (),
         _one(_arrays(document, subschema)) if "array" in types else (),
         _one(_objects(document, subschema)) if "object" in types else (),
     )
@@ -94,10 +92,11 @@ def _types(raw: dict, pointer: str) -> set[str]:
     return set(found)
 
 
-def _numbers(raw: dict, pointer: str, integer: bool) -> NumberShape | None:
-    if raw.keys().isdisjoint(NUMBER_KEYWORDS):
+def _numbers(subschema: Subschema, integer: bool) -> NumberShape | None:
+    raw, pointer, asserted = subschema.raw, subschema.pointer, number_format(subschema)
+    if raw.keys().isdisjoint(NUMBER_KEYWORDS) and asserted is None:
         return INTEGERS if integer else ANY_NUMBER
-    shape: NumberShape | None = NumberShape(integer)
+    shape: NumberShape | None = NumberShape(integer, asserted=asserted)
     for keyword, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         for bound in _bounds(raw, pointer, keyword, exclusive):
             side = NumberShape(low=bound) if keyword == "minimum" else NumberShape(high=bound)
@@ -119,27 +118,6 @@ def _bounds(raw: dict, pointer: str, keyword: str, exclusive: str) -> list[Bound
     if not isinstance(strict, bool):
         bounds.append((decimal(strict, exclusive, pointer), True))
     return bounds
-
-
-def _strings(raw: dict, pointer: str) -> StringShape | None:
-    if raw.keys().isdisjoint(STRING_KEYWORDS):
-        return ANY_STRING
-    least, most = natural(raw, "minLength", pointer, 0) or 0, natural(raw, "maxLength", pointer, None)
-    shape = StringShape(least=least, most=most).meet(ANY_STRING)
-    regex, name = text(raw, "pattern", pointer), text(raw, "format", pointer)
-    if regex is not None and shape is not None:
-        shape = shape.meet(StringShape(_pattern(regex, f"{pointer}/pattern")))
-    if name is not None and shape is not None:
-        language = format_language(name)
-        refusals = (Refusal(f"format {name!r} is not supported", pointer),) if language is None else ()
-        one_sided = () if name in EXACT else (Refusal(f"what is outside format {name!r} cannot be told", pointer),)
-        shape = shape.meet(StringShape(language, refusals=refusals, one_sided=one_sided))
-    return shape
-
-
-def _pattern(regex: str, pointer: str) -> CharDfa:
-    with located(pointer):
-        return pattern(regex)
 
 
 def _arrays(document: Document, subschema: Subschema) -> ArrayShape | None:
@@ -183,7 +161,7 @@ def _objects(document: Document, subschema: Subschema) -> ObjectShape | None:
         return ANY_OBJECT
     properties, by_pattern = mapping(raw, "properties", pointer), mapping(raw, "patternProperties", pointer)
     required = [] if isinstance(raw.get("required", False), bool) else names(raw["required"], f"{pointer}/required")
-    patterns = {regex: _pattern(regex, f"{pointer}/patternProperties") for regex in by_pattern}
+    patterns = {regex: texts_of_pattern(regex, f"{pointer}/patternProperties") for regex in by_pattern}
     keyed = [
         (Names(language), document.child(subschema, "patternProperties", regex)) for regex, language in patterns.items()
     ]

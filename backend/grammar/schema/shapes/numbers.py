@@ -15,6 +15,9 @@ Bound = tuple[Decimal, bool]
 NEAREST_ZERO = Decimal("1e-15")
 """The number closest to 0 that is written where 0 is excluded."""
 
+LARGEST_SINGLE = Decimal(2**128 - 2**104)
+"""The largest number of single precision (IEEE 754)."""
+
 EXACT = pattern(r"-?[0-9.]{1,16}", search=False)
 """Decimals so short that different ones are different doubles."""
 
@@ -25,6 +28,8 @@ class NumberShape:
 
     integer: whole numbers only; low, high: bounds; multiples: divisors; values: the only candidates, None for all, each
     with the digits in which it is written; language: plain decimals (by value) that they must be among, None for all.
+    asserted: what a format says, for who asserts formats: it holds for what is written, and the complement is that of
+    everything else.
     """
 
     integer: bool = False
@@ -33,9 +38,18 @@ class NumberShape:
     multiples: frozenset[Decimal] = frozenset()
     values: frozenset[Decimal] | None = None
     language: CharDfa | None = None
+    asserted: "NumberShape | None" = None
 
     def meet(self, other: "NumberShape") -> "NumberShape | None":
         """The numbers in both; None where that is seen to be none."""
+        met, asserted = self._meet_stated(other), self.asserted or other.asserted
+        if self.asserted is not None and other.asserted is not None:
+            asserted = self.asserted.meet(other.asserted)
+            met = met if asserted is not None else None
+        return met if met is None or asserted is None else replace(met, asserted=asserted)
+
+    def _meet_stated(self, other: "NumberShape") -> "NumberShape | None":
+        """`meet`, but for what formats say."""
         language = other.language if self.language is None else self.language
         if self.language is not None and other.language is not None:
             language = self.language & other.language
@@ -68,6 +82,9 @@ class NumberShape:
 
     def inhabited(self) -> bool:
         """Whether there is such a number."""
+        if self.asserted is not None:
+            met = replace(self, asserted=None).meet(self.asserted)
+            return met is not None and met.inhabited()
         if self.values is not None:
             return True
         if self.language is None and not self.multiples and not self.integer:
@@ -109,6 +126,9 @@ class NumberShape:
         A reader turns fractions into doubles. So that none becomes a number outside, an excluded bound is replaced by
         the double next to it, and only EXACT decimals are written where the set is more than bounds and divisors.
         """
+        if self.asserted is not None:
+            met = replace(self, asserted=None).meet(self.asserted)
+            return CharDfa.empty() if met is None else met.written()
         if self.values is not None:
             return CharDfa.literals(text for value in self.values for text in _texts(value))
         if not (self.low or self.high or self.multiples) and self.language is None:
@@ -146,7 +166,7 @@ def with_values_together(shapes: Iterable[NumberShape]) -> tuple[NumberShape, ..
     others: list[NumberShape] = []
     values: list[Decimal] = []
     for shape in shapes:
-        if shape.values is None:
+        if shape.values is None or shape.asserted is not None:
             others.append(shape)
         else:
             values += shape.values

@@ -1,10 +1,12 @@
 """Sets of strings: candidates, or a language of characters together with bounds on the length, which stay numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.lengths import has_length
+from backend.grammar.errors import GrammarError
 from backend.grammar.schema.shapes.alternatives import Refusal, refuse
 
 
@@ -14,7 +16,8 @@ class StringShape:
 
     values: the only candidates, None for all; they already satisfy the rest. refusals: what cannot be enforced.
     one_sided: why strings outside the set may be taken for members by others, such as a format of which only a part is
-    written. Such a set has no complement, and is never seen to have nothing in common with another.
+    written. Such a set has no complement, and is never seen to have nothing in common with another. keywords: pointers
+    of those that `language` stems from.
     """
 
     language: CharDfa | None = None
@@ -23,6 +26,7 @@ class StringShape:
     values: frozenset[str] | None = None
     refusals: tuple[Refusal, ...] = ()
     one_sided: tuple[Refusal, ...] = ()
+    keywords: tuple[str, ...] = ()
 
     def meet(self, other: "StringShape") -> "StringShape | None":
         """The strings in both; None where that is seen to be none."""
@@ -34,13 +38,15 @@ class StringShape:
         if other.values is not None:
             return other.meet(self)
         language = other.language if self.language is None else self.language
+        keywords = tuple(dict.fromkeys(self.keywords + other.keywords))
         if self.language is not None and other.language is not None:
-            language = self.language & other.language
+            with _named(keywords):
+                language = self.language & other.language
         most = min((most for most in (self.most, other.most) if most is not None), default=None)
         least = max(self.least, other.least)
         if (most is not None and least > most) or (language is not None and language.is_empty and not one_sided):
             return None
-        return StringShape(language, least, most, refusals=refusals, one_sided=one_sided)
+        return StringShape(language, least, most, None, refusals, one_sided, keywords)
 
     def complement(self) -> list["StringShape"]:
         """The strings outside, as alternatives. Raises GrammarError for a restriction that cannot be enforced."""
@@ -50,7 +56,7 @@ class StringShape:
         outside = []
         if self.language is not None:
             rest = ~self.language
-            outside += [] if rest.is_empty else [StringShape(rest)]
+            outside += [] if rest.is_empty else [StringShape(rest, keywords=self.keywords)]
         if self.least > 0:
             outside.append(StringShape(most=self.least - 1))
         if self.most is not None:
@@ -70,8 +76,9 @@ class StringShape:
         least, most = self.idle_left_out()
         if least == 0 and most is None:
             return self.language
-        lengths = CharDfa.lengths(least, most)
-        return lengths if self.language is None else self.language & lengths
+        with _named((*self.keywords, "a bound on the length")):
+            lengths = CharDfa.lengths(least, most)
+            return lengths if self.language is None else self.language & lengths
 
     def idle_left_out(self) -> tuple[int, int | None]:
         """The bounds on the length, without those that the language alone sees to."""
@@ -87,6 +94,17 @@ class StringShape:
             return value in self.values
         enough = self.least <= len(value) and (self.most is None or len(value) <= self.most)
         return enough and (self.language is None or self.language.matches(value))
+
+
+@contextmanager
+def _named(keywords: Sequence[str]) -> Iterator[None]:
+    """Say of a GrammarError which keywords meet."""
+    try:
+        yield
+    except GrammarError as error:
+        if len(keywords) < 2:
+            raise
+        raise GrammarError(f"{', '.join(keywords[:-1])} and {keywords[-1]} together: {error}") from error
 
 
 ANY_STRING = StringShape()
@@ -106,11 +124,14 @@ def with_values_together(shapes: Iterable[StringShape]) -> tuple[StringShape, ..
 def language_of(shapes: tuple[StringShape, ...]) -> CharDfa:
     """Every string of a union. Raises GrammarError for a restriction that cannot be enforced."""
     union: CharDfa | None = None
+    keywords: list[str] = []
     for shape in shapes:
         refuse(shape.refusals)
         contents = shape.contents()
         if contents is None:
             return CharDfa.any_string()
-        union = contents if union is None else union | contents
+        keywords += shape.keywords
+        with _named(keywords):
+            union = contents if union is None else union | contents
     assert union is not None, "an empty union has no language"
     return union
