@@ -180,7 +180,7 @@ def test_the_openai_client_parses_the_answer(server):
         assert isinstance(answer.choices[0].message.parsed, Answer)
         with pytest.raises(openai.UnprocessableEntityError) as error:
             client.chat.completions.create(
-                model="tiny", messages=HELLO, response_format=json_schema({"format": "nonsense"}, name="x")
+                model="tiny", messages=HELLO, response_format=json_schema({"pattern": r"(a)\1"}, name="x")
             )
         assert error.value.param == "response_format.json_schema.schema"
 

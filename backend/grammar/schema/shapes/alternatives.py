@@ -1,6 +1,6 @@
 """Unions of shapes: the operations that every kind of value shares."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -56,6 +56,18 @@ def located(pointer: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise CompilerFault(pointer) from error
+
+
+@contextmanager
+def together(keywords: Sequence[str]) -> Iterator[None]:
+    """Say of a GrammarError which keywords meet, where there are several."""
+    try:
+        yield
+    except GrammarError as error:
+        if len(keywords) < 2:
+            raise
+        message = f"{', '.join(keywords[:-1])} and {keywords[-1]} together: {error.message}"
+        raise GrammarError(message, error.pointer) from error
 
 
 def meet(left: tuple[ShapeT, ...], right: tuple[ShapeT, ...], anything: ShapeT) -> tuple[ShapeT, ...]:

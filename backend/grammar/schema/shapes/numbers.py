@@ -8,6 +8,7 @@ from decimal import Decimal
 from backend.grammar.chars import numbers as spellings
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.parse import pattern
+from backend.grammar.schema.shapes.alternatives import together
 
 Bound = tuple[Decimal, bool]
 """A limit and whether it is excluded."""
@@ -52,7 +53,8 @@ class NumberShape:
         """`meet`, but for what formats say."""
         language = other.language if self.language is None else self.language
         if self.language is not None and other.language is not None:
-            language = self.language & other.language
+            with together([*self._stated(), *other._stated()]):
+                language = self.language & other.language
         met = NumberShape(
             self.integer or other.integer,
             _tighter(self.low, other.low, highest=True),
@@ -96,11 +98,19 @@ class NumberShape:
         if self.values is not None:
             return _plain_values(self.values)
         language = spellings.PLAIN if self.language is None else self.language
-        if self.low or self.high:
-            language = language & spellings.decimals(*(self.low or (None, False)), *(self.high or (None, False)))
-        for divisor in self.multiples:
-            language = language & spellings.multiples_of(divisor)
-        return language & spellings.INTEGER_VALUE if self.integer else language
+        with together(self._stated()):
+            if self.low or self.high:
+                language = language & spellings.decimals(*(self.low or (None, False)), *(self.high or (None, False)))
+            for divisor in self.multiples:
+                language = language & spellings.multiples_of(divisor)
+            return language & spellings.INTEGER_VALUE if self.integer else language
+
+    def _stated(self) -> list[str]:
+        """What the set is made of, as an error says it."""
+        bounds = [f"minimum {self.low[0]}"] if self.low else []
+        bounds += [f"maximum {self.high[0]}"] if self.high else []
+        multiples = [f"multipleOf {divisor}" for divisor in sorted(self.multiples)]
+        return bounds + multiples + (["the numbers that a negation leaves"] if self.language is not None else [])
 
     def digits(self) -> tuple[int, int]:
         """The most digits before and behind the point of a bound or divisor."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.errors import GrammarError
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, all_of, negate, neutral
+from backend.grammar.schema.shapes.alternatives import together
 from backend.grammar.schema.shapes.evaluated import ALL_NAMES, NO_NAMES, EvaluatedNames
 
 MAX_CELL_STATES = 5_000
@@ -167,7 +168,8 @@ class ObjectShape:
         everything = [names for names, _ in self.keyed] + [some.names for some in self.some]
         groups: list[tuple[CharDfa | None, frozenset[CharDfa]]] = [(None, frozenset())]
         for splitter in dict.fromkeys(language for names in everything for language in names.splitters()):
-            groups = [part for group in groups for part in _split(group, splitter)]
+            with together(("patternProperties", "propertyNames")):
+                groups = [part for group in groups for part in _split(group, splitter)]
             if sum(len(language) for language, _ in groups if language is not None) > MAX_CELL_STATES:
                 raise GrammarError("patterns of property names overlap in too many ways; use fewer or simpler ones")
         cells = []

@@ -1,13 +1,11 @@
 """Sets of strings: candidates, or a language of characters together with bounds on the length, which stay numbers."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.lengths import has_length
-from backend.grammar.errors import GrammarError
-from backend.grammar.schema.shapes.alternatives import Refusal, refuse
+from backend.grammar.schema.shapes.alternatives import Refusal, refuse, together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +38,7 @@ class StringShape:
         language = other.language if self.language is None else self.language
         keywords = tuple(dict.fromkeys(self.keywords + other.keywords))
         if self.language is not None and other.language is not None:
-            with _named(keywords):
+            with together(keywords):
                 language = self.language & other.language
         most = min((most for most in (self.most, other.most) if most is not None), default=None)
         least = max(self.least, other.least)
@@ -76,7 +74,7 @@ class StringShape:
         least, most = self.idle_left_out()
         if least == 0 and most is None:
             return self.language
-        with _named((*self.keywords, "a bound on the length")):
+        with together((*self.keywords, "a bound on the length")):
             lengths = CharDfa.lengths(least, most)
             return lengths if self.language is None else self.language & lengths
 
@@ -94,17 +92,6 @@ class StringShape:
             return value in self.values
         enough = self.least <= len(value) and (self.most is None or len(value) <= self.most)
         return enough and (self.language is None or self.language.matches(value))
-
-
-@contextmanager
-def _named(keywords: Sequence[str]) -> Iterator[None]:
-    """Say of a GrammarError which keywords meet."""
-    try:
-        yield
-    except GrammarError as error:
-        if len(keywords) < 2:
-            raise
-        raise GrammarError(f"{', '.join(keywords[:-1])} and {keywords[-1]} together: {error}") from error
 
 
 ANY_STRING = StringShape()
@@ -131,7 +118,7 @@ def language_of(shapes: tuple[StringShape, ...]) -> CharDfa:
         if contents is None:
             return CharDfa.any_string()
         keywords += shape.keywords
-        with _named(keywords):
+        with together(keywords):
             union = contents if union is None else union | contents
     assert union is not None, "an empty union has no language"
     return union

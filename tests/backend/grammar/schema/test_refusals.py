@@ -20,6 +20,20 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "#/allOf/0/pattern and #/allOf/1/pattern together: a combination of patterns needs more than 20000 states",
         "#",
     ),
+    "divisors that are too much together": (
+        {"type": "number", "multipleOf": 997, "allOf": [{"multipleOf": 991}, {"not": {"multipleOf": 983}}]},
+        "multipleOf 991, multipleOf 997 and the numbers that a negation leaves together: a combination of patterns",
+        "#",
+    ),
+    "a pattern of names and of others that are too much together": (
+        {
+            "type": "object",
+            "patternProperties": {"^(a{199})*$": {"minimum": 3}},
+            "propertyNames": {"pattern": "^(a{211})*$"},
+        },
+        "patternProperties and propertyNames together: a combination of patterns needs more than 20000 states",
+        "#",
+    ),
     "what is outside a format": ({"type": "string", "not": {"format": "email"}}, "outside format 'email'", "#"),
     "formats that only seem to have nothing in common": (
         {"oneOf": [{"type": "string", "format": "email"}, {"type": "string", "format": "uri"}]},
