@@ -8,7 +8,7 @@ from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Constant, Expression, Subschema
 from backend.grammar.schema.keywords import TYPES, decimal, mapping, names, natural, sequence
 from backend.grammar.schema.reading_strings import note_format, number_format, strings, texts_of_pattern
-from backend.grammar.schema.shapes.alternatives import Refusal, ShapeT
+from backend.grammar.schema.shapes.alternatives import ShapeT
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape, Contains
 from backend.grammar.schema.shapes.evaluated import ALL_ITEMS, ALL_NAMES, EvaluatedItems, EvaluatedNames
 from backend.grammar.schema.shapes.form import BOOLEANS, Form

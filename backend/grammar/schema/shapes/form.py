@@ -90,7 +90,7 @@ class Form:
         scalars = [*texts, *(shape.listed(most) for shape in self.numbers)]
         if any(values is None for values in scalars):
             return None
-        found = [*[None] * self.null, *sorted(self.booleans)]
+        found: list[Any] = [*[None] * self.null, *sorted(self.booleans)]
         found += dict.fromkeys(value for values in scalars for value in sorted(values or ()))
         return found if len(found) <= most else None
 
