@@ -40,6 +40,7 @@ class LoadOptions:
     were downloaded. kv_cache_dtype: in which keys and values are kept, "auto" for that in which they are computed, or a
     name of `KV_DTYPES`.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
+    stall_seconds: after which a computation that has not ended never will.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take; the rest is for what the programs compute.
     kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows;
@@ -59,6 +60,7 @@ class LoadOptions:
     kv_cache_tokens: int | None = None
     kv_cache_dtype: str = "auto"
     deterministic: bool = False
+    stall_seconds: float = 300
 
 
 def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> Engine:
@@ -185,6 +187,7 @@ def choose_sizes(
         row_buckets=row_buckets(options.rows),
         read_behind=device.asynchronous(),
         max_queue=options.max_queue,
+        stall_seconds=options.stall_seconds,
         deterministic=options.deterministic,
     )
 

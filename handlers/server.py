@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 BACKLOG = 2048
 STUCK_SECONDS = 60.0
 SEND_BYTES = 256 << 10  # of a connection, what the system buffers; a client that does not read stops its answer there
+FAILURE_SECONDS = 0.5
 DEFAULT_LIMITS = ConnectionLimits()
 LAST_WORDS_SECONDS = 1.0  # for the errors of requests that are ended early to get out
 
@@ -64,7 +65,7 @@ class Server(uvicorn.Server):
     """Uvicorn with another end: the first signal drains, the second ends the process at once.
 
     drain_seconds: how long requests that run at the first signal may go on. limits: of each connection.
-    options: more of uvicorn's, about TLS and proxies.
+    exit_on_failure: it ends where the model cannot answer any more. options: more of uvicorn's, about TLS and proxies.
     """
 
     def __init__(
@@ -73,8 +74,11 @@ class Server(uvicorn.Server):
         service: Service,
         drain_seconds: float,
         limits: ConnectionLimits = DEFAULT_LIMITS,
+        *,
+        exit_on_failure: bool = False,
         **options: Any,
     ) -> None:
+        self._exit_on_failure = exit_on_failure
         super().__init__(
             uvicorn.Config(
                 app,
@@ -95,7 +99,10 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves until a signal or `should_exit` ends it."""
         self._loop = asyncio.get_running_loop()
+        watch = asyncio.create_task(self._watch()) if self._exit_on_failure else None
         await super().serve(sockets)
+        if watch is not None:
+            watch.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Uvicorn's handler of SIGINT and SIGTERM, which may interrupt any line of Python in this thread."""
@@ -109,6 +116,14 @@ class Server(uvicorn.Server):
         elif self._ending is None:
             self._draining.cancel()
             self._ending = asyncio.create_task(self._end(name))
+
+    async def _watch(self) -> None:
+        """Ends where the model has failed, once those who waited for it have been told."""
+        while self._service.status != "failed":
+            await asyncio.sleep(FAILURE_SECONDS)
+        logger.critical("the model cannot answer any more; ending, as --exit-on-failure says")
+        await asyncio.sleep(FAILURE_SECONDS)
+        self.should_exit = True
 
     async def _drain(self, name: str) -> None:
         self._service.drain()

@@ -267,7 +267,7 @@ class Service:
         """503 that says why; with Retry-After unless it is for good."""
         status = self.status
         if status == "failed":
-            return engine_failed(self.reason)
+            return engine_failed()
         messages = {
             "loading": "the model is still loading; try again in a few seconds",
             "draining": "the server is shutting down; send the request again when it is back",

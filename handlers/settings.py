@@ -65,6 +65,12 @@ class ModelSettings(BaseSettings):
         description="give a seed the very same tokens under any load, at a cost in speed; otherwise batches of other "
         "sizes may round differently",
     )
+    stall_timeout: PositiveFloat = Field(
+        300,
+        allow_inf_nan=False,
+        description="seconds that the device may compute at one step; a longer one is taken for a device that hangs, "
+        "and everybody who waits is told",
+    )
     chat_template: str | None = Field(
         None,
         description=f"chat template instead of the checkpoint's own: {', '.join(NAMES)}, or a file of Jinja",
@@ -220,6 +226,11 @@ class ServeSettings(ModelSettings):
         30,
         allow_inf_nan=False,
         description="seconds that running requests may go on after the first SIGTERM or SIGINT; the second ends them",
+    )
+    exit_on_failure: CliImplicitFlag[bool] = Field(
+        False,
+        description="end the process with status 1 where the model cannot answer any more, for a supervisor that "
+        "starts it anew; otherwise /health says so with 503",
     )
     log_level: LogLevel = Field("info", description="how much to log")
     log_format: Literal["text", "json"] = Field("text", description="log as lines for people or as JSON objects")

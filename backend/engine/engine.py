@@ -14,6 +14,7 @@ from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
+from backend.engine.watchdog import Watchdog
 from backend.grammar.device.state import begins
 from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
 
@@ -35,6 +36,7 @@ class Engine:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.max_queue
         self.failure: str | None = None
+        self._hangs = False
         self.constraint_unsupported_reason = None if runner.knows_tokens else "what its tokens write is not known"
         self._config, self._spelled = runner.config, runner.spelled
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
@@ -42,6 +44,7 @@ class Engine:
         self._lock = threading.Lock()
         self._scheduler = Scheduler(runner)
         self._compiled_before = compilations()
+        self._watchdog = Watchdog(runner.config.stall_seconds, self._stalled)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -106,9 +109,11 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Stop the engine's thread and wait for it; open requests end with EngineFailed."""
+        """Stop the engine's thread and wait for it, unless it hangs; open requests end with EngineFailed."""
+        self._watchdog.stop()
         self._commands.put(None)
-        self._thread.join()
+        if not self._hangs:
+            self._thread.join()
 
     def _enqueue(self, request: Request, sink: Sink) -> RequestState:
         assert len(request.prompt) + request.sampling.max_tokens <= self.context_length
@@ -130,12 +135,22 @@ class Engine:
     def _run(self) -> None:
         try:
             idle = True
-            while self._receive(wait=idle):
+            while self._receive(wait=idle) and not self._hangs:
+                self._watchdog.begin()
                 idle = not self._scheduler.step()
+                self._watchdog.end()
             self._fail("the engine was closed")
-        except Exception as error:
+        except BaseException as error:  # of whatever kind: nobody else would say that the thread is gone
+            self._watchdog.stop()
             log.exception("the engine stopped")
-            self._fail(f"the engine stopped: {error}")
+            self._fail(f"the engine stopped: {str(error) or type(error).__name__}")
+
+    def _stalled(self) -> None:
+        """The device gives nothing: whoever waits is told, in the watchdog's thread, since the engine's own hangs."""
+        self._hangs = True
+        reason = f"the device has computed for {self._config.stall_seconds:g} s at one step without an end"
+        log.critical("the engine stopped: %s", reason)
+        self._fail(f"the engine stopped: {reason}")
 
     def _receive(self, wait: bool) -> bool:
         """Run the commands that are there, waiting for one if nothing else is to be done. False: close."""
@@ -169,7 +184,7 @@ class Engine:
 
     def _fail(self, reason: str) -> None:
         with self._lock:
-            self.failure = reason
+            self.failure = self.failure or reason
             sinks, self._open = list(self._open.values()), {}
         for sink in sinks:
             sink(EngineFailed(reason))

@@ -33,7 +33,8 @@ def serve(settings: ServeSettings) -> None:
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance)
     app = create_app(service, max_body_bytes=settings.max_body_bytes, access=access(settings))
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
-    server = Server(app, service, settings.drain_timeout, limits, **proxy_and_tls(settings))
+    options = {"exit_on_failure": settings.exit_on_failure, **proxy_and_tls(settings)}
+    server = Server(app, service, settings.drain_timeout, limits, **options)
     with open_ports(settings, service) as listener:
         server.run(sockets=[listener])
     exit_at_once(0 if service.reason is None else 1)

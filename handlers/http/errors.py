@@ -88,9 +88,13 @@ def request_failed(error: RequestFailed) -> APIError:
     return APIError(500, message, code="request_failed")
 
 
-def engine_failed(reason: object) -> APIError:
-    """503 without Retry-After: the engine has failed for `reason`, and answers nobody until the server is restarted."""
-    return APIError(503, f"the model cannot answer until the server is started anew: {reason}", code="failed")
+def engine_failed() -> APIError:
+    """503 without Retry-After: the engine has failed, and answers nobody until the server is restarted.
+
+    Not for what reason: that is the operator's, and may say where what is on the machine.
+    """
+    message = "the model cannot answer until the server is started anew; the server's log has the cause"
+    return APIError(503, message, code="failed")
 
 
 class ErrorMiddleware:
@@ -167,7 +171,7 @@ def as_api_error(error: Exception, scope: Scope) -> APIError:
             return request_failed(error)
         case EngineFailed():
             logger.error("request %s failed: %s", request_id.get(), error)
-            return engine_failed(error)
+            return engine_failed()
         case ProblemException():  # a subclass of HTTPException, so it comes first
             return APIError(error.status, error.detail or error.title, headers=error.headers)
         case HTTPException():

@@ -311,6 +311,7 @@ def served(
     drain_seconds: float = 5,
     stuck_seconds: float = 60,
     limits: ConnectionLimits = DEFAULT_LIMITS,
+    **options: Any,
 ) -> Iterator[SimpleNamespace]:
     """A real server over these parts; it accepts connections, whether or not the model is loaded.
 
@@ -319,7 +320,7 @@ def served(
     engine, compiler = engine or FakeEngine(), compiler or FakeCompiler()
     parts = LoadedModel(engine, FakeTokenizer(), compiler)
     service = Service(load or (lambda: parts), ["tiny"])
-    server = Server(create_app(service), service, drain_seconds, limits)
+    server = Server(create_app(service), service, drain_seconds, limits, **options)
     server.config.timeout_graceful_shutdown = 1
     listener = listen("127.0.0.1", 0, stuck_seconds)
     port = listener.getsockname()[1]

@@ -189,3 +189,14 @@ def test_a_server_that_is_still_loading_answers_and_stops_at_once(fakes):
     with fakes.served(load=load) as server:
         assert httpx.get(server.url + "/health").status_code == 503
     assert time.monotonic() - start < 2.5
+
+
+@pytest.mark.parametrize("exits", [False, True])
+def test_a_server_whose_model_has_failed_ends_only_if_it_is_told_to(fakes, exits):
+    with fakes.served(exit_on_failure=exits) as server:
+        server.engine.failure = "the device is gone"
+        refused = httpx.post(server.url + PATH, json={"messages": [USER]})
+        assert refused.status_code == 503 and "device is gone" not in refused.text
+        server.thread.join(10 if exits else 1)
+        assert server.thread.is_alive() is not exits
+        assert server.service.reason == "the device is gone"

@@ -45,7 +45,8 @@ def test_a_model_that_cannot_be_loaded_says_why_and_the_log_has_the_traceback_of
         fakes.wait_until(lambda: app.service.status == "failed")
         for response in (app.client.get("/health"), app.client.post(PATH, json=CHAT)):
             assert response.status_code == 503 and "retry-after" not in response.headers
-            assert "model_type 'x' is not supported" in response.json()["message"]
+            assert "started anew" in response.json()["message"] and "model_type" not in response.text
+        assert app.service.reason == "config.json: model_type 'x' is not supported"
     assert "model_type 'x' is not supported" in caplog.text
     assert ("Traceback" in caplog.text) is traceback
 
@@ -55,7 +56,7 @@ def test_an_engine_that_stops_makes_the_server_unhealthy(fakes):
         app.engine.failure = "the engine stopped: out of memory"
         for response in (app.client.get("/health"), app.client.post(PATH, json=CHAT)):
             assert response.status_code == 503
-            assert "out of memory" in response.json()["message"]
+            assert "started anew" in response.json()["message"] and "out of memory" not in response.text
             assert response.json()["error"]["code"] == "failed"
         assert app.client.get("/health").json()["status"] == "failed"
 

@@ -3,7 +3,9 @@
 import asyncio
 import copy
 import threading
+import time
 from concurrent.futures import Future
+from dataclasses import replace
 
 import jax
 import pytest
@@ -192,3 +194,51 @@ def test_closing_ends_open_requests(small: Small):
             [event async for event in generation]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemExit(3), KeyboardInterrupt()])
+def test_whatever_ends_the_thread_is_told_by_name(small: Small, monkeypatch, error):
+    engine = Engine(small.runner)
+    monkeypatch.setattr(type(small.runner), "decode", lambda *_, **__: (_ for _ in ()).throw(error))
+    with pytest.raises(EngineFailed, match=str(error) or type(error).__name__):
+        engine.generate(request([1]))
+    assert engine.failure is not None and not engine.failure.endswith(": ")
+
+
+def test_a_device_that_hangs_is_told_to_everybody_and_does_not_hold_the_end(small: Small, monkeypatch):
+    runner, hung, released = small.runner, threading.Event(), threading.Event()
+    monkeypatch.setattr(runner, "config", replace(runner.config, stall_seconds=0.5))
+
+    def hang(*_, **__):
+        hung.set()
+        released.wait(60)
+        raise RuntimeError("too late")
+
+    monkeypatch.setattr(type(runner), "decode", hang)
+    engine = Engine(runner)
+    try:
+        with pytest.raises(EngineFailed, match=r"computed for 0\.5 s"):
+            engine.generate(request([1]))
+        with pytest.raises(EngineFailed, match=r"computed for 0\.5 s"):
+            engine.generate(request([1]))
+        engine.close()
+    finally:
+        released.set()
+    engine._thread.join(10)
+    assert hung.is_set() and "too late" not in (engine.failure or "")
+
+
+def test_steps_that_end_are_no_stall_however_many(small: Small, monkeypatch):
+    runner, decode = small.runner, type(small.runner).decode
+    monkeypatch.setattr(runner, "config", replace(runner.config, stall_seconds=0.5))
+
+    def slow(*arguments, **options):
+        time.sleep(0.1)
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(type(runner), "decode", slow)
+    engine = Engine(runner)
+    assert len(engine.generate(request([1], max_tokens=190))) == 190
+    time.sleep(0.7)  # idle is no stall
+    assert engine.failure is None
+    engine.close()

@@ -152,7 +152,7 @@ def not_a_number():
     [
         (RequestFailed("inside: nan"), 500, "request_failed", "try again"),
         (not_a_number(), 500, "not_a_number", "no number"),
-        (EngineFailed("the engine stopped: out of memory"), 503, "failed", "out of memory"),
+        (EngineFailed("the engine stopped: out of memory"), 503, "failed", "started anew"),
     ],
 )
 def test_what_the_engine_raises_is_told_streamed_or_not(fakes, caplog, error, status, code, said):
