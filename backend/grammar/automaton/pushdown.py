@@ -246,11 +246,13 @@ class PushdownAutomaton:
     def _check_brackets(
         self, arcs: list[Arc], entered: dict[int, dict[int, set[Thread]]], ended: dict[tuple[int, int], set[int]]
     ) -> None:
-        """Raises BracketConflict where a bracket is also text, or both opens and closes."""
-        closing = {byte: containers for (byte, _), containers in ended.items()}
+        """Raises BracketConflict where a bracket is also text, both opens and closes, or closes in two ways."""
+        closing = [byte for byte, _ in ended]
         for byte in (*entered, *closing):
-            if (byte in entered and byte in closing) or any(low <= byte <= high for low, high, _ in arcs):
-                rules = [self._graph.rules[index] for index in entered.get(byte, closing.get(byte, ()))]
+            ways = (byte in entered) + closing.count(byte) + any(low <= byte <= high for low, high, _ in arcs)
+            if ways > 1:
+                closed = [index for (one, _), containers in ended.items() if one == byte for index in containers]
+                rules = [self._graph.rules[index] for index in entered.get(byte, closed)]
                 raise BracketConflict(byte, rules, byte in entered)
 
     def _expand_plain(self, state: int) -> bool:

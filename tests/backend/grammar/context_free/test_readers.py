@@ -147,6 +147,31 @@ def test_a_json_schema_in_a_grammar_is_a_rule(text: str) -> None:
     assert accepts(grammar, "{{none}}") and not accepts(grammar, "{none}}")
 
 
+TWICE = 'start: %json {"type": "string", "maxLength": 3} | /"[^"]*/ %json {"type": "string", "maxLength": 2}'
+CLOSED = 'start: %json {"type": "array", "items": {"const": 1}} | "[" ["1" | start] "]"'
+SEPARATED = 'start: %json {"type": "object"} | "{" "\\"a\\":" start "}"'
+
+
+@pytest.mark.parametrize(
+    ("grammar", "why"),
+    [
+        (TWICE, "characters are counted"),
+        (CLOSED, "and of a JSON value"),
+        (SEPARATED, "white space of JSON may be text"),
+    ],
+)
+def test_json_beside_what_looks_like_it_is_refused_where_an_automaton_cannot_tell_them_apart(grammar, why) -> None:
+    with pytest.raises(GrammarError, match=why):
+        tables(grammar)
+
+
+def test_json_in_a_grammar_has_one_look_and_is_on_one_line_in_brackets() -> None:
+    grammar = 'start: "<" start ">" | %json {"type": "array"}'
+    good = ["[1,2]", "[1, 2]", "[\n  1,\n  2\n]", "<[1, 2]>", "<<[]>>"]
+    assert [text for text in good if not accepts(grammar, text)] == []
+    assert [text for text in ["<[\n  1\n]>", "[1,2, 3]", "<[1]"] if accepts(grammar, text)] == []
+
+
 def test_the_syntax_is_told_from_the_text() -> None:
     assert accepts('# start: "b"\nroot ::= "a"', "a") and accepts('// root ::= "a"\nstart: "b::="', "b::=")
     with pytest.raises(GrammarError, match="'::=' is GBNF"):
