@@ -36,6 +36,7 @@ class TemplateTraits:
     arguments: tool call arguments as a JSON object or as its text; None: it does not show tool calls.
     short_call_ids: it refuses tool call ids other than nine alphanumerics.
     tool_results, system, tools: messages of role tool, of role system, and tool definitions reach the prompt.
+    needs_descriptions: it refuses definitions of functions without a description.
     opens_reasoning: the generation prompt ends inside the reasoning block.
     thinking_switch, reasoning_effort: the variable `enable_thinking`, `reasoning_effort` changes the prompt.
     """
@@ -47,6 +48,7 @@ class TemplateTraits:
     tool_results: bool = False
     system: bool = False
     tools: bool = False
+    needs_descriptions: bool = False
     opens_reasoning: bool = False
     thinking_switch: bool = False
     reasoning_effort: bool = False
@@ -74,12 +76,11 @@ def shape_messages(messages: list[Message], traits: TemplateTraits) -> list[Mess
     return shaped
 
 
-def shape_tools(tools: list[Message] | None) -> list[Message] | None:
+def shape_tools(tools: list[Message] | None, traits: TemplateTraits) -> list[Message] | None:
     """Tool definitions of the API without null fields, for a template; None when there are none."""
-    return [
-        {"type": "function", "function": {key: value for key, value in tool["function"].items() if value is not None}}
-        for tool in tools or []
-    ] or None
+    missing = {"description": ""} if traits.needs_descriptions else {}
+    functions = [{key: value for key, value in tool["function"].items() if value is not None} for tool in tools or []]
+    return [{"type": "function", "function": {**missing, **function}} for function in functions] or None
 
 
 def _shape(message: Message, names: dict[str, list[str]], traits: TemplateTraits, path: str) -> Message:
@@ -194,8 +195,11 @@ def probe_template(render: Render) -> TemplateTraits:
         tools=_TOOL["function"]["name"] in (probe.attempt([_USER_MESSAGE], traits, tools=[_TOOL]) or ""),
     )
     traits = probe.tool_calls(traits)
+    undescribed = {key: value for key, value in _TOOL["function"].items() if key != "description"}
+    definition = {"type": "function", "function": undescribed}
     return replace(
         traits,
+        needs_descriptions=traits.tools and probe.attempt([_USER_MESSAGE], traits, tools=[definition]) is None,
         opens_reasoning=probe.opens_reasoning(traits),
         thinking_switch=variable_matters(render, traits, "enable_thinking"),
         reasoning_effort=variable_matters(render, traits, "reasoning_effort"),

@@ -120,7 +120,7 @@ class ChatTokenizer:
         Raises PromptError for what the template cannot take.
         """
         variables = self._variables(template_kwargs, reasoning_effort)
-        shaped, tools = shape_messages(messages, self.traits), shape_tools(tools)
+        shaped, tools = shape_messages(messages, self.traits), shape_tools(tools, self.traits)
         has_control_tokens = self._check_strings(
             {"messages": shaped, "tools": tools, "chat_template_kwargs": variables}
         )

@@ -85,7 +85,12 @@ def test_there_are_real_templates():
         "gemma3": {"system": True, "tools": False, "arguments": None, "tool_results": False},
         "gemma4_v5": {"arguments": "object", "tools": True, "thinking_switch": True, "opens_reasoning": False},
         "glm4moe": {"arguments": "object", "thinking_switch": True, "opens_reasoning": False},
-        "gptoss": {"arguments": "object", "reasoning_effort": True, "thinking_switch": False},
+        "gptoss": {
+            "arguments": "object",
+            "needs_descriptions": True,
+            "reasoning_effort": True,
+            "thinking_switch": False,
+        },
         "idefics3": {"content": "parts"},
         "smolvlm": {"content": "parts", "tools": False},
         "llama3": {"tools": False, "arguments": None},
@@ -94,7 +99,12 @@ def test_there_are_real_templates():
         "phi3": {"content": "string", "tools": False, "tool_results": False},
         "qwen2_5": {"arguments": "object", "tools": True, "system": True, "thinking_switch": False},
         "qwen2_5_vl": {"tools": False},
-        "qwen3": {"thinking_switch": True, "reasoning_effort": False, "opens_reasoning": False},
+        "qwen3": {
+            "thinking_switch": True,
+            "needs_descriptions": False,
+            "reasoning_effort": False,
+            "opens_reasoning": False,
+        },
         "qwen3_5_think": {"arguments": "object", "opens_reasoning": True, "thinking_switch": True},
         "qwen3_5_nothink": {"arguments": "object", "opens_reasoning": False, "thinking_switch": True},
         "qwen3_8": {"opens_reasoning": True, "reasoning_effort": True},
@@ -306,7 +316,16 @@ def test_only_the_fields_of_the_api_reach_the_template():
 
 def test_null_fields_of_a_tool_are_as_good_as_absent():
     function = {"name": "f", "description": None, "parameters": {"default": None}}
-    assert shape_tools([{"type": "function", "function": function}]) == [
+    assert shape_tools([{"type": "function", "function": function}], TAKES_ALL) == [
         {"type": "function", "function": {"name": "f", "parameters": {"default": None}}}
     ]
-    assert shape_tools([]) is shape_tools(None) is None
+    assert shape_tools([], TAKES_ALL) is shape_tools(None, TAKES_ALL) is None
+    needs = replace(TAKES_ALL, needs_descriptions=True)
+    assert shape_tools([{"type": "function", "function": {"name": "f"}}], needs) == [
+        {"type": "function", "function": {"name": "f", "description": ""}}
+    ]
+
+
+@pytest.mark.parametrize(("name", "needs"), [("gptoss", True), ("qwen3", False), ("phi3", False)])
+def test_a_template_that_refuses_functions_without_description_is_told(traits_of, name, needs):
+    assert traits_of(name).needs_descriptions == needs
