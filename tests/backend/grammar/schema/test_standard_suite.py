@@ -25,31 +25,21 @@ DRAFTS = {
     "draft2020-12": "https://json-schema.org/draft/2020-12/schema",
 }
 MOST_REFUSED = {
-    "refRemote.json": 60,  # documents that are not in the schema, here and in the next six
+    "refRemote.json": 60,  # documents that are not in the schema, here and in the next five
     "ref.json": 5,
     "dynamicRef.json": 5,
     "defs.json": 2,
     "definitions.json": 3,
     "optional/cross-draft.json": 4,
     "multipleOf.json": 5,  # 0.123456789
-    "uniqueItems.json": 15,  # of anything
-    "format.json": 15,
-    "pattern.json": 1,
-    "patternProperties.json": 1,
-    "optional/ecmascript-regex.json": 20,
-    "optional/format/ecmascript-regex.json": 18,
-    "optional/format/regex.json": 3,
-    "optional/format/idn-hostname.json": 6,
-    "optional/format/idn-email.json": 3,
-    "optional/format/iri.json": 3,
-    "optional/format/iri-reference.json": 3,
-    "optional/format/unknown.json": 5,
+    "optional/ecmascript-regex.json": 10,
 }
 """By file, the cases that are refused, at most; no other is."""
 NARROWER = {
     "format.json": "formats are enforced in every draft",
     "optional/format/": "of some formats a part is written",
-    "optional/ecmascript-regex.json": "some classes of regular expressions are narrower",
+    "optional/bignum.json": "numbers have a bound on their digits",
+    "optional/float-overflow.json": "numbers have a bound on their digits",
     "vocabulary.json": "a meta-schema elsewhere is not read",
 }
 """By the beginning of a file's name, why instances that conform may be rejected; no others are."""
