@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from backend.grammar.automaton.graph import Graph
@@ -79,6 +80,7 @@ def _part_behind(byte: int, part: int) -> int:
     return _EXPONENT if byte in b"eE" else part
 
 
+@lru_cache(1024)
 def _runs(language: CharDfa, state: int) -> list[_Run]:
     """The digits that may follow in `state`, by what is behind them."""
     numbers, order = {state: 0}, [state]
@@ -104,6 +106,7 @@ def _ending(arcs: list[list[tuple[int, int, int]]], accept: list[bool]) -> CharD
     return CharDfa(*minimise(arcs, accept))
 
 
+@lru_cache(1024)
 def _fewest(language: CharDfa, most: Digits) -> Digits:
     """The digits of some number within `most`, or of one that has few more."""
     found = list(_shortest(language, 0, _WHOLE, Digits(0, 0)))
