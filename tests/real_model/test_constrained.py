@@ -33,7 +33,8 @@ SCHEMA = {
 FORM = {"response_format": {"type": "json_schema", "json_schema": {"name": "city", "schema": SCHEMA}}}
 GRAMMAR = r"""
 root ::= [A-Z] [a-z]{2,15} " has " sum " people" (" \U00050000")? "."
-sum ::= sum "+" sum | "(" sum ")" | [0-9]{1,9}
+sum ::= part ("+" part){0,2}
+part ::= "(" sum ")" | [0-9]{1,9}
 """
 CALL = {
     "tools": [{"type": "function", "function": {"name": "note_city", "parameters": SCHEMA}}],
