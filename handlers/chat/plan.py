@@ -71,7 +71,7 @@ async def plan_chat(
         parser=parser,
         constraint=constraint,
         is_whole=is_whole(constraint, loaded.tokenizer, written) if output.form and constraint else None,
-        prefill=prefill,
+        prefill=None if prefill is None else prefill.with_markers(loaded.tokenizer, markers),
         reasoning_limit=reasoning_limit(output, loaded.tokenizer),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         stop=tuple(body.stop or ()),

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.service import ChatTokenizer
 
@@ -22,6 +22,16 @@ class Prefill:
         """It as the model would have written it, special tokens of `markers` included."""
         detokenizer = tokenizer.detokenizer(self.start, (), markers)
         return "".join(map(detokenizer.feed, self.tokens)) + detokenizer.finish()
+
+    def with_markers(self, tokenizer: ChatTokenizer, markers: Sequence[str]) -> "Prefill":
+        """The same with `markers` in the tokens by which the model writes them: a message has them as plain text."""
+        text = self.text(tokenizer, markers)
+        if not any(marker in text for marker in markers):
+            return self
+        try:
+            return replace(self, tokens=tokenizer.marker_tokens(text))
+        except ValueError:  # a tokenizer that cannot write this text by itself
+            return self
 
 
 def find_prefill(

@@ -87,3 +87,13 @@ def test_the_prompt_before_it_says_whether_reasoning_has_begun(tokenizer_of, fak
     assert plan_output(OutputRequest(), loaded, prefill.start).opened
     assert prefill.text(tokenizer, ["</think>"]).startswith("</think>")
     assert not plan_output(OutputRequest(), loaded, prompt).opened
+
+
+def test_markers_in_it_are_the_tokens_by_which_the_model_writes_them(tokenizer_of):
+    tokenizer = tokenizer_of("qwen3")
+    prefill, _ = begun(tokenizer, "a <think>b")
+    marked = prefill.with_markers(tokenizer, ["<think>", "</think>"])
+    (think,) = tokenizer.marker_tokens("<think>")
+    assert prefill.tokens.count(think) + 1 == marked.tokens.count(think)
+    assert marked.text(tokenizer, ["<think>", "</think>"]) == prefill.text(tokenizer, ["<think>", "</think>"])
+    assert prefill.with_markers(tokenizer, ["<other>"]) is prefill
