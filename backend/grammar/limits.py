@@ -11,8 +11,8 @@ class Limits:
     alternatives: shapes that anyOf, oneOf, allOf and not combine into, per place.
     properties, enum_values, literal_chars: counts over the whole schema.
     pattern_nfa_states, pattern_dfa_states, product_states: automata of characters, per regex or combination.
-    pattern_chars: length of a regex. pattern_nesting: depth of groups. pattern_work: NFA moves followed while a regex
-    is made deterministic.
+    pattern_chars: length of a regex. pattern_nesting: depth of groups. pattern_work, pattern_arcs: NFA moves followed
+    and ranges of characters found while a regex is made deterministic.
     integer_digits, fraction_digits: of a number that is written, unless the schema has more; 0 for any number.
     states, threads, frames: of the byte automaton; threads is nodes per state.
     table_bytes: size of the int32 tables. seconds, memory_bytes: wall time and resident memory of one compilation.
@@ -29,6 +29,7 @@ class Limits:
     pattern_chars: int = 1 << 16
     pattern_nesting: int = 50
     pattern_work: int = 1_500_000
+    pattern_arcs: int = 500_000
     product_states: int = 20_000
     integer_digits: int = 19
     fraction_digits: int = 17

@@ -1,4 +1,4 @@
-"""Regular expressions that begin with look-aheads such as `(?=.{1,253}$)`: what these say of the length stays a number.
+"""Regular expressions such as `^[a-z]{1,500}$`, or with a look-ahead `(?=.{1,253}$)`: the length stays a number.
 
 An automaton that counts, together with one that does not, would need a state for every pair.
 """
@@ -30,14 +30,17 @@ def bounded_pattern(text: str) -> list[Bounded]:
     """The texts in which a regular expression matches somewhere, as a union. Raises GrammarError as `pattern` does."""
     node = read(text)
     parts = node.parts if isinstance(node, Sequence) else ()
+    if parts[:1] != (AT_START,):
+        return [Bounded(pattern(text))]
     looks = list(takewhile(lambda part: isinstance(part, Look), parts[1:]))
-    counted = [found for look in looks if (found := _counted(look))] if parts[:1] == (AT_START,) else []
+    body = parts[1 + len(looks) :]
+    counted = [found for found in (*map(_counted_look, looks), _counted(body)) if found]
     if not counted or prod(map(len, counted)) > _MOST_ALTERNATIVES:
         return [Bounded(pattern(text))]
-    others = [look for look in looks if not _counted(look)]
-    alternatives = [Bounded(language_of(Sequence((AT_START, *others, *parts[1 + len(looks) :]))))]
-    for looks_like in counted:
-        alternatives = [_both(a, b) for a, b in product(alternatives, looks_like)]
+    others = [look for look in looks if not _counted_look(look)]
+    alternatives = [Bounded(language_of(Sequence((AT_START, *others, *(() if _counted(body) else body)))))]
+    for found in counted:
+        alternatives = [_both(a, b) for a, b in product(alternatives, found)]
     return alternatives
 
 
@@ -46,14 +49,18 @@ def _both(a: Bounded, b: Bounded) -> Bounded:
     return Bounded(a.language & b.language, max(a.least, b.least), most)
 
 
-def _counted(node: Node) -> list[Bounded]:
-    """What a look-ahead at the beginning says, where it is a long repetition and few more characters up to the end."""
-    if not (isinstance(node, Look) and node.ahead and not node.negated and isinstance(node.part, Sequence)):
+def _counted_look(node: Node) -> list[Bounded]:
+    if isinstance(node, Look) and node.ahead and not node.negated and isinstance(node.part, Sequence):
+        return _counted(node.part.parts)
+    return []
+
+
+def _counted(parts: tuple[Node, ...]) -> list[Bounded]:
+    """The texts of a long repetition and few more characters up to the end; nothing for any other parts."""
+    if len(parts) < 2 or parts[-1] != AT_END or not all(map(_is_one_or_none, parts[1:-1])):
         return []
-    first, *rest = node.part.parts
+    first, rest = parts[0], parts[1:]
     if not (isinstance(first, Repeat) and isinstance(first.part, Chars) and (first.high or 0) > _FEW):
-        return []
-    if not rest or rest[-1] != AT_END or not all(map(_is_one_or_none, rest[:-1])):
         return []
     assert first.high is not None
     endings = {tuple(char for option in chosen for char in option) for chosen in product(*map(_options, rest[:-1]))}

@@ -6,6 +6,7 @@ reads in another way, such as `[^]a]`, is refused as ambiguous. Lazy quantifiers
 """
 
 import re
+from functools import lru_cache
 
 from backend.grammar.chars import ranges
 from backend.grammar.chars.properties import code_points, in_any_case
@@ -167,7 +168,7 @@ class _Reader:
         return self.chars(_single(ord(char)))
 
     def chars(self, chosen: Ranges) -> Chars:
-        return Chars(ranges.intersection(self.in_case(chosen), ranges.SCALARS))
+        return Chars(_scalars(self.in_case(chosen)))
 
     def in_case(self, chosen: Ranges) -> Ranges:
         return in_any_case(chosen, self.ascii_only) if self.ignore_case else chosen
@@ -249,14 +250,14 @@ class _Reader:
 
     def set_escape(self, char: str) -> Ranges:
         chosen = self.in_case((_ASCII_SETS if self.ascii_only else _SETS)[char.lower()])
-        return ranges.complement(chosen) if char.isupper() else chosen
+        return _complement(chosen) if char.isupper() else chosen
 
     def property_escape(self, char: str) -> Ranges:
         name = self.match(_PROPERTY)
         if name is None:
             raise self.error(f"'\\{char}' needs the name of a Unicode property in braces")
         chosen = code_points(name[1])
-        return ranges.complement(chosen) if char == "P" else chosen
+        return _complement(chosen) if char == "P" else chosen
 
     def code_point(self, char: str) -> int:
         if char in _CONTROLS:
@@ -299,8 +300,8 @@ class _Reader:
         members: list[Ranges] = []
         while not self.skip("]"):
             members.append(self.class_part())
-        chosen = self.in_case(ranges.union(*members))
-        return ranges.complement(chosen) if negated else ranges.intersection(chosen, ranges.SCALARS)
+        chosen = self.in_case(_union(*members))
+        return _complement(chosen) if negated else _scalars(chosen)
 
     def class_part(self) -> Ranges:
         """One member, or a range of two; '-' beside a set such as \\d, or at an end, stands for itself."""
@@ -310,7 +311,7 @@ class _Reader:
         self.take()
         last = self.class_member()
         if not (_is_single(first) and _is_single(last)):
-            return ranges.union(first, last, _single(ord("-")))
+            return _union(first, last, _single(ord("-")))
         if last[0][0] < first[0][0]:
             raise self.error("a range of a class is out of order")
         return ((first[0][0], last[0][0]),)
@@ -324,6 +325,15 @@ class _Reader:
         if char == "\\":
             return self.escape(in_class=True)
         return _single(ord(char))
+
+
+_union, _complement = lru_cache(1024)(ranges.union), lru_cache(1024)(ranges.complement)
+
+
+@lru_cache(1024)
+def _scalars(chosen: Ranges) -> Ranges:
+    """Without surrogates."""
+    return ranges.intersection(chosen, ranges.SCALARS)
 
 
 def _single(code_point: int) -> Ranges:

@@ -36,7 +36,7 @@ class Determinisation:
         self.obligations: list[Obligations] = [frozenset()]
         self.numbers: dict[Obligations, int] = {frozenset(): 0}
         self.pieces: dict[frozenset[Ranges], list[tuple[Ranges, list[Ranges]]]] = {}
-        self.work = 0
+        self.work = self.found = 0
 
     def run(self, context: Context) -> tuple[list[list[Arc]], list[bool]]:
         """Arcs and acceptance by state, start first; not minimal. context: what is known of the text before.
@@ -48,6 +48,9 @@ class Determinisation:
 
     def arcs(self, state: State) -> list[tuple[int, int, State]]:
         arcs = [(low, high, reached) for ranges, reached in self.moves(*state) for low, high in ranges]
+        self.found += len(arcs)
+        if self.found > self.limits.pattern_arcs:
+            raise GrammarError(f"the pattern needs more than {self.limits.pattern_arcs} ranges of characters")
         return sorted(arcs, key=itemgetter(0))
 
     # Silent moves
@@ -107,14 +110,17 @@ class Determinisation:
             return [(SCALARS, (ANYWHERE, subset))]
         by_set: dict[Ranges, set[int]] = {}
         for thread in subset:
-            if thread >= 0:
-                number, state = divmod(thread, self.states)
-                for ranges, target in self.nfa.reads[state]:
-                    by_set.setdefault(ranges, set()).add(target + self.states * number)
-                for ranges in self.looks.told_apart(self.obligations[number] if number else ()):
+            if thread < 0:
+                continue
+            number, state = divmod(thread, self.states) if thread >= self.states else (0, thread)
+            for ranges, target in self.nfa.reads[state]:
+                by_set.setdefault(ranges, set()).add(target + self.states * number)
+            if number:
+                for ranges in self.looks.told_apart(self.obligations[number]):
                     by_set.setdefault(ranges, set())
-        for ranges in self.looks.told_apart(context.trackers):
-            by_set.setdefault(ranges, set())
+        if context.trackers:
+            for ranges in self.looks.told_apart(context.trackers):
+                by_set.setdefault(ranges, set())
         reached = []
         for ranges, holders in self.partition(frozenset(by_set)):
             targets = by_set[holders[0]].union(*(by_set[holder] for holder in holders[1:]))

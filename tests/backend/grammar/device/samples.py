@@ -15,6 +15,7 @@ from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.pushdown import PushdownAutomaton
 from backend.grammar.automaton.run import Configuration, Runner
 from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.chars.parse import pattern
 from backend.grammar.device import state, step
 from backend.grammar.device.arena import Arena, ArenaFull
 from backend.grammar.device.mask_cache import TokenMaskCache, empty_cache
@@ -113,6 +114,10 @@ def _fill_container(graph: Graph, container: Rule, containers: list[Rule], rng: 
         _value(graph, last, closing, containers, rng)
 
 
+WORDS = [pattern(text) for text in (r"^[^\s\d]*$", "^(a|b{2}|é{3})*$", r'^[a-z"]+( [A-Zé]{2,3})*$')]
+"""Languages whose texts are bounded in samples: any beginning, ways of some length to the end, and escapes."""
+
+
 def _value(graph: Graph, a: int, b: int, containers: list[Rule], rng: random.Random) -> None:
     for _ in range(rng.randint(1, 3)):
         kind = rng.randrange(5)
@@ -120,7 +125,8 @@ def _value(graph: Graph, a: int, b: int, containers: list[Rule], rng: random.Ran
             graph.literal(a, rng.choice([b"null", b"true", b"1", b'"a"', b'"b["']), b)
         elif kind == 1:
             least = rng.choice([0, 0, 1, 3, 20])
-            graph.string(a, None, b, least, rng.choice([None, least + 1, least + 7, least + 60, least + 500]))
+            most = rng.choice([None, least + 4, least + 7, least + 60, least + 500])
+            graph.string(a, rng.choice([None, *WORDS]), b, least, most)
         elif kind == 2:
             graph.string(a, None, b)
         else:
