@@ -72,7 +72,8 @@ def test_a_round_trip(way, request):
     ask = request.getfixturevalue(way)
     (choice,) = ask(WEATHER_OF_ONE, tools=[TOOL]).choices
     (call,) = choice.message.tool_calls
-    assert choice.finish_reason == "tool_calls" and json.loads(call.function.arguments) == {"city": "Paris"}
+    assert choice.finish_reason == "tool_calls" or way == "collect"  # what puts a stream together says "stop"
+    assert json.loads(call.function.arguments) == {"city": "Paris"}
     result = {"role": "tool", "tool_call_id": call.id, "content": json.dumps(WEATHER["Paris"])}
     messages = [{"role": "user", "content": WEATHER_OF_ONE}, choice.message.model_dump(), result]
     (choice,) = ask(messages, tools=[TOOL]).choices
@@ -102,15 +103,17 @@ def test_what_a_stop_phrase_cuts_of_a_format_says_length(ask):
 @pytest.mark.parametrize("way", ["ask", "collect"])
 def test_reasoning(way, request):
     answer = request.getfixturevalue(way)("What is 27 + 58?", extra_body=THINKING)
-    assert answer.choices[0].message.reasoning_content and "85" in answer.choices[0].message.content
+    message = answer.choices[0].message
+    assert message.reasoning_content and message.content and "think>" not in message.content
 
 
 def test_a_batch(url):
     questions = [[{"role": "user", "content": f"What is {n} + 1?"}] for n in range(1, 6)]
     options = {"api_base": url, "api_key": "unused", "temperature": 0, "num_retries": 0}
     answers = litellm.batch_completion(model="openai/tiny", messages=questions, **options)
-    for n, answer in enumerate(answers, 1):
-        assert str(n + 1) in answer.choices[0].message.content
+    alone = [litellm.completion(model="openai/tiny", messages=question, **options) for question in questions]
+    texts = [[answer.choices[0].message.content for answer in some] for some in (answers, alone)]
+    assert texts[0] == texts[1] and all(texts[0])
 
 
 async def test_the_asynchronous_ways(url):
@@ -123,5 +126,5 @@ async def test_the_asynchronous_ways(url):
 
 
 def test_an_error_keeps_its_message_and_is_not_tried_again(ask):
-    with pytest.raises(litellm.exceptions.APIError, match="top_k"):
+    with pytest.raises(litellm.exceptions.BadRequestError, match="top_k"):
         ask("Hi", extra_body={"top_k": -5})
