@@ -118,6 +118,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def attack(session: nox.Session) -> None:
+    """Attacks on a default server, which must live, answer others meanwhile, and give its memory back (minutes)."""
+    install(session, "tests")
+    session.run("pytest", "-m", "attack", "-s", "tests/attack", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("group", list(CLIENTS), ids=list(CLIENTS))
 def clients(session: nox.Session, group: str) -> None:
     """Tool calls and structured answers through the libraries that people use; arguments go to pytest."""
