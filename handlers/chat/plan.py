@@ -14,6 +14,7 @@ from handlers.chat.request import ChatRequest
 from handlers.chat.sampling import choice_seeds, sampling_params
 from handlers.formats.names import FunctionNames
 from handlers.formats.parser import OutputParser
+from handlers.formats.segments import Content
 from handlers.formats.syntax import Format
 from handlers.generation.constraint import ConstraintBuilder, OutputConstraint
 from handlers.generation.output import OutputPlan, plan_output
@@ -72,6 +73,7 @@ async def plan_chat(
         constraint=constraint,
         is_whole=is_whole(constraint, loaded.tokenizer, written) if output.form and constraint else None,
         prefill=None if prefill is None else prefill.with_markers(loaded.tokenizer, markers),
+        begun=content_of(written, parser(written="")),
         reasoning_limit=reasoning_limit(output, loaded.tokenizer),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         stop=tuple(body.stop or ()),
@@ -87,6 +89,12 @@ def is_whole(constraint: OutputConstraint, tokenizer: ChatTokenizer, written: st
     Its grammar must be compiled.
     """
     return lambda text: constraint.grammar.accepts(tokenizer.spell(written + text))
+
+
+def content_of(text: str, parser: OutputParser) -> str:
+    """What of the text is content."""
+    segments = [*(parser.feed(text) if text else []), *parser.finish()]
+    return "".join(segment.text for segment in segments if isinstance(segment, Content))
 
 
 def encode_prompt(

@@ -12,8 +12,9 @@ from handlers.generation.deltas import Delta
 class AnswerCheck:
     """What of an answer its grammar has left to be checked.
 
-    form: the JSON Schema of the content, None where nothing of it was deferred. tools: those of the arguments of calls,
-    by name. keywords: which keywords were deferred; with one that no check is for, no answer is taken for valid.
+    form: the JSON Schema of the content where there are no calls, None where nothing of it was deferred. tools: those
+    of the arguments of calls, by name. keywords: which keywords were deferred; with one that no check is for, no answer
+    is taken for valid.
     """
 
     form: bytes | None = None
@@ -23,7 +24,7 @@ class AnswerCheck:
     def holds(self, answer: "Answer") -> bool:
         """Whether a complete answer is known to be valid."""
         texts = [(self.tools[name], arguments) for name, arguments in answer.calls.values() if name in self.tools]
-        if self.form is not None:
+        if self.form is not None and not answer.calls:
             texts.append((self.form, answer.content))
         return self.keywords <= CHECKS.keys() and all(
             CHECKS[keyword](schema, text) for keyword in self.keywords for schema, text in texts
@@ -45,14 +46,17 @@ class Answer:
             self.calls[delta.call.index] = (delta.call.name or name, arguments + delta.call.arguments)
 
 
-async def checked(deltas: AsyncIterator[Delta], check: Callable[[], AnswerCheck | None]) -> AsyncIterator[Delta]:
+async def checked(
+    deltas: AsyncIterator[Delta], check: Callable[[], AnswerCheck | None], begun: str = ""
+) -> AsyncIterator[Delta]:
     """The same deltas, but that a choice that is complete and not known to be valid ends with "length".
 
-    check: what is to be checked, None for nothing; asked when a choice is complete.
+    check: what is to be checked, None for nothing; asked when a choice is complete. begun: content before that of the
+    deltas.
     """
     answers: dict[int, Answer] = {}
     async for delta in deltas:
-        answer = answers.setdefault(delta.choice, Answer())
+        answer = answers.setdefault(delta.choice, Answer(begun))
         answer.add(delta)
         if delta.finish_reason in ("stop", "tool_calls") and (left := check()) is not None:
             held = await asyncio.to_thread(left.holds, answer)

@@ -40,8 +40,8 @@ class OutputConstraint:
     param: the parameter that an error names if it is not about the schema of one tool. tools: those whose schemas are
     in the grammar.
     relaxed: paths of what the request asks and the grammar leaves out: schemas of tools that need not be called, and
-    other parameters that have no effect for that. schema: the JSON Schema of the content, where it has one. hint: what
-    an error says besides.
+    other parameters that have no effect for that. schema, schema_place: the JSON Schema of the content, where it has
+    one, and what the grammar calls it. hint: what an error says besides.
     """
 
     grammar: Grammar
@@ -49,6 +49,7 @@ class OutputConstraint:
     tools: tuple[Tool, ...] = ()
     relaxed: tuple[str, ...] = ()
     schema: Any = None
+    schema_place: str = ""
     hint: str = ""
 
     async def ready(self) -> None:
@@ -71,7 +72,7 @@ class OutputConstraint:
             return None
         places = {pointer.partition("#")[0] for pointer in deferred}
         return AnswerCheck(
-            form=orjson.dumps(self.schema) if "" in places else None,
+            form=orjson.dumps(self.schema) if self.schema_place in places else None,
             tools={tool.name: orjson.dumps(tool.parameters) for tool in self.tools if tool.place in places},
             keywords=frozenset(pointer.rpartition("/")[2] for pointer in deferred),
         )
@@ -115,7 +116,9 @@ class ConstraintBuilder:
             hint = f"; tokens of {self.output.end_param} that write {lost!r} end the answer" if lost else ""
             grammar = self._compile(replace(spec.constraint, without=lost))
             schema = self.output.form.schema if isinstance(self.output.form, JSONSchemaForm) else None
-            found = OutputConstraint(grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema, hint)
+            found = OutputConstraint(
+                grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema, self._form_place, hint
+            )
             if not spec.optional:
                 return found
             try:
@@ -195,9 +198,8 @@ class ConstraintBuilder:
         return ConstraintSpec(_checked(constraint, self._param))
 
     def _answer(self) -> Term:
-        """The form of the answer, where it is a part of a whole; with a place where there are schemas of tools too."""
-        form = self.output.form
-        place = form.param if form is not None and self.output.calls else ""
+        """The form of the answer, where it is a part of a whole."""
+        form, place = self.output.form, self._form_place
         match form:
             case JSONSchemaForm(schema=schema, strict=strict):
                 return JsonSchema(schema, place, strict=strict)
@@ -207,6 +209,11 @@ class ConstraintBuilder:
                 return ContextFree(grammar, param, syntax, levels)
             case _:
                 return JsonSchema({"type": "object"}, place)
+
+    @property
+    def _form_place(self) -> str:
+        """What the grammar calls the schema of the form: nothing but where there are schemas of tools too."""
+        return self.output.form.param if self.output.form is not None and self.output.calls else ""
 
     @property
     def _output_grammar(self) -> OutputGrammar:

@@ -20,7 +20,7 @@ class GenerationPlan:
     prompt: with `sampling.max_tokens` tokens more it fits the engine's context.
     seeds: one per choice. parser: makes the parser of one choice's text. constraint: None where any text will do.
     is_whole: whether a text, control tokens shown in it, is an answer in the form that was asked for; None for no form.
-    prefill: the beginning of the answers, which the prompt has already; None where it has none.
+    prefill: the beginning of the answers, which the prompt has already; None where it has none. begun: its content.
     reasoning_limit: needs a constraint. top_logprobs: None for no log-probabilities, else how many of the likeliest
     tokens go with each token. stop: texts that end a choice and are no part of it. markers: texts in which special
     tokens are shown to the parser. include_reasoning: deltas of reasoning are given, not only counted.
@@ -33,6 +33,7 @@ class GenerationPlan:
     constraint: OutputConstraint | None = None
     is_whole: Callable[[str], bool] | None = None
     prefill: Prefill | None = None
+    begun: str = ""
     reasoning_limit: ReasoningLimit | None = None
     top_logprobs: int | None = None
     stop: tuple[str, ...] = ()

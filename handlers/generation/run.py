@@ -40,7 +40,7 @@ async def start(
     monitor = Monitor(plan, generation, request_metrics, deadline)
     deltas = decode(generation, decoders(plan, loaded.tokenizer))
     if plan.constraint is not None:
-        deltas = checked(deltas, plan.constraint.check)
+        deltas = checked(deltas, plan.constraint.check, plan.begun)
     return RunningGeneration(monitor.deltas(deltas), monitor.aclose)
 
 

@@ -69,6 +69,17 @@ def test_calls_or_an_answer_in_the_format(chat, seed):
     assert choice["calls"] or json.loads(choice["text"])["b"] in ("x", "y")
 
 
+@pytest.mark.parametrize("written", ["[", '["a",', '["a", "a"'])
+def test_an_answer_in_the_format_beside_tools_repeats_nothing_that_must_be_unique(chat, written):
+    schema = {"items": {"type": "string", "maxLength": 1}, "type": "array", "maxItems": 3, "uniqueItems": True}
+    form = {"type": "json_schema", "json_schema": {"schema": schema}}
+    body = begun(written, response_format=form, tools=[{"type": "function", "function": WEATHER}])
+    choices = said(chat.whole(**body, temperature=2, seed=1, n=8, max_tokens=60))["choices"]
+    for choice in choices:
+        items = json.loads(written + choice["text"])
+        assert choice["finish_reason"] == ("stop" if len(set(items)) == len(items) else "length")
+
+
 def test_more_choices_than_rows_wait_for_one(chat):
     many = said(chat.whole(n=2 * ROWS + 1, seed=7, temperature=2, max_tokens=4))["choices"]
     one = said(chat.whole(seed=7 + 2 * ROWS, temperature=2, max_tokens=4))

@@ -113,6 +113,14 @@ def test_of_a_message_without_content_the_reasoning_goes_on(app):
     assert message_of(response)["content"] == "Yes."
 
 
+@pytest.mark.parametrize(("said", "reason"), [(' "b"]', "stop"), (' "a "]', "length")])
+def test_what_a_grammar_leaves_to_be_checked_is_checked_of_the_whole(app, said, reason):
+    schema = {"items": {}, "description": "unknown", "uniqueItems": True}
+    form = {"type": "json_schema", "json_schema": {"schema": schema}}
+    response, _, _ = go_on(app, '["a ",', said, response_format=form)
+    assert message_of(response)["content"] == said and response.json()["choices"][0]["finish_reason"] == reason
+
+
 def test_without_a_generation_prompt_the_prompt_ends_with_the_last_message(app):
     app.say("x")
     assert app.client.post(PATH, json={"messages": [USER], "add_generation_prompt": False}).status_code == 200

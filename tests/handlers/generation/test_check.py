@@ -30,12 +30,12 @@ def calls(*asked, reason="tool_calls"):
     return [*found, Delta(0, finish_reason=reason)]
 
 
-async def reasons(deltas, check):
+async def reasons(deltas, check, begun=""):
     async def given():
         for delta in deltas:
             yield delta
 
-    found = [delta async for delta in checked(given(), lambda: check)]
+    found = [delta async for delta in checked(given(), lambda: check, begun)]
     assert [delta.call or delta.content for delta in found] == [delta.call or delta.content for delta in deltas]
     return {delta.choice: delta.finish_reason for delta in found if delta.finish_reason}
 
@@ -54,10 +54,18 @@ async def reasons(deltas, check):
         (calls(("f", GOOD), ("f", BAD)), TOOLS, "length"),
         (calls(("g", BAD)), TOOLS, "tool_calls"),
         (content("no call"), TOOLS, "stop"),
+        (calls(("f", GOOD)), AnswerCheck(UNIQUE, {"f": UNIQUE}), "tool_calls"),
+        (calls(("f", BAD)), AnswerCheck(UNIQUE, {"f": UNIQUE}), "length"),
+        (content(BAD), AnswerCheck(UNIQUE, {"f": UNIQUE}), "length"),
     ],
 )
 async def test_an_answer_that_breaks_what_was_deferred_ends_with_length(deltas, check, reason):
     assert await reasons(deltas, check) == {0: reason}
+
+
+@pytest.mark.parametrize(("begun", "reason"), [('{"a": [1, 2, ', "stop"), ('{"a": [1, 3, ', "length")])
+async def test_what_the_prompt_has_of_an_answer_is_checked_with_it(begun, reason):
+    assert await reasons(content("3]}"), FORM, begun) == {0: reason}
 
 
 async def test_each_choice_is_checked_for_itself():
