@@ -1,23 +1,15 @@
 """The accelerator or processor that everything runs on: how it is set up, and what it is."""
 
-from pathlib import Path
-
 import jax
 
 from backend import host
 
 
-def set_up(compilation_cache: Path | None = None) -> None:
-    """Settings of JAX for this process; to be called before anything touches a device.
-
-    compilation_cache: folder that keeps compiled programs from one start to the next, None leaves JAX's own setting.
-    """
+def set_up() -> None:
+    """Settings of JAX for this process; to be called before anything touches a device."""
     # An asynchronously dispatched program occupies one of the CPU client's threads, so that on few cores its matmuls
     # find no second one: a decoding step of 110 M parameters and 32 rows took 1.4 times as long on two cores.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    if compilation_cache is not None:
-        jax.config.update("jax_compilation_cache_dir", str(compilation_cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def activation_dtype() -> str | None:

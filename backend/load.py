@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from backend.models.checkpoint import Checkpoint, open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.storage import Quantization, Storage, abstract_decoder, describe
+from backend.programs import kept_programs
 from backend.progress import progress
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,17 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     tokens: the bytes that each token adds to a text, b"" for special ones.
     """
     began = time.monotonic()
-    device.set_up(options.compilation_cache)
+    device.set_up()
     log.info("device: %s", device.describe())
+    with kept_programs(options.compilation_cache) as keep:
+        engine = _start_engine(options, path, tokens, keep)
+        speed = engine.measure()
+    log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
+    return engine
+
+
+def _start_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], keep: Callable[[], None]) -> Engine:
+    """`load_engine`; calls `keep` after every program."""
     plan = plan_engine(options, path)
     with progress("weights", _bytes_text) as update:
         decoder = weights.load(plan.checkpoint, plan.storage, update)
@@ -82,10 +92,12 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> En
     if reason is not None and device.activation_dtype() is not None:
         log.warning("products are left to XLA, which takes two to five times as long: %s", reason)
     with progress("compiling", lambda done, total: f"{done} of {total} programs") as update:
-        engine = Engine(ModelRunner(decoder, sizes, backend, tokens, update))
-    speed = engine.measure()
-    log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
-    return engine
+
+        def compiled(done: int, total: int) -> None:
+            keep()
+            update(done, total)
+
+        return Engine(ModelRunner(decoder, sizes, backend, tokens, compiled))
 
 
 class EnginePlan(NamedTuple):
