@@ -32,8 +32,8 @@ _ABANDONED_SECONDS = 24 * 3600  # a start takes less; what is older is of a proc
 def kept_programs(folder: Path | None) -> Iterator[Callable[[], None]]:
     """Takes what the block compiles from `folder`, and keeps what is new there; None leaves JAX's own settings.
 
-    Gives a function that keeps at once what is new by now, for starts that may be ended half way. Programs that are cut,
-    changed or under another's name are removed and compiled again; a folder that cannot be read or written is a warning.
+    Gives a function that keeps at once what is new by now, for starts that may be ended half way. Programs that are
+    cut, changed or under another's name are removed and compiled again; a folder that cannot be used is a warning.
     """
     working = None if folder is None else _working_folder(folder)
     if folder is None or working is None:

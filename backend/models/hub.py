@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 from backend.models import wheels
 from backend.models.catalogue import CATALOGUE, MODEL_CACHE, WheelFile
 from backend.models.errors import CheckpointError
+from backend.models.paths import check_links
 
 PATTERNS: dict[str, Any] = {
     "allow_patterns": ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"],
@@ -41,6 +42,7 @@ def resolve(
         return _bundled(name, cache, local_files_only)
     path = Path(name).expanduser()
     if path.exists():
+        check_links(path)
         return path
     if name.startswith((".", "/", "~")) or name.endswith(GGUF) or name.count("/") > 1:
         raise CheckpointError(
@@ -78,7 +80,9 @@ def download_bytes(name: str, revision: str | None = None, *, cache: Path = MODE
 
 def _download(name: str, revision: str | None, local_files_only: bool) -> Path:
     with _told(name, revision):
-        return Path(snapshot_download(name, revision=revision, local_files_only=local_files_only, **PATTERNS))
+        path = Path(snapshot_download(name, revision=revision, local_files_only=local_files_only, **PATTERNS))
+    check_links(path)
+    return path
 
 
 @contextmanager

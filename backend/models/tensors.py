@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from backend.models.errors import CheckpointError
+from backend.models.paths import check_names
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = frozenset({"F32", "BF16", "F16"})
@@ -83,7 +84,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def _files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
-        shards = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
+        shards = _shards(folder / INDEX)
         absent = [name for name in shards if not (folder / name).is_file()]
         if absent:
             raise CheckpointError(f"{folder / INDEX} names files that are absent: {', '.join(absent)}")
@@ -97,6 +98,15 @@ def _files(folder: Path) -> list[Path]:
             "safetensors: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
         )
     raise CheckpointError(f"{folder} has neither {SINGLE} nor {INDEX}")
+
+
+def _shards(index: Path) -> list[str]:
+    """The names of the files that an index leads to. Raises `CheckpointError` where they are none of its folder."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index}: weight_map must be an object that names the file of each tensor")
+    check_names(index, weight_map.values())
+    return sorted(set(weight_map.values()))
 
 
 def _open(file: Path) -> Any:
