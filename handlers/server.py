@@ -25,6 +25,7 @@ BACKLOG = 2048
 STUCK_SECONDS = 60.0
 SEND_BYTES = 256 << 10  # of a connection, what the system buffers; a client that does not read stops its answer there
 FAILURE_SECONDS = 0.5
+FILES_SECONDS = 1.0
 DEFAULT_LIMITS = ConnectionLimits()
 LAST_WORDS_SECONDS = 1.0  # for the errors of requests that are ended early to get out
 
@@ -99,9 +100,11 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves until a signal or `should_exit` ends it."""
         self._loop = asyncio.get_running_loop()
-        watch = asyncio.create_task(self._watch()) if self._exit_on_failure else None
+        watches = [asyncio.create_task(watch_files())]
+        if self._exit_on_failure:
+            watches.append(asyncio.create_task(self._watch()))
         await super().serve(sockets)
-        if watch is not None:
+        for watch in watches:
             watch.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -150,6 +153,31 @@ class Server(uvicorn.Server):
         await self._interrupt(f"{name} again")
         await asyncio.sleep(0.1)  # what was written last is sent by the loop's next turns
         exit_at_once(1)
+
+
+async def watch_files(seconds: float = FILES_SECONDS) -> None:
+    """Says in the log when no file can be opened any more, and when one can again; looks every so many `seconds`.
+
+    The loop drops connections then without a word; those that are open go on.
+    """
+    could = True
+    while True:
+        fault = file_fault()
+        if fault is not None and could:
+            logger.error("no connection can be taken: %s; raise ulimit -n, or lower --max-connections", fault)
+        elif fault is None and not could:
+            logger.warning("connections can be taken again")
+        could = fault is None
+        await asyncio.sleep(seconds)
+
+
+def file_fault() -> str | None:
+    """Why no file can be opened, None where one can."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno else str(error)
+    return None
 
 
 def exit_at_once(status: int) -> None:

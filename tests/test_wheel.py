@@ -1,9 +1,12 @@
 """What `pip install .` brings: what the server needs, typed, with its bundled model, and nothing else."""
 
+import tomllib
 import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,3 +40,18 @@ def test_the_bundled_model_comes_without_its_recipe(names) -> None:
 
 def test_data_files_come_along(names) -> None:
     assert {"generated/openapi.yaml", "generated/strict/openapi.yaml", "handlers/metrics/grafana.json"} <= names
+
+
+def test_the_licence_and_the_notice_about_what_is_not_under_it_come_along(names) -> None:
+    assert {name.rpartition("/")[2] for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
+    notice = (ROOT / "NOTICE").read_text()
+    assert all(path in notice and (ROOT / path).exists() for path in ("openapi/friendli-container.yaml", "LICENSE"))
+
+
+def test_what_builds_the_wheel_is_pinned_as_everything_else_is() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    assert set(wanted) <= set(pins)
+    needed = [Requirement(line) for line in requires("hatchling") or []]
+    used = {each.name for each in needed if each.marker is None or each.marker.evaluate()}
+    assert {"hatchling", *used} == {Requirement(pin).name for pin in wanted}

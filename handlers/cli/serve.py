@@ -27,7 +27,7 @@ OTHER_FILES = 200  # than connections: ports, logs, caches, processes that compi
 def serve(settings: ServeSettings) -> None:
     """Serves until a signal ends it; ends the process."""
     set_up_logging(settings.log_level, settings.log_format)
-    most = min(settings.max_connections, allow_many_connections() - OTHER_FILES)
+    most = most_connections(settings.max_connections)
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance)
@@ -115,6 +115,15 @@ def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
     except Exception:
         server.should_exit = True
         raise
+
+
+def most_connections(asked: int) -> int:
+    """As many as are asked for, or as the system lets this process have. Ends the process where that is none."""
+    files = allow_many_connections()
+    if files <= OTHER_FILES:
+        least = OTHER_FILES + 1
+        sys.exit(f"jaxchat: error: {files} files may be open, and at least {least} are needed; raise it with ulimit -n")
+    return min(asked, files - OTHER_FILES)
 
 
 def allow_many_connections() -> int:

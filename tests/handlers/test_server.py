@@ -1,6 +1,7 @@
 """What only a real server shows: streaming as it happens, clients that leave, uploads in pieces."""
 
 import json
+import resource
 import socket
 import struct
 import time
@@ -73,6 +74,24 @@ def test_a_client_that_leaves_is_noticed_at_once_in_every_phase(fakes, stream, r
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         fakes.wait_until(lambda: generation.closed and not server.service.requests, 1)
         compiler.go.set()
+
+
+def test_a_server_that_can_open_no_file_says_so_goes_on_and_takes_connections_again(fakes, caplog):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with fakes.served(fakes.Engine(delay=SLOW)) as server, httpx.Client() as client, socket.socket() as refused:
+        refused.settimeout(10)
+        with client.stream("POST", server.url + PATH, json={"messages": [USER], "seed": 4, "stream": True}) as response:
+            lines = response.iter_lines()
+            next(lines)
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+                fakes.wait_until(lambda: "no connection can be taken" in caplog.text)
+                refused.connect(("127.0.0.1", server.port))
+                assert "data: [DONE]" in list(lines)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        fakes.wait_until(lambda: "connections can be taken again" in caplog.text)
+        assert httpx.get(server.url + "/health").status_code == 200
 
 
 TOP = tuple((token, -float(token)) for token in range(20))

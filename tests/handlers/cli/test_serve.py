@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.cli.serve import allow_many_connections, open_ports, serve
+from handlers.cli.serve import allow_many_connections, most_connections, open_ports, serve
 from handlers.server import Server, listen, url
 from handlers.service import Service
 from handlers.settings import ServeSettings
@@ -76,6 +76,14 @@ def test_as_many_connections_are_allowed_as_the_system_lets(monkeypatch):
         limits["now"] = before
         allow_many_connections()
         assert limits["now"] == (after, before[1])
+
+
+def test_some_files_are_kept_for_what_is_no_connection(monkeypatch):
+    monkeypatch.setattr("handlers.cli.serve.allow_many_connections", lambda: 1000)
+    assert most_connections(4000) == 800 and most_connections(10) == 10
+    monkeypatch.setattr("handlers.cli.serve.allow_many_connections", lambda: 200)
+    with pytest.raises(SystemExit, match="200 files may be open, and at least 201 are needed"):
+        most_connections(10)
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_process_with_one_line(tmp_path: Path):

@@ -1,13 +1,16 @@
 """Metrics: the contract's names, types and units; every request counted once; recent quantiles in bounded memory."""
 
 import asyncio
+import errno
 import http.client
 import json
 import logging
 import re
 import socket
 import threading
+import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +27,7 @@ from backend.request import Admission, EngineFailed, RequestFailed
 from handlers.http.errors import APIError
 from handlers.metrics import Metrics, serve_metrics
 from handlers.metrics.request import failure_of
+from handlers.metrics.server import MOST_CONNECTIONS
 from handlers.metrics.summary import SlidingSummary
 
 CONTRACT = {
@@ -319,6 +323,51 @@ def test_many_scrape_at_the_same_time_and_one_that_says_nothing_holds_nobody(scr
         for thread in threads:
             thread.join()
     assert results == [200] * 8
+
+
+def test_the_port_does_not_tell_what_it_runs_on(scraped):
+    for path in ("/metrics", "/nothing"):
+        assert httpx.get(scraped.url + path).headers["server"] == "jaxchat"
+
+
+def test_a_crowd_on_the_port_is_turned_away_and_leaves_it_as_it_was(scraped):
+    address = ("127.0.0.1", scraped.server.port)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection(address)) for _ in range(3 * MOST_CONNECTIONS)]
+        refused = [client for client in crowd[MOST_CONNECTIONS:] if client.recv(1) == b""]
+        assert len(refused) == 2 * MOST_CONNECTIONS
+        assert sum("process_request" in thread.name for thread in threading.enumerate()) <= MOST_CONNECTIONS
+    assert retried(lambda: httpx.get(scraped.url + "/metrics")).status_code == 200
+
+
+def test_connections_that_the_system_refuses_are_logged_once_and_taken_later(scraped, monkeypatch, caplog):
+    refusing = True
+    accept = socket.socket.accept
+
+    def limited(listener):
+        if refusing:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", limited)
+    monkeypatch.setattr("handlers.metrics.server.PAUSE_SECONDS", 0.01)
+    with socket.create_connection(("127.0.0.1", scraped.server.port)) as client:
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        while "Too many open files" not in caplog.text:
+            time.sleep(0.01)
+        refusing = False
+        assert client.recv(12) == b"HTTP/1.0 200"
+    assert caplog.text.count("Too many open files") == 1
+
+
+def retried(ask):
+    """The answer, once the places of those who left are free."""
+    for _ in range(200):
+        try:
+            return ask()
+        except httpx.HTTPError:
+            time.sleep(0.01)
+    return ask()
 
 
 def test_a_port_that_is_taken_is_an_error_and_a_closed_one_is_free_again(scraped):
