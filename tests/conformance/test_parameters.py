@@ -1,5 +1,7 @@
 """What single parameters promise, seen in the text and the usage of real answers."""
 
+import codecs
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,8 +70,11 @@ def test_a_choice_that_stops_does_not_stop_the_others(chat):
 @given(token=ORDINARY, temperature=st.sampled_from([0, 1]))
 @settings(max_examples=20)
 def test_a_bias_of_100_forces_a_token(chat, tokenizer, token, temperature):
-    answer = chat.whole(logit_bias={str(token): 100}, temperature=temperature, max_tokens=5)
-    assert text(answer) == tokenizer.decode([token] * 5) and ending(answer) == (5, "length")
+    answer = chat.whole(logit_bias={str(token): 100}, temperature=temperature, max_tokens=5, logprobs=True)
+    drawn = b"".join(bytes(entry["bytes"]) for entry in answer["choices"][0]["logprobs"]["content"])
+    whole = codecs.getincrementaldecoder("utf-8")("replace").decode(drawn)  # what is cut inside a character is left out
+    assert text(answer) == whole and tokenizer.decode([token] * 5).startswith(whole)
+    assert ending(answer) == (5, "length")
 
 
 @given(allowed=st.sets(ORDINARY, min_size=1, max_size=3))

@@ -11,6 +11,10 @@ PLACE = Path(__file__).resolve().parents[3] / "shared" / "data" / "schemas-dev.j
 ABSENT = "schemas-dev.jsonl is not here: put its path into JAXCHAT_SCHEMAS to run what needs it"
 
 
+ABBREVIATED = "/.../"
+"""What some instances have in place of base64, which is enforced where the schema says `format: byte`."""
+
+
 @dataclass(frozen=True)
 class Case:
     """conforming, violating: instances. properties keep the order that they have in the file."""
@@ -41,4 +45,5 @@ def cases() -> tuple[Case, ...]:
 
 def _case(record: dict[str, Any]) -> Case:
     good, bad = ([test["data"] for test in record["tests"] if test["valid"] is valid] for valid in (True, False))
+    good = [instance for instance in good if ABBREVIATED not in json.dumps(instance)]
     return Case(record["name"], record["schema"], tuple(good), tuple(bad))

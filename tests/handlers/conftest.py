@@ -75,7 +75,7 @@ class FakeText:
 class FakeTokenizer:
     """One token per byte. A message that contains "refuse" is refused, as a template would."""
 
-    end_tokens, vocab_size, longest_token = (END,), VOCAB, 1
+    end_tokens, vocab_size, longest_token = (END,), VOCAB, 4
 
     def exceeds(self, texts: Iterable[str], tokens: int) -> bool:
         return sum(len(text.encode()) for text in texts) > tokens

@@ -271,8 +271,8 @@ NAMES = {"properties": {"é": {}, "a": {}, "b": {}, "€": {}}, "required": ["b"
         (Constraint("regex", "é*x(aü|bü)"), "'ü' (U+00FC)", ""),
         (Constraint("regex", "[é-ÿ]"), "'é' (U+00E9), 'ê' (U+00EA), 'ë' (U+00EB), 'ì' (U+00EC)", ""),
         (Constraint("regex", "àéîõü"), "'à' (U+00E0), 'é' (U+00E9), 'î' (U+00EE), 'õ' (U+00F5), ...", ""),
-        (Constraint("json_schema", json.dumps(NAMES)), "'€' (U+20AC)", ""),
-        (structural_constraint(TOOLS), "'é' (U+00E9)", "first"),
+        (Constraint("json_schema", json.dumps(NAMES)), "'€' (U+20AC)", "#"),
+        (structural_constraint(TOOLS), "'é' (U+00E9)", "first#"),
     ],
 )
 def test_an_error_names_the_characters_that_are_in_the_way_and_no_others(

@@ -159,5 +159,6 @@ def test_a_device_that_fails_ends_every_answer_at_once_and_makes_the_server_unhe
             assert response.status_code == 503 and "retry-after" not in response.headers
             errors.append(response.json()["error"])
         for error in errors:
-            assert error["code"] == "failed" and "the device is lost" in error["message"]
+            assert error["code"] == "failed" and "the device is lost" not in error["message"]
+        assert server.service.reason == "the engine stopped: the device is lost"
         assert len(server.service.requests) == 0

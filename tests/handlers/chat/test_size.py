@@ -40,10 +40,10 @@ def test_more_tools_or_biased_tokens_than_can_be(refusal, fakes):
 
 @pytest.mark.parametrize("text", [" ", "a", "é", "\n"])
 def test_longer_texts_than_the_context(refusal, fakes, text):
-    message = {"role": "user", "content": text * (fakes.CONTEXT + 1)}
+    message = {"role": "user", "content": text * (4 * fakes.CONTEXT + 1)}
     error = refusal(messages=[message])
     assert error["code"] == "context_length_exceeded" and str(fakes.CONTEXT) in error["message"]
-    parts = [{"type": "text", "text": text * (fakes.CONTEXT // 2 + 1)}] * 2
+    parts = [{"type": "text", "text": text * (2 * fakes.CONTEXT + 1)}] * 2
     assert refusal(messages=[{"role": "user", "content": parts}])["code"] == "context_length_exceeded"
 
 

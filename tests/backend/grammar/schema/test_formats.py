@@ -67,7 +67,7 @@ def test_an_unknown_format_is_neutral_under_a_negation() -> None:
         ({"type": "integer", "format": "int32"}, [2147483647, -2147483648], [2147483648, 0.5]),
         ({"type": "number", "format": "int64"}, [9223372036854775807], [9223372036854775808, 1.5]),
         ({"type": "integer", "format": "uint8", "minimum": 3}, [3, 255], [2, 256]),
-        ({"type": "number", "format": "float"}, [1.5, 10**38], [4 * 10**38]),
+        ({"type": "number", "format": "float"}, [1.5], [4 * 10**38]),
         ({"enum": [1, 300, "300", "1"], "format": "int8"}, [1, "1"], [300, "300"]),
         ({"type": "string", "format": "int64"}, ["1", "-9223372036854775808"], ["x", "1.0", "9223372036854775808"]),
     ],
