@@ -93,7 +93,9 @@ class Request:
     """One prompt and its choices: choice i draws with `seeds[i]`, -2**63 .. 2**64 - 1.
 
     `len(prompt) + sampling.max_tokens` fits the engine's context.
-    namespace: what else the keys and values depend on, such as an adapter; prompts of two never share what is computed.
+    namespace: what else the keys and values depend on, such as an adapter, or for whom they are; prompts of two never
+    share what is computed. client: for whom it is, by which rows and places in line are shared out; all without one are
+    one client.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
     grammar: what every choice must match, None for any text. written: tokens that stand for the beginning of what must
     match, which the prompt has already; the grammar must allow them. reasoning_limit: needs a grammar; what is written
@@ -108,6 +110,7 @@ class Request:
     written: tuple[int, ...] = ()
     reasoning_limit: ReasoningLimit | None = None
     namespace: Hashable = None
+    client: str | None = None
 
     def __post_init__(self) -> None:
         assert self.seeds and self.sampling.max_tokens >= 1

@@ -49,13 +49,15 @@ class RequestState:
 class SequenceState:
     """One choice of a request: its prompt and what was drawn after it.
 
-    choice: its index among the request's. tokens: prompt and output, in order. pages: of the cache, in order;
-    num_computed: positions of them that hold keys and values. num_cached: prompt positions that the radix cache had.
+    choice: its index among the request's. turn: when it was given a row first, of all that were; None before that.
+    tokens: prompt and output, in order. pages: of the cache, in order; num_computed: positions of them that hold keys
+    and values. num_cached: prompt positions that the radix cache had.
     decoding: the device draws for it. ended: nothing of it is left anywhere.
     """
 
     parent: RequestState
     choice: int
+    turn: int | None = None
     tokens: list[int] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     num_computed: int = 0
@@ -73,9 +75,10 @@ class SequenceState:
         return self.parent.request
 
     @property
-    def priority(self) -> tuple[bool, int, int]:
-        """The order of service, lowest first: those whose grammar is still compiled come last, else by arrival."""
-        return (not self.parent.compiled, self.parent.arrival, self.choice)
+    def priority(self) -> tuple[bool, int]:
+        """The order of those who hold a row, lowest first: by turn, behind it whose grammar is still being compiled."""
+        assert self.turn is not None
+        return (not self.parent.compiled, self.turn)
 
     @property
     def num_prompt(self) -> int:

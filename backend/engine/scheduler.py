@@ -1,9 +1,10 @@
 """Which sequence holds which row, and what the device does next. Runs in the engine's thread; owns the decode state."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
+from itertools import count
 
 import jax
 import numpy as np
@@ -11,10 +12,13 @@ import numpy as np
 from backend.engine.config import bucket
 from backend.engine.events import events_of, failure_of
 from backend.engine.kv_cache import KVCacheManager
-from backend.engine.model_runner import ModelRunner, PrefillChunk
-from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
+from backend.engine.model_runner import ModelRunner
+from backend.engine.prefill_shapes import padded
 from backend.engine.request_state import RequestState, SequenceState
+from backend.engine.rounds import InFlight, Plan, chunk_of, plan_prefill, to_prefill
 from backend.engine.state import Block
+from backend.engine.stats import Totals
+from backend.engine.waiting import PrefillTurns, WaitingLine
 from backend.grammar.device.arena import ArenaFull
 from backend.request import Admission, Prompt, Request, RequestFailed, SamplingParams, TokenEvent
 
@@ -22,47 +26,11 @@ MEASURED_STEPS = (1, 4)
 """Of each dispatch that `Scheduler.measure` runs; the last is the one that counts."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done next. demand: for how many positions each sequence needs pages.
-
-    shape: (rows, tokens) of the prefill program that is to run, None for none.
-    """
-
-    demand: dict[SequenceState, int]
-    shape: Shape | None = None
-
-
-@dataclass(frozen=True)
-class InFlight:
-    """A block of decoding steps that was dispatched and not read yet.
-
-    holders: row to the sequence that held it. tokens: most tokens of one row. dispatched: when, in monotonic seconds.
-    """
-
-    block: Block
-    holders: dict[int, SequenceState]
-    tokens: int
-    dispatched: float
-
-
-@dataclass
-class Totals:
-    """What the scheduler has done since the start, counted as in `EngineStats`."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    steps: int = 0
-    dispatches: int = 0
-    preemptions: int = 0
-
-
 class Scheduler:
-    """First come, first served. Each `step` admits, prefills, dispatches one block of steps and reads one.
+    """Rows go to clients in turn (`WaitingLine`). Each `step` admits, prefills, dispatches one block and reads one.
 
-    Who came earlier takes pages from who came last when there are no others; that one waits and is computed again, from
-    its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.
+    Who had its row earlier takes pages from who had its last when there are no others; that one waits and is computed
+    again, from its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.
     """
 
     def __init__(self, runner: ModelRunner) -> None:
@@ -70,7 +38,8 @@ class Scheduler:
         self._state = runner.init_state()
         self.cache, self.totals = KVCacheManager(self._config), Totals()
         self._rows: list[SequenceState | None] = [None] * self._config.rows
-        self._waiting: list[SequenceState] = []
+        ticks = count()
+        self._waiting, self._prefill_turns = WaitingLine(ticks), PrefillTurns(ticks)
         self._in_flight: deque[InFlight] = deque()
         self._blocks_read = 0
         self._step_seconds = self._config.block_seconds  # until a block was read: one step
@@ -88,7 +57,7 @@ class Scheduler:
 
     def add(self, request: RequestState) -> None:
         """Queue every sequence of a request that has not ended."""
-        self._waiting.extend(sequence for sequence in request.sequences if not sequence.ended)
+        self._waiting.add(sequence for sequence in request.sequences if not sequence.ended)
 
     def cancel(self, sequence: SequenceState) -> None:
         """End a sequence without a further event and free what it holds. Does nothing if it has ended."""
@@ -140,11 +109,16 @@ class Scheduler:
     def _admit(self) -> bool:
         """Give rows to those who wait, in order; nobody overtakes who does not fit."""
         admitted = False
-        while self._waiting and any(holder is None or not holder.parent.compiled for holder in self._rows):
-            if not self._place(min(self._waiting, key=lambda sequence: sequence.priority)):
+        while any(holder is None or not holder.parent.compiled for holder in self._rows):
+            following = self._next()
+            if following is None or not self._place(following):
                 break
             admitted = True
         return admitted
+
+    def _next(self, leaving: SequenceState | None = None) -> SequenceState | None:
+        """Who has the next row, once `leaving` has left its own; None where nobody waits."""
+        return self._waiting.next(Counter(s.request.client for s in self._holders() if s is not leaving))
 
     def _place(self, sequence: SequenceState) -> bool:
         """Give the sequence a row if it fits, also that of one whose grammar is not there yet."""
@@ -153,7 +127,7 @@ class Scheduler:
             if not idle or not sequence.parent.compiled:
                 return False
             self._preempt(idle[-1])
-        self._waiting.remove(sequence)
+        self._waiting.take(sequence)
         self._rows[self._rows.index(None)] = sequence
         if self._config.deterministic:
             self.cache.allocate(sequence, sequence.max_positions)
@@ -175,14 +149,14 @@ class Scheduler:
 
     def _hand_on(self, ended: SequenceState) -> None:
         """Free what a sequence holds that has ended; a sibling that is next in line takes its row and its prompt."""
-        row, heir = self._rows.index(ended), min(self._waiting, key=lambda sequence: sequence.priority, default=None)
+        row, heir = self._rows.index(ended), self._next(leaving=ended)
         if heir is None or heir.parent is not ended.parent or not ended.has_prompt or heir.num_output_tokens:
             self._vacate(ended)
             return
         prompt_pages = ended.pages[: self._config.pages_for(heir.num_prompt - 1)]
         self.cache.share_prompt(heir, ended)
         self._vacate(ended)
-        self._waiting.remove(heir)
+        self._waiting.take(heir)
         self._rows[row] = heir
         positions = heir.max_positions if self._config.deterministic else heir.num_prompt - 1
         if self.cache.allocate(heir, positions):
@@ -202,7 +176,7 @@ class Scheduler:
         """Let a sequence wait again; what it has drawn must have been read."""
         self.totals.preemptions += sequence.decoding
         self._vacate(sequence)
-        self._waiting.append(sequence)
+        self._waiting.add([sequence])
 
     def _compact(self) -> None:
         """Move rows down where the batch then fits a smaller one."""
@@ -306,55 +280,27 @@ class Scheduler:
 
         Gives its tokens, padding included; 0 where the cache had all of somebody's, and others may share them first.
         """
-        work = self._to_prefill()
+        work = to_prefill(self._holders())
         for sequence in work[: self._config.max_prefill_rows]:
             self.cache.match_prefix(sequence)
         if not all(sequence.num_uncomputed for sequence in work):
             return 0
-        plan, reserved = self._reserve(lambda: self._plan_prefill(room))
+        plan, reserved = self._reserve(partial(self._plan_prefill, room, self._prefill_turns.in_turn))
+        if plan.shape is not None and not reserved:  # no pages for whose turn it is: who is before all others gets them
+            plan, reserved = self._reserve(partial(self._plan_prefill, room, list))
         if plan.shape is None or not reserved:
             return None
-        chunks = [self._chunk(sequence, plan.demand[sequence]) for sequence in reserved]
+        chunks = [chunk_of(sequence, plan.demand[sequence]) for sequence in reserved]
         self._state, _ = self._runner.prefill(self._state, plan.shape, chunks)
         for sequence in reserved:
             sequence.parent.started = sequence.parent.started or time.monotonic()
             sequence.num_computed = plan.demand[sequence]
             self.cache.insert_prefix(sequence)
+        self._prefill_turns.note(reserved, self._holders())
         return padded(plan.shape)
 
-    def _to_prefill(self) -> list[SequenceState]:
-        """Of those who hold rows; of the sequences of a request, one prefills the prompt for all."""
-        waiting: set[RequestState] = set()
-        work = []
-        for sequence in self._holders():
-            first = bool(sequence.num_output_tokens) or sequence.parent not in waiting
-            if not sequence.num_output_tokens:
-                waiting.add(sequence.parent)
-            if first and sequence.num_uncomputed:
-                work.append(sequence)
-        return work
-
-    def _plan_prefill(self, room: int) -> Plan:
-        """A program of at most `room` tokens, and whose it takes: the first's, with others' where that costs less."""
-        work = self._to_prefill()
-        if not work:
-            return Plan({})
-        first, shapes = work[0], self._config.prefills
-        shape, group = cheapest(shapes, first.num_uncomputed)[1], [first]
-        for other in shapes:
-            fitting = [sequence for sequence in work if sequence.num_uncomputed <= other[1]][: other[0]]
-            alone = sum(cheapest(shapes, sequence.num_uncomputed)[0] for sequence in fitting)
-            if first in fitting and cost(other) < alone:
-                shape, group = other, fitting
-                break
-        if padded(shape) > room:
-            return Plan({})
-        return Plan({s: s.num_computed + min(s.num_uncomputed, shape[1]) for s in group}, shape)
-
-    def _chunk(self, sequence: SequenceState, end: int) -> PrefillChunk:
-        """Its tokens up to position `end`, which are not computed yet."""
-        start = sequence.num_computed
-        return PrefillChunk(sequence.tokens[start:end], start, sequence.pages, sequence.request.prompt.spans)
+    def _plan_prefill(self, room: int, ordered: Callable[[list[SequenceState]], list[SequenceState]]) -> Plan:
+        return plan_prefill(ordered(to_prefill(self._holders())), self._config, room)
 
     def _start_all(self) -> bool:
         """Let everyone decode whose tokens are in the cache."""
@@ -469,16 +415,11 @@ class Scheduler:
             self._fail(request, failure)
 
     def _read(self, in_flight: InFlight) -> Block:
-        """The block as numpy arrays; log-probabilities only if somebody wants them."""
-        block = in_flight.block
-        with_logprobs = any(sequence.request.top_logprobs is not None for sequence in in_flight.holders.values())
-        names = ("tokens", "count", "done", "finished", "failed", "steps") + (
-            ("logprobs", "top_ids", "top_logprobs") if with_logprobs else ()
-        )
-        host = jax.device_get({name: getattr(block, name) for name in names})
+        """The block; how long its steps took is remembered."""
+        block = in_flight.read()
         now = time.monotonic()
-        if host["steps"]:
-            seconds = (now - max(self._read_at, in_flight.dispatched)) / int(host["steps"])
+        if block.steps:
+            seconds = (now - max(self._read_at, in_flight.dispatched)) / int(block.steps)
             self._step_seconds += 0.3 * (seconds - self._step_seconds)
         self._read_at = now
-        return Block(**{name: host.get(name) for name in Block.__dataclass_fields__})
+        return block

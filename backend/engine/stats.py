@@ -30,3 +30,15 @@ class EngineStats:
     dispatches: int
     preemptions: int
     compilations: int
+
+
+@dataclass
+class Totals:
+    """What the scheduler has done since the start, counted as in `EngineStats`."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    steps: int = 0
+    dispatches: int = 0
+    preemptions: int = 0

@@ -1,7 +1,8 @@
-"""First come, first served, one chunk at a time: nobody waits for long, whatever the others ask for."""
+"""Rows go round and prompts one chunk at a time: nobody waits for long, whatever the others ask for."""
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -67,13 +68,15 @@ def test_the_first_token_of_an_answer_does_not_wait_for_others_of_its_block(smal
     assert first == 0 and set(steps[1:second]) == set(steps[second + 1 :]) == {4}
 
 
+@pytest.mark.parametrize("many_clients", [False, True])
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_newcomers_do_not_starve_one_who_needs_most_of_the_pool(small, deterministic):
+def test_newcomers_do_not_starve_one_who_needs_most_of_the_pool(small, deterministic, many_clients):
     """Each newcomer is followed by the next at once, so that rows and pages are never idle."""
     beginnings: list[str] = []
 
     async def short(name: str, seed: int) -> None:
-        generation = engine.submit(request([seed % VOCAB, 1, 2], (seed,), max_tokens=20))
+        asked = request([seed % VOCAB, 1, 2], (seed,), max_tokens=20)
+        generation = engine.submit(replace(asked, client=f"client {seed}" if many_clients else None))
         output = [event async for event in generation]
         assert len(output) == 20 and generation.admission is not None
         beginnings.append(name)

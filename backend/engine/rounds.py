@@ -1,0 +1,81 @@
+"""What the scheduler does next, and what it did and has not seen the outcome of."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import jax
+
+from backend.engine.config import EngineConfig
+from backend.engine.model_runner import PrefillChunk
+from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
+from backend.engine.request_state import RequestState, SequenceState
+from backend.engine.state import Block
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done next. demand: for how many positions each sequence needs pages.
+
+    shape: (rows, tokens) of the prefill program that is to run, None for none.
+    """
+
+    demand: dict[SequenceState, int]
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A block of decoding steps that was dispatched and not read yet.
+
+    holders: row to the sequence that held it. tokens: most tokens of one row. dispatched: when, in monotonic seconds.
+    """
+
+    block: Block
+    holders: dict[int, SequenceState]
+    tokens: int
+    dispatched: float
+
+    def read(self) -> Block:
+        """The block as numpy arrays, once the device has it; log-probabilities only if somebody wants them."""
+        with_logprobs = any(sequence.request.top_logprobs is not None for sequence in self.holders.values())
+        names = ("tokens", "count", "done", "finished", "failed", "steps") + (
+            ("logprobs", "top_ids", "top_logprobs") if with_logprobs else ()
+        )
+        host = jax.device_get({name: getattr(self.block, name) for name in names})
+        return Block(**{name: host.get(name) for name in Block.__dataclass_fields__})
+
+
+def to_prefill(holders: Iterable[SequenceState]) -> list[SequenceState]:
+    """Of those who hold rows, in order; of the sequences of a request, one prefills the prompt for all."""
+    waiting: set[RequestState] = set()
+    work = []
+    for sequence in holders:
+        first = bool(sequence.num_output_tokens) or sequence.parent not in waiting
+        if not sequence.num_output_tokens:
+            waiting.add(sequence.parent)
+        if first and sequence.num_uncomputed:
+            work.append(sequence)
+    return work
+
+
+def plan_prefill(work: Sequence[SequenceState], config: EngineConfig, room: int) -> Plan:
+    """A program of at most `room` tokens, and whose it takes: the first's, with others' where that costs less."""
+    if not work:
+        return Plan({})
+    first, shapes = work[0], config.prefills
+    shape, group = cheapest(shapes, first.num_uncomputed)[1], [first]
+    for other in shapes:
+        fitting = [sequence for sequence in work if sequence.num_uncomputed <= other[1]][: other[0]]
+        alone = sum(cheapest(shapes, sequence.num_uncomputed)[0] for sequence in fitting)
+        if first in fitting and cost(other) < alone:
+            shape, group = other, fitting
+            break
+    if padded(shape) > room:
+        return Plan({})
+    return Plan({s: s.num_computed + min(s.num_uncomputed, shape[1]) for s in group}, shape)
+
+
+def chunk_of(sequence: SequenceState, end: int) -> PrefillChunk:
+    """Its tokens up to position `end`, which are not computed yet."""
+    start = sequence.num_computed
+    return PrefillChunk(sequence.tokens[start:end], start, sequence.pages, sequence.request.prompt.spans)
