@@ -148,7 +148,11 @@ class Admission:
 
 
 class QueueFull(Exception):
-    """The engine has no room for the request now; the same request may be taken later."""
+    """The engine has no room for the request now. retry_after: seconds after which it may have."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the queue is full; there may be room in {retry_after} s")
+        self.retry_after = retry_after
 
 
 class RequestFailed(Exception):

@@ -14,7 +14,8 @@ class EngineConfig:
     tokens) of the prefill programs that are compiled; the last one's tokens are the most that a call takes of a prompt.
     max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take, which bounds how
     late a token is seen. read_behind: a block is read while the next one runs; False where programs run synchronously.
-    max_queue: choices that may run or wait. stall_seconds: after which a computation that has not ended never will.
+    max_queue: choices that may run or wait, see `Places`. stall_seconds: after which a computation that has not ended
+    never will.
     grammar_cells: int32 cells for grammars, at least what the largest takes.
     grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
     prompt_embeddings: prompts may have spans, whose embeddings the prefill programs then take beside the ids.

@@ -11,12 +11,13 @@ from functools import partial
 
 from backend.engine.compilations import compilations
 from backend.engine.model_runner import ModelRunner
+from backend.engine.places import Places
 from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
 from backend.engine.watchdog import Watchdog
 from backend.grammar.device.state import begins
-from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
+from backend.request import Admission, EngineFailed, Request, TokenEvent
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Engine:
         self._config, self._spelled = runner.config, runner.spelled
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[RequestState, Sink] = {}
+        self._places = Places(runner.config.max_queue)
         self._lock = threading.Lock()
         self._scheduler = Scheduler(runner)
         self._compiled_before = compilations()
@@ -121,8 +123,7 @@ class Engine:
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
-            if sum(len(state.sequences) for state in self._open) + len(request.seeds) > self._config.max_queue:
-                raise QueueFull(f"{self._config.max_queue} choices are queued or running")
+            self._places.take(request.client, len(request.seeds))
             state = RequestState(
                 request, lambda events: self._emit(state, events), lambda error: self._close_request(state, error)
             )
@@ -179,6 +180,8 @@ class Engine:
     def _close_request(self, state: RequestState, end: End) -> None:
         with self._lock:
             sink = self._open.pop(state, None)
+            if sink is not None:
+                self._places.give_back(state.request.client, len(state.sequences))
         if sink is not None:
             sink(end)
 

@@ -27,7 +27,7 @@ from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.generation.check import AnswerCheck
 from handlers.generation.ends import characters_lost, check_control_tokens
 from handlers.generation.output import GrammarForm, JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
-from handlers.http.errors import APIError, invalid
+from handlers.http.errors import APIError, invalid, too_many
 from handlers.service import Compiler
 
 logger = logging.getLogger(__name__)
@@ -240,8 +240,8 @@ class ConstraintBuilder:
         try:
             grammar = self.compiler.compile(constraint, self.client)
         except CompilerBusy as error:
-            message = "the server is compiling as many schemas as it can; try again in a second"
-            raise APIError(429, message, code="compiler_busy", headers={"Retry-After": "1"}) from error
+            message = "the server is compiling as many schemas as it can, of all clients or of this one"
+            raise too_many(message, "compiler_busy", error.retry_after) from error
         _released_with_its_task(grammar)
         return grammar
 

@@ -10,7 +10,7 @@ from handlers.generation.deltas import ChoiceDecoder, Delta, decode
 from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
-from handlers.http.errors import APIError, invalid
+from handlers.http.errors import invalid, too_many
 from handlers.metrics.request import RequestMetrics
 from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
 
@@ -54,8 +54,8 @@ async def submit(plan: GenerationPlan, engine: Engine) -> Generation:
     try:
         generation = engine.submit(request)
     except QueueFull as error:
-        message = "the server has as many requests as it can queue; try again in a second"
-        raise APIError(429, message, code="queue_full", headers={"Retry-After": "1"}) from error
+        message = "the server has as many requests as it can queue, of all clients or of this one"
+        raise too_many(message, "queue_full", error.retry_after) from error
     if plan.constraint is not None:
         try:
             await plan.constraint.ready()

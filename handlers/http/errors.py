@@ -72,6 +72,12 @@ def invalid(message: str, param: str | None = None) -> APIError:
     return APIError(422, message, param=param)
 
 
+def too_many(message: str, code: str, retry_after: int) -> APIError:
+    """429 for what may be taken in `retry_after` seconds."""
+    message = f"{message}; try again in {retry_after} s"
+    return APIError(429, message, code=code, headers={"Retry-After": str(retry_after)})
+
+
 def internal_error(error: Exception) -> APIError:
     """500 for a fault of ours: logs it with its traceback, and tells the client only under which id."""
     logger.error("request %s failed: %r", request_id.get(), error, exc_info=error)

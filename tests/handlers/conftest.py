@@ -191,7 +191,7 @@ class FakeEngine:
 
     def submit(self, request: Request) -> FakeGeneration:
         if self.full:
-            raise QueueFull
+            raise QueueFull(7)
         if self.failure is not None:
             raise EngineFailed(self.failure)
         self.generations.append(self.generation(request, self))
@@ -232,7 +232,7 @@ class FakeCompiler:
 
     def compile(self, constraint: Constraint, client: str | None = None) -> Grammar:
         if self.busy:
-            raise CompilerBusy
+            raise CompilerBusy(7)
         self.constraints.append(constraint)
         self.clients.append(client)
         grammar = Grammar(constraint, Future(), self._release)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from backend.backlog import Backlog
 from backend.grammar.alphabet import COMPLETE, Alphabet
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
@@ -56,7 +57,14 @@ class Grammar:
 
 
 class CompilerBusy(Exception):
-    """As many constraints as may wait are waiting, of all clients or of this one; it may be taken later."""
+    """As many constraints as may wait are waiting, of all clients or of this one.
+
+    retry_after: seconds after which it may be taken.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the grammar compilers are busy; there may be room in {retry_after} s")
+        self.retry_after = retry_after
 
 
 @dataclass(eq=False)
@@ -78,7 +86,7 @@ class Compiler:
     processes: how many compile at a time.
     whitespace, bounded_numbers: of all constraints, see `Constraint`.
     memory, disk: bytes of compiled grammars that are kept. pool: the processes, where not the usual ones.
-    clock: seconds, by which refusals are kept for a while.
+    clock: seconds, by which refusals are kept for a while and the pace is told.
     """
 
     def __init__(
@@ -102,6 +110,7 @@ class Compiler:
         # A thread for each that may wait, so that none found on disk waits for those that are compiled.
         self._threads = ThreadPoolExecutor(MOST_PENDING, thread_name_prefix="grammar")
         self._pending: dict[str, Compilation] = {}
+        self._backlog = Backlog(clock)
         self._lock = threading.Lock()
         log.info("grammars: %d compilers, kept in %s", processes, folder or "memory only")
 
@@ -148,7 +157,9 @@ class Compiler:
     def _begin(self, key: str, constraint: Constraint, client: Hashable) -> Compilation:
         of_client = sum(each.job.client == client for each in self._pending.values())
         if len(self._pending) == MOST_PENDING or (client is not None and of_client == MOST_OF_ONE_CLIENT):
-            raise CompilerBusy
+            raise CompilerBusy(self._backlog.retry_after(client, 1))
+        if not self._pending:
+            self._backlog.began()
         compilation = self._pending[key] = Compilation(Job(client))
         self._threads.submit(self._resolve, key, constraint, compilation)
         return compilation
@@ -158,7 +169,7 @@ class Compiler:
             compilation.waiting -= 1
             if compilation.waiting or self._pending.get(key) is not compilation:
                 return
-            del self._pending[key]
+            self._end(key)
         self._pool.abandon(compilation.job)
 
     def _resolve(self, key: str, constraint: Constraint, compilation: Compilation) -> None:
@@ -181,7 +192,12 @@ class Compiler:
     def _forget(self, key: str, compilation: Compilation) -> None:
         with self._lock:
             if self._pending.get(key) is compilation:
-                del self._pending[key]
+                self._end(key)
+
+    def _end(self, key: str) -> None:
+        """A place has come free. Only with the lock."""
+        del self._pending[key]
+        self._backlog.ended()
 
 
 class _Once:

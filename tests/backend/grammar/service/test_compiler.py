@@ -226,3 +226,17 @@ def test_closing_closes_the_pool(tmp_path):
     pool = StandIn()
     Compiler(tmp_path, pool=pool).close()
     assert pool.closed
+
+
+def test_who_is_refused_is_told_to_come_again_by_the_pace_of_compilations(make):
+    now = [0.0]
+    made = make(StandIn(compiling=False), clock=lambda: now[0])
+    grammars = [made.compile(Constraint("regex", f"a{number}"), "hog") for number in range(MOST_OF_ONE_CLIENT)]
+    now[0] = 40.0
+    for grammar in grammars[:2]:
+        grammar.release()
+    for number in range(2):
+        made.compile(Constraint("regex", f"b{number}"), "hog")
+    with pytest.raises(CompilerBusy) as refusal:
+        made.compile(Constraint("regex", "c"), "hog")
+    assert 20 <= refusal.value.retry_after <= 31
