@@ -210,6 +210,7 @@ class Service:
     model_names: the names that requests may give; the first is the one that answers carry.
     request_timeout: seconds from a request's arrival to the end of its answer, None for any time.
     acceptance: what is taken of requests.
+    report_cached_tokens: answers tell how much of their prompt was cached.
     requests: those that are being answered. metrics: what is counted of them.
     """
 
@@ -219,11 +220,13 @@ class Service:
         model_names: Sequence[str],
         request_timeout: float | None = None,
         acceptance: Acceptance = Acceptance(),
+        report_cached_tokens: bool = True,
     ) -> None:
         if not model_names:
             raise ValueError("a service needs at least one model name")
         self.model_names = tuple(model_names)
         self.request_timeout, self.acceptance = request_timeout, acceptance
+        self.report_cached_tokens = report_cached_tokens
         self.requests = ActiveRequests()
         self.metrics = Metrics(self.engine_stats)
         self.created = int(time.time())

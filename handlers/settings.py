@@ -42,7 +42,11 @@ class ModelSettings(BaseSettings):
         None,
         description="tokens of prompt and answer together; default: what the model allows and memory holds",
     )
-    max_queue: PositiveInt = Field(1024, description="choices running or in line; a request beyond them gets 429")
+    max_queue: PositiveInt = Field(
+        1024,
+        description="choices running or in line; a request beyond them gets 429, and so does a client that has three "
+        "times as many as there are places left",
+    )
     memory_fraction: float = Field(
         0.8,
         gt=0,
@@ -221,6 +225,11 @@ class ServeSettings(ModelSettings):
         False,
         description="answer with what the context has room for where max_tokens is more, and name it as ignored, in "
         "place of an error",
+    )
+    report_cached_tokens: CliImplicitFlag[bool] = Field(
+        True,
+        description="tell in `usage` how many tokens of a prompt were in the cache, which everybody shares, or everybody "
+        "with the same API key",
     )
     drain_timeout: NonNegativeFloat = Field(
         30,

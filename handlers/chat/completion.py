@@ -31,8 +31,8 @@ class Completion:
     """Makes the answer to one chat request of its deltas: one ChatResult, or the chunks of a stream.
 
     seeds: one per choice. logprobs, include_usage: as asked for. reasoning: it is told apart, and its tokens are
-    counted apart. functions: a call is given in the old form, `function_call`, of which there is one at most. model,
-    id, created: repeated by every chunk.
+    counted apart. functions: a call is given in the old form, `function_call`, of which there is one at most.
+    cached_tokens: it is told how much of the prompt was cached. model, id, created: repeated by every chunk.
     """
 
     model: str
@@ -42,6 +42,7 @@ class Completion:
     include_usage: bool
     reasoning: bool = False
     functions: bool = False
+    cached_tokens: bool = True
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -135,8 +136,9 @@ class Completion:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": counts.tokens,
             "total_tokens": self.prompt_tokens + counts.tokens,
-            "prompt_tokens_details": {"cached_tokens": counts.cached},
         }
+        if self.cached_tokens:
+            usage["prompt_tokens_details"] = {"cached_tokens": counts.cached}
         if self.reasoning:
             usage["completion_tokens_details"] = {"reasoning_tokens": counts.reasoning}
         return usage

@@ -38,7 +38,8 @@ async def complete_chat(json_body: JSONBody) -> Response:
     check_request(request, loaded, acceptance.strict)
     deadline = Deadline(service.request_timeout)
     with service.metrics.request(request.body.n or 1) as request_metrics:
-        beginning = begin(Chat(request, model, loaded, acceptance), request_metrics, deadline)
+        chat = Chat(request, model, loaded, acceptance, service.report_cached_tokens)
+        beginning = begin(chat, request_metrics, deadline)
         if not request.body.stream:
             return await while_connected(answer(beginning))
         return await while_connected(begin_stream(beginning, request_metrics, request.without_effect))
@@ -52,6 +53,7 @@ class Chat:
     model: str
     loaded: LoadedModel
     acceptance: Acceptance
+    report_cached_tokens: bool
 
 
 async def begin(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline) -> Answer:
@@ -87,4 +89,5 @@ def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Completion
         include_usage=options is not None and bool(options.include_usage),
         reasoning=output.split,
         functions=chat.request.functions,
+        cached_tokens=chat.report_cached_tokens,
     )

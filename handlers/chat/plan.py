@@ -20,7 +20,7 @@ from handlers.generation.constraint import ConstraintBuilder, OutputConstraint
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
 from handlers.generation.prefill import Prefill, find_prefill
-from handlers.http.client import current_client
+from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, invalid
 from handlers.http.threads import in_prompt_thread
 from handlers.service import Acceptance, ChatTokenizer, LoadedModel
@@ -79,6 +79,8 @@ async def plan_chat(
         stop=tuple(body.stop or ()),
         markers=markers,
         include_reasoning=body.include_reasoning is not False,
+        client=current_client(),
+        namespace=current_cache_namespace(),
     )
     return plan, output
 

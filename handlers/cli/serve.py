@@ -30,7 +30,7 @@ def serve(settings: ServeSettings) -> None:
     most = most_connections(settings.max_connections)
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
-    service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance)
+    service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance, settings.report_cached_tokens)
     app = create_app(service, max_body_bytes=settings.max_body_bytes, access=access(settings))
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
     options = {"exit_on_failure": settings.exit_on_failure, **proxy_and_tls(settings)}

@@ -23,7 +23,8 @@ class GenerationPlan:
     prefill: the beginning of the answers, which the prompt has already; None where it has none. begun: its content.
     reasoning_limit: needs a constraint. top_logprobs: None for no log-probabilities, else how many of the likeliest
     tokens go with each token. stop: texts that end a choice and are no part of it. markers: texts in which special
-    tokens are shown to the parser. include_reasoning: deltas of reasoning are given, not only counted.
+    tokens are shown to the parser. include_reasoning: deltas of reasoning are given, not only counted. client: for whom
+    it is, by which the engine's rows are shared out. namespace: among whose prompts this one may be found.
     """
 
     prompt: Prompt
@@ -39,6 +40,8 @@ class GenerationPlan:
     stop: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
     include_reasoning: bool = True
+    client: str | None = None
+    namespace: str | None = None
 
     def request(self) -> Request:
         """The part of the plan that the engine needs, as its request."""
@@ -50,6 +53,8 @@ class GenerationPlan:
             grammar=None if self.constraint is None else self.constraint.grammar,
             written=() if self.constraint is None or self.prefill is None else self.prefill.tokens,
             reasoning_limit=self.reasoning_limit,
+            client=self.client,
+            namespace=self.namespace,
         )
 
 

@@ -54,7 +54,9 @@ class AccessMiddleware:
         headers = Headers(scope=scope)
         self._check_host(headers)
         self._check_origin(scope, headers)
-        scope = {**scope, "state": {**scope["state"], "client": self._client(scope, headers)}}
+        client = self._client(scope, headers)
+        namespace = client if self._access.keys else None
+        scope = {**scope, "state": {**scope["state"], "client": client, "cache_namespace": namespace}}
         await self._app(scope, receive, _with_page_headers(send))
 
     def _check_host(self, headers: Headers) -> None:

@@ -13,8 +13,9 @@ import pytest
 import uvicorn
 from tokenizers import Tokenizer
 
-from handlers.app import create_app
+from handlers.app import EVERYBODY, create_app
 from handlers.cli.loading import load
+from handlers.http.access import Access, digests
 from handlers.service import Acceptance, LoadedModel, Service
 from handlers.settings import ServeSettings
 from tests.conformance.chat import CONTEXT, QUEUE, ROWS, TIMEOUT, Chat, wait_until
@@ -40,10 +41,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
 @pytest.fixture(scope="session")
 def strict_server(server: SimpleNamespace) -> Iterator[SimpleNamespace]:
     """The same model, served as `--strict` does."""
-    loaded = server.service.loaded
-    shared = SharedModel(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
+    shared = shared_model(server)
     with served(Service(lambda: shared, server.service.model_names, acceptance=Acceptance(strict=True))) as strict:
         yield strict
+
+
+@pytest.fixture(scope="session")
+def keyed_server(server: SimpleNamespace) -> Iterator[SimpleNamespace]:
+    """The same model, served to who has one of the keys "hog", "neighbour" and "other"."""
+    shared, keys = shared_model(server), digests(["hog", "neighbour", "other"])
+    with served(Service(lambda: shared, server.service.model_names), Access(keys)) as keyed:
+        yield keyed
+
+
+def shared_model(server: SimpleNamespace) -> "SharedModel":
+    """That of a server, for another one."""
+    loaded = server.service.loaded
+    return SharedModel(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
 
 
 class SharedModel(LoadedModel):
@@ -54,9 +68,11 @@ class SharedModel(LoadedModel):
 
 
 @contextmanager
-def served(service: Service) -> Iterator[SimpleNamespace]:
+def served(service: Service, access: Access = EVERYBODY) -> Iterator[SimpleNamespace]:
     """A server of a service on a free port, once it is ready."""
-    config = uvicorn.Config(create_app(service), port=0, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        create_app(service, access=access), port=0, log_level="warning", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -291,12 +291,13 @@ def connected(
     load: Any = None,
     format: Format = FORMAT,
     acceptance: Acceptance = ACCEPTANCE,
+    report_cached_tokens: bool = True,
     **options: Any,
 ) -> Iterator[SimpleNamespace]:
     """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
     engine, tokenizer, compiler = engine or FakeEngine(), tokenizer or FakeTokenizer(), compiler or FakeCompiler()
     loader = load or (lambda: LoadedModel(engine, tokenizer, compiler, format))
-    service = Service(loader, ["tiny", "org/tiny"], acceptance=acceptance)
+    service = Service(loader, ["tiny", "org/tiny"], acceptance=acceptance, report_cached_tokens=report_cached_tokens)
     with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
         if load is None:
             wait_until(lambda: service.status == "ready")

@@ -59,13 +59,12 @@ async def replay(deltas):
         yield delta
 
 
-def both(count, deltas, *, include_usage=True, reasoning=True):
+def both(count, deltas, *, include_usage=True, **options):
     """The whole answer and the chunks."""
 
     async def collect():
-        completion = Completion(
-            "tiny", 7, tuple(range(count)), logprobs=True, include_usage=include_usage, reasoning=reasoning
-        )
+        asked = {"logprobs": True, "include_usage": include_usage, "reasoning": True, **options}
+        completion = Completion("tiny", 7, tuple(range(count)), **asked)
         return await completion.result(replay(deltas)), [chunk async for chunk in completion.chunks(replay(deltas))]
 
     return asyncio.run(collect())
@@ -132,6 +131,7 @@ def test_usage_counts_the_prompt_once_and_comes_in_one_last_chunk_if_asked_for(a
         "completion_tokens_details": {"reasoning_tokens": sum(delta.reasoning_tokens for delta in answer[1])},
     }  # fmt: skip
     assert "completion_tokens_details" not in both(*answer, reasoning=False)[0]["usage"]
+    assert "prompt_tokens_details" not in both(*answer, cached_tokens=False)[0]["usage"]
     assert [chunk["usage"] is not None for chunk in chunks] == [False] * (len(chunks) - include_usage) + [
         True
     ] * include_usage

@@ -229,3 +229,17 @@ def test_messages_reach_the_template_without_nulls_and_unknown_fields_but_with_c
         messages[2],
     ]
     assert (seen.kwargs, seen.effort) == ({"a": None}, "low")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_how_much_of_a_prompt_was_cached_is_told_unless_the_server_does_not_report_it(fakes, stream):
+    body = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": stream,
+        "stream_options": {"include_usage": True},
+    }
+    for report in (True, False):
+        with fakes.connected(report_cached_tokens=report) as app:
+            answer = app.client.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200 and '"prompt_tokens"' in answer.text
+        assert ('"cached_tokens"' in answer.text) is report

@@ -144,3 +144,11 @@ def test_clients_are_told_apart_by_their_keys(locked):
         locked.client.post(PATH, json={**BODY, "response_format": schema}, headers=bearer(key))
     one, other, again = locked.compiler.clients[-3:]
     assert one == again != other and "one" not in one
+    asked = [generation.request for generation in locked.engine.generations[-3:]]
+    assert [request.client for request in asked] == [request.namespace for request in asked] == [one, other, again]
+
+
+def test_without_keys_clients_are_told_apart_by_address_and_share_what_is_computed(app):
+    app.client.post(PATH, json=BODY)
+    asked = app.engine.generations[-1].request
+    assert asked.client == "testclient" and asked.namespace is None
