@@ -27,6 +27,10 @@ class PromptError(ValueError):
         self.param = param
 
 
+class RenderingExceeded(ValueError):
+    """A chat template takes more time or memory, or writes more text, than a rendering may."""
+
+
 @dataclass(frozen=True)
 class TemplateTraits:
     """What one chat template takes.
@@ -185,7 +189,7 @@ _VARIABLE_VALUES = (True, False, "low", "high")
 def probe_template(render: Render) -> TemplateTraits:
     """What a template takes, found by rendering sentinel chats.
 
-    Raises ValueError when it cannot render even one message of a user.
+    Raises ValueError when it cannot render even one message of a user, RenderingExceeded where it takes too much.
     """
     probe = _Probe(render)
     traits = probe.content()
@@ -276,9 +280,14 @@ class _Probe:
         self._render = render
 
     def attempt(self, messages: list[Message], traits: TemplateTraits, /, **options: Any) -> str | None:
-        """The rendering, or None where the template refuses: that it raises, whatever it raises, is the answer."""
+        """The rendering, or None where the template refuses: that it raises, whatever it raises, is the answer.
+
+        Only what takes too much is no answer: RenderingExceeded.
+        """
         try:
             return self._render(shape_messages(messages, traits), **options)
+        except RenderingExceeded:
+            raise
         except Exception:
             return None
 
@@ -288,6 +297,8 @@ class _Probe:
                 return traits
         try:
             self._render([_USER_MESSAGE])
+        except RenderingExceeded:
+            raise
         except Exception as error:
             raise ValueError(f"the chat template cannot render a user message: {error}") from error
         raise ValueError("the chat template leaves the user's message out of the prompt")

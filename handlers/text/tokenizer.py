@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import mark_control_tokens
 
 from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect, named
@@ -17,11 +18,13 @@ from handlers.text.chat_templates import NAMES
 from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.gguf.tokenizer import read_gguf
+from handlers.text.rendering import renderers
 from handlers.text.template import (
     Ending,
     FieldPlace,
     Message,
     PromptError,
+    RenderingExceeded,
     TemplateTraits,
     behind_answer,
     behind_reasoning,
@@ -36,6 +39,7 @@ from handlers.text.variables import EFFORT, TemplateVariables
 __all__ = ["ChatTokenizer", "IncrementalDetokenizer", "PromptError", "TemplateTraits"]
 
 PIECE_CHARACTERS = 1 << 14
+TEMPLATE_CHARACTERS = 1 << 20
 CUT_TOKENS = 64
 """More tokens than cutting a text in two can make of a word or a run of spaces."""
 GENERIC_TOOL_FORMAT = "hermes"
@@ -83,6 +87,7 @@ class ChatTokenizer:
                 f"{checkpoint} has no chat template; give one with --chat-template (a file, or one of "
                 f"{', '.join(NAMES)}), or use an instruction-tuned model, which has one"
             )
+        _check_size(_templates(self._tokenizer))
         self._bytes = TokenBytes(self._tokenizer)
         self.end_tokens = found.end_tokens
         self.vocab_size = len(self._tokenizer)
@@ -152,14 +157,20 @@ class ChatTokenizer:
 
     def effort_variables(self, level: str) -> dict[str, Any]:
         """The variables of the template that set a level of reasoning effort, or the nearest it knows; {} for none."""
-        return self._template_variables.effort(level)
+        try:
+            return self._template_variables.effort(level)
+        except RenderingExceeded:  # as the prompt will, which says so
+            return {}
 
     def template_shows(self, place: FieldPlace, name: str) -> bool:
         """Whether a text in a field changes the prompt, found by rendering sentinel chats.
 
         place: the role of the messages that have the field, or "function" for the definitions of tools.
         """
-        return self._field_matters(place, name)
+        try:
+            return self._field_matters(place, name)
+        except RenderingExceeded:
+            return True  # nobody knows that it does not
 
     def detokenizer(
         self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
@@ -230,24 +241,31 @@ class ChatTokenizer:
         return self._render_as_is(*self._tools.rewrite(messages, tools), **variables)
 
     def _render_as_is(self, messages: list[Message], tools: list[Message] | None = None, **variables: Any) -> str:
-        return self._tokenizer.apply_chat_template(
-            messages, tools=tools, add_generation_prompt=True, tokenize=False, **variables
+        return self._text(messages, tools, variables)
+
+    def _text(
+        self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any], ending: Ending = "answer"
+    ) -> str:
+        if not messages:
+            raise ValueError("there is no message")
+        return renderers().render(
+            conversations=[messages],
+            tools=tools,
+            chat_template=self._tokenizer.get_chat_template(None, tools),
+            add_generation_prompt=ending == "answer",
+            continue_final_message=ending if ending in ("content", "reasoning_content") else False,
+            **{**self._tokenizer.special_tokens_map, **variables},
         )
 
     def _encode(
         self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any], ending: Ending
     ) -> list[int]:
-        messages, tools = self._tools.rewrite(messages, tools)
+        chat = (*self._tools.rewrite(messages, tools), variables)
         try:
-            ids = self._tokenizer.apply_chat_template(
-                messages,
-                tools=tools,
-                add_generation_prompt=ending == "answer",
-                continue_final_message=ending if ending in ("content", "reasoning_content") else False,
-                sanitize_control_tokens=True,
-                return_dict=False,
-                **variables,
-            )
+            # What comes from the client is marked, so that control tokens in it are told from the template's own.
+            shown, definitions, given = (mark_control_tokens(part, self._control_tokens) for part in chat)
+            text = self._text(shown, definitions, given, ending)
+            ids = self._tokenizer(text, add_special_tokens=False, sanitize_control_tokens=True)["input_ids"]
         except Exception as error:
             # Template and data are both foreign here, so whatever they raise together is the request's error.
             reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
@@ -264,7 +282,10 @@ class ChatTokenizer:
         if reasoning_effort not in (None, own_effort):
             message = f"reasoning_effort is {reasoning_effort!r}, but chat_template_kwargs sets it to {own_effort!r}"
             raise PromptError(message, "chat_template_kwargs.reasoning_effort")
-        given = self._template_variables.typed(template_kwargs)
+        try:
+            given = self._template_variables.typed(template_kwargs)
+        except RenderingExceeded as error:
+            raise PromptError(str(error), "chat_template_kwargs") from error
         return given if reasoning_effort is None else {**self.effort_variables(reasoning_effort), **given}
 
     def _check_strings(self, fields: dict[str, Any]) -> bool:
@@ -294,6 +315,15 @@ class ChatTokenizer:
         for index, message in enumerate(messages):
             if message["role"] == "system" and not self.traits.system:
                 raise PromptError("this model's chat template leaves out system messages", f"messages.{index}.role")
+
+
+def _check_size(templates: list[str]) -> None:
+    size = max(map(len, templates))
+    if size > TEMPLATE_CHARACTERS:
+        raise ValueError(
+            f"the chat template has {size:,} characters, more than {TEMPLATE_CHARACTERS:,}; give another one with "
+            "--chat-template"
+        )
 
 
 def _templates(tokenizer: Any) -> list[str]:

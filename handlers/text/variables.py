@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
-import jinja2
-from jinja2 import meta, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
+from jinja2 import nodes
 
+from handlers.text.jinja import parse
+from handlers.text.rendering import renderers
 from handlers.text.template import Render, TemplateTraits, render_sentinels
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
@@ -24,15 +23,16 @@ _SWITCHED = {"true": True, "false": False}
 class TemplateVariables:
     """The variables of one chat template.
 
-    sources: its text, or the texts of all templates where there are several. render, traits: of it.
+    sources: its text, or the texts of all templates where there are several. render, traits: of it. names: of those
+    that it reads.
+    Everything may raise RenderingExceeded.
     """
 
     def __init__(self, sources: Sequence[str], render: Render, traits: TemplateTraits) -> None:
-        environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols", _Generation], autoescape=False)
-        self._trees = [environment.parse(source) for source in sources]
+        self._trees = [parse(source) for source in sources]
         self._render, self._traits = render, traits
         self._shown = lru_cache(maxsize=256)(self._rendered)
-        self.names = frozenset(name for tree in self._trees for name in meta.find_undeclared_variables(tree))
+        self.names = renderers().names(sources)
 
     def typed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values, "true" and "false" as what they say where the variable turns something on and off.
@@ -91,14 +91,3 @@ def _nearest(level: str, known: Iterable[str]) -> str:
         return other == "none" != level, abs(place - at), -abs(place - medium)
 
     return min(known, key=distance)
-
-
-class _Generation(Extension):
-    """Tags of transformers' around what the assistant says; their content stands for them."""
-
-    tags = {"generation"}  # noqa: RUF012 - an instance variable of the base class
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        """The nodes between the tags."""
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
