@@ -54,7 +54,7 @@ class _Body:
             raise GrammarError(f"minItems of more than {MOST_COUNTED} is not supported")
         self._universe = self._told_apart()
         starts = max((contains.start for contains in shape.contains), default=0)
-        self._last = max(1, len(shape.prefix), starts, self._universe.size if self._universe else 0)
+        self._last = max(1, len(shape.prefix), starts, self._universe.size if self._universe else 0, self._bound())
         self._content, self._spaced = writer.dialect.content, writer.dialect.properties.spaced
         self._closing = closing(self._graph, container, self._spaced)
         self._nodes: dict[Place, int] = {}
@@ -73,6 +73,16 @@ class _Body:
             why = "'uniqueItems' is enforced only where the items are a few values: null, Booleans, and those of enum, "
             self._writer.notebook.defer(pointer, f"{why}const and small ranges of integers")
         return found
+
+    def _bound(self) -> int:
+        """The bound on the items close to which what has been counted decides whether the array can be finished.
+
+        Where one item is all that `contains` may lack, the last one is it, which the register tells.
+        """
+        contains = self._shape.contains
+        if self._most is not None and sum(one.least for one in contains) > 1:
+            return self._most
+        return self._shape.least if any(one.most is not None for one in contains) else 0
 
     def expand(self, place: Place) -> None:
         """Write what may follow the items of a place."""
