@@ -28,8 +28,8 @@ INTEGER_SPELLING = pattern(r"0|-?[1-9]\d*", search=False)
 INTEGER_VALUE = pattern(r"-?(0|[1-9]\d*)(\.0+)?", search=False)
 """Plain decimals whose value is whole."""
 
-ANY_NUMBER = pattern(r"-?(0|[1-9]\d*)(\.\d+)?([eE](\+?[0-2]?\d?\d|-\d{1,3}))?", search=False)
-"""JSON numbers. Exponents end at 299 (and at -999), so that ordinary ones do not overflow a reader of doubles."""
+ANY_NUMBER = pattern(r"-?(0|[1-9]\d*)(\.\d+)?([eE](\+?([01]?\d?\d|2[0-8]\d)|-\d{1,3}))?", search=False)
+"""JSON numbers. Exponents end at 289 (and at -999), so that with 19 digits they do not overflow a reader of doubles."""
 
 _POINT, _MINUS, _ZERO = map(ord, ".-0")
 _MAX_DIGITS = 1_000

@@ -110,7 +110,7 @@ def test_every_plain_decimal_is_one(text):
     assert numbers.INTEGER_VALUE.matches(text) == (Decimal(text) == int(Decimal(text)))
 
 
-@pytest.mark.parametrize("text", ["1e5", "-1.5E-12", "0e0", "1E+299", "12", "-0.5"])
+@pytest.mark.parametrize("text", ["1e5", "-1.5E-12", "0e0", "1E+289", "12", "-0.5"])
 def test_numbers_of_json_are_numbers(text):
     assert numbers.ANY_NUMBER.matches(text)
 

@@ -21,8 +21,8 @@ BOUNDED: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     "integer": (INTEGER, [NINES, f"-{NINES}", "0"], [f"{NINES}9", f"-{NINES}9"]),
     "number": (
         NUMBER,
-        [NINES, f"-{NINES}.{'1' * 17}e10", f"0.{'1' * 17}", "1e299"],
-        [f"{NINES}9", f"0.{'1' * 18}", "1e300", f"1.{'0' * 18}e1"],
+        [NINES, f"-{NINES}.{'1' * 17}e10", f"0.{'1' * 17}", "1e289", f"{NINES}E+289"],
+        [f"{NINES}9", f"0.{'1' * 18}", "1e290", f"1.{'0' * 18}e1"],
     ),
     "any value": ({}, [f"[{NINES}, 0.{'1' * 17}]"], [f"[{NINES}9]", f"[0.{'1' * 18}]"]),
     "a lower bound": ({**INTEGER, "minimum": 5}, [NINES, "5"], [f"{NINES}9", "4"]),
