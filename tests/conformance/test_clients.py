@@ -1,15 +1,13 @@
 """What clients with keys of their own know of each other's prompts, and how long they wait for each other's answers."""
 
 import random
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
-from tests.conformance.chat import PATH, QUEUE, ROWS, TIMEOUT, Chat, read_error, wait_until
+from tests.conformance.chat import PATH, QUEUE, ROWS, TIMEOUT, Chat, wait_until
 
 LONG = {"max_tokens": 900, "eos_token": []}
 
