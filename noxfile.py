@@ -77,12 +77,10 @@ def grammar(session: nox.Session) -> None:
 
 
 @nox.session
-def fuzz_grammar(session: nox.Session) -> None:
-    """Schemas of whatever keywords, to find one on which the compiler fails (minutes); arguments go to pytest."""
+def fuzz(session: nox.Session) -> None:
+    """Looks for input that does harm: bytes, bodies, templates, grammars, files, streams; `-- --minutes 30`."""
     install(session, "tests")
-    session.run(
-        "pytest", "--hypothesis-profile=thorough", "--timeout=0", "tests/backend/grammar/test_fuzz.py", *session.posargs
-    )
+    session.run("pytest", "-m", "fuzz", "--timeout=0", "tests/fuzz", *session.posargs)
 
 
 @nox.session

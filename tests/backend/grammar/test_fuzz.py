@@ -1,6 +1,6 @@
 """Whatever keywords meet in a schema, with whatever values, it is compiled or refused: nothing else is ever raised.
 
-`nox -s fuzz_grammar` draws many more of them.
+`nox -s fuzz` draws many more of them.
 """
 
 import json
