@@ -101,6 +101,7 @@ def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> Tool
             parameters=NO_PARAMETERS if (schema := function.get("parameters")) is None else schema,
             place=f"{request.function_path(i)}.parameters",
             strict=function.get("strict") is True,
+            told=function["name"],
         )
         for i, function in enumerate(functions)
     )

@@ -49,13 +49,15 @@ OBJECT = JsonDialect(objects_only=True)
 class Tool:
     """A function that may be called. parameters: its JSON Schema. place: path of the schema in the request, for errors.
 
-    strict: its arguments must be valid, or there is no answer.
+    strict: its arguments must be valid, or there is no answer. name: what the model knows it as. told: its name in
+    answers, "" where that is the same.
     """
 
     name: str
     parameters: Any
     place: str
     strict: bool = False
+    told: str = ""
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,18 @@ def test_answers_by_a_schema(fakes, stream, text, reason):
         assert finish_reason(app.client.post(PATH, json=body)) == reason
 
 
+@pytest.mark.parametrize(("items", "reason"), [([1, 2], "tool_calls"), ([1, 1], "length")])
+def test_calls_of_a_tool_that_the_model_knows_by_another_name(fakes, items, reason):
+    parameters = {"type": "object", "properties": {"x": {"uniqueItems": True}}, "description": "unknown"}
+    tool = {"type": "function", "function": {"name": "a.f", "parameters": parameters}}
+    body = {"messages": [{"role": "user", "content": "Hi"}], "tools": [tool], "tool_choice": "required"}
+    engine = replying(fakes, f"[a_f(x={items})]")
+    with fakes.connected(engine, format=Format(TOOL_SYNTAXES["llama4"])) as app:
+        response = app.client.post(PATH, json=body)
+    assert response.json()["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "a.f"
+    assert finish_reason(response) == reason
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("choice", ["auto", "required"])
 @pytest.mark.parametrize(("items", "reason"), [([1, 2], "tool_calls"), ([1, 1], "length")])
