@@ -73,7 +73,9 @@ class OutputConstraint:
         places = {pointer.partition("#")[0] for pointer in deferred}
         return AnswerCheck(
             form=orjson.dumps(self.schema) if self.schema_place in places else None,
-            tools={tool.told or tool.name: orjson.dumps(tool.parameters) for tool in self.tools if tool.place in places},
+            tools={
+                tool.told or tool.name: orjson.dumps(tool.parameters) for tool in self.tools if tool.place in places
+            },
             keywords=frozenset(pointer.rpartition("/")[2] for pointer in deferred),
         )
 
