@@ -56,12 +56,13 @@ def create_app(service: Service, *, max_body_bytes: int | None = None, access: A
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
-        status = asyncio.create_task(log_status(service))
+        watching = [asyncio.create_task(work) for work in (log_status(service), service.metrics.loop_lag.watch())]
         service.start()
         try:
             yield {"service": service}
         finally:
-            status.cancel()
+            for task in watching:
+                task.cancel()
             await asyncio.to_thread(service.close)  # waits for a computation; a second signal must still be heard
 
     use_openapi_31()

@@ -228,8 +228,8 @@ class ServeSettings(ModelSettings):
     )
     report_cached_tokens: CliImplicitFlag[bool] = Field(
         True,
-        description="tell in `usage` how many tokens of a prompt were in the cache, which everybody shares, or "
-        "everybody with the same API key",
+        description="tell in `usage` how many tokens of a prompt were in the cache, which all share who ask with the "
+        "same API key, or with none",
     )
     drain_timeout: NonNegativeFloat = Field(
         30,

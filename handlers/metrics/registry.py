@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from backend import EngineStats
 from handlers.metrics.engine import EngineCollector
 from handlers.metrics.instruments import RequestInstruments
+from handlers.metrics.loop import LoopLag
 from handlers.metrics.request import RequestMetrics
 
 BARE = re.compile(rb"(friendli_failure_by_[a-z_]+?)_total\b")
@@ -27,6 +28,7 @@ class Metrics:
         self.stats = stats
         self.registry = registry = CollectorRegistry()
         self.requests = RequestInstruments(registry)
+        self.loop_lag = LoopLag(registry)
         self.prompt_rate = Gauge(
             "jaxchat_prompt_tokens_per_second",
             "Prompt tokens admitted, in the last interval of 10 s",

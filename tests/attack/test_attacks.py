@@ -18,7 +18,7 @@ pytestmark = pytest.mark.attack
 MEBIBYTE = 1 << 20
 MOST_RESIDENT = 2 << 30
 LEFT_OVER = 160 * MEBIBYTE
-HEALTH_SECONDS, CHAT_SECONDS = 0.25, 1.0
+HEALTH_SECONDS, CHAT_SECONDS, HELD_SECONDS = 0.25, 1.0, 0.1
 """What 99 of 100 take at most while it is attacked, on two cores that the attackers and this test use too."""
 NEIGHBOUR = {"messages": [USER], "max_tokens": 4, "temperature": 0}
 
@@ -59,6 +59,7 @@ def late(seconds: list[float]) -> float:
 def test_an_attack_stops_nobody_and_leaves_nothing(server: Server, name: str):
     attack, expected = ATTACKS[name]
     before, most = server.resident(), 0
+    held_before = server.held(HELD_SECONDS)
 
     async def run() -> tuple[set[int], dict[str, list[float]]]:
         over = asyncio.Event()
@@ -78,6 +79,8 @@ def test_an_attack_stops_nobody_and_leaves_nothing(server: Server, name: str):
     assert statuses <= expected, statuses
     assert late(seconds["health"]) < HEALTH_SECONDS and late(seconds["chat"]) < CHAT_SECONDS
     assert most < MOST_RESIDENT
+    held = server.held(HELD_SECONDS)
+    assert held - held_before <= 1, "the event loop was held too long"
     server.settle()
     assert server.resident() - before < LEFT_OVER
 

@@ -44,15 +44,13 @@ def test_a_client_with_many_choices_leaves_rows_and_places_to_others(chats, keye
     figures = keyed_server.service.engine_stats
     with ExitStack() as stack:
         streams = []
-        for number in range(QUEUE // ROWS):
+        for number in range(4 * QUEUE // ROWS):  # the first may have ended by the time that the last is there
             body = {"messages": [{"role": "user", "content": f"{number}"}], "n": ROWS, "stream": True, **LONG}
             request = stack.enter_context(chats["hog"].client.stream("POST", PATH, json=body))
             streams.append(request)
             if request.status_code == 429:
                 break
-        assert [stream.status_code for stream in streams] == [200] * (QUEUE * 3 // 4 // ROWS) + [429]
-        refusal = chats["hog"].post(max_tokens=1)
-        assert refusal.status_code in (200, 429)
+        assert streams[-1].status_code == 429 and len(streams) > QUEUE * 3 // 4 // ROWS
         before = figures()
         assert before.running == ROWS and before.waiting > 10 * ROWS
         assert chats["neighbour"].whole(max_tokens=5, eos_token=[])["usage"]["completion_tokens"] == 5

@@ -47,6 +47,14 @@ class Server:
         samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
         return {sample.name: sample.value for sample in samples if not sample.labels}
 
+    def held(self, seconds: float) -> int:
+        """How often the event loop was held for longer than that, one of the bounds that its distribution has."""
+        text = httpx.get(self._metrics_url, timeout=30).raise_for_status().text
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        lag = [sample for sample in samples if sample.name == "jaxchat_event_loop_lag_seconds_bucket"]
+        counts = {float(sample.labels["le"]): sample.value for sample in lag}
+        return int(max(counts.values()) - counts[seconds])
+
     def settle(self) -> None:
         """Returns once nothing runs and nobody waits."""
         wait_until(lambda: self.metrics()["jaxchat_rows_running"] + self.metrics()["jaxchat_choices_waiting"] == 0, 60)
