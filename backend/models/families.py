@@ -25,6 +25,12 @@ ACTIVATIONS: dict[str, Activation] = {
 UNHONOURED = ("mlp_bias", "use_bidirectional_attention")
 """Keys that change the numbers in a way the decoder does not: refused unless absent, null or false."""
 
+SIZES = (
+    *("vocab_size", "hidden_size", "intermediate_size"),
+    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+)
+MOST_SIZE = 1 << 24
+
 
 def read_config(raw: dict[str, Any]) -> DecoderConfig:
     """The decoder that a parsed config.json describes; `CheckpointError` names each key that is not honoured."""
@@ -70,6 +76,7 @@ def _decoder(
 
     types: each layer's; only 'sliding_attention' has the window. attention: fields of every `AttentionConfig`.
     """
+    _check_sizes(config)
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     _check_layers(config, types)
     _check_heads(config.num_attention_heads, config.num_key_value_heads, head_dim)
@@ -104,6 +111,13 @@ def _activation(config: Any) -> Activation:
     if name not in ACTIVATIONS:
         raise CheckpointError(f"{key} {name!r} is not supported; supported are {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+def _check_sizes(config: Any) -> None:
+    for key in SIZES:
+        size = getattr(config, key)
+        if type(size) is not int or not 1 <= size <= MOST_SIZE:
+            raise CheckpointError(f"{key} must be a number from 1 to {MOST_SIZE:,}, not {size!r}")
 
 
 def _check_layers(config: Any, types: list[str]) -> None:

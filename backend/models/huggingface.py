@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.models.config import DecoderConfig
-from backend.models.errors import naming
+from backend.models.errors import reading
 from backend.models.families import Family, family_of, read_config
 from backend.models.quantized import METHODS, quantized_tensors
 from backend.models.tensors import FLOATS, Tensors, read_json
@@ -26,7 +26,7 @@ class HuggingFaceCheckpoint:
     @cached_property
     def config(self) -> DecoderConfig:
         """The decoder that config.json describes; `CheckpointError` names each key that is not honoured."""
-        with naming(CONFIG):
+        with reading(CONFIG):
             return read_config(self._raw)
 
     @cached_property
@@ -36,7 +36,7 @@ class HuggingFaceCheckpoint:
         quantization = self._raw.get("quantization_config")
         if not quantization:
             return stored
-        with naming(CONFIG):
+        with reading(CONFIG):
             return quantized_tensors(stored, quantization)
 
     @property
@@ -54,5 +54,5 @@ class HuggingFaceCheckpoint:
 
     @property
     def _family(self) -> Family:
-        with naming(CONFIG):
+        with reading(CONFIG):
             return family_of(self._raw)

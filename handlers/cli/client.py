@@ -84,7 +84,7 @@ class _Told:
             raise ClientError(f"no server answers at {self._url}: {error}") from error
         if isinstance(error, httpx.HTTPError):
             raise ClientError(f"the server at {self._url} did not answer: {error or type(error).__name__}") from error
-        if isinstance(error, json.JSONDecodeError | KeyError | IndexError | TypeError):
+        if isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
             raise ClientError(f"what answers at {self._url} is no chat completions server") from error
 
 
@@ -103,11 +103,17 @@ def _pieces(event: dict[str, Any]) -> Iterator[Piece]:
     for choice in event["choices"]:
         delta = choice["delta"]
         if delta.get("reasoning_content"):
-            yield Piece("reasoning", delta["reasoning_content"])
+            yield Piece("reasoning", _text(delta["reasoning_content"]))
         if delta.get("content"):
-            yield Piece("content", delta["content"])
+            yield Piece("content", _text(delta["content"]))
         if choice["finish_reason"] is not None:
-            yield Piece("end", choice["finish_reason"])
+            yield Piece("end", _text(choice["finish_reason"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is {type(value).__name__}")
+    return value
 
 
 def _message(response: httpx.Response) -> str:

@@ -33,15 +33,14 @@ def read_folder(folder: Path) -> CheckpointTokenizer:
     """
     try:
         tokenizer = load_tokenizer(folder)
-    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+        end_tokens = _end_tokens(folder, tokenizer)
+        described = _read_json(folder / "tokenizer_config.json").get("response_template")
+    except Exception as error:  # the files are foreign: whatever the libraries raise is about them
         raise ValueError(
             f"{folder} has no tokenizer that can be read; it needs tokenizer.json or a SentencePiece tokenizer.model, "
             f"with tokenizer_config.json: {error}"
         ) from error
-    described = _read_json(folder / "tokenizer_config.json").get("response_template")
-    return CheckpointTokenizer(
-        tokenizer, _end_tokens(folder, tokenizer), described if isinstance(described, dict) else None
-    )
+    return CheckpointTokenizer(tokenizer, end_tokens, described if isinstance(described, dict) else None)
 
 
 def load_tokenizer(folder: Path) -> Any:

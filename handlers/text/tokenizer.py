@@ -78,36 +78,12 @@ class ChatTokenizer:
         tool_format: str | None = None,
         reasoning_format: str | None = None,
     ):
-        found = read_gguf(checkpoint) if checkpoint.is_file() else read_folder(checkpoint)
-        self._tokenizer = found.tokenizer
-        if chat_template is not None:
-            self._tokenizer.chat_template = chat_template
-        if self._tokenizer.chat_template is None:
-            raise ValueError(
-                f"{checkpoint} has no chat template; give one with --chat-template (a file, or one of "
-                f"{', '.join(NAMES)}), or use an instruction-tuned model, which has one"
-            )
-        _check_size(_templates(self._tokenizer))
-        self._bytes = TokenBytes(self._tokenizer)
-        self.end_tokens = found.end_tokens
-        self.vocab_size = len(self._tokenizer)
-        self.longest_token = max(len(self._bytes[token] or b"") for token in range(self.vocab_size))
-        self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
-        self._control_tokens = _control_tokens(self._tokenizer)
-        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
-        self._added = _any_of(added)
-        own = probe_template(self._render_as_is)
-        detected = detect("\0".join(_templates(self._tokenizer)), added, found.response_template)
-        if tool_format is None and not (detected.tools or own.tools):
-            tool_format = GENERIC_TOOL_FORMAT
-        self.format = self._led_on(named(tool_format, reasoning_format, detected), own)
-        self._tools = ToolsAsText(own, self.format.tools[0] if self.format.tools else None)
-        self.tools_as_text = self._tools.rewritten
-        self.traits = probe_template(self._render) if self.tools_as_text else own
-        if chat_template is not None and self.format.flow == "text":
-            self.end_tokens = tuple(dict.fromkeys([*self.end_tokens, *self._token_behind_answer()]))
-        self._template_variables = TemplateVariables(_templates(self._tokenizer), self._render, self.traits)
-        self._field_matters = cache(partial(field_matters, self._render, self.traits))
+        try:
+            self._read(checkpoint, chat_template, tool_format, reasoning_format)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+            # Values of other kinds than transformers and tokenizers expect, which they do not check.
+            message = f"{checkpoint} has a tokenizer that cannot be used: {type(error).__name__}: {error}"
+            raise ValueError(message) from error
 
     def encode_chat(
         self,
@@ -224,6 +200,40 @@ class ChatTokenizer:
         if self._bytes.is_special(token):
             return str(self._tokenizer.convert_ids_to_tokens(token))
         return self._bytes[token].decode(errors=self._bytes.errors)
+
+    def _read(
+        self, checkpoint: Path, chat_template: str | None, tool_format: str | None, reasoning_format: str | None
+    ) -> None:
+        found = read_gguf(checkpoint) if checkpoint.is_file() else read_folder(checkpoint)
+        self._tokenizer = found.tokenizer
+        if chat_template is not None:
+            self._tokenizer.chat_template = chat_template
+        if self._tokenizer.chat_template is None:
+            raise ValueError(
+                f"{checkpoint} has no chat template; give one with --chat-template (a file, or one of "
+                f"{', '.join(NAMES)}), or use an instruction-tuned model, which has one"
+            )
+        _check_size(_templates(self._tokenizer))
+        self._bytes = TokenBytes(self._tokenizer)
+        self.end_tokens = found.end_tokens
+        self.vocab_size = len(self._tokenizer)
+        self.longest_token = max(len(self._bytes[token] or b"") for token in range(self.vocab_size))
+        self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
+        self._control_tokens = _control_tokens(self._tokenizer)
+        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
+        self._added = _any_of(added)
+        own = probe_template(self._render_as_is)
+        detected = detect("\0".join(_templates(self._tokenizer)), added, found.response_template)
+        if tool_format is None and not (detected.tools or own.tools):
+            tool_format = GENERIC_TOOL_FORMAT
+        self.format = self._led_on(named(tool_format, reasoning_format, detected), own)
+        self._tools = ToolsAsText(own, self.format.tools[0] if self.format.tools else None)
+        self.tools_as_text = self._tools.rewritten
+        self.traits = probe_template(self._render) if self.tools_as_text else own
+        if chat_template is not None and self.format.flow == "text":
+            self.end_tokens = tuple(dict.fromkeys([*self.end_tokens, *self._token_behind_answer()]))
+        self._template_variables = TemplateVariables(_templates(self._tokenizer), self._render, self.traits)
+        self._field_matters = cache(partial(field_matters, self._render, self.traits))
 
     def _led_on(self, format: Format, traits: TemplateTraits) -> Format:
         """The format with what the template itself writes behind reasoning."""

@@ -237,3 +237,15 @@ def test_loaded_weights_compile_as_fresh_ones_do(tmp_path: Path) -> None:
     for _ in range(2):
         state = double(load(open_checkpoint(tmp_path), jnp.float32).embedding.values[...], state)
     assert not state.committed
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("model_type", []), ("model_type", {}), ("num_hidden_layers", "two"), ("hidden_size", 0), ("rope_parameters", 7),
+     ("num_attention_heads", 0), ("layer_types", 5), ("quantization_config", "int8"), ("rms_norm_eps", [])],
+)  # fmt: skip
+def test_values_of_other_kinds_in_a_configuration_are_one_error(tmp_path: Path, key: str, value: Any) -> None:
+    configure(tmp_path, "llama")
+    save_file(random_tensors(tmp_path), tmp_path / "model.safetensors")
+    configure(tmp_path, "llama", **{key: value})
+    assert refusal(tmp_path).startswith("config.json")

@@ -99,6 +99,18 @@ def test_something_else_that_answers_is_told(raw):
         read(url)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"{", b"\xff", b"\xff\xfe{}", b"[" * 100_000, b"1", b"null", b"[]", b'{"error": "no"}', b'{"choices": [null]}',
+     b'{"choices": [{"delta": null}]}', b'{"choices": [{"delta": {"content": 5}, "finish_reason": null}]}',
+     b'{"choices": [{"delta": {}, "finish_reason": 7}]}'],
+)  # fmt: skip
+def test_events_that_are_no_chunks_are_told(raw, data):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    with raw(head, b"data: " + data + b"\n\n") as url, pytest.raises(ClientError, match="no chat completions server"):
+        read(url)
+
+
 def test_a_connection_that_breaks_is_told(raw):
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n: ping\n\n"
     with raw(head) as url, pytest.raises(ClientError, match="did not answer"):

@@ -11,6 +11,7 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
 from handlers.text.checkpoint import load_tokenizer, read_folder
 from handlers.text.tokenizer import ChatTokenizer
+from tests.handlers.text.test_tokenizer import save_chatml
 from tests.handlers.text.texts import NUMBERED, texts
 from tests.handlers.text.vocabularies import kinds
 
@@ -140,3 +141,18 @@ def test_limits_written_into_the_file_do_not_cut_prompts(tmp_path, truncation):
     file.enable_truncation(8) if truncation else file.enable_padding(length=64)
     file.save(str(folder / "tokenizer.json"))
     assert len(encode(ChatTokenizer(folder), "a b c d e f g")) == 13
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("tokenizer.json", "model", None), ("tokenizer.json", "added_tokens", 7), ("tokenizer.json", "version", None),
+     ("tokenizer.json", "added_tokens", None), ("tokenizer_config.json", "eos_token", [1]),
+     ("tokenizer_config.json", "added_tokens_decoder", {"0": 5}), ("tokenizer_config.json", "extra_special_tokens", 3)],
+)  # fmt: skip
+def test_values_of_other_kinds_in_a_tokenizers_files_are_one_error_if_any(tmp_path, name, key, value):
+    file = save_chatml(tmp_path) / name
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    try:
+        ChatTokenizer(tmp_path)
+    except ValueError as error:
+        assert str(tmp_path) in str(error)
