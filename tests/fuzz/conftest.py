@@ -1,6 +1,5 @@
 """How long to look, and what is looked at: `pytest -m fuzz tests/fuzz --minutes 10`."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,7 +35,7 @@ def fuzz(request: pytest.FixtureRequest) -> Fuzz:
 
             examine()
             examples += ROUND
-        print(f"{request.node.name}: {examples} examples", file=sys.__stderr__)
+        print(f"{request.node.name}: {examples} examples")
 
     return look
 
