@@ -44,6 +44,8 @@ CUT_TOKENS = 64
 """More tokens than cutting a text in two can make of a word or a run of spaces."""
 GENERIC_TOOL_FORMAT = "hermes"
 """How calls are asked for where neither template nor tokenizer shows a form of them."""
+_CHANGED = "continue_final_message is set but the final message does not appear"
+"""What transformers says, before the whole chat, where a template changes the message that is continued."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Names of the template's own variables and of the library's options: a request may not set them.
 _RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_template).parameters) | {
@@ -277,6 +279,13 @@ class ChatTokenizer:
             text = self._text(shown, definitions, given, ending)
             ids = self._tokenizer(text, add_special_tokens=False, sanitize_control_tokens=True)["input_ids"]
         except Exception as error:
+            if _CHANGED in str(error):
+                path = f"messages.{len(messages) - 1}.{ending}"
+                raise PromptError(
+                    f"{path} cannot be continued, since the model's chat template changes it, as where it takes "
+                    "reasoning out of it; give reasoning as reasoning_content, or do without continue_final_message",
+                    path,
+                ) from error
             # Template and data are both foreign here, so whatever they raise together is the request's error.
             reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
             raise PromptError(f"the model's chat template refused this chat: {reason}", "messages") from error

@@ -128,6 +128,16 @@ def test_without_a_generation_prompt_the_prompt_ends_with_the_last_message(app):
     assert "assistant" not in app.tokenizer.decode_tail(tokens, 100)
 
 
+@pytest.mark.parametrize("content", ["<think>\nhm\n</think>\n\nYes", "a <think>b</think> c"])
+def test_what_the_template_does_not_show_as_it_is_cannot_be_continued(app, content):
+    body = {"messages": [USER, {"role": "assistant", "content": content}], "continue_final_message": True}
+    response = app.client.post(PATH, json=body)
+    error = response.json()["error"]
+    assert response.status_code == 422 and error["param"] == "messages.1.content"
+    assert "give reasoning as reasoning_content" in error["message"]
+    assert "hm" not in error["message"] and "TAG" not in error["message"]
+
+
 def test_the_message_alone_may_be_all_there_is(app):
     app.say(" there")
     body = {"messages": [{"role": "assistant", "content": "Hello"}], "continue_final_message": True}
