@@ -78,7 +78,7 @@ def grammar(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Looks for input that does harm: bytes, bodies, templates, grammars, files, streams; `-- --minutes 30`."""
+    """Looks for input that does harm: bytes, bodies, templates, grammars, files, streams; `-- --fuzz-minutes 30`."""
     install(session, "tests")
     session.run("pytest", "-m", "fuzz", "-s", "--timeout=0", "tests/fuzz", *session.posargs)
 

@@ -68,7 +68,8 @@ def bodies(draw: st.DrawFn, most_choices: int = 3) -> dict[str, Any]:
     body["messages"] = [{"role": "user", "content": draw(TEXTS)}]
     if body.get("logprobs"):
         body["top_logprobs"] = draw(st.none() | st.integers(0, 20))
-    if body.get("tools") or body.get("response_format", {"type": "text"})["type"] != "text":
+    formatted = body.get("tools") or body.get("response_format", {"type": "text"})["type"] != "text"
+    if formatted or body.get("reasoning_budget", -1) >= 0:
         body.pop("eos_token", None)  # it may be a token without which nothing in the form can be written
     if body.get("tools"):
         body.pop("response_format", None)

@@ -1,4 +1,4 @@
-"""How long to look, and what is looked at: `pytest -m fuzz tests/fuzz --minutes 10`."""
+"""How long to look, and what is looked at: `pytest -m fuzz tests/fuzz --fuzz-minutes 10`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ ROUND = 100  # examples between two looks at the clock
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("fuzz").addoption("--minutes", type=float, default=5.0, help="of all tests together")
+    parser.getgroup("fuzz").addoption("--fuzz-minutes", type=float, default=5.0, help="of all tests together")
 
 
 @pytest.fixture
 def fuzz(request: pytest.FixtureRequest) -> Fuzz:
     """`fuzz(strategy, check)` checks values for this test's share of the minutes; what fails is made small."""
-    seconds = 60 * request.config.getoption("--minutes") / request.session.testscollected
+    seconds = 60 * request.config.getoption("--fuzz-minutes") / request.session.testscollected
 
     def look(strategy: st.SearchStrategy[Any], check: Callable[[Any], None]) -> None:
         end, examples = time.monotonic() + seconds, 0

@@ -122,7 +122,8 @@ class _Body:
     def _node(self, place: Place) -> int:
         node = self._nodes.get(place)
         if node is None:
-            if max(self._last, len(self._nodes)) > MAX_PLACES:
+            counted = sum(one.least for one in self._shape.contains)  # each of them is a position of its own
+            if max(self._last, counted, len(self._nodes)) > MAX_PLACES:
                 raise GrammarError(f"an array of more than {MAX_PLACES} different positions is not supported")
             node = self._nodes[place] = self._graph.node()
             self.work.append(place)
