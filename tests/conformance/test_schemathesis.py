@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from handlers.http.spec import load_document
-from tests.conformance.chat import DOCUMENT, read_error, read_stream
+from tests.conformance.chat import DOCUMENT, read_error, read_stream, strict
 
 # That a valid body is answered with 200 is not checked: much that no schema can say makes a body wrong.
 CHECKS = [
@@ -72,6 +72,10 @@ def check(method, response):
     if response.status_code >= 400 and method != "HEAD":
         read_error(response)
     elif response.headers["content-type"].startswith("text/event-stream"):
-        begun_too_early = response.text.rstrip().rpartition("data: ")[2]
-        if not begun_too_early.startswith('{"message":'):  # an error that was found after the stream had to begin
+        last = [line for line in response.text.splitlines() if line.startswith("data: ")][-1:]
+        assert last, response.text[-2000:]
+        if last == ["data: [DONE]"]:
             assert read_stream(response)
+        else:  # an error that was found after the stream had to begin
+            error = strict(last[0].removeprefix("data: "))
+            assert error.keys() == {"message", "error"}, response.text[-2000:]
