@@ -34,10 +34,10 @@ def test_generated_is_what_codegen_writes(codegen, tmp_path, monkeypatch):
         assert (written / path).read_bytes() == (committed / path).read_bytes(), f"{path}: run `nox -s codegen`"
 
 
-@pytest.mark.parametrize("name", ["OVERLAY", "OPENAI"])
-def test_every_action_of_the_overlays_gives_its_reason(codegen, name):
-    actions = yaml.safe_load(getattr(codegen, name).read_text())["actions"]
-    assert actions and all(action.get("description", "").endswith(".") for action in actions)
+def test_every_action_of_the_overlays_gives_its_reason(codegen):
+    for overlay in codegen.PACKAGES[""]:
+        actions = yaml.safe_load(overlay.read_text())["actions"]
+        assert actions and all(action.get("description", "").endswith(".") for action in actions), overlay
 
 
 def test_an_action_without_a_target_is_refused(codegen, tmp_path):
