@@ -1,6 +1,6 @@
 """Writes the package `generated` from the vendored document and its overlays: `python openapi/codegen.py FOLDER`.
 
-The document that is served has all overlays; the one in `strict`, a package of the same form in it, all but openai.yaml.
+The document that is served has all overlays; that in `strict`, a package of the same form in it, all but openai.yaml.
 Each file in `endpoints` is an overlay too, with the endpoints of one kind beside chat.
 The result depends on the documents and on the versions of the tools, and on nothing else: not on the folder that
 it is started in, the time, or a configuration file. tests/test_codegen.py compares it with what is committed.
