@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         load_engine,
         resolve_checkpoint,
     )
+    from backend.media import MODALITIES, SAMPLE_RATE, Film, FilmInfo, Medium, Modality, Picture, Sound
     from backend.models.catalogue import CATALOGUE, MODEL_CACHE, recommended_sampling
     from backend.models.gguf.header import read_gguf_metadata
     from backend.models.listing import LocalModel, family_of, list_models
@@ -38,21 +39,29 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE",
+    "MODALITIES",
     "MODEL_CACHE",
+    "SAMPLE_RATE",
     "Admission",
     "Engine",
     "EngineFailed",
     "EngineStats",
+    "Film",
+    "FilmInfo",
     "FinishReason",
     "Generation",
     "LoadOptions",
     "LocalModel",
+    "Medium",
+    "Modality",
+    "Picture",
     "Prompt",
     "QueueFull",
     "ReasoningLimit",
     "Request",
     "RequestFailed",
     "SamplingParams",
+    "Sound",
     "Span",
     "TokenEvent",
     "describe_machine",
@@ -68,6 +77,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    **dict.fromkeys(
+        ("MODALITIES", "SAMPLE_RATE", "Film", "FilmInfo", "Medium", "Modality", "Picture", "Sound"), "backend.media"
+    ),
     "CATALOGUE": "backend.models.catalogue",
     "MODEL_CACHE": "backend.models.catalogue",
     "Engine": "backend.engine.engine",
