@@ -116,6 +116,14 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def page(session: nox.Session) -> None:
+    """The page at / in a headless Chromium, which must be on the path; screenshots go to the session's folder."""
+    install(session, "tests", "page")
+    environment = {"JAXCHAT_SCREENSHOTS": str(pathlib.Path(session.create_tmp(), "screenshots").resolve())}
+    session.run("pytest", "-m", "page", "tests/page", *session.posargs, env=environment)
+
+
+@nox.session
 def attack(session: nox.Session) -> None:
     """Attacks on a default server, which must live, answer others meanwhile, and give its memory back (minutes)."""
     install(session, "tests")

@@ -1,8 +1,9 @@
 """The application: the merged document's operations, each routed to its handler by operationId."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,8 @@ from handlers.http.lifecycle import LifecycleMiddleware
 from handlers.http.spec import load_document, use_openapi_31
 from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware
 from handlers.metrics.status import log_status
+from handlers.page.files import PageFile, read_files
+from handlers.page.middleware import PageMiddleware
 from handlers.service import Service
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -48,10 +51,13 @@ EVERYBODY = Access()
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after")
 
 
-def create_app(service: Service, *, max_body_bytes: int | None = None, access: Access = EVERYBODY) -> AsyncApp:
+def create_app(
+    service: Service, *, max_body_bytes: int | None = None, access: Access = EVERYBODY, page: bool = False
+) -> AsyncApp:
     """The ASGI application. It starts the service when it starts, and closes it when it stops.
 
-    max_body_bytes: of a request, None for what its model's context can use. access: who may ask.
+    max_body_bytes: of a request, None for what its model's context can use. access: who may ask. page: whether there is
+    one to talk to the model; its files need no key.
     """
 
     @asynccontextmanager
@@ -67,7 +73,9 @@ def create_app(service: Service, *, max_body_bytes: int | None = None, access: A
 
     use_openapi_31()
     document = load_document(service.acceptance.strict)
-    app = AsyncApp("handlers", lifespan=lifespan, middlewares=[*_outermost(access), *MIDDLEWARES])
+    app = AsyncApp(
+        "handlers", lifespan=lifespan, middlewares=[*_outermost(access, read_files() if page else {}), *MIDDLEWARES]
+    )
     app.add_api(
         document,
         resolver=Resolver(_operation),
@@ -76,8 +84,8 @@ def create_app(service: Service, *, max_body_bytes: int | None = None, access: A
     return app
 
 
-def _outermost(access: Access) -> list[Any]:
-    """What every request passes first: failures become answers, and who may not ask is refused."""
+def _outermost(access: Access, files: Mapping[str, PageFile]) -> list[Any]:
+    """What every request passes first: failures become answers, who may not ask is refused, the page is shown."""
     cross_origin = partial(
         CORSMiddleware,
         allow_origins=sorted(access.origins),
@@ -85,7 +93,13 @@ def _outermost(access: Access) -> list[Any]:
         allow_headers=["*"],
         expose_headers=EXPOSED_HEADERS,
     )
-    return [*([cross_origin] if access.origins else []), ErrorMiddleware, partial(AccessMiddleware, access=access)]
+    open_access = replace(access, open_paths=access.open_paths | files.keys())
+    return [
+        *([cross_origin] if access.origins else []),
+        ErrorMiddleware,
+        partial(AccessMiddleware, access=open_access),
+        partial(PageMiddleware, files=files),
+    ]
 
 
 def _operation(operation_id: str) -> Callable[..., Any]:

@@ -147,7 +147,8 @@ class ModelSettings(BaseSettings):
 class ServeSettings(ModelSettings):
     """Serve a model on the chat completions API.
 
-    With no flag at all the small bundled model answers on http://localhost:8000, with Swagger UI at /ui.
+    With no flag at all the small bundled model answers on http://localhost:8000, with a page to talk to it at / and
+    Swagger UI at /ui.
     """
 
     served_model_name: Annotated[list[str], NoDecode] = Field(
@@ -176,6 +177,9 @@ class ServeSettings(ModelSettings):
     api_key_file: Path | None = Field(None, description="file with API keys, one a line")
     open_monitoring: CliImplicitFlag[bool] = Field(
         True, description="whether /health is answered without an API key; metrics, on their own port, always are"
+    )
+    page: CliImplicitFlag[bool] = Field(
+        True, description="whether to serve a page at / on which people talk to the model in their browser"
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         [],

@@ -12,7 +12,7 @@ from typing import Any
 from handlers.app import create_app
 from handlers.cli.loading import load
 from handlers.cli.logs import set_up_logging
-from handlers.http.access import LOCAL_HOSTS, Access, digests
+from handlers.http.access import HEALTH, LOCAL_HOSTS, Access, digests
 from handlers.http.protocol import ConnectionLimits
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
@@ -31,7 +31,7 @@ def serve(settings: ServeSettings) -> None:
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance, settings.report_cached_tokens)
-    app = create_app(service, max_body_bytes=settings.max_body_bytes, access=access(settings))
+    app = create_app(service, max_body_bytes=settings.max_body_bytes, access=access(settings), page=settings.page)
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
     options = {"exit_on_failure": settings.exit_on_failure, **proxy_and_tls(settings)}
     server = Server(app, service, settings.drain_timeout, limits, **options)
@@ -47,7 +47,7 @@ def access(settings: ServeSettings) -> Access:
         keys=digests(settings.keys),
         hosts=hosts | LOCAL_HOSTS if local or hosts else None,
         origins=frozenset(settings.allowed_origins),
-        open_monitoring=settings.open_monitoring,
+        open_paths=frozenset([HEALTH] if settings.open_monitoring else []),
     )
 
 

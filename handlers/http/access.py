@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handlers.http.errors import APIError
 
-MONITORING = frozenset(["/health"])
+HEALTH = "/health"
 LOCAL_HOSTS = frozenset(["localhost", "127.0.0.1", "::1"])
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HTML_HEADERS = {
@@ -27,13 +27,13 @@ class Access:
 
     keys: digests of the API keys, see `digests`; without any everybody may ask. hosts: names that the Host header of a
     request may have, in lower case, without port; None for any. origins: of pages on other sites that may ask, such as
-    "https://example.org", or "*". open_monitoring: /health needs no key.
+    "https://example.org", or "*". open_paths: need no key.
     """
 
     keys: frozenset[bytes] = frozenset()
     hosts: frozenset[str] | None = None
     origins: frozenset[str] = field(default_factory=frozenset)
-    open_monitoring: bool = True
+    open_paths: frozenset[str] = frozenset([HEALTH])
 
 
 def digests(keys: Iterable[str]) -> frozenset[bytes]:
@@ -86,7 +86,7 @@ class AccessMiddleware:
         known = [hmac.compare_digest(digest, own) for own in self._access.keys]  # all, so that time tells nothing
         if scheme.lower() == "bearer" and any(known):
             return f"key {digest.hex()[:12]}"
-        if self._access.open_monitoring and scope["path"] in MONITORING:
+        if scope["path"] in self._access.open_paths:
             return client
         message = "this server wants one of its API keys, as `Authorization: Bearer KEY`"
         raise APIError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
@@ -105,8 +105,9 @@ def _with_page_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = [*message.get("headers", []), (b"x-content-type-options", b"nosniff")]
-            if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
-                headers += HTML_HEADERS.items()
+            own = dict(headers)
+            if own.get(b"content-type", b"").startswith(b"text/html"):
+                headers += [(name, value) for name, value in HTML_HEADERS.items() if name not in own]
             message = {**message, "headers": headers}
         await send(message)
 

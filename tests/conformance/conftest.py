@@ -68,10 +68,10 @@ class SharedModel(LoadedModel):
 
 
 @contextmanager
-def served(service: Service, access: Access = EVERYBODY) -> Iterator[SimpleNamespace]:
+def served(service: Service, access: Access = EVERYBODY, page: bool = False) -> Iterator[SimpleNamespace]:
     """A server of a service on a free port, once it is ready."""
     config = uvicorn.Config(
-        create_app(service, access=access), port=0, log_level="warning", timeout_graceful_shutdown=1
+        create_app(service, access=access, page=page), port=0, log_level="warning", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -63,7 +63,7 @@ def test_no_other_text_is_a_key(locked, key):
 
 def test_health_needs_a_key_only_where_it_is_told_to(locked, fakes):
     assert locked.client.get("/health").status_code == 200
-    with fakes.connected(access=Access(keys=KEYS, open_monitoring=False)) as app:
+    with fakes.connected(access=Access(keys=KEYS, open_paths=frozenset())) as app:
         assert app.client.get("/health").status_code == 401
         assert app.client.get("/health", headers=bearer("key-one")).status_code == 200
 

@@ -1,0 +1,1 @@
+"""The page at `/`, on which people talk to the model in their browser."""
