@@ -15,6 +15,7 @@ CLIENTS = {  # groups of libraries that can be installed together
     "openai": ("openai", "langchain", "litellm", "pydantic_ai", "curl"),
     "agents": ("agents",),
     "instructor": ("instructor",),
+    "vercel": ("vercel",),  # of npm: needs node and npm on the path
 }
 
 
@@ -134,8 +135,12 @@ def attack(session: nox.Session) -> None:
 @nox.parametrize("group", list(CLIENTS), ids=list(CLIENTS))
 def clients(session: nox.Session, group: str) -> None:
     """Tool calls and structured answers through the libraries that people use; arguments go to pytest."""
-    wanted = nox.project.dependency_groups(PROJECT, "clients", f"clients-{group}")
+    groups = [name for name in ("clients", f"clients-{group}") if name in PROJECT["dependency-groups"]]
+    wanted = nox.project.dependency_groups(PROJECT, *groups)
     session.install("-q", "-c", client_pins(session, group), "-e", ".", *wanted)
+    packages = pathlib.Path("tests", "clients", group)
+    if packages.is_dir():
+        session.run("npm", "ci", "--silent", "--prefix", str(packages), external=True)
     files = (f"tests/clients/test_{library}.py" for library in CLIENTS[group])
     session.run("pytest", "-m", "clients", *files, *session.posargs)
 

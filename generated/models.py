@@ -470,6 +470,22 @@ class FunctionMessage(BaseModel):
     ]
 
 
+class AllowedTools(BaseModel):
+    mode: Annotated[
+        Literal["auto", "required"],
+        Field(
+            description="With `auto` the model calls some of these tools or answers; with `required` it calls at least one of them.",
+            title="Mode",
+        ),
+    ]
+    tools: Annotated[
+        list[ChatCompleteBodyToolChoice],
+        Field(
+            description="Those of the tools that may be called. The model is shown all.", min_length=1, title="Tools"
+        ),
+    ]
+
+
 class AssistantMessage(BaseModel):
     role: Annotated[Literal["assistant"], Field(description="The role of the messages author.", title="Role")]
     reasoning_content: Annotated[
@@ -545,6 +561,11 @@ class ChatCompletionDelta(BaseModel):
     function_call: Annotated[
         ToolCallDeltaFunction | None, Field(description="More of the call, in an answer to a request with `functions`.")
     ] = None
+
+
+class AllowedToolsChoice(BaseModel):
+    type: Annotated[Literal["allowed_tools"], Field(title="Type")]
+    allowed_tools: AllowedTools
 
 
 class UserMessage(BaseModel):
@@ -780,7 +801,7 @@ class ContainerChatCompletionBody(BaseModel):
         ),
     ] = None
     tool_choice: Annotated[
-        ChatCompleteBodyToolChoice | Literal["none", "auto", "required"] | None,
+        ChatCompleteBodyToolChoice | Literal["none", "auto", "required"] | AllowedToolsChoice | None,
         Field(
             description='Determines the tool calling behavior of the model.\nWhen set to `none`, the model will bypass tool execution and generate a response directly.\nIn `auto` mode (the default), the model dynamically decides whether to call a tool or respond with a message.\nAlternatively, setting `required` ensures that the model invokes at least one tool before responding to the user.\nYou can also specify a particular tool by `{"type": "function", "function": {"name": "my_function"}}`.\n',
             title="Tool Choice",

@@ -176,7 +176,14 @@ class ServeSettings(ModelSettings):
     )
     api_key_file: Path | None = Field(None, description="file with API keys, one a line")
     open_monitoring: CliImplicitFlag[bool] = Field(
-        True, description="whether /health is answered without an API key; metrics, on their own port, always are"
+        True, description="whether /health and the metrics are answered without an API key"
+    )
+    metrics_key: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="key that whoever asks for the metrics must have, as `Authorization: Bearer KEY`, and that opens "
+        "nothing else; give the flag once per key, or set JAXCHAT_METRICS_KEY; default: none, or the API keys with "
+        "--no-open-monitoring",
+        repr=False,
     )
     page: CliImplicitFlag[bool] = Field(
         True, description="whether to serve a page at / on which people talk to the model in their browser"
@@ -259,6 +266,11 @@ class ServeSettings(ModelSettings):
         lines = [] if self.api_key_file is None else self.api_key_file.read_text().splitlines()
         return tuple(dict.fromkeys([*self.api_key, *filter(None, map(str.strip, lines))]))
 
+    @property
+    def metrics_keys(self) -> tuple[str, ...]:
+        """The keys of which a request for the metrics must have one; none where everybody may ask."""
+        return tuple(self.metrics_key) or (() if self.open_monitoring else self.keys)
+
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
@@ -276,7 +288,7 @@ class ServeSettings(ModelSettings):
         """The names that a request's `model` may have; the first is the one that answers carry."""
         return tuple(self.served_model_name) or default_names(self.model)
 
-    @field_validator("served_model_name", "api_key", "allowed_origins", "allowed_hosts", mode="before")
+    @field_validator("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _are_names(cls, names: object) -> object:
         names = names.split(",") if isinstance(names, str) else names  # as the environment and the flags give them

@@ -55,6 +55,8 @@ def ineffective_parameters(request: ChatRequest, loaded: LoadedModel, output: Ou
         yield "response_format"
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
         yield "parallel_tool_calls"
+    if output.tool_use.subset_param is not None and not output.enforces_calls:
+        yield output.tool_use.subset_param
 
 
 def _unused_variables(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:

@@ -149,6 +149,10 @@ def _check_tools(request: ChatRequest) -> None:
 def _check_tool_choice(request: ChatRequest, loaded: LoadedModel) -> None:
     body, tools, param = request.body, request.tools_param, request.choice_param
     choice, names = body.tool_choice, [tool.function.name for tool in body.tools or []]
+    for i, name in enumerate(request.allowed or ()):
+        if name not in names:
+            message = f"{param} allows the function {name!r}, but {tools} has {', '.join(names) or 'none'}"
+            raise invalid(message, f"{param}.allowed_tools.tools.{i}.function.name")
     if not must_call(body):
         return
     if not names:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from generated.models import (
+    AllowedToolsChoice,
     AssistantFunctionCall,
     AssistantMessage,
     AssistantMessageToolCall,
@@ -34,17 +35,19 @@ LENGTHS = ("max_tokens", "max_completion_tokens")
 class Translated:
     """A body in the words of the vendored document. inert: paths of the given one's fields that say nothing in it.
 
-    functions: its tools were given as `functions`.
+    functions: its tools were given as `functions`. allowed: names of the tools that may be called, None for all.
     """
 
     body: ContainerChatCompletionBody
     inert: tuple[str, ...]
     functions: bool
+    allowed: tuple[str, ...] | None = None
 
 
 def translate(given: ContainerChatCompletionBody) -> Translated:
     """Of a valid body the same in other words: one stop phrase as a list of one, `developer` as `system`, parts of text
-    joined, `functions` as `tools`, no limit as absence. Raises APIError 422 for tools in both forms.
+    joined, `functions` as `tools`, a choice among some tools by its mode, no limit as absence. Raises APIError 422 for
+    tools in both forms.
     """
     inert: list[str] = []
     updates: dict[str, Any] = {name: None for name in LENGTHS if getattr(given, name) == -1}
@@ -56,6 +59,10 @@ def translate(given: ContainerChatCompletionBody) -> Translated:
     if given.stream_options is not None and not given.stream:
         updates["stream_options"] = None
         inert.append("stream_options")
+    allowed = None
+    if isinstance(given.tool_choice, AllowedToolsChoice):
+        updates["tool_choice"] = given.tool_choice.allowed_tools.mode
+        allowed = tuple(tool.function.name for tool in given.tool_choice.allowed_tools.tools)
     functions = _uses_functions(given)
     if functions:
         updates["tools"] = [Tool(type="function", function=function) for function in given.functions or []]
@@ -68,7 +75,7 @@ def translate(given: ContainerChatCompletionBody) -> Translated:
         for i, message in enumerate(given.messages)
         if isinstance(message, AssistantMessage) and message.function_call and message.tool_calls
     ]
-    return Translated(given.model_copy(update=updates), tuple(inert), functions)
+    return Translated(given.model_copy(update=updates), tuple(inert), functions, None if functions else allowed)
 
 
 def messages_of(given: Iterable[object]) -> Iterator[Message]:

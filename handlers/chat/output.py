@@ -104,11 +104,13 @@ def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> Tool
             told=function["name"],
         )
         for i, function in enumerate(functions)
+        if request.may_be_called(function["name"])
     )
     choice = body.tool_choice
     only = names.written(choice.function.name) if isinstance(choice, ChatCompleteBodyToolChoice) else None
     parallel = body.parallel_tool_calls is not False and not request.functions
-    return ToolUse(tools, must_call(body), only, parallel, request.tools_param)
+    subset = None if request.allowed is None else request.choice_param
+    return ToolUse(tools, must_call(body), only, parallel, request.tools_param, subset_param=subset)
 
 
 def _form(body: ContainerChatCompletionBody, exact: _Exact) -> AnswerForm | None:

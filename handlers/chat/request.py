@@ -22,7 +22,8 @@ class ChatRequest:
 
     json_body: as it came. given: the same as the document's model. body: the same in the words of the vendored
     document. inert: paths of fields that say nothing there, or that do not follow from what stands before them.
-    functions: tools were given as `functions`, and calls are given back as `function_call`.
+    functions: tools were given as `functions`, and calls are given back as `function_call`. allowed: names of the tools
+    that may be called, None for all of them.
     """
 
     json_body: JSONBody
@@ -30,6 +31,11 @@ class ChatRequest:
     body: ContainerChatCompletionBody
     inert: tuple[str, ...] = ()
     functions: bool = False
+    allowed: tuple[str, ...] | None = None
+
+    def may_be_called(self, name: str) -> bool:
+        """Whether the tool of this name is one that the model may call."""
+        return self.allowed is None or name in self.allowed
 
     def function_path(self, i: int) -> str:
         """Where function `i` of the tools stands in the request."""
@@ -70,7 +76,7 @@ def read_request(json_body: JSONBody, strict: bool) -> ChatRequest:
     given = _model(ContainerChatCompletionBody, json_body.value)
     translated = translate(given)
     inert = (*translated.inert, *loose_ends(given.messages))
-    return ChatRequest(json_body, given, translated.body, inert, translated.functions)
+    return ChatRequest(json_body, given, translated.body, inert, translated.functions, translated.allowed)
 
 
 def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:

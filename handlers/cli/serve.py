@@ -88,7 +88,7 @@ def open_ports(settings: ServeSettings, service: Service) -> Iterator[socket.soc
         logger.info("API: %s; %s", url(host, listener.getsockname()[1], scheme), who_may_ask(settings))
         if settings.metrics:
             with port_error("metrics-port", host, settings.metrics_port):
-                metrics = serve_metrics(service, host, settings.metrics_port)
+                metrics = serve_metrics(service, host, settings.metrics_port, digests(settings.metrics_keys))
             stack.callback(metrics.close)
             logger.info("metrics: %s/metrics", url(host, metrics.port))
         yield listener

@@ -174,7 +174,7 @@ class ConstraintBuilder:
             raise invalid(str(error), form.param) from error
         if relaxed == spec.relaxed:
             text = self._structural(self._output_grammar.any_text(), use.param)
-            ineffective = [] if use.parallel else [use.parallel_param]
+            ineffective = [*([] if use.parallel else [use.parallel_param]), *filter(None, [use.subset_param])]
             return replace(text, relaxed=(*(tool.place for tool in spec.optional), *ineffective))
         tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in spec.optional]
         return self._of_calls(replace(use, tools=tuple(tools)), relaxed)

@@ -19,6 +19,7 @@ class ToolUse:
     tools: none where nothing may be called. required: every answer is calls and nothing else. only: name of the one
     that must be called, None for any of them. parallel: an answer may have several calls.
     param, parallel_param: what the endpoint calls the tools, and what it calls `parallel`; errors name these.
+    subset_param: what it calls the choice of these among all that the model is shown, None where they are all.
     """
 
     tools: tuple[Tool, ...] = ()
@@ -27,6 +28,7 @@ class ToolUse:
     parallel: bool = True
     param: str = "tools"
     parallel_param: str = "parallel_tool_calls"
+    subset_param: str | None = None
 
 
 @dataclass(frozen=True)

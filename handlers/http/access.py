@@ -41,6 +41,14 @@ def digests(keys: Iterable[str]) -> frozenset[bytes]:
     return frozenset(hashlib.sha256(key.encode()).digest() for key in keys)
 
 
+def known_key(authorization: str, keys: frozenset[bytes]) -> bytes | None:
+    """Which of the `keys`, see `digests`, a value of the header Authorization has; None for none of them."""
+    scheme, _, key = authorization.partition(" ")
+    digest = hashlib.sha256(key.strip().encode("latin-1")).digest()
+    known = [hmac.compare_digest(digest, own) for own in keys]  # all, so that time tells nothing
+    return digest if scheme.lower() == "bearer" and any(known) else None
+
+
 class AccessMiddleware:
     """Refuses whoever may not ask: 401 without a key, 403 from another site or under another name."""
 
@@ -81,10 +89,8 @@ class AccessMiddleware:
         client = None if address is None else str(address[0])
         if not self._access.keys:
             return client
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        digest = hashlib.sha256(key.strip().encode("latin-1")).digest()
-        known = [hmac.compare_digest(digest, own) for own in self._access.keys]  # all, so that time tells nothing
-        if scheme.lower() == "bearer" and any(known):
+        digest = known_key(headers.get("authorization", ""), self._access.keys)
+        if digest is not None:
             return f"key {digest.hex()[:12]}"
         if scope["path"] in self._access.open_paths:
             return client

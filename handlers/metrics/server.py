@@ -4,17 +4,22 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
+from handlers.http.access import known_key
 from handlers.metrics.registry import Metrics
 
 logger = logging.getLogger(__name__)
 PATHS = ("/metrics", "/")
+NO_KEY = b"the metrics want a key of their own, as `Authorization: Bearer KEY`\n"
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 BACKLOG = 128
 MOST_CONNECTIONS = 32
 PAUSE_SECONDS, QUIET_SECONDS = 1.0, 60.0
@@ -27,19 +32,20 @@ class Measured(Protocol):
     metrics: Metrics
 
 
-def serve_metrics(service: Measured, host: str, port: int) -> "MetricsServer":
+def serve_metrics(service: Measured, host: str, port: int, keys: frozenset[bytes] = frozenset()) -> "MetricsServer":
     """Serves the service's metrics at http://host:port/metrics until closed. Port 0 takes a free one.
 
+    keys: digests of those of which a request must have one; without any everybody may ask.
     Raises OSError where the port cannot be had.
     """
-    return MetricsServer(service.metrics, host, port)
+    return MetricsServer(service.metrics, host, port, keys)
 
 
 class MetricsServer:
     """Serves metrics over HTTP in threads of its own. port: the one it listens on."""
 
-    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
-        self._server = _Server(metrics, host, port)
+    def __init__(self, metrics: Metrics, host: str, port: int, keys: frozenset[bytes]) -> None:
+        self._server = _Server(metrics, host, port, keys)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True)
         self._thread.start()
@@ -56,8 +62,8 @@ class _Server(ThreadingTCPServer):
     block_on_close = False
     request_queue_size = BACKLOG
 
-    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
-        self.metrics = metrics
+    def __init__(self, metrics: Metrics, host: str, port: int, keys: frozenset[bytes]) -> None:
+        self.metrics, self.keys = metrics, keys
         self._places = threading.Semaphore(MOST_CONNECTIONS)
         self._told = -QUIET_SECONDS
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -103,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The text format whatever is accepted: in OpenMetrics every counter's name would end in `_total`."""
+        if self.server.keys and known_key(self.headers.get("authorization", ""), self.server.keys) is None:
+            self._send(HTTPStatus.UNAUTHORIZED, NO_KEY, "text/plain; charset=utf-8", {"WWW-Authenticate": "Bearer"})
+            return
         if self.path.partition("?")[0] not in PATHS:
             self.send_error(HTTPStatus.NOT_FOUND, f"there is nothing here; the metrics are at {PATHS[0]}")
             return
@@ -112,14 +121,17 @@ class _Handler(BaseHTTPRequestHandler):
             logger.exception("the metrics could not be collected")
             self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "the metrics could not be collected; see the log")
             return
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
-        self.send_header("Content-Length", str(len(text)))
+        self._send(HTTPStatus.OK, text, CONTENT_TYPE_PLAIN_0_0_4)
+
+    do_HEAD = do_GET
+
+    def _send(self, status: HTTPStatus, text: bytes, media_type: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": media_type, "Content-Length": str(len(text)), **headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)
-
-    do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         logger.debug(format, *args)

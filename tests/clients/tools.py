@@ -15,7 +15,7 @@ PRICE = {"guitar": {"price": 75, "currency": "EUR"}}
 WEATHER_OF_ONE = "What is the weather in Paris?"
 WEATHER_OF_TWO = "What is the weather in Paris and Rome?"
 PRICE_OF_ONE = "How much is a guitar?"
-BOTH_TOOLS = "How much is a guitar? Then Tell me the weather in Paris."
+BOTH_TOOLS = "What does a guitar cost? Then How is the weather in Paris?"
 FLIGHT = "Book a flight from Oslo to Cairo."
 PERSON = "Extract name, age and city as JSON: Frank is 42 years old and comes from Oslo."
 

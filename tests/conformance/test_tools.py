@@ -65,6 +65,18 @@ def test_a_call_that_is_cut_ends_with_length_and_leaks_nothing(chat, stream, cho
     assert arguments is None or [arguments for _, arguments in choice["calls"]] == arguments
 
 
+@pytest.mark.parametrize("mode", ["required", "auto"])
+def test_of_the_tools_that_are_allowed_some_are_called_and_no_others(chat, mode):
+    """The question asks for the weather, which may not be called."""
+    choices = [{"type": "function", "function": {"name": name}} for name in ("draw", "plant")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": choices}}
+    for seed in range(2):
+        body = {"messages": ASKED, "tools": TOOLS, "tool_choice": choice, "seed": seed, "max_tokens": 60, "n": 2}
+        for found in said(chat.whole(**body))["choices"]:
+            assert {name for name, _ in found["calls"]} <= SCHEMAS.keys()
+            assert found["calls"] or mode == "auto"
+
+
 def test_a_named_function_is_called_once_and_no_other(chat):
     named = {"type": "function", "function": {"name": "draw"}}
     answer = chat.whole(messages=ASKED, tools=TOOLS, tool_choice=named, temperature=0, max_tokens=60)

@@ -45,7 +45,7 @@ def test_a_name_is_not_empty(names):
         ServeSettings(served_model_name=names)
 
 
-@pytest.mark.parametrize("name", ["api_key", "allowed_origins", "allowed_hosts"])
+@pytest.mark.parametrize("name", ["api_key", "metrics_key", "allowed_origins", "allowed_hosts"])
 @pytest.mark.parametrize("values", [[""], "a,", ["a", " "]])
 def test_none_of_several_is_empty(name, values):
     with pytest.raises(ValidationError, match=name):
@@ -67,6 +67,18 @@ def test_keys_come_from_flags_and_a_file_and_are_never_shown(tmp_path):
     settings = ServeSettings(api_key=["secret-a", "secret-c"], api_key_file=file)
     assert settings.keys == ("secret-a", "secret-c", "secret-b")
     assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [({}, ()), ({"api_key": ["a"]}, ()), ({"api_key": ["a"], "open_monitoring": False}, ("a",)),
+     ({"open_monitoring": False}, ()), ({"metrics_key": ["m", "n"]}, ("m", "n")),
+     ({"api_key": ["a"], "metrics_key": ["m"]}, ("m",)),
+     ({"api_key": ["a"], "metrics_key": ["m"], "open_monitoring": False}, ("m",))],
+)  # fmt: skip
+def test_which_keys_the_metrics_want(given, keys):
+    settings = ServeSettings(**given)
+    assert settings.metrics_keys == keys and "'m'" not in repr(settings)
 
 
 def test_files_that_are_missing_or_useless_are_named(tmp_path):

@@ -89,6 +89,42 @@ def test_a_named_function_is_the_only_one_in_the_grammar(hermes):
     assert asked(hermes) == {"tools.1.function.parameters": {}}
 
 
+def allowed(mode, *names):
+    choices = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": choices}}
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_only_tools_that_are_allowed_are_in_the_grammar_and_all_are_in_the_prompt(hermes, without_places, mode):
+    assert send(hermes, tools=[A, BAD, B], tool_choice=allowed(mode, "b", "a")).status_code == 200
+    schemas = {"tools.0.function.parameters": A["function"]["parameters"], "tools.2.function.parameters": {}}
+    assert asked(hermes) == schemas
+    prompts = []
+    for choice in (mode, allowed(mode, "b")):
+        assert send(without_places, tools=[A, B], tool_choice=choice).status_code == 200
+        prompts.append(without_places.engine.generations[-1].request.prompt)
+    assert asked(without_places).keys() == {"tools.1.function.parameters"} and prompts[0] == prompts[1]
+
+
+@pytest.mark.parametrize("tools", [[A], []])
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_what_is_allowed_and_not_there_is_refused_with_its_place(hermes, tools, mode):
+    response = send(hermes, tools=tools, tool_choice=allowed(mode, "a", "c"))
+    error, i = response.json()["error"], 1 if tools else 0
+    assert response.status_code == 422 and error["param"] == f"tool_choice.allowed_tools.tools.{i}.function.name"
+
+
+def test_a_choice_of_some_tools_is_named_where_nothing_enforces_it(fakes, hermes):
+    """Nothing marks where a call of Llama 3 begins; or what enforces calls cannot be compiled."""
+    with fakes.connected(format=Format(TOOL_SYNTAXES["llama3"])) as app:
+        for mode, expected in (("auto", "tool_choice"), ("required", None)):
+            response = send(app, tools=[A, B], tool_choice=allowed(mode, "a"))
+            assert response.status_code == 200 and response.headers.get("x-ignored-parameters") == expected
+    named = tool("bad", {"type": "object", "properties": {"refuse": {}}})
+    response = send(hermes, tools=[A, named], tool_choice=allowed("auto", "bad"))
+    assert response.headers["x-ignored-parameters"].split(",") == ["tools.1.function.parameters", "tool_choice"]
+
+
 @pytest.mark.parametrize("parameters", [{"tools": [A], "tool_choice": "none"}, {"tools": []}, {}])
 def test_without_tools_to_call_there_is_no_grammar(hermes, parameters):
     assert send(hermes, **parameters).status_code == 200

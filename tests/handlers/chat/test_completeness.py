@@ -94,6 +94,11 @@ def refused(path: str, given: dict[str, Any]) -> tuple[str, ...]:
     return ("refused", given, path)
 
 
+def allowed(*names: str, mode: str = "auto") -> dict[str, Any]:
+    choices = [tool_choice(name)["tool_choice"] for name in names]
+    return {"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": choices}}}
+
+
 def ignored(path: str, given: dict[str, Any]) -> tuple[str, ...]:
     return ("ignored", given, path)
 
@@ -195,6 +200,10 @@ CASES = {
     f"{CHOICE}.type": refused("tool_choice.type", tool_choice("weather", kind="other")),
     f"{CHOICE}.function": acts(tool_choice("weather"), {"tools": TOOLS, "tool_choice": "required"}),
     f"{CHOICE}Function.name": acts(tool_choice("weather"), tool_choice("time")),
+    "AllowedToolsChoice.type": refused("tool_choice.type", {"tools": TOOLS, "tool_choice": {"type": "allowed"}}),
+    "AllowedToolsChoice.allowed_tools": acts(allowed("weather"), {"tools": TOOLS, "tool_choice": "auto"}),
+    "AllowedTools.mode": acts(allowed("weather", mode="required"), allowed("weather")),
+    "AllowedTools.tools": acts(allowed("weather"), allowed("time")),
     # Forms
     "ResponseFormatText.type": acts(response_format("text"), response_format("json_object")),
     "ResponseFormatJsonObject.type": acts(response_format("json_object"), response_format("text")),

@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 
 import handlers.metrics
 from backend.request import Admission, EngineFailed, RequestFailed
+from handlers.http.access import digests
 from handlers.http.errors import APIError
 from handlers.metrics import Metrics, serve_metrics
 from handlers.metrics.request import failure_of
@@ -309,6 +310,26 @@ def test_what_else_is_asked_of_the_port_has_an_answer(scraped):
     head = httpx.head(scraped.url + "/metrics")
     assert head.status_code == 200 and int(head.headers["content-length"]) > 1000 and head.content == b""
     assert httpx.post(scraped.url + "/metrics").status_code == 501
+
+
+def test_metrics_may_want_a_key_of_their_own():
+    keys = digests(["scraper", "schlüssel"])
+    server = serve_metrics(SimpleNamespace(metrics=Metrics(lambda: None)), "127.0.0.1", 0, keys)
+    try:
+        url = f"http://127.0.0.1:{server.port}/metrics"
+        for value in ("Bearer scraper", "bearer  scraper", "Bearer schlüssel".encode()):
+            assert httpx.get(url, headers={"authorization": value}).status_code == 200
+        for headers in (
+            {},
+            {"authorization": "Bearer other"},
+            {"authorization": "Basic scraper"},
+            {"x-api-key": "scraper"},
+        ):
+            for answer in (httpx.get(url, headers=headers), httpx.head(url, headers=headers)):
+                assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+                assert "friendli" not in answer.text
+    finally:
+        server.close()
 
 
 def test_many_scrape_at_the_same_time_and_one_that_says_nothing_holds_nobody(scraped):
