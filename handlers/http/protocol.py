@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from handlers.http.errors import APIError
 from handlers.http.half_closed import can_tell, watch
 from handlers.http.http10 import UntilClosed
+from handlers.http.lingering import LingeringTransport
 
 ALWAYS_ANSWERED = b"/health"
 RESERVED_CONNECTIONS = 64
@@ -31,7 +32,8 @@ class ConnectionLimits:
 
     target_bytes: of the path with its query. head_bytes: of all before the body. head_seconds: from the first byte of a
     request to the end of its head. body_seconds: in which `body_bytes` of a body must come, or its end. idle_seconds:
-    until the first request, and from an answer to the next one. connections: that are open at a time.
+    until the first request, and from an answer to the next one. connections: that are open at a time. linger_seconds,
+    linger_bytes: what of a request that was refused is still read, so that its client reads why.
     """
 
     target_bytes: int = 8 << 10
@@ -41,6 +43,8 @@ class ConnectionLimits:
     body_bytes: int = 4 << 10
     idle_seconds: float = 75
     connections: int = 4096
+    linger_seconds: float = 5
+    linger_bytes: int = 64 << 20
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -61,14 +65,17 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes, self._body_bytes = False, 0, 0
         self._clock: asyncio.TimerHandle | None = None
         self._error: APIError | None = None
+        self._refused = False
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Waits for a request, unless there are even more connections than can be told that there are too many."""
-        super().connection_made(transport)
+        limits, sending = self.limits, self._is_sent_more
+        kept = LingeringTransport(transport, limits.linger_seconds, limits.linger_bytes, sending, self.loop.call_later)
+        super().connection_made(kept)  # type: ignore[arg-type]
         if len(self.connections) > self.limits.connections + RESERVED_CONNECTIONS:
-            self._refuse(self._too_many())
+            self._refuse(self._too_many(), linger=False)
         else:
             self._wait(self.limits.idle_seconds, self.transport.close)
 
@@ -88,6 +95,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Reads on, and refuses what cannot be read and a head that is too long."""
         if self.transport.is_closing():
+            self.transport.drop(len(data))  # type: ignore[attr-defined]
             return
         self._unset_keepalive_if_required()
         try:
@@ -192,10 +200,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._error = APIError(status, message, code=code)
         raise self._error
 
-    def _refuse(self, error: APIError) -> None:
-        """Says what is wrong, where no answer has begun on this connection, and closes it."""
+    def _is_sent_more(self) -> bool:
+        """Whether the client may still be sending a request."""
+        return self._refused or self._in_head or (self.cycle is not None and self.cycle.more_body)
+
+    def _refuse(self, error: APIError, linger: bool = True) -> None:
+        """Says what is wrong, where no answer has begun here, and closes the connection; `linger`: so that it is read."""
         self._stop_clock()
-        self._in_head = False
+        self._in_head, self._refused = False, linger
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:

@@ -89,6 +89,51 @@ def test_what_is_too_large_or_unclear_is_refused_and_closed(server, parts, statu
     assert httpx.get(server.url + "/health").status_code == 200
 
 
+def sent_whole(server, head, size):
+    """What a client reads that sends all of its request first."""
+    with connect(server) as client:
+        client.sendall(head)
+        for _ in range(size >> 16):
+            client.sendall(b" " * (1 << 16))
+        data = b""
+        while more := client.recv(1 << 16):
+            data += more
+    return data
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("connection", [b"Connection: close\r\n", b""])
+def test_who_sends_too_much_reads_the_refusal_and_no_reset(server, connection, length):
+    size = 24 << 20
+    head = POST + connection + (length % size if b"%" in length else length) + b"\r\n"
+    if b"chunked" in length:
+        head += b"%x\r\n" % size
+    if connection:
+        answer = sent_whole(server, head, size)
+    else:  # the connection stays, and the answer ends with its length
+        with connect(server) as client:
+            client.sendall(head)
+            for _ in range(size >> 16):
+                client.sendall(b" " * (1 << 16))
+            answer = client.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"that this server reads" in answer
+
+
+def test_a_head_that_is_too_long_is_read_to_its_end_and_its_refusal_too(server):
+    assert refused(sent_whole(server, GET + b"X: ", 24 << 20)) == (431, "headers_too_large")
+
+
+@pytest.mark.parametrize("bounds", [{"linger_bytes": 1 << 20}, {"linger_seconds": 0.3}])
+def test_what_is_dropped_is_bounded(fakes, bounds):
+    with fakes.served(limits=ConnectionLimits(**bounds)) as server, connect(server) as client:
+        client.sendall(GET + b"X: " + b" " * 70_000)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(64):
+                client.sendall(b" " * (1 << 16))
+                time.sleep(0.02)
+        fakes.wait_until(lambda: not server.server.server_state.connections)
+
+
 @settings(max_examples=60)
 @given(junk=st.binary(max_size=200), behind=st.sampled_from([b"", GET, POST, b"GET / HTTP/1.1\r\n"]))
 def test_any_bytes_are_answered_in_json_or_waited_for(server, junk, behind):
