@@ -16,7 +16,7 @@ def events_of(sequence: SequenceState, block: Block, row: int) -> list[TokenEven
     is_end = [False] * count
     if count and block.done[row]:
         is_end[-1] = tokens[-1] in request.sampling.end_tokens
-        reasons[-1] = "stop" if is_end[-1] or block.finished[row] else "length"
+        reasons[-1] = "stop" if block.complete[row] else "length"
     if request.top_logprobs is None:
         return [
             TokenEvent(choice, token, finish_reason=reason, is_end=end)

@@ -38,7 +38,7 @@ class InFlight:
     def read(self) -> Block:
         """The block as numpy arrays, once the device has it; log-probabilities only if somebody wants them."""
         with_logprobs = any(sequence.request.top_logprobs is not None for sequence in self.holders.values())
-        names = ("tokens", "count", "done", "finished", "failed", "steps") + (
+        names = ("tokens", "count", "done", "complete", "failed", "steps") + (
             ("logprobs", "top_ids", "top_logprobs") if with_logprobs else ()
         )
         host = jax.device_get({name: getattr(self.block, name) for name in names})

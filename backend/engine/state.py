@@ -65,16 +65,16 @@ class DecodeState:
 class Block:
     """What one dispatch of decoding steps gave. Row b drew tokens[b, :count[b]], each step none, one or several.
 
-    tokens: int32 [B, O]. count: int32 [B]. done: bool [B]. finished: bool [B], the row's grammar is complete and
-    nothing may follow. failed: bool [B], logits of the row were not finite: it is done, and drew nothing from them.
-    steps: int32, how many ran.
+    tokens: int32 [B, O]. count: int32 [B]. done: bool [B]. complete: bool [B], the row drew an end token where its
+    grammar, if it has one, lets the output end, or nothing may follow. failed: bool [B], logits of the row were not
+    finite: it is done, and drew nothing from them. steps: int32, how many ran.
     logprobs: float32 [B, O]. top_ids: int32 [B, O, 20]. top_logprobs: float32 [B, O, 20]; zero where no row wants them.
     """
 
     tokens: jax.Array
     count: jax.Array
     done: jax.Array
-    finished: jax.Array
+    complete: jax.Array
     failed: jax.Array
     steps: jax.Array
     logprobs: jax.Array
@@ -132,7 +132,7 @@ def empty_block(rows: int, capacity: int, vocab: int) -> Block:
         tokens=jnp.zeros((rows, capacity), jnp.int32),
         count=jnp.zeros(rows, jnp.int32),
         done=jnp.zeros(rows, bool),
-        finished=jnp.zeros(rows, bool),
+        complete=jnp.zeros(rows, bool),
         failed=jnp.zeros(rows, bool),
         steps=jnp.zeros((), jnp.int32),
         logprobs=jnp.zeros((rows, capacity), jnp.float32),

@@ -111,8 +111,9 @@ def decode(
     block = empty_block(size, max_steps, state.rows.output_counts.shape[1])
     cache, rows, masks, block = jax.lax.while_loop(unfinished, step, (state.cache, before, state.masks, block))
     merged = jax.tree.map(lambda x, new: x.at[:size].set(new), state.rows, rows)
-    block = replace(block, done=rows.done, finished=grammars.finished(cells, rows.grammar))
-    return DecodeState(cache, merged, masks), block
+    is_end = rows.params.is_end[jnp.arange(size), rows.token]
+    complete = jnp.where(is_end, grammars.may_end(cells, rows.grammar), grammars.finished(cells, rows.grammar))
+    return DecodeState(cache, merged, masks), replace(block, done=rows.done, complete=complete)
 
 
 def accept(

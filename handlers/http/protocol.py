@@ -205,7 +205,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._refused or self._in_head or (self.cycle is not None and self.cycle.more_body)
 
     def _refuse(self, error: APIError, linger: bool = True) -> None:
-        """Says what is wrong, where no answer has begun here, and closes the connection; `linger`: so that it is read."""
+        """Says what is wrong, where no answer has begun, and closes the connection; `linger`: so that it is read."""
         self._stop_clock()
         self._in_head, self._refused = False, linger
         if self.transport.is_closing():

@@ -31,8 +31,9 @@ def allowed_tokens(
     """Which tokens the rows may draw, uint32 [B, W], packed as in packing.py; what an inactive row gets has no meaning.
 
     cells: int32 [capacity] of the arena. active: bool [B]. Masks not in the cache are computed and added to it. End
-    tokens are allowed exactly where the output may end. Rows without a grammar may draw everything; a row whose budget
-    is used up inside reasoning only the next token that ends it.
+    tokens are allowed exactly where the output may end, and where nothing else is, so that no row goes astray. Rows
+    without a grammar may draw everything; a row whose budget is used up inside reasoning only the next token that ends
+    it.
     """
     forced = active & _forced(cells, rows)
     wanted = active & rows.constrained & ~forced
@@ -75,6 +76,11 @@ def advance(
         lambda c: c[0] < longest, body, (jnp.int32(0), start, rows.depth, rows.stack, rows.counts)
     )
     return replace(rows, **at._asdict(), depth=depth, stack=stack, counts=counts)
+
+
+def may_end(cells: jax.Array, rows: GrammarState) -> jax.Array:
+    """bool [B], rows whose output is complete, also where it could go on."""
+    return ~rows.constrained | machine.accepting(cells, rows.state, rows.depth)
 
 
 def finished(cells: jax.Array, rows: GrammarState) -> jax.Array:
@@ -127,8 +133,9 @@ def _gather_masks(
     """What `allowed_tokens` gives, once the masks of all rows are in the cache."""
 
     def gather() -> jax.Array:
-        ends = jnp.where(machine.accepting(cells, rows.state, rows.depth)[:, None], rows.ends, 0)
-        return jnp.where(wanted[:, None], (cache.pool[places] & ~rows.ends) | ends, ~jnp.uint32(0))
+        others = cache.pool[places] & ~rows.ends
+        ends = machine.accepting(cells, rows.state, rows.depth) | (others == 0).all(-1)
+        return jnp.where(wanted[:, None], jnp.where(ends[:, None], others | rows.ends, others), ~jnp.uint32(0))
 
     return jax.lax.cond(wanted.any(), gather, lambda: jnp.full_like(rows.ends, ~jnp.uint32(0)))
 

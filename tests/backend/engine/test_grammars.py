@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
 from backend.grammar import Constraint, ContextFree, Grammar, alphabet_of, structural_constraint
 from backend.grammar.automaton.run import Runner
-from backend.grammar.automaton.tables import AutomatonTables
+from backend.grammar.automaton.tables import DEAD, AutomatonTables
 from backend.grammar.compile import compile_constraint
 from backend.grammar.device.machine import RESERVED
 from backend.request import Request, TokenEvent
@@ -105,6 +106,21 @@ def test_a_finished_grammar_ends_the_choice_without_an_end_token(small: Small) -
     events = small.engine.generate(asked)
     assert events[-1].finish_reason == "stop" and not events[-1].is_end
     assert text(events).replace(b"true", b"e") == b"eee"
+
+
+@pytest.mark.parametrize("end_tokens", [(0,), (0, 9)])
+def test_a_dead_end_of_a_grammar_ends_with_length(small: Small, end_tokens: tuple[int, ...]) -> None:
+    """No grammar has one that is known; one is made here, of tables that are damaged behind the first letter."""
+    tables = compiled(Constraint("regex", "abc"))
+    transitions = tables.transitions.copy()
+    transitions[Runner(tables).run(b"a").state] = DEAD
+    broken: Future[AutomatonTables] = Future()
+    broken.set_result(replace(tables, transitions=transitions))
+    asked = request([1, 2], seeds=(0, 1), grammar=Grammar("broken", broken), end_tokens=end_tokens, max_tokens=50)
+    events = small.engine.generate(asked)
+    for choice in (0, 1):
+        *_, last = [event for event in events if event.choice == choice]
+        assert text(events, choice) == b"a" and last.is_end and last.finish_reason == "length"
 
 
 def test_nesting_to_the_limit_of_the_stack_still_ends_well(small: Small) -> None:

@@ -173,7 +173,7 @@ class NumbersRunner:
         self.left[: active.size] -= drawn
         no = np.zeros(active.size, bool)
         done = active & (self.left[: active.size] == 0)
-        return self, SimpleNamespace(tokens=np.ones((active.size, steps), int), count=drawn, done=done, finished=no,
+        return self, SimpleNamespace(tokens=np.ones((active.size, steps), int), count=drawn, done=done, complete=no,
                                      failed=no, steps=steps)  # fmt: skip
 
 
