@@ -36,7 +36,7 @@ def properties_are_enough(schema: bytes, text: str) -> bool:
     """Whether every object in the JSON `text` has as many names as each `minProperties` that may apply to it says."""
 
     def breaks(part: dict[str, Any], value: Any) -> bool:
-        return isinstance(value, dict) and len(value) < part.get("minProperties", 0)
+        return isinstance(value, dict) and len(value) < (part.get("minProperties") or 0)
 
     return _kept(schema, text, breaks)
 

@@ -7,7 +7,7 @@ from backend.grammar.notes import Notebook
 from backend.grammar.schema.expressions import ANYTHING, NOTHING, Expression, Scope, Subschema
 from backend.grammar.schema.identifiers import MAX_DEPTH, RECURSIVE, Identifiers, Place, escape
 from backend.grammar.schema.keywords import ANNOTATIONS, CONTAINS_EVALUATES_NOTHING, OLD_DRAFTS, OLDEST_DRAFT
-from backend.grammar.schema.unenforced import note_silenced
+from backend.grammar.schema.unenforced import note_nulls, note_silenced, null_keywords
 
 TEXTS = frozenset(["title", "description", "default", "example", "examples", "$comment"])
 """Annotations of which schemas that mean the same often differ."""
@@ -28,6 +28,7 @@ class Document:
         self.contains_evaluates = not (isinstance(raw, dict) and raw.get("$schema") in CONTAINS_EVALUATES_NOTHING)
         self._identifiers = Identifiers(raw, "id" if draft == OLDEST_DRAFT else "$id", self.refs_override)
         self._sources: dict[tuple[int, Scope], Expression] = {}
+        self._present: dict[int, dict[str, Any]] = {}
         self._texts: dict[tuple[str, Scope, str], tuple[Expression, str]] = {}
         self.repetitions: list[tuple[str, str]] = []
         self._following: list[tuple[str, Scope]] = []
@@ -63,7 +64,7 @@ class Document:
             anchor = RECURSIVE
         if keyword != "$ref" and anchor is not None:
             place = self._dynamic(place, anchor, subschema.scope)
-        if place.raw is subschema.raw:
+        if self._present.get(id(place.raw), place.raw) is subschema.raw:
             raise GrammarError(
                 f"a {keyword} leads back to itself without an object or array in between", subschema.pointer
             )
@@ -90,7 +91,7 @@ class Document:
         return expression
 
     def _new(self, place: Place, scope: Scope, depth: int) -> Expression:
-        raw, pointer, around = place
+        raw, pointer, around = place._replace(raw=self._without_nulls(place))
         if depth > MAX_DEPTH:
             raise GrammarError(f"the schema is nested deeper than {MAX_DEPTH}", pointer)
         base = self._identifiers.base(raw, around)
@@ -99,6 +100,14 @@ class Document:
             note_silenced(self.notebook, subschema)
             return self._alias(subschema)
         return subschema if raw.keys() - ANNOTATIONS else ANYTHING
+
+    def _without_nulls(self, place: Place) -> dict[str, Any]:
+        """The schema at a place without the keywords that are null in place of being absent, which are noted."""
+        nulls = null_keywords(place.raw)
+        if not nulls:
+            return place.raw
+        note_nulls(self.notebook, place.pointer, nulls)
+        return self._present.setdefault(id(place.raw), {k: v for k, v in place.raw.items() if k not in nulls})
 
     def _entered(self, base: str, scope: Scope) -> Scope:
         """The scope inside a resource: what was there before it goes first."""

@@ -1,5 +1,6 @@
 """Keywords without effect: those that are not enforced, and those that nearly are keywords."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 
@@ -37,6 +38,17 @@ def note_silenced(notebook: Notebook, subschema: Subschema) -> None:
     for keyword in subschema.raw.keys() - ANNOTATIONS - {"$ref"} - MAPS_OF_SCHEMAS:
         why = f"up to draft 7 {keyword!r} has no effect beside $ref; write both into an allOf"
         notebook.ignore(f"{subschema.pointer}/{keyword}", why)
+
+
+def null_keywords(raw: dict) -> set[str]:
+    """The keywords of a schema that are null in place of being absent, as programs write that have a field for each."""
+    return {keyword for keyword, value in raw.items() if value is None and keyword in KEYWORDS and keyword != "const"}
+
+
+def note_nulls(notebook: Notebook, pointer: str, keywords: Iterable[str]) -> None:
+    """Note the keywords at `pointer` that are null."""
+    for keyword in sorted(keywords):
+        notebook.ignore(f"{pointer}/{keyword}", f"null is no value of {keyword!r}; leave it out")
 
 
 @cache

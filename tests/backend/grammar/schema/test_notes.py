@@ -9,6 +9,7 @@ from backend.grammar.automaton.graph import Graph
 from backend.grammar.errors import GrammarError
 from backend.grammar.notes import Notebook, Notes
 from backend.grammar.schema import build
+from backend.grammar.schema.keywords import ASSERTIONS, MAPS_OF_SCHEMAS, PLACES_OF_SCHEMAS
 from tests.backend.grammar.schema.languages import language
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -39,6 +40,11 @@ IGNORED: dict[str, tuple[Any, list[str]]] = {
         ["#/properties/a/required", "#/properties/b/required"],
     ),
     "nullable is Boolean": ({"nullable": "true"}, ["#/nullable"]),
+    "nulls in place of absence": (
+        {"type": "object", "properties": {"a": {"type": "string", "enum": None}, "required": True}, "required": None},
+        ["#/required", "#/properties/a/enum"],
+    ),
+    "nulls that say something": ({"const": None, "default": None, "title": None, "x-a": None}, []),
     "beside $ref in draft 7": (
         {
             "$schema": DRAFT_7,
@@ -101,6 +107,24 @@ def notes(schema: Any) -> Notes:
 def test_what_has_no_effect_is_named(name: str) -> None:
     schema, expected = IGNORED[name]
     assert sorted(notes(schema).ignored) == sorted(expected)
+
+
+NULLED = sorted((ASSERTIONS | PLACES_OF_SCHEMAS | MAPS_OF_SCHEMAS) - {"const"})
+
+
+@pytest.mark.parametrize("keyword", NULLED)
+def test_null_is_absence_for_every_keyword_that_has_no_null(keyword: str) -> None:
+    """Also where the schema refers to itself."""
+    for schema, place in (({}, "#"), ({"properties": {"a": {"items": {}}}}, "#/properties/a/items")):
+        nulled = json.loads(json.dumps(schema))
+        node = nulled
+        for key in place.split("/")[1:]:
+            node = node[key]
+        node[keyword] = None
+        assert notes(nulled).ignored == (f"{place}/{keyword}",)
+    own = {"type": "object", "properties": {"a": {"$ref": "#/$defs/own"}}, "additionalProperties": False}
+    run = language({"$ref": "#/$defs/own", "$defs": {"own": {keyword: None, **own}}})
+    assert run.accepts(b'{"a":{"a":{}}}') and not run.accepts(b'{"b":{}}')
 
 
 @pytest.mark.parametrize("name", DEFERRED)
