@@ -20,7 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from handlers import health, models
 from handlers.chat.endpoint import complete_chat
 from handlers.http.access import Access, AccessMiddleware
-from handlers.http.errors import ErrorMiddleware
+from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
 from handlers.http.spec import load_document, use_openapi_31
 from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware
@@ -35,6 +35,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "listModels": models.list_models,
     "retrieveModel": models.retrieve_model,
 }
+ERROR_SHAPES: dict[str, ErrorShape] = {}
+"""How failures are told at paths that begin so; at others in the common form."""
 # Connexion's own stack, with ErrorMiddleware before it in the place of its two that answer failures, and without its
 # checking of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
 MIDDLEWARES = [
@@ -96,7 +98,7 @@ def _outermost(access: Access, files: Mapping[str, PageFile]) -> list[Any]:
     open_access = replace(access, open_paths=access.open_paths | files.keys())
     return [
         *([cross_origin] if access.origins else []),
-        ErrorMiddleware,
+        partial(ErrorMiddleware, shapes=ERROR_SHAPES),
         partial(AccessMiddleware, access=open_access),
         partial(PageMiddleware, files=files),
     ]

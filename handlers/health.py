@@ -3,6 +3,7 @@
 import orjson
 from starlette.responses import Response
 
+from handlers.http.errors import error_body
 from handlers.service import current_service
 
 
@@ -12,5 +13,5 @@ async def get_health() -> Response:
     if service.status == "ready":
         return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
     error = service.unavailable()
-    body = {"status": error.code, **error.body()}
+    body = {"status": error.code, **error_body(error)}
     return Response(orjson.dumps(body), error.status, error.headers, media_type="application/json")

@@ -1,80 +1,23 @@
 """POST /v1/chat/completions, from the validated body to the answer."""
 
-import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
-
-import orjson
 from starlette.responses import Response
 
 from handlers.chat.completion import Completion
-from handlers.chat.ignored import ignored_header, ignored_parameters
-from handlers.chat.limits import check_request
-from handlers.chat.plan import plan_chat
-from handlers.chat.request import ChatRequest, read_request
-from handlers.chat.size import check_counts, check_text
-from handlers.chat.stream import Answer, begin_stream
+from handlers.chat.request import read_request
+from handlers.chat.respond import Chat, respond
+from handlers.chat.size import check_counts
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
-from handlers.generation.run import start
-from handlers.http.connection import while_connected
-from handlers.http.deadline import Deadline
-from handlers.http.threads import in_prompt_thread
+from handlers.http.sse import UNNAMED_EVENTS
 from handlers.http.validation import JSONBody
-from handlers.metrics.request import RequestMetrics
-from handlers.service import Acceptance, LoadedModel, current_service
+from handlers.service import current_service
 
 
 async def complete_chat(json_body: JSONBody) -> Response:
-    """Handles POST /v1/chat/completions: one JSON object, or a stream of events where `stream` is true.
-
-    From here on the request's time runs, and it is counted once it is in order.
-    """
+    """Handles POST /v1/chat/completions: one JSON object, or a stream of events where `stream` is true."""
     service = current_service()
-    loaded, acceptance = service.loaded, service.acceptance
-    check_counts(json_body.value, loaded)
-    request = read_request(json_body, acceptance.strict)
-    model = service.resolve_model(request.body.model)
-    check_request(request, loaded, acceptance.strict)
-    deadline = Deadline(service.request_timeout)
-    with service.metrics.request(request.body.n or 1) as request_metrics:
-        chat = Chat(request, model, loaded, acceptance, service.report_cached_tokens)
-        beginning = begin(chat, request_metrics, deadline)
-        if not request.body.stream:
-            return await while_connected(answer(beginning))
-        return await while_connected(begin_stream(beginning, request_metrics, request.without_effect))
-
-
-@dataclass(frozen=True)
-class Chat:
-    """A request that is being answered, by the model of that name."""
-
-    request: ChatRequest
-    model: str
-    loaded: LoadedModel
-    acceptance: Acceptance
-    report_cached_tokens: bool
-
-
-async def begin(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline) -> Answer:
-    """Has the engine begin the answer, once its grammar is compiled. Raises APIError, 504 at the deadline."""
-    async with deadline.enforced():
-        await in_prompt_thread(check_text, chat.request.json_body.value, chat.loaded)
-        plan, output = await plan_chat(chat.request, chat.loaded, chat.acceptance)
-        ignored = await asyncio.to_thread(ignored_parameters, chat.request, chat.loaded, output, plan)
-    running = await start(plan, chat.loaded, request_metrics, deadline)
-    unenforced = () if plan.constraint is None else plan.constraint.unenforced
-    return Answer(running, describe(chat, plan, output), (*ignored, *unenforced))
-
-
-async def answer(beginning: Awaitable[Answer]) -> Response:
-    """The whole answer. Raises APIError, 504 at the deadline."""
-    begun = await beginning
-    try:
-        result = await begun.completion.result(begun.running.deltas)
-    finally:
-        await begun.running.aclose()
-    return Response(orjson.dumps(result), headers=ignored_header(begun.ignored), media_type="application/json")
+    check_counts(json_body.value, service.loaded)
+    return await respond(read_request(json_body, service.acceptance.strict), describe, UNNAMED_EVENTS)
 
 
 def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Completion:

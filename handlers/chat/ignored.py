@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from generated.models import AssistantMessage, ContainerChatCompletionBody, ResponseFormatJsonSchema
 from handlers.chat.limits import length_param, requested_tokens
-from handlers.chat.output import may_call, must_call, wants_form
+from handlers.chat.output import limits_reasoning, may_call, must_call, wants_form
 from handlers.chat.request import ChatRequest
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
@@ -24,9 +24,9 @@ def ignored_parameters(
     """Paths of all in a request that has no effect, but for what its grammar leaves out."""
     return [
         *request.without_effect(),
-        *ineffective_parameters(request, loaded, output),
-        *_clamped(request.body, plan),
-        *_unshown_fields(request, loaded.tokenizer),
+        *map(request.told, ineffective_parameters(request.body, loaded, output)),
+        *map(request.told, _clamped(request.body, plan)),
+        *map(request.told, _unshown_fields(request.body, loaded.tokenizer)),
     ]
 
 
@@ -36,21 +36,20 @@ def ignored_header(names: Iterable[str]) -> dict[str, str]:
     return {HEADER: encode(once)} if once else {}
 
 
-def ineffective_parameters(request: ChatRequest, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
+def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
     """Paths of known parameters that are set and that this model cannot act on."""
-    body = request.body
     if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"
     if body.include_reasoning is False and body.parse_reasoning and not output.split:
         yield "include_reasoning"
-    if body.reasoning_budget is not None and body.reasoning_budget >= 0 and output.budget is None:
+    if limits_reasoning(body) and output.budget is None:
         yield "reasoning_budget"
     match body.response_format:
         case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
             yield "response_format.json_schema.description"
     yield from _unused_variables(body, loaded.tokenizer)
     if body.tools and not may_call(body):
-        yield request.tools_param  # hidden from the model, so that it does not call them
+        yield "tools"  # hidden from the model, so that it does not call them
     if wants_form(body) and must_call(body):
         yield "response_format"
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:
@@ -77,9 +76,8 @@ def _clamped(body: ContainerChatCompletionBody, plan: GenerationPlan) -> Iterato
         yield length_param(body)
 
 
-def _unshown_fields(request: ChatRequest, tokenizer: ChatTokenizer) -> Iterator[str]:
+def _unshown_fields(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer) -> Iterator[str]:
     """Texts of messages and of tools that the model's template has no place for."""
-    body = request.body
     for i, message in enumerate(body.messages):
         if message.name and not tokenizer.template_shows(cast(FieldPlace, message.role), "name"):
             yield f"messages.{i}.name"
@@ -92,7 +90,7 @@ def _unshown_fields(request: ChatRequest, tokenizer: ChatTokenizer) -> Iterator[
                 yield f"messages.{i}.reasoning"
     for i, tool in enumerate((body.tools or []) if may_call(body) else []):
         if tool.function.description and not tokenizer.template_shows("function", "description"):
-            yield f"{request.function_path(i)}.description"
+            yield f"tools.{i}.function.description"
 
 
 def encode(names: Iterable[str]) -> str:

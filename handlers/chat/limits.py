@@ -1,4 +1,7 @@
-"""What a chat request may not say although its schema allows it. Each check raises APIError 422 naming the field."""
+"""What a chat request may not say although its schema allows it. Each check raises APIError 422 naming the field.
+
+Fields are named as the API calls them in which the request was sent.
+"""
 
 from collections.abc import Iterator
 
@@ -11,7 +14,7 @@ from generated.models import (
     UserMessage,
     VideoContent,
 )
-from handlers.chat.output import must_call, reasoning_budget, wants_form
+from handlers.chat.output import limits_reasoning, must_call, wants_form
 from handlers.chat.request import ChatRequest
 from handlers.http.errors import APIError, invalid
 from handlers.service import Engine, LoadedModel
@@ -27,36 +30,36 @@ def check_request(request: ChatRequest, loaded: LoadedModel, strict: bool) -> No
     strict: what the vendored document's prose excludes is refused too.
     """
     engine, body = loaded.engine, request.body
-    _check_messages(body)
+    _check_messages(request)
     if strict:
-        _check_strictly(body)
-    _check_ending(body)
+        _check_strictly(request)
+    _check_ending(request)
     _check_exclusions(request)
-    _check_stops(body)
+    _check_stops(request)
     _check_tools(request)
     _check_tool_choice(request, loaded)
-    _check_reasoning_budget(body, loaded)
-    _check_response_format(body, engine)
+    _check_reasoning_budget(request, loaded)
+    _check_response_format(request, engine)
     _check_lengths(body)
     _check_choices(body, engine)
-    _check_vocabulary(body, engine)
+    _check_vocabulary(request, engine)
 
 
-def token_budget(body: ContainerChatCompletionBody, prompt_tokens: int, context_length: int, clamp: bool) -> int:
+def token_budget(request: ChatRequest, prompt_tokens: int, context_length: int, clamp: bool) -> int:
     """The tokens that a choice may have: `max_tokens`, or all that fit the context. Raises APIError 422.
 
     clamp: a number beyond what fits is not refused, but means what fits.
     """
-    room = context_length - prompt_tokens
+    body, room = request.body, context_length - prompt_tokens
     if room < 1:
         raise _too_long(
             f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's maximum context "
             f"length of {context_length} tokens; shorten the messages",
-            "messages",
+            request.told("messages"),
         )
     wanted = requested_tokens(body) or room
     if wanted > room and not clamp:
-        name = length_param(body)
+        name = request.told(length_param(body))
         raise _too_long(
             f"the prompt has {prompt_tokens} tokens and {name} is {wanted}, together {prompt_tokens + wanted}, but "
             f"the model's maximum context length is {context_length} tokens; use {name} of at most {room}",
@@ -78,10 +81,11 @@ def requested_tokens(body: ContainerChatCompletionBody) -> int | None:
     return body.max_tokens if body.max_tokens is not None else body.max_completion_tokens
 
 
-def _check_messages(body: ContainerChatCompletionBody) -> None:
-    for i, message in enumerate(body.messages):
+def _check_messages(request: ChatRequest) -> None:
+    for i, message in enumerate(request.body.messages):
         if isinstance(message, UserMessage):
-            for path, kind in _media_parts(message, f"messages.{i}.content"):
+            for part, kind in _media_parts(message, f"messages.{i}.content"):
+                path = request.told(part)
                 raise invalid(f"{path}: this model does not support {kind} inputs; send text parts only", path)
 
 
@@ -93,18 +97,21 @@ def _media_parts(message: UserMessage, path: str) -> Iterator[tuple[str, str]]:
                 yield f"{path}.{j}", part.type.removesuffix("_url")
 
 
-def _check_strictly(body: ContainerChatCompletionBody) -> None:
+def _check_strictly(request: ChatRequest) -> None:
+    body, told = request.body, request.told
     for i, message in enumerate(body.messages):
         if isinstance(message, AssistantMessage) and message.content is None and not message.tool_calls:
-            path = f"messages.{i}.content"
-            raise invalid(f"{path} is required, because messages.{i} has no tool_calls", path)
+            path = told(f"messages.{i}.content")
+            raise invalid(f"{path} is required, because {told(f'messages.{i}')} has no tool_calls", path)
     if body.tools and wants_form(body):
-        raise invalid("response_format cannot be used together with tools; leave one of them out", "response_format")
+        form, tools = told("response_format"), told("tools")
+        raise invalid(f"{form} cannot be used together with {tools}; leave one of them out", form)
     if body.stream_options is not None and not body.stream:
         raise invalid("stream_options needs a stream; set stream to true", "stream_options")
 
 
-def _check_ending(body: ContainerChatCompletionBody) -> None:
+def _check_ending(request: ChatRequest) -> None:
+    body, param = request.body, request.told("continue_final_message")
     if not body.continue_final_message:
         return
     if body.add_generation_prompt:
@@ -116,13 +123,13 @@ def _check_ending(body: ContainerChatCompletionBody) -> None:
     last = body.messages[-1]
     if not isinstance(last, AssistantMessage) or last.tool_calls:
         raise invalid(
-            "continue_final_message needs a last message with role assistant and without calls",
-            "continue_final_message",
+            f"{param} needs a last message with role assistant and without calls",
+            param,
         )
 
 
 def _check_exclusions(request: ChatRequest) -> None:
-    body, tools = request.body, request.tools_param
+    body, tools = request.body, request.told("tools")
     if body.min_tokens is not None and body.tools:
         raise invalid(f"min_tokens cannot be used together with {tools}; leave one of them out", "min_tokens")
     if body.min_tokens is not None and body.response_format is not None:
@@ -131,23 +138,23 @@ def _check_exclusions(request: ChatRequest) -> None:
         raise invalid("top_logprobs needs logprobs; set logprobs to true", "top_logprobs")
 
 
-def _check_stops(body: ContainerChatCompletionBody) -> None:
-    count = len(body.stop or ())
+def _check_stops(request: ChatRequest) -> None:
+    count, param = len(request.body.stop or ()), request.told("stop")
     if count > MOST_STOPS:
-        raise invalid(f"stop has {count} members, but may have {MOST_STOPS}", "stop")
+        raise invalid(f"{param} has {count} members, but may have {MOST_STOPS}", param)
 
 
 def _check_tools(request: ChatRequest) -> None:
     first: dict[str, int] = {}
     for i, tool in enumerate(request.body.tools or []):
-        name, path = tool.function.name, f"{request.function_path(i)}.name"
+        name, path = tool.function.name, request.told(f"tools.{i}.function.name")
         if first.setdefault(name, i) != i:
-            other = f"{request.tools_param}.{first[name]}"
+            other = request.told(f"tools.{first[name]}")
             raise invalid(f"{path} is {name!r}, as that of {other}; names must differ", path)
 
 
 def _check_tool_choice(request: ChatRequest, loaded: LoadedModel) -> None:
-    body, tools, param = request.body, request.tools_param, request.choice_param
+    body, tools, param = request.body, request.told("tools"), request.told("tool_choice")
     choice, names = body.tool_choice, [tool.function.name for tool in body.tools or []]
     for i, name in enumerate(request.allowed or ()):
         if name not in names:
@@ -160,7 +167,7 @@ def _check_tool_choice(request: ChatRequest, loaded: LoadedModel) -> None:
     if isinstance(choice, ChatCompleteBodyToolChoice) and choice.function.name not in names:
         raise invalid(
             f"{param} names the function {choice.function.name!r}, but {tools} has {', '.join(names)}",
-            request.choice_name_param,
+            request.told("tool_choice.function.name"),
         )
     reason = loaded.engine.constraint_unsupported_reason
     if reason is None and not loaded.format.tools:
@@ -169,18 +176,18 @@ def _check_tool_choice(request: ChatRequest, loaded: LoadedModel) -> None:
         raise invalid(f'a tool call cannot be enforced with this model: {reason}; use "auto" or "none"', param)
 
 
-def _check_reasoning_budget(body: ContainerChatCompletionBody, loaded: LoadedModel) -> None:
+def _check_reasoning_budget(request: ChatRequest, loaded: LoadedModel) -> None:
+    param = request.told("reasoning_budget")
     reason, reasons = loaded.engine.constraint_unsupported_reason, loaded.format.reasoning is not None
-    if reasons and reasoning_budget(body) is not None and reason is not None:
-        raise invalid(f"reasoning_budget cannot be enforced with this model: {reason}", "reasoning_budget")
+    if reasons and limits_reasoning(request.body) and reason is not None:
+        raise invalid(f"{param} cannot be enforced with this model: {reason}", param)
 
 
-def _check_response_format(body: ContainerChatCompletionBody, engine: Engine) -> None:
-    if wants_form(body) and engine.constraint_unsupported_reason is not None:
-        message = (
-            f"response_format cannot be enforced with this model: {engine.constraint_unsupported_reason}; use 'text'"
-        )
-        raise invalid(message, "response_format.type")
+def _check_response_format(request: ChatRequest, engine: Engine) -> None:
+    if wants_form(request.body) and engine.constraint_unsupported_reason is not None:
+        param, reason = request.told("response_format"), engine.constraint_unsupported_reason
+        message = f"{param} cannot be enforced with this model: {reason}; use 'text', or leave it out"
+        raise invalid(message, request.told("response_format.type"))
 
 
 def _check_lengths(body: ContainerChatCompletionBody) -> None:
@@ -204,10 +211,11 @@ def _check_choices(body: ContainerChatCompletionBody, engine: Engine) -> None:
         raise invalid(f"seed has {len(body.seed)} members, but n is {n}; give one seed per choice", "seed")
 
 
-def _check_vocabulary(body: ContainerChatCompletionBody, engine: Engine) -> None:
-    size = engine.vocab_size
+def _check_vocabulary(request: ChatRequest, engine: Engine) -> None:
+    body, size = request.body, engine.vocab_size
     if body.top_k is not None and body.top_k > size:
-        raise invalid(f"top_k is {body.top_k}, but the vocabulary has {size} tokens", "top_k")
+        param = request.told("top_k")
+        raise invalid(f"{param} is {body.top_k}, but the vocabulary has {size} tokens", param)
     for i, token in enumerate(body.eos_token or []):
         if token >= size:
             raise invalid(f"eos_token.{i} is {token}, but the vocabulary has {size} tokens", f"eos_token.{i}")

@@ -25,6 +25,7 @@ from generated.models import (
     ToolMessage,
     UserMessage,
 )
+from handlers.chat.words import Words
 from handlers.http.errors import invalid
 
 Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
@@ -76,6 +77,17 @@ def translate(given: ContainerChatCompletionBody) -> Translated:
         if isinstance(message, AssistantMessage) and message.function_call and message.tool_calls
     ]
     return Translated(given.model_copy(update=updates), tuple(inert), functions, None if functions else allowed)
+
+
+def function_words(count: int) -> Words:
+    """What a request calls its tools that gives so many as `functions`."""
+    own = {"tools": "functions", "tool_choice": "function_call", "tool_choice.function.name": "function_call.name"}
+    return Words(own | {f"tools.{i}.function": f"functions.{i}" for i in range(count)})
+
+
+def functions_as_tools(sent: Any) -> Any:
+    """The JSON of a body that gives `functions`, with the same as `tools`."""
+    return {**sent, "tools": [{"type": "function", "function": function} for function in sent["functions"]]}
 
 
 def messages_of(given: Iterable[object]) -> Iterator[Message]:

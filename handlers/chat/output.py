@@ -41,13 +41,13 @@ def output_request(request: ChatRequest, names: FunctionNames, text: bytes) -> O
 
     Raises APIError 422 where a schema is nested too deeply.
     """
-    exact, body = _Exact(text), request.body
+    exact, body = _Exact(text, request), request.body
     return OutputRequest(
         _tool_use(request, names, exact),
-        _form(body, exact),
+        _form(request, exact),
         body.parse_reasoning,
-        reasoning_budget(body),
-        None if body.eos_token is None else EndTokens(tuple(body.eos_token), "eos_token"),
+        _reasoning_budget(request),
+        None if body.eos_token is None else EndTokens(tuple(body.eos_token), request.told("eos_token")),
     )
 
 
@@ -66,40 +66,44 @@ def must_call(body: ContainerChatCompletionBody) -> bool:
     return body.tool_choice == "required" or isinstance(body.tool_choice, ChatCompleteBodyToolChoice)
 
 
-def reasoning_budget(body: ContainerChatCompletionBody) -> ReasoningBudget | None:
-    """Most tokens of reasoning that the body allows, None for no limit, which a negative budget says too."""
-    limited = body.reasoning_budget is not None and body.reasoning_budget >= 0
-    return ReasoningBudget(body.reasoning_budget, "reasoning_budget") if limited else None  # type: ignore[arg-type]
+def limits_reasoning(body: ContainerChatCompletionBody) -> bool:
+    """Whether the body limits the tokens of reasoning; a negative budget says that there is no limit."""
+    return body.reasoning_budget is not None and body.reasoning_budget >= 0
+
+
+def _reasoning_budget(request: ChatRequest) -> ReasoningBudget | None:
+    if not limits_reasoning(request.body):
+        return None
+    return ReasoningBudget(request.body.reasoning_budget, request.told("reasoning_budget"))  # type: ignore[arg-type]
 
 
 class _Exact:
-    """The body's JSON with every digit of its numbers, parsed where a schema is asked for, and once."""
+    """Tools and response_format with every digit of their numbers, parsed where a schema is asked for, and once."""
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
+    def __init__(self, text: bytes, request: ChatRequest) -> None:
+        self._text, self._request = text, request
         self._parsed: Any = None
 
-    def document(self, param: str) -> Any:
-        """param: the schema that is asked for. Raises APIError 422 that names it."""
+    def part(self, name: str, param: str) -> Any:
+        """`tools` or `response_format`. param: the schema that is asked for. Raises APIError 422 that names it."""
         if self._parsed is None:
             try:
-                self._parsed = parse_exact(self._text)
+                self._parsed = self._request.exact(parse_exact(self._text))
             except RecursionError as error:
                 raise invalid(f"{param} is nested too deeply", param) from error
-        return self._parsed
+        return self._parsed[name]
 
 
 def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> ToolUse:
-    body = request.body
+    body, told = request.body, request.told
     if not may_call(body):
         return ToolUse()
-    given = exact.document(request.tools_param)[request.tools_param]
-    functions = given if request.functions else [tool["function"] for tool in given]
+    functions = [tool["function"] for tool in exact.part("tools", told("tools"))]
     tools = tuple(
         Tool(
             name=names.written(function["name"]),
             parameters=NO_PARAMETERS if (schema := function.get("parameters")) is None else schema,
-            place=f"{request.function_path(i)}.parameters",
+            place=told(f"tools.{i}.function.parameters"),
             strict=function.get("strict") is True,
             told=function["name"],
         )
@@ -109,20 +113,21 @@ def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> Tool
     choice = body.tool_choice
     only = names.written(choice.function.name) if isinstance(choice, ChatCompleteBodyToolChoice) else None
     parallel = body.parallel_tool_calls is not False and not request.functions
-    subset = None if request.allowed is None else request.choice_param
-    return ToolUse(tools, must_call(body), only, parallel, request.tools_param, subset_param=subset)
+    subset = None if request.allowed is None else told("tool_choice")
+    return ToolUse(tools, must_call(body), only, parallel, told("tools"), told("parallel_tool_calls"), subset)
 
 
-def _form(body: ContainerChatCompletionBody, exact: _Exact) -> AnswerForm | None:
-    match body.response_format:
+def _form(request: ChatRequest, exact: _Exact) -> AnswerForm | None:
+    told = request.told
+    match request.body.response_format:
         case ResponseFormatJsonSchema():
-            asked = exact.document(SCHEMA)["response_format"]["json_schema"]
-            return JSONSchemaForm(asked["schema"], SCHEMA, asked.get("strict") is True)
+            asked = exact.part("response_format", told(SCHEMA))["json_schema"]
+            return JSONSchemaForm(asked["schema"], told(SCHEMA), asked.get("strict") is True)
         case ResponseFormatJsonObject():
-            return JSONObjectForm("response_format")
+            return JSONObjectForm(told("response_format"))
         case ResponseFormatRegex(schema_=regex):
-            return RegexForm(regex, PATTERN)
+            return RegexForm(regex, told(PATTERN))
         case ResponseFormatGrammar(grammar=grammar, syntax=syntax, max_recursion=levels):
-            return GrammarForm(grammar, syntax or "", levels or 0, GRAMMAR)
+            return GrammarForm(grammar, syntax or "", levels or 0, told(GRAMMAR))
         case _:
             return None

@@ -38,8 +38,8 @@ async def plan_chat(
     """
     body, text = request.body, request.json_body.take_text()
     names = function_names(body, loaded.format)
-    prompt = await in_prompt_thread(encode_prompt, body, names, loaded.tokenizer)
-    prefill = await in_prompt_thread(prefill_of, body, names, prompt, loaded.tokenizer)
+    prompt = await in_prompt_thread(encode_prompt, request, names, loaded.tokenizer)
+    prefill = await in_prompt_thread(prefill_of, request, names, prompt, loaded.tokenizer)
     asked = await in_prompt_thread(output_request, request, names, text)
     del text  # it may be large, and compiling may take long
     output = plan_output(asked, loaded, prompt if prefill is None else prefill.start)
@@ -59,7 +59,7 @@ async def plan_chat(
         written=written,
         new_id=call_id,
     )
-    max_tokens = token_budget(body, len(prompt), loaded.engine.context_length, acceptance.clamp_max_tokens)
+    max_tokens = token_budget(request, len(prompt), loaded.engine.context_length, acceptance.clamp_max_tokens)
     plan = GenerationPlan(
         prompt=Prompt(tuple(prompt)),
         sampling=sampling_params(
@@ -100,13 +100,14 @@ def content_of(text: str, parser: OutputParser) -> str:
 
 
 def encode_prompt(
-    body: ContainerChatCompletionBody, names: FunctionNames, tokenizer: ChatTokenizer, answered: int | None = None
+    request: ChatRequest, names: FunctionNames, tokenizer: ChatTokenizer, answered: int | None = None
 ) -> list[int]:
-    """Token ids of the prompt that the body's messages and tools make, with functions under their `names`.
+    """Token ids of the prompt that the request's messages and tools make, with functions under their `names`.
 
     answered: only so many messages, and what begins an answer to them. Raises APIError 422 where the model's template
     refuses them.
     """
+    body = request.body
     hidden = body.tool_choice == "none" or not body.tools
     messages = body.messages[:answered]
     try:
@@ -118,23 +119,33 @@ def encode_prompt(
             ending=_ending(body, tokenizer) if answered is None else "answer",
         )
     except PromptError as error:
-        raise invalid(error.message, error.param) from error
+        raise _refusal(error, request) from error
+
+
+def _refusal(error: PromptError, request: ChatRequest) -> APIError:
+    """422 for messages that make no prompt; what is said of a field may begin with its path."""
+    if error.param is None:
+        return invalid(error.message)
+    param, rest = request.told(error.param), error.message.removeprefix(error.param)
+    return invalid(error.message if rest == error.message else param + rest, param)
 
 
 def prefill_of(
-    body: ContainerChatCompletionBody, names: FunctionNames, prompt: list[int], tokenizer: ChatTokenizer
+    request: ChatRequest, names: FunctionNames, prompt: list[int], tokenizer: ChatTokenizer
 ) -> Prefill | None:
-    """What of the prompt begins the answer, where the body has its last message continued."""
+    """What of the prompt begins the answer, where the request has its last message continued."""
+    body = request.body
     if not body.continue_final_message:
         return None
     last = len(body.messages) - 1
     message = body.messages[last]
     try:
-        fresh = encode_prompt(body, names, tokenizer, answered=last)
+        fresh = encode_prompt(request, names, tokenizer, answered=last)
     except APIError:  # as where there is no other message
         fresh = []
     field = _ending(body, tokenizer)
-    return find_prefill(prompt, fresh, getattr(message, field) or "", tokenizer, f"messages.{last}.{field}")
+    param = request.told(f"messages.{last}.{field}")
+    return find_prefill(prompt, fresh, getattr(message, field) or "", tokenizer, param)
 
 
 def function_names(body: ContainerChatCompletionBody, format: Format) -> FunctionNames:

@@ -1,6 +1,6 @@
-"""A chat request as its handler works with it: what was sent, and the same in one form."""
+"""A request for an answer to a chat as handlers work with it: what was sent, and the same in one form."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,20 +8,28 @@ from pydantic import BaseModel, ValidationError
 
 import generated.strict.models
 from generated.models import ContainerChatCompletionBody
-from handlers.chat.openai import translate
+from handlers.chat.openai import function_words, functions_as_tools, translate
 from handlers.chat.turns import loose_ends
+from handlers.chat.words import VENDORED, Words
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
 
 M = TypeVar("M", bound=BaseModel)
 
 
+def as_sent(value: Any) -> Any:
+    """A body that has the words of the vendored document already."""
+    return value
+
+
 @dataclass(frozen=True)
 class ChatRequest:
-    """A request whose body is valid by the document that is served.
+    """A request for an answer to a chat, in whatever API it was sent; its body is valid by the document that is served.
 
-    json_body: as it came. given: the same as the document's model. body: the same in the words of the vendored
-    document. inert: paths of fields that say nothing there, or that do not follow from what stands before them.
+    json_body: as it came. given: the same as that API's model. body: the same in the words of the vendored document's
+    chat. words: what the API calls the fields of `body`. exact: of the JSON that was sent, with every digit of its
+    numbers, `tools` and `response_format` as `body` has them. inert: paths, in the API's words, of fields that say
+    nothing there, or that do not follow from what stands before them.
     functions: tools were given as `functions`, and calls are given back as `function_call`. allowed: names of the tools
     that may be called, None for all of them.
     """
@@ -30,6 +38,8 @@ class ChatRequest:
     given: BaseModel
     body: ContainerChatCompletionBody
     inert: tuple[str, ...] = ()
+    words: Words = VENDORED
+    exact: Callable[[Any], Any] = as_sent
     functions: bool = False
     allowed: tuple[str, ...] | None = None
 
@@ -37,24 +47,9 @@ class ChatRequest:
         """Whether the tool of this name is one that the model may call."""
         return self.allowed is None or name in self.allowed
 
-    def function_path(self, i: int) -> str:
-        """Where function `i` of the tools stands in the request."""
-        return f"functions.{i}" if self.functions else f"tools.{i}.function"
-
-    @property
-    def tools_param(self) -> str:
-        """What the request calls its tools."""
-        return "functions" if self.functions else "tools"
-
-    @property
-    def choice_param(self) -> str:
-        """What the request calls its choice of a tool."""
-        return "function_call" if self.functions else "tool_choice"
-
-    @property
-    def choice_name_param(self) -> str:
-        """Where the request has the name of the one function that must be called."""
-        return "function_call.name" if self.functions else "tool_choice.function.name"
+    def told(self, path: str) -> str:
+        """The path of a field of `body`, in the words of the API that was spoken."""
+        return self.words.told(path)
 
     def without_effect(self) -> Iterator[str]:
         """Paths of the fields that the document does not know, and of those that say nothing by themselves."""
@@ -70,13 +65,16 @@ def read_request(json_body: JSONBody, strict: bool) -> ChatRequest:
     Raises APIError 422 for integers that only the schema takes for such, and for tools in two forms.
     """
     if strict:
-        known = _model(generated.strict.models.ContainerChatCompletionBody, json_body.value)
-        body = _model(ContainerChatCompletionBody, known.model_dump(by_alias=True, exclude_unset=True))
+        known = model_of(generated.strict.models.ContainerChatCompletionBody, json_body.value)
+        body = model_of(ContainerChatCompletionBody, known.model_dump(by_alias=True, exclude_unset=True))
         return ChatRequest(json_body, known, body, tuple(loose_ends(body.messages)))
-    given = _model(ContainerChatCompletionBody, json_body.value)
+    given = model_of(ContainerChatCompletionBody, json_body.value)
     translated = translate(given)
     inert = (*translated.inert, *loose_ends(given.messages))
-    return ChatRequest(json_body, given, translated.body, inert, translated.functions, translated.allowed)
+    if not translated.functions:
+        return ChatRequest(json_body, given, translated.body, inert, allowed=translated.allowed)
+    words = function_words(len(given.functions or ()))
+    return ChatRequest(json_body, given, translated.body, inert, words, functions_as_tools, functions=True)
 
 
 def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
@@ -94,7 +92,8 @@ def unknown_fields(value: Any, model: Any, path: str = "") -> Iterator[str]:
             yield from unknown_fields(item, getattr(model, fields[key]), f"{path}{key}.")
 
 
-def _model(kind: type[M], value: dict[str, Any]) -> M:
+def model_of(kind: type[M], value: dict[str, Any]) -> M:
+    """A body that is valid by its schema, as a model. Raises APIError 422 for integers that only the schema takes."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:

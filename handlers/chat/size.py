@@ -1,8 +1,10 @@
 """How large a chat request may be, found out before anything else is done for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from generated.models import TextContent
+from handlers.chat.request import ChatRequest
 from handlers.http.errors import APIError, invalid
 from handlers.service import LoadedModel
 
@@ -18,29 +20,33 @@ def check_counts(value: dict[str, Any], loaded: LoadedModel) -> None:
     _check("messages", len(messages), context, f"the model's maximum context length is {context} tokens")
     parts = sum(len(message[name]) for message in messages for name in LISTS if isinstance(message.get(name), list))
     if parts > context:
-        raise _too_long(f"the messages have {parts} parts and calls, more than the {context} tokens of the context")
+        message = f"the messages have {parts} parts and calls, more than the {context} tokens of the context"
+        raise _too_long(message, "messages")
     for name in ("tools", "functions"):
         _check(name, len(value.get(name) or ()), MOST_TOOLS)
     _check("logit_bias", len(value.get("logit_bias") or ()), loaded.engine.vocab_size, "the vocabulary has no more")
 
 
-def check_text(value: dict[str, Any], loaded: LoadedModel) -> None:
+def check_text(request: ChatRequest, loaded: LoadedModel) -> None:
     """Raises APIError 422 where the texts of the messages are longer than the context.
 
     Takes time in proportion to the context, however long they are.
     """
-    context, tokenizer = loaded.engine.context_length, loaded.tokenizer
-    size = sum(len(text.encode(errors="replace")) for text in _texts(value["messages"]))
+    context, tokenizer, param = loaded.engine.context_length, loaded.tokenizer, request.told("messages")
+    texts = list(_texts(request.body.messages))
+    size = sum(len(text.encode(errors="replace")) for text in texts)
     most = context * tokenizer.longest_token
     if size > most:
         raise _too_long(
             f"the messages have {size} bytes, but the model's maximum context length of {context} tokens is at most "
-            f"{most} bytes; shorten the messages"
+            f"{most} bytes; shorten the messages",
+            param,
         )
-    if size > READ_CLOSELY * context and tokenizer.exceeds(_texts(value["messages"]), context):
+    if size > READ_CLOSELY * context and tokenizer.exceeds(texts, context):
         raise _too_long(
             f"the messages have {size} bytes, more tokens than the model's maximum context length of {context} tokens; "
-            "shorten the messages"
+            "shorten the messages",
+            param,
         )
 
 
@@ -49,15 +55,15 @@ def _check(name: str, count: int, most: int, why: str = "") -> None:
         raise invalid(f"{name} has {count} members, but may have {most}{why and f', since {why}'}", name)
 
 
-def _too_long(message: str) -> APIError:
-    return APIError(422, message, param="messages", code="context_length_exceeded")
+def _too_long(message: str, param: str) -> APIError:
+    return APIError(422, message, param=param, code="context_length_exceeded")
 
 
-def _texts(messages: list[dict[str, Any]]) -> Iterator[str]:
+def _texts(messages: Iterable[Any]) -> Iterator[str]:
     for message in messages:
-        content = message.get("content")
+        content = message.content
         if isinstance(content, str):
             yield content
         for part in content if isinstance(content, list) else ():
-            if isinstance(part.get("text"), str):
-                yield part["text"]
+            if isinstance(part, TextContent):
+                yield part.text

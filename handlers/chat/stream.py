@@ -1,48 +1,67 @@
 """A stream of an answer's chunks that begins in time, whatever the answer still waits for."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from handlers.chat.completion import Completion
 from handlers.chat.ignored import HEADER, encode, ignored_header
+from handlers.generation.deltas import Delta
 from handlers.generation.run import RunningGeneration
 from handlers.http import sse
-from handlers.http.sse import Chunks, Comment, EventStream
+from handlers.http.sse import Chunks, Comment, EventStream, Framing
 from handlers.metrics.request import RequestMetrics
+
+
+class AnswerMaker(Protocol):
+    """Makes the answer to one request, in the API that was spoken, of its deltas."""
+
+    async def result(self, deltas: AsyncIterator[Delta]) -> dict[str, Any]:
+        """The whole answer as plain values."""
+        ...
+
+    def chunks(self, deltas: AsyncIterator[Delta]) -> Chunks:
+        """The events of a stream."""
+        ...
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that has begun in the engine. ignored: paths of what has no effect in the request, some repeated."""
+    """An answer that has begun in the engine. maker: of what is sent of it. ignored: paths of what has no effect in the
+    request, some repeated.
+    """
 
     running: RunningGeneration
-    completion: Completion
+    maker: AnswerMaker
     ignored: tuple[str, ...]
 
 
 async def begin_stream(
-    work: Coroutine[Any, Any, Answer], request_metrics: RequestMetrics, known: Callable[[], Iterable[str]]
+    work: Coroutine[Any, Any, Answer],
+    request_metrics: RequestMetrics,
+    known: Callable[[], Iterable[str]],
+    framing: Framing,
 ) -> EventStream:
     """The stream of the answer that `work` begins; raises what `work` raises in the first FIRST_BYTE_SECONDS.
 
     Later the stream begins without it: what `work` raises then is raised by the stream's chunks, and what has no effect
     is named in a comment, but for what is `known` before. If the client leaves, `work` is cancelled.
+
+    framing: of the API that was spoken.
     """
     beginning = asyncio.create_task(work)
     try:
         await asyncio.wait({beginning}, timeout=sse.FIRST_BYTE_SECONDS)
         if beginning.done():
             answer = beginning.result()
-            chunks = answer.completion.chunks(answer.running.deltas)
-            return EventStream(chunks, answer.running.aclose, ignored_header(answer.ignored))
+            chunks = answer.maker.chunks(answer.running.deltas)
+            return EventStream(chunks, answer.running.aclose, ignored_header(answer.ignored), framing)
         late = LateAnswer(beginning, request_metrics, await asyncio.to_thread(lambda: frozenset(known())))
     except BaseException:
         await _abandon(beginning)
         raise
-    return EventStream(late.chunks(), late.aclose, ignored_header(sorted(late.named)))
+    return EventStream(late.chunks(), late.aclose, ignored_header(sorted(late.named)), framing)
 
 
 class LateAnswer:
@@ -65,7 +84,7 @@ class LateAnswer:
         names = [name for name in dict.fromkeys(answer.ignored) if name not in self.named]
         if names:
             yield Comment(f"{HEADER} {encode(names)}")
-        async with aclosing(answer.completion.chunks(answer.running.deltas)) as chunks:
+        async with aclosing(answer.maker.chunks(answer.running.deltas)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

@@ -70,9 +70,7 @@ async def check_prefill(plan: GenerationPlan, engine: Engine, request: Request) 
     """Raises APIError 422 where what the answer begins with is not how an answer can begin by its constraint."""
     if plan.prefill is not None and not await asyncio.to_thread(engine.allows, request):
         param = plan.prefill.param
-        message = (
-            f"{param} is not the beginning of any answer that response_format or tools allow; mend it or leave it out"
-        )
+        message = f"{param} is not the beginning of any answer of the form that was asked for; mend it or leave it out"
         raise invalid(message, param)
 
 

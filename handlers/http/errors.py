@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -45,20 +47,38 @@ class APIError(Exception):
         self.status, self.message, self.param, self.code = status, message, param, code
         self.headers = dict(headers or {})
 
-    def body(self) -> dict[str, Any]:
-        """The JSON body, in the one form that the Friendli, OpenAI and Vercel clients all read."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
-        message = brief(self.message)
-        detail = {"message": message, "type": kind, "param": self.param and brief(self.param), "code": self.code}
-        return {"message": message, "error": detail}
 
-    def response(self) -> Response:
-        """The failure as an HTTP response, where none has begun."""
-        return Response(orjson.dumps(self.body()), self.status, self.headers, media_type="application/json")
+def error_body(error: APIError) -> dict[str, Any]:
+    """The JSON body of a failure, in the one form that the Friendli, OpenAI and Vercel clients all read."""
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    message = brief(error.message)
+    detail = {"message": message, "type": kind, "param": error.param and brief(error.param), "code": error.code}
+    return {"message": message, "error": detail}
 
-    def event(self) -> bytes:
-        """The failure as a server-sent event, the last one of a stream that has begun."""
-        return b"data: " + orjson.dumps(self.body()) + b"\n\n"
+
+@dataclass(frozen=True)
+class ErrorShape:
+    """How an API tells of failures.
+
+    body: of a failure, the JSON of its response, and of the last event of a stream that has begun. event: the name of
+    that event, "" for none. id_headers: in which the id of every request is told, beside x-request-id.
+    """
+
+    body: Callable[[APIError], dict[str, Any]] = error_body
+    event: str = ""
+    id_headers: tuple[str, ...] = ()
+
+    def response(self, error: APIError) -> Response:
+        """A failure as an HTTP response, where none has begun."""
+        return Response(orjson.dumps(self.body(error)), error.status, error.headers, media_type="application/json")
+
+    def last_event(self, error: APIError) -> bytes:
+        """A failure as a server-sent event, the last one of a stream that has begun."""
+        name = f"event: {self.event}\n".encode() if self.event else b""
+        return name + b"data: " + orjson.dumps(self.body(error)) + b"\n\n"
+
+
+COMMON = ErrorShape()
 
 
 def brief(text: str) -> str:
@@ -108,28 +128,37 @@ class ErrorMiddleware:
     and tells its client of every failure.
 
     In JSON where no answer has begun, as the last event where it is a stream of events that has.
+
+    shapes: of the errors of the paths that begin with these; others have the common one.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, shapes: Mapping[str, ErrorShape] = MappingProxyType({})) -> None:
+        self._app, self._shapes = app, shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id.set(_given_id(scope) or uuid4().hex)
-        sender = _Sender(send)
+        shape = self._shape(scope["path"])
+        sender = _Sender(send, shape)
         try:
             await self._app(scope, receive, sender)
         except ClientDisconnect:
             logger.info("request %s: the client left", request_id.get())
         except Exception as error:
             if not sender.started:
-                await as_api_error(error, scope).response()(scope, receive, sender)
+                await shape.response(as_api_error(error, scope))(scope, receive, sender)
             elif sender.in_events:
                 await sender.end_with(as_api_error(error, scope))
             else:
                 raise
+
+    def _shape(self, path: str) -> ErrorShape:
+        """By the longest beginning of the path that has one."""
+        parts = path.split("/")
+        beginnings = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
+        return next((self._shapes[each] for each in beginnings if each in self._shapes), COMMON)
 
 
 def _given_id(scope: Scope) -> str | None:
@@ -144,13 +173,14 @@ class _Sender:
     started: the headers have gone out. in_events: so has the beginning of a stream of events, but not its end.
     """
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.started, self.in_events = send, False, False
+    def __init__(self, send: Send, shape: ErrorShape) -> None:
+        self._send, self._shape, self.started, self.in_events = send, shape, False, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = request_id.get()
+            for name in ("x-request-id", *self._shape.id_headers):
+                headers[name] = request_id.get()
             await self._send(message)
             self.started = True
             self.in_events = headers.get("content-type", "").startswith("text/event-stream")
@@ -162,7 +192,7 @@ class _Sender:
         """Ends a stream of events with an error; gives up on a client that does not take it."""
         try:
             async with asyncio.timeout(LAST_EVENT_SECONDS):
-                await self({"type": "http.response.body", "body": error.event(), "more_body": True})
+                await self({"type": "http.response.body", "body": self._shape.last_event(error), "more_body": True})
                 await self({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             logger.info("request %s: the client does not read", request_id.get())

@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from handlers.http.errors import APIError
+from handlers.http.errors import COMMON, APIError, error_body
 from handlers.http.half_closed import can_tell, watch
 from handlers.http.http10 import UntilClosed
 from handlers.http.lingering import LingeringTransport
@@ -223,7 +223,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return APIError(431, message, code="headers_too_large")
 
     async def _answer_crowd(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._too_many().response()(scope, receive, send)
+        await COMMON.response(self._too_many())(scope, receive, send)
 
     # The clock
 
@@ -244,7 +244,7 @@ def _too_slow(part: str, seconds: float) -> APIError:
 
 def _raw(error: APIError) -> bytes:
     """An error as the bytes of a response that ends the connection."""
-    body = orjson.dumps(error.body())
+    body = orjson.dumps(error_body(error))
     headers = {"content-type": "application/json", "content-length": len(body), "connection": "close", **error.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return b"".join([STATUS_LINE[error.status], lines.encode("latin-1"), b"\r\n", body])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.http.deadline import Deadline
-from handlers.http.errors import APIError
+from handlers.http.errors import APIError, error_body
 
 PATH = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}], "seed": 4, "max_tokens": 31}
@@ -49,7 +49,7 @@ def test_items_end_at_the_deadline_whether_they_are_late_or_there():
                 seen.append(item)
                 await asyncio.sleep(pause)
         assert raised.value.status == 504
-        is_timeout(raised.value.body()["error"])
+        is_timeout(error_body(raised.value)["error"])
         return seen
 
     assert asyncio.run(run(0, 0, 60)) == [0, 1]

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from backend.request import EngineFailed, RequestFailed
 from handlers.http import errors
-from handlers.http.errors import LONGEST_TEXT, APIError, ErrorMiddleware
+from handlers.http.errors import LONGEST_TEXT, APIError, ErrorMiddleware, ErrorShape, error_body
 
 PATH = "/v1/chat/completions"
 
@@ -170,6 +170,36 @@ def test_what_the_engine_raises_is_told_streamed_or_not(fakes, caplog, error, st
     assert str(error) in caplog.text and all(generation.closed for generation in engine.generations)
 
 
+OWN = ErrorShape(lambda error: {"told": error.message}, "failure", ("own-id",))
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [("/v1/own", True), ("/v1/own/x", True), ("/v1/owned", False), ("/v1", False)],
+)
+def test_each_api_tells_its_failures_in_its_own_shape(path, own):
+    async def run(app):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        await ErrorMiddleware(app, {"/v1/own": OWN})(scope, None, send)
+        return sent
+
+    async def fails(scope, receive, send):
+        raise APIError(422, "no")
+
+    head, body = asyncio.run(run(fails))
+    headers = dict(head["headers"])
+    assert (json.loads(body["body"]) == {"told": "no"}) == own
+    assert headers.get(b"own-id") == (headers[b"x-request-id"] if own else None)
+    last = asyncio.run(run(stream_that_fails(APIError(504, "slow"))))[-2]["body"]
+    assert (last == b'event: failure\ndata: {"told":"slow"}\n\n') == own
+    assert own or last.startswith(b'data: {"message":"slow"')
+
+
 def test_a_client_that_leaves_while_its_body_is_read_is_not_an_error(caplog):
     async def app(scope, receive, send):
         raise ClientDisconnect()
@@ -181,7 +211,7 @@ def test_a_client_that_leaves_while_its_body_is_read_is_not_an_error(caplog):
 @given(message=st.text(), param=st.none() | st.text(), times=st.integers(1, 10**6))
 def test_what_a_client_sent_makes_no_answer_long(message, param, times):
     error = APIError(422, message * times + "end", param=param and param * times)
-    body = error.body()
+    body = error_body(error)
     assert len(body["message"]) <= LONGEST_TEXT + 3 and body["message"].endswith("end")
     assert body["message"][:100] == error.message[:100] or len(error.message) < 100
     assert body["error"]["param"] is None or len(body["error"]["param"]) <= LONGEST_TEXT + 3
