@@ -94,8 +94,8 @@ class IncrementalDetokenizer(Protocol):
     read: int
 
     @property
-    def stopped(self) -> bool:
-        """Whether a stop string was found; the text ended before it."""
+    def stopped_by(self) -> str | None:
+        """The stop string that was found, None for none; the text ended before it."""
         ...
 
     def feed(self, token: int) -> str:

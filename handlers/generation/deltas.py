@@ -36,6 +36,7 @@ class Delta:
     up to the last one of this delta's text: of reasoning with what marks it, where reasoning is sent, and of all
     others; on the last delta, those of tokens behind all text. None where not asked for. tokens: how many were drawn
     since this choice's previous delta. finish_reason: set on the choice's last delta only, which has none of the three.
+    stopped_by: the stop string that ended the choice, on its last delta, None where none did.
     reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many were in the cache;
     on the request's first delta only.
     """
@@ -48,6 +49,7 @@ class Delta:
     reasoning_logprobs: tuple[TokenLogprob, ...] = ()
     tokens: int = 0
     finish_reason: FinishReason | None = None
+    stopped_by: str | None = None
     reasoning_tokens: int = 0
     cached_tokens: int = 0
 
@@ -94,7 +96,7 @@ class ChoiceDecoder:
         """The deltas that are certain with this event; the last one of the choice if the event ends it."""
         self._tokens += 1
         text = "" if event.is_end else self._read(event)
-        ended = self._text.stopped or event.finish_reason is not None
+        ended = self._text.stopped_by is not None or event.finish_reason is not None
         if ended:
             text += self._text.finish()
         if self._is_whole is not None:
@@ -103,19 +105,21 @@ class ChoiceDecoder:
         if ended:
             yield from self._split(self._parser.finish())
             self.finished = True
-            if self._text.stopped:
+            if self._text.stopped_by is not None:
                 self._held.clear()
             yield self._take_held(
                 END_OF_TEXT,
                 END_OF_TEXT,
                 finish_reason=self._finish_reason(event),
+                stopped_by=self._text.stopped_by,
                 reasoning_tokens=self._count_reasoning(),
             )
 
     def _finish_reason(self, event: TokenEvent) -> FinishReason:
-        if self._parser.unfinished or not (self._text.stopped or event.finish_reason == "stop"):
+        stopped = self._text.stopped_by is not None
+        if self._parser.unfinished or not (stopped or event.finish_reason == "stop"):
             return "length"
-        if self._text.stopped and self._is_whole is not None and not self._is_whole(self._said):
+        if stopped and self._is_whole is not None and not self._is_whole(self._said):
             return "length"
         return "tool_calls" if self._called else "stop"
 

@@ -135,7 +135,7 @@ class _StopString:
 class StopStrings:
     """Passes text through up to the stop string that is complete first (of two that end together, the longer).
 
-    stop: non-empty strings. found: one was complete.
+    stop: non-empty strings. found: the one that was complete, None before that.
 
     Holds back what may still become a stop string. The outcome does not depend on how the text was cut into pieces, but
     for strings that are complete too early to count.
@@ -144,7 +144,7 @@ class StopStrings:
     def __init__(self, stop: Sequence[str]):
         self._strings = [_StopString(text) for text in stop]
         self._held = ""
-        self.found = False
+        self.found: str | None = None
 
     def feed(self, text: str, *, counts: bool = True) -> str:
         """Takes more text; gives what is certain to stand before a stop string. After `found` nothing may be fed.
@@ -160,8 +160,8 @@ class StopStrings:
                 for string in complete:
                     string.go_on()
             elif complete:
-                self.found, self._held = True, ""
-                return text[: end - max(string.matched for string in complete)]
+                self.found, self._held = max((string.text for string in complete), key=len), ""
+                return text[: end - len(self.found)]
         certain = len(text) - max(string.matched for string in self._strings)
         self._held = text[certain:]
         return text[:certain]
@@ -178,7 +178,7 @@ class IncrementalDetokenizer:
     prompt: token ids; a character that its last tokens left unfinished is finished by the first ones fed.
     stop: non-empty strings. min_tokens: how many tokens are fed before one that completes a stop string ends the text.
     shown: special tokens that are not left out, with their texts as bytes.
-    stopped: a stop string was found; the text ended before it, and later tokens add nothing.
+    stopped_by: the stop string that was found, None for none; the text ended before it, and later tokens add nothing.
     read: characters so far, those held back included.
     """
 
@@ -198,13 +198,13 @@ class IncrementalDetokenizer:
         self._stop = StopStrings(stop)
 
     @property
-    def stopped(self) -> bool:
-        """Whether a stop string was found; the text ended before it."""
+    def stopped_by(self) -> str | None:
+        """The stop string that was found, None for none; the text ended before it."""
         return self._stop.found
 
     def feed(self, token: int) -> str:
         """The text that this token makes certain: whole characters, and nothing that may begin a stop string."""
-        if self.stopped:
+        if self.stopped_by is not None:
             return ""
         text = self._utf8.decode(self._shown.get(token) or self._bytes[token])
         self.read += len(text)
@@ -213,4 +213,4 @@ class IncrementalDetokenizer:
 
     def finish(self) -> str:
         """Ends the choice; gives the text held back, without a character whose last bytes never came."""
-        return "" if self.stopped else self._stop.finish()
+        return self._stop.finish() if self.stopped_by is None else ""

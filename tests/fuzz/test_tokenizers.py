@@ -50,7 +50,7 @@ def test_any_tokens_have_a_text_that_is_what_its_pieces_are(fuzz, tokenizers: li
         tokenizer = tokenizers[number]
         prompt, tokens = ([token % tokenizer.vocab_size for token in ids] for ids in (prompt, tokens))
         pieces = tokenizer.detokenizer(prompt, stop)
-        text = "".join([*(pieces.feed(token) for token in tokens if not pieces.stopped), pieces.finish()])
+        text = "".join([*(pieces.feed(token) for token in tokens if pieces.stopped_by is None), pieces.finish()])
         assert not any(each in text for each in stop)
         text.encode()  # no lone surrogates
 

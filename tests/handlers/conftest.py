@@ -50,7 +50,7 @@ class FakeText:
     """Bytes to text; holds back partial characters, and whatever may begin a stop string."""
 
     def __init__(self, stop: Sequence[str]) -> None:
-        self.stop, self.stopped, self.held, self.read = tuple(stop), False, "", 0
+        self.stop, self.stopped_by, self.held, self.read = tuple(stop), None, "", 0
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, token: int) -> str:
@@ -63,10 +63,10 @@ class FakeText:
         return text
 
     def _emit(self, text: str) -> str:
-        found = [text.index(stop) for stop in self.stop if stop in text]
+        found = [(text.index(stop), stop) for stop in self.stop if stop in text]
         if found:
-            self.stopped, self.held = True, ""
-            return text[: min(found)]
+            (start, self.stopped_by), self.held = min(found), ""
+            return text[:start]
         longest = max((n for stop in self.stop for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
         self.held = text[len(text) - longest :]
         return text[: len(text) - longest]

@@ -122,7 +122,9 @@ def test_a_token_that_is_only_stop_text_has_no_entry(fakes):
 
 def test_a_stop_string_completed_by_the_last_token_finishes_with_stop_and_needs_no_cancelling(fakes):
     script = Script(events(b"abSTOP", "length"))
-    assert play(fakes, script, stop=["STOP"])[-1].finish_reason == "stop" and script.cancelled == []
+    last = play(fakes, script, stop=["no", "STOP"])[-1]
+    assert (last.finish_reason, last.stopped_by) == ("stop", "STOP") and script.cancelled == []
+    assert play(fakes, Script(events(b"ab", "stop")), stop=["STOP"])[-1].stopped_by is None
 
 
 @given(a=TOKENS, b=TOKENS, order=st.randoms())

@@ -172,7 +172,7 @@ def test_a_stop_string_counts_where_a_piece_completes_it_that_comes_late_enough(
             longest = max(len(string) for string in stop if fed[: min(ends)].endswith(string))
             expected = fed[: min(ends) - longest]
             break
-    assert strings.found == (expected is not None)
+    assert (strings.found is None) == (expected is None)
     assert released + strings.finish() == (fed if expected is None else expected)
 
 
@@ -222,12 +222,13 @@ stop_lists = st.lists(st.text(alphabet="ab", min_size=1, max_size=6), min_size=1
 
 
 def cut_by_brute_force(text, stop):
-    """The text before the stop string that is complete first; of two that end together, before the longer."""
+    """The text before the stop string that is complete first, and that; of two that end together, the longer."""
     for end in range(len(text) + 1):
         ending = [string for string in stop if text[:end].endswith(string)]
         if ending:
-            return text[: end - max(map(len, ending))], True
-    return text, False
+            longest = max(ending, key=len)
+            return text[: end - len(longest)], longest
+    return text, None
 
 
 def longest_suffix_that_may_become_a_stop(text, stop):
@@ -240,7 +241,7 @@ def test_text_ends_before_the_first_stop_string_however_it_is_cut(pieces, stop):
     strings = StopStrings(stop)
     released = ""
     for piece in pieces:
-        if not strings.found:
+        if strings.found is None:
             released += strings.feed(piece)
     assert (released + strings.finish(), strings.found) == cut_by_brute_force("".join(pieces), stop)
 
@@ -252,7 +253,7 @@ def test_exactly_what_may_become_a_stop_string_is_held_back(text, stop):
     released = ""
     for end in range(1, len(text) + 1):
         released += strings.feed(text[end - 1])
-        if strings.found:
+        if strings.found is not None:
             break
         assert end - len(released) == longest_suffix_that_may_become_a_stop(text[:end], stop)
 
@@ -262,7 +263,7 @@ def test_a_stop_string_is_found_behind_each_false_start():
         stop = "".join(letters)
         for text in (stop[:start] + stop for start in range(len(stop))):
             strings = StopStrings([stop])
-            assert strings.feed(text) == text[: text.index(stop)] and strings.found
+            assert strings.feed(text) == text[: text.index(stop)] and strings.found == stop
 
 
 def test_a_long_stop_string_costs_no_rescans():
@@ -270,7 +271,7 @@ def test_a_long_stop_string_costs_no_rescans():
     stop = "a" * 100_000 + "b"
     strings = StopStrings([stop])
     released = sum(len(strings.feed("a" * 1000)) for _ in range(300)) + len(strings.feed("c"))
-    assert released == 300_001 and not strings.found
+    assert released == 300_001 and strings.found is None
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -282,11 +283,12 @@ def test_a_stop_string_is_found_across_tokens(vocabularies, name, text, stop):
     ids = tokenizer.encode(text, add_special_tokens=False)
     stream = IncrementalDetokenizer(token_bytes, prompt, stop)
     streamed = "".join([*(stream.feed(id) for id in ids), stream.finish()])
-    assert (streamed, stream.stopped) == cut_by_brute_force(stream_text(token_bytes, prompt, ids), stop)
+    assert (streamed, stream.stopped_by) == cut_by_brute_force(stream_text(token_bytes, prompt, ids), stop)
 
 
 def test_nothing_comes_after_a_stop_string(vocabularies):
     tokenizer, token_bytes, _ = vocabularies["byte_level"]
     stream = IncrementalDetokenizer(token_bytes, [], ["wor"])
     pieces = [stream.feed(id) for id in tokenizer.encode("Hello world, how")]
-    assert "".join(pieces) == "Hello " and stream.stopped and stream.feed(5) == stream.finish() == ""
+    assert "".join(pieces) == "Hello " and stream.stopped_by == "wor"
+    assert stream.feed(5) == stream.finish() == ""
