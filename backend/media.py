@@ -54,8 +54,8 @@ class FilmInfo:
 class Film:
     """Chosen frames of a film, and its sound where it was asked for and there is one.
 
-    frames: uint8 [chosen, height, width, 3], as a picture's. chosen: int64 [chosen], which frames of the film these are,
-    ascending; `info.times[chosen]` is when they are shown.
+    frames: uint8 [chosen, height, width, 3], as a picture's. chosen: int64 [chosen], which frames of the film these
+    are, ascending.
     """
 
     frames: np.ndarray

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
 
-from backend import Admission, EngineStats, Request, TokenEvent
+from backend import Admission, EngineStats, FilmInfo, Medium, Modality, Prompt, Request, TokenEvent
 from backend.grammar import Constraint, Grammar, Marker
 from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
@@ -170,11 +170,33 @@ class ChatTokenizer(Protocol):
     def token_text(self, token: int) -> str: ...
 
 
+class MediaEncoder(Protocol):
+    """What a model sees and hears with. May be asked by any thread.
+
+    modalities: those that it takes, at least one. film_sound: whether the sound of a film is wanted beside its frames.
+    """
+
+    modalities: frozenset[Modality]
+    film_sound: bool
+
+    def choose_frames(self, film: FilmInfo) -> Sequence[int]:
+        """The frames of a film that the model is shown: at least one, ascending, within `film.times`."""
+        ...
+
+    def prompt(self, tokens: Sequence[int], media: Sequence[Medium]) -> Prompt:
+        """The prompt of rendered messages, in which each medium, in order, has one placeholder token of its modality.
+
+        What a placeholder becomes, and how many tokens that takes, is the model's. Raises ValueError for a medium that
+        the model cannot take, such as one too small.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model that can answer.
 
-    format: how it writes calls and reasoning. parse_reasoning: unless a request says it. sampling_defaults: values of
+    encoder: of pictures, sound and film; None for a model of text. format: how it writes calls and reasoning. parse_reasoning: unless a request says it. sampling_defaults: values of
     the sampling parameters that a request does not name, where they are not those of the API document.
     """
 
@@ -184,6 +206,12 @@ class LoadedModel:
     format: Format = field(default_factory=Format)
     parse_reasoning: bool = False
     sampling_defaults: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    encoder: MediaEncoder | None = None
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """What it takes beside text."""
+        return frozenset() if self.encoder is None else self.encoder.modalities
 
     def close(self) -> None:
         """Ends everything that runs."""
