@@ -4,19 +4,15 @@ A template is a program that comes with a checkpoint: nested loops, `'a' * 10**1
 memory without end, most of it in single steps that nothing in the same process could interrupt.
 """
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from handlers.processes.bounded import BoundedProcess, Ended, TimeExceeded
 from handlers.text.render_process import EXCEEDED, NAMES, REFUSED, TEXT
 from handlers.text.template import RenderingExceeded
 
@@ -53,7 +49,7 @@ class Renderers:
     def __init__(self, most: int, limits: RenderingLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._places = threading.Semaphore(most)
-        self._idle: list[_Process] = []
+        self._idle: list[BoundedProcess] = []
 
     @property
     def processes(self) -> list[int]:
@@ -72,13 +68,16 @@ class Renderers:
         return frozenset(self._ask(NAMES, list(sources)))
 
     def _ask(self, kind: str, request: Any) -> Any:
-        line = json.dumps([kind, request]).encode() + b"\n"
         with self._places:
             for _ in range(ATTEMPTS):
                 process = self._take()
-                with suppress(_Ended):
-                    kind, value = process.ask(line)
+                try:
+                    kind, value = process.ask([kind, request]).value()
                     break
+                except TimeExceeded as error:
+                    raise RenderingExceeded(f"the chat template takes too much time: {error}") from error
+                except Ended:
+                    continue
             else:
                 raise RenderingExceeded("the chat template makes the process that renders it crash")
             if kind == EXCEEDED:
@@ -89,84 +88,12 @@ class Renderers:
             raise TemplateRefused(value)
         return value
 
-    def _take(self) -> "_Process":
+    def _take(self) -> BoundedProcess:
         with suppress(IndexError):
             return self._idle.pop()
-        return _Process(self._limits)
-
-
-class _Ended(Exception):
-    """A process ended, by no limit of its own."""
-
-
-class _Process:
-    """One process, used by one thread at a time."""
-
-    def __init__(self, limits: RenderingLimits) -> None:
-        self._limits = limits
-        self._late = False
-        # Not multiprocessing: its children import the server's main module again, and with it all of the server.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(limits.seconds), str(limits.memory), str(limits.characters)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            start_new_session=True,  # an interrupt at the terminal is for the server, with which it ends
-        )
-
-    @property
-    def id(self) -> int:
-        """The process id."""
-        return self._process.pid
-
-    def ask(self, line: bytes) -> tuple[str, Any]:
-        """The answer. Raises RenderingExceeded where it took too long, _Ended where there is none for another cause."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        answer = b""
-        with self._in_time(), suppress(OSError):
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        if answer.endswith(b"\n"):
-            kind, value = json.loads(answer)
-            return kind, value
-        self.end()
-        if self._process.returncode == -signal.SIGXCPU:
-            raise RenderingExceeded(f"the chat template takes too much time: more than {self._limits.seconds} s")
-        if self._late:
-            message = f"the chat template takes too much time: more than {self._limits.wall_seconds:g} s"
-            raise RenderingExceeded(message)
-        raise _Ended
-
-    def end(self) -> None:
-        """Ends the process, if it has not ended by itself, and waits for its end."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        if self._process.stdout.closed:
-            return
-        with suppress(OSError):
-            self._process.stdin.close()
-        self._process.stdout.close()
-        try:
-            self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    @contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Ends the process where the block takes longer."""
-        timer = threading.Timer(self._limits.wall_seconds, self._time_out)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _time_out(self) -> None:
-        self._late = True
-        self._process.kill()
+        limits = self._limits
+        arguments = (str(limits.seconds), str(limits.memory), str(limits.characters))
+        return BoundedProcess(MODULE, arguments, seconds=limits.seconds, wall_seconds=limits.wall_seconds)
 
 
 @cache
