@@ -15,7 +15,8 @@ class AttentionConfig:
 
     spec: scale, window and softcap of the scores. rope: the rotary embedding of queries and keys.
     qkv_bias: bias on the query, key and value projections; out_bias: on the output projection.
-    qk_norm: RMSNorm over the head dimension of queries and keys, before rotary embedding.
+    qk_norm: RMSNorm over the head dimension of queries and keys, before rotary embedding; v_norm: one without a scale
+    of values. keys_as_values: values are the keys as they are before norm and rotary embedding.
     """
 
     spec: AttentionSpec
@@ -26,6 +27,8 @@ class AttentionConfig:
     qkv_bias: bool = False
     out_bias: bool = False
     qk_norm: bool = False
+    v_norm: bool = False
+    keys_as_values: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class DecoderConfig:
     """A pre-norm decoder. vocab: V token ids; embed: D numbers per token; context: positions it was trained for.
 
     sandwich_norms: also normalise what mixer and feed-forward give, before it is added (Gemma).
+    layer_scales: what each layer gives is multiplied by a stored number of its own (Gemma 4).
     tied_head: the embedding is the head as well.
     embedding_scale: factor on the token embeddings. logit_softcap: logits become cap * tanh(logits / cap).
     """
@@ -65,6 +69,7 @@ class DecoderConfig:
     context: int
     norm_epsilon: float
     sandwich_norms: bool = False
+    layer_scales: bool = False
     tied_head: bool = False
     embedding_scale: float = 1.0
     logit_softcap: float | None = None

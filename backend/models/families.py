@@ -22,13 +22,17 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_new": "gelu_tanh",
 }
-UNHONOURED = ("mlp_bias", "use_bidirectional_attention")
-"""Keys that change the numbers in a way the decoder does not: refused unless absent, null or false."""
+UNHONOURED: dict[str, tuple[Any, ...]] = {
+    "mlp_bias": (),
+    "use_bidirectional_attention": ("vision",),
+    "num_kv_shared_layers": (0,),
+    "enable_moe_block": (),
+    "hidden_size_per_layer_input": (0,),
+}
+"""Keys that change the numbers in a way the decoder does not: refused unless absent, null, false or one of these."""
 
-SIZES = (
-    *("vocab_size", "hidden_size", "intermediate_size"),
-    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
-)
+SIZES = ("vocab_size", "hidden_size", "num_hidden_layers")
+LAYER_SIZES = ("intermediate_size", "num_attention_heads", "num_key_value_heads")
 MOST_SIZE = 1 << 24
 
 
@@ -37,7 +41,10 @@ def read_config(raw: dict[str, Any]) -> DecoderConfig:
     family = family_of(raw)
     config = _parse(raw)
     _refuse_unhonoured(raw, config)
-    return family.read(config)
+    try:
+        return family.read(config)
+    except RuntimeError as error:  # transformers' own, of a key that layers must have in common
+        raise CheckpointError(f"its layers differ in what must be alike: {error}") from error
 
 
 def family_of(raw: dict[str, Any]) -> "Family":
@@ -58,7 +65,8 @@ def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
 
 
 def _refuse_unhonoured(raw: dict[str, Any], config: PreTrainedConfig) -> None:
-    found = [key for key in UNHONOURED if raw.get(key) or getattr(config, key, None)]
+    values = {key: raw.get(key) or getattr(config, key, None) for key in UNHONOURED}
+    found = [key for key, value in values.items() if value and value not in UNHONOURED[key]]
     if found:
         raise CheckpointError(f"{', '.join(found)} not supported; use a checkpoint without")
 
@@ -70,29 +78,33 @@ def _decoder(
     scale: float | None = None,
     softcap: float | None = None,
     attention: dict[str, Any] | None = None,
+    of_kind: Callable[[str], dict[str, Any]] = lambda kind: {},
     **family: Any,
 ) -> DecoderConfig:
     """What all families share.
 
-    types: each layer's; only 'sliding_attention' has the window. attention: fields of every `AttentionConfig`.
+    types: each layer's; only 'sliding_attention' has the window. attention: fields of every `AttentionConfig`; of_kind:
+    those of layers of one type.
     """
-    _check_sizes(config)
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    _check_sizes(config, SIZES)
     _check_layers(config, types)
-    _check_heads(config.num_attention_heads, config.num_key_value_heads, head_dim)
-    mlp = MLPConfig(config.intermediate_size, _activation(config))
 
     def layer(kind: str) -> LayerConfig:
-        window = config.sliding_window if kind == "sliding_attention" else None
+        own = _layers_of(config, kind)
+        _check_sizes(own, LAYER_SIZES)
+        head_dim = getattr(own, "head_dim", None) or own.hidden_size // own.num_attention_heads
+        _check_heads(own.num_attention_heads, own.num_key_value_heads, head_dim)
+        window = own.sliding_window if kind == "sliding_attention" else None
         mixer = AttentionConfig(
             spec=AttentionSpec(scale=head_dim**-0.5 if scale is None else scale, window=window, softcap=softcap),
-            rope=read_rope(config, kind),
-            heads=config.num_attention_heads,
-            kv_heads=config.num_key_value_heads,
+            rope=read_rope(own, kind),
+            heads=own.num_attention_heads,
+            kv_heads=own.num_key_value_heads,
             head_dim=head_dim,
             **(attention or {}),
+            **of_kind(kind),
         )
-        return LayerConfig(mixer, mlp)
+        return LayerConfig(mixer, MLPConfig(own.intermediate_size, _activation(own)))
 
     values = {
         "vocab": config.vocab_size,
@@ -113,8 +125,18 @@ def _activation(config: Any) -> Activation:
     return ACTIVATIONS[name]
 
 
-def _check_sizes(config: Any) -> None:
-    for key in SIZES:
+def _layers_of(config: Any, kind: str) -> Any:
+    """The configuration of layers of one type, which may have other sizes than those of another."""
+    if not config.is_heterogeneous:
+        return config
+    try:
+        return config.per_layer_config[kind]
+    except ValueError as error:
+        raise CheckpointError(f"layers of one type must be alike: {error}") from error
+
+
+def _check_sizes(config: Any, keys: tuple[str, ...]) -> None:
+    for key in keys:
         size = getattr(config, key)
         if type(size) is not int or not 1 <= size <= MOST_SIZE:
             raise CheckpointError(f"{key} must be a number from 1 to {MOST_SIZE:,}, not {size!r}")
@@ -180,13 +202,31 @@ def _gemma3(config: Any) -> DecoderConfig:
     return _gemma2(config, softcap=None, qk_norm=True, context=config.max_position_embeddings)
 
 
+def _gemma4(config: Any) -> DecoderConfig:
+    return _decoder(
+        config,
+        types=config.layer_types,
+        scale=1.0,
+        attention=_biases(config.attention_bias) | {"qk_norm": True, "v_norm": True},
+        of_kind=lambda kind: {"keys_as_values": bool(config.attention_k_eq_v) and kind != "sliding_attention"},
+        sandwich_norms=True,
+        layer_scales=True,
+        embedding_scale=config.hidden_size**0.5,
+        logit_softcap=config.final_logit_softcapping,
+    )
+
+
+TOWERS = ("vision_tower.", "multi_modal_projector.", "audio_tower.", "embed_vision.", "embed_audio.")
+"""Parts of a multimodal checkpoint that its text decoder has no use for."""
+
+
 def _multimodal_name(name: str) -> str | None:
-    """The text decoder's part of a gemma3 checkpoint, in either of its two layouts; None for the image tower."""
+    """The text decoder's part of a multimodal checkpoint, in either of the two layouts; None for the towers."""
     if name.startswith("model.language_model."):
         return "model." + name.removeprefix("model.language_model.")
     if name.startswith("language_model."):
         return name.removeprefix("language_model.")
-    return None if "vision_tower." in name or "multi_modal_projector." in name else name
+    return None if any(tower in name for tower in TOWERS) else name
 
 
 @dataclass(frozen=True)
@@ -210,4 +250,7 @@ FAMILIES: dict[str, Family] = {
     "gemma2": Family(_gemma2, norm_offset=1.0),
     "gemma3_text": Family(_gemma3, norm_offset=1.0),
     "gemma3": Family(_gemma3, norm_offset=1.0, rename=_multimodal_name),
+    "gemma4_text": Family(_gemma4),
+    "gemma4": Family(_gemma4, rename=_multimodal_name),
+    "gemma4_unified_text": Family(_gemma4),
 }

@@ -38,16 +38,16 @@ class Linear(nnx.Module):
 
 
 class RMSNorm(nnx.Module):
-    """Root-mean-square normalisation in float32 (Zhang and Sennrich, 2019); scale float32 [size]."""
+    """Root-mean-square normalisation in float32 (Zhang and Sennrich, 2019); scale float32 [size], unless not scaled."""
 
-    def __init__(self, size: int, epsilon: float) -> None:
-        self.scale = nnx.Param(jnp.ones(size, jnp.float32))
+    def __init__(self, size: int, epsilon: float, scaled: bool = True) -> None:
+        self.scale = nnx.Param(jnp.ones(size, jnp.float32)) if scaled else None
         self.size, self.epsilon = size, epsilon
 
     def __call__(self, x: jax.Array) -> jax.Array:
         wide = x.astype(jnp.float32)
         normed = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.epsilon)
-        return (normed * self.scale[...]).astype(x.dtype)
+        return (normed if self.scale is None else normed * self.scale[...]).astype(x.dtype)
 
     def parameters(self, stem: str, norm_offset: float, axes: str = "D") -> Parameters:
         """The scale's source: checkpoint tensor `stem`.weight, with `norm_offset` added. axes: letter of its axis."""
@@ -58,16 +58,19 @@ class RMSNorm(nnx.Module):
 class Attention(nnx.Module):
     """Grouped-query attention; how keys and values are kept and attended is the context's `attend`.
 
-    The rows of `qkv` are ordered by kv head, the G query heads of each before its key and its value.
+    The rows of `qkv` are ordered by kv head, the G query heads of each before its key and its value, if that is not the
+    key.
     """
 
     def __init__(self, config: DecoderConfig, mixer: AttentionConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.config, self.inputs = mixer, config.embed
         queries, keys = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
-        self.qkv = Linear(config.embed, queries + 2 * keys, bias=mixer.qkv_bias, dtype=dtype, rngs=rngs)
+        kept = keys if mixer.keys_as_values else 2 * keys
+        self.qkv = Linear(config.embed, queries + kept, bias=mixer.qkv_bias, dtype=dtype, rngs=rngs)
         self.out = Linear(queries, config.embed, bias=mixer.out_bias, dtype=dtype, rngs=rngs)
         self.q_norm = RMSNorm(mixer.head_dim, config.norm_epsilon) if mixer.qk_norm else None
         self.k_norm = RMSNorm(mixer.head_dim, config.norm_epsilon) if mixer.qk_norm else None
+        self.v_norm = RMSNorm(mixer.head_dim, config.norm_epsilon, scaled=False) if mixer.v_norm else None
 
     @staticmethod
     def kv_spec(mixer: AttentionConfig) -> KVSpec:
@@ -84,6 +87,7 @@ class Attention(nnx.Module):
         q, k, v = self._project(x)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
+        v = v if self.v_norm is None else self.v_norm(v)
         angles = context.rotary(self.config.rope, self.config.head_dim)
         out, cache = context.attend(
             cache, rotate(q, *angles), rotate(k, *angles), v, context.positions, self.config.spec
@@ -96,7 +100,8 @@ class Attention(nnx.Module):
         norm_offset: added to stored norm scales.
         """
         c, stem = self.config, f"{stem}.self_attn"
-        outputs = (("q_proj", c.heads), ("k_proj", c.kv_heads), ("v_proj", c.kv_heads))
+        outputs = [("q_proj", c.heads), ("k_proj", c.kv_heads)]
+        outputs += [] if c.keys_as_values else [("v_proj", c.kv_heads)]
         qkv = [(f"{stem}.{name}", heads * c.head_dim) for name, heads in outputs]
         parameters = within(("qkv",), linear(qkv, self.inputs, c.kv_heads, c.qkv_bias, "KD"))
         out = [(f"{stem}.o_proj", self.inputs)]
@@ -109,9 +114,9 @@ class Attention(nnx.Module):
     def _project(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         c = self.config
         group = c.heads // c.kv_heads
-        grouped = self.qkv(x).reshape(*x.shape[:2], c.kv_heads, group + 2, c.head_dim)
+        grouped = self.qkv(x).reshape(*x.shape[:2], c.kv_heads, -1, c.head_dim)
         q = grouped[:, :, :, :group].reshape(*x.shape[:2], c.heads, c.head_dim)
-        return q, grouped[:, :, :, group], grouped[:, :, :, group + 1]
+        return q, grouped[:, :, :, group], grouped[:, :, :, -1]
 
 
 class MLP(nnx.Module):
@@ -153,6 +158,7 @@ class DecoderLayer(nnx.Module):
         self.mixer_norm, self.feed_forward_norm = norm(), norm()
         self.mixer_out_norm = norm() if config.sandwich_norms else None
         self.feed_forward_out_norm = norm() if config.sandwich_norms else None
+        self.scale = nnx.Param(jnp.ones(1, jnp.float32)) if config.layer_scales else None
         self.mixer = MIXERS[type(layer.mixer)](config, layer.mixer, dtype=dtype, rngs=rngs)
         feed_forward = FEED_FORWARDS[type(layer.feed_forward)]
         self.feed_forward = feed_forward(config, layer.feed_forward, dtype=dtype, rngs=rngs)
@@ -162,7 +168,8 @@ class DecoderLayer(nnx.Module):
         out, cache = self.mixer(self.mixer_norm(x), context, cache)
         x = x + (out if self.mixer_out_norm is None else self.mixer_out_norm(out))
         out = self.feed_forward(self.feed_forward_norm(x), context)
-        return x + (out if self.feed_forward_out_norm is None else self.feed_forward_out_norm(out)), cache
+        x = x + (out if self.feed_forward_out_norm is None else self.feed_forward_out_norm(out))
+        return (x if self.scale is None else x * self.scale[...].astype(x.dtype)), cache
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
         """Path -> source of each parameter. stem: the layer's prefix in the checkpoint. norm_offset: see `RMSNorm`."""
@@ -176,6 +183,8 @@ class DecoderLayer(nnx.Module):
         parameters: Parameters = {}
         for ours, theirs in names.items():
             parameters |= within((ours,), getattr(self, ours).parameters(f"{stem}.{theirs}", norm_offset))
+        if self.scale is not None:
+            parameters["scale",] = Parameter(Stored(f"{stem}.layer_scalar", (1,)), "1")
         for part in ("mixer", "feed_forward"):
             parameters |= within((part,), getattr(self, part).parameters(stem, norm_offset))
         return parameters

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-RopeKind = Literal["default", "linear", "dynamic", "llama3", "yarn", "longrope"]
+RopeKind = Literal["default", "linear", "dynamic", "llama3", "yarn", "longrope", "proportional"]
 ROPE_KINDS: tuple[str, ...] = get_args(RopeKind)
 
 
@@ -29,6 +29,7 @@ class RopeConfig:
     beta_slow, beta_fast: yarn's band, in rotations over the original context; truncate rounds its ends outwards.
     attention_factor: on cosines and sines, hence squared on the query-key products (yarn, longrope).
     factors: by how much the wavelength of each pair is stretched, H / 2 of them (longrope).
+    turning: share of the pairs that turn, the first ones; the others never do (proportional).
     sections: pairs that turn by the time, the height and the width of a position, in this order (Wang et al., 2024,
     Qwen2-VL, M-RoPE); None where a position is one number.
     """
@@ -44,6 +45,7 @@ class RopeConfig:
     truncate: bool = True
     attention_factor: float = 1.0
     factors: tuple[float, ...] = ()
+    turning: float = 1.0
     sections: tuple[int, int, int] | None = None
 
 
@@ -139,6 +141,12 @@ def _longrope(rope: RopeConfig, plain: np.ndarray) -> np.ndarray:
     return plain / np.asarray(rope.factors)
 
 
+def _proportional(rope: RopeConfig, plain: np.ndarray) -> np.ndarray:
+    """Only the first pairs turn, by the frequencies they have among all of them (Gemma 4)."""
+    turning = int(rope.turning * 2 * len(plain) // 2)
+    return np.where(np.arange(len(plain)) < turning, plain, 0) / rope.factor
+
+
 def _pair_turning(rope: RopeConfig, plain: np.ndarray, rotations: float) -> float:
     """The (fractional) pair index whose angle makes `rotations` turns over the original context."""
     return len(plain) * math.log(rope.original_context / (rotations * 2 * math.pi)) / math.log(rope.theta)
@@ -155,4 +163,5 @@ _STATIC: dict[str, Callable[[RopeConfig, np.ndarray], np.ndarray]] = {
     "llama3": _llama3,
     "yarn": _yarn,
     "longrope": _longrope,
+    "proportional": _proportional,
 }

@@ -15,8 +15,8 @@ def read_rope(config: Any, layer_type: str) -> RopeConfig:
         raise CheckpointError(
             f"rope_parameters.rope_type {kind!r} is not supported; supported are {', '.join(ROPE_KINDS)}"
         )
-    if given.get("partial_rotary_factor", 1.0) != 1.0:
-        raise CheckpointError("partial_rotary_factor other than 1 is not supported")
+    if kind != "proportional" and given.get("partial_rotary_factor", 1.0) != 1.0:
+        raise CheckpointError("partial_rotary_factor other than 1 is supported with rope_type 'proportional' only")
     return RopeConfig(theta=float(_number(given, "rope_theta")), kind=kind, **_SETTINGS[kind](given, config))
 
 
@@ -89,6 +89,14 @@ def _longrope(given: dict[str, Any], config: Any) -> dict[str, Any]:
     return {"original_context": original, "attention_factor": attention, "factors": factors}
 
 
+def _proportional(given: dict[str, Any], config: Any) -> dict[str, Any]:
+    given = {"factor": 1.0, "partial_rotary_factor": 1.0} | given
+    turning = float(_number(given, "partial_rotary_factor"))
+    if turning > 1:
+        raise CheckpointError(f"rope_parameters.partial_rotary_factor must be at most 1, not {turning}")
+    return {"factor": _number(given, "factor"), "turning": turning}
+
+
 def _factors(given: dict[str, Any], key: str, config: Any) -> tuple[float, ...]:
     value = given.get(key)
     pairs = (getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads) // 2
@@ -105,4 +113,5 @@ _SETTINGS = {
     "llama3": _llama3,
     "yarn": _yarn,
     "longrope": _longrope,
+    "proportional": _proportional,
 }

@@ -41,7 +41,7 @@ def ropes(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     fixed = {"rope_type": kind, "rope_theta": draw(st.sampled_from([100.0, 10_000.0, 500_000.0]))}
     factor = draw(st.sampled_from([2.0, 4.0, 8.0]))
     original = draw(st.sampled_from([16, 64]))
-    if kind == "default":
+    if kind in ("default", "proportional"):
         return fixed
     if kind in ("linear", "dynamic"):
         return fixed | {"factor": factor}
@@ -84,6 +84,15 @@ def checkpoints(draw: st.DrawFn, family: str, rope_kind: str) -> Drawn:
             "full_attention": fields["rope_parameters"],
             "sliding_attention": draw(ropes("default")),
         }
+    if family.startswith("gemma4"):
+        global_dim, turning = draw(st.sampled_from([(16, 0.25), (24, 0.5), (8, 1.0)]))
+        fields |= {"global_head_dim": global_dim, "attention_k_eq_v": draw(st.booleans())}
+        fields["num_global_key_value_heads"] = draw(st.sampled_from([None, 1, heads]))
+        full = fields["rope_parameters"]
+        if rope_kind == "proportional":
+            full |= {"partial_rotary_factor": turning} | draw(st.sampled_from([{}, {"factor": 2.0}]))
+        fields["rope_parameters"] = {"full_attention": full, "sliding_attention": draw(ropes("default"))}
+        fields["layer_types"][-1] = "full_attention"  # transformers makes it so
     disk, shard = draw(st.sampled_from(sorted(DISK_DTYPES))), draw(st.sampled_from(["1GB", "20KB"]))
     return Drawn(family, fields, disk, shard, draw(st.integers(0, 2**31)))
 
@@ -103,7 +112,10 @@ def _family_fields(draw: st.DrawFn, family: str, layers: int) -> dict[str, Any]:
         fields |= {"sliding_window": window}
     if family.startswith("qwen"):
         fields["use_sliding_window"] = True
-    if family.startswith("gemma"):
+    if family in ("gemma4_text", "gemma4_unified_text"):
+        fields |= {"num_kv_shared_layers": 0, "final_logit_softcapping": draw(st.sampled_from([None, 10.0]))}
+        fields |= {"hidden_size_per_layer_input": 0} if family == "gemma4_text" else {}
+    elif family.startswith("gemma"):
         fields["query_pre_attn_scalar"] = draw(st.sampled_from([8, 24]))
         fields["final_logit_softcapping"] = draw(st.sampled_from([None, 10.0]))
     if family == "gemma2":
@@ -119,8 +131,11 @@ def save(drawn: Drawn, folder: Path) -> None:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn(weight.shape, generator=generator)
-            centre = 1.0 if "norm" in name and not drawn.family.startswith("gemma") else 0.0
+            centre = 1.0 if "norm" in name and drawn.family not in ("gemma2", "gemma3_text") else 0.0
             weight.copy_(centre + noise * 0.25)
+        for name, scale in model.named_buffers():
+            if name.endswith("layer_scalar"):
+                scale.copy_(0.75 + 0.5 * torch.rand(scale.shape, generator=generator))
     model.to(DISK_DTYPES[drawn.disk]).save_pretrained(folder, max_shard_size=drawn.shard)
 
 

@@ -22,6 +22,8 @@ FAMILIES = {
     "qwen3": ("default", "yarn", "linear"),
     "gemma2": ("default", "llama3"),
     "gemma3_text": ("default", "linear", "yarn"),
+    "gemma4_text": ("proportional", "default"),
+    "gemma4_unified_text": ("proportional",),
 }
 """Each family with its rope kinds; every kind is in several."""
 CASES = [(family, kind) for family, kinds in FAMILIES.items() for kind in kinds]

@@ -118,6 +118,26 @@ def test_gemma_3_multimodal_is_read_by_its_text_configuration(tmp_path: Path) ->
     assert read(tmp_path, model_type="gemma3", text_config=text, vision_config={}) == read(tmp_path, **text)
 
 
+def test_gemma_4_has_heads_of_two_sizes_and_keys_that_are_values(tmp_path: Path) -> None:
+    text = {"model_type": "gemma4_text", **SMALL | {"num_hidden_layers": 6}, "hidden_size_per_layer_input": 0}
+    text |= {"head_dim": 16, "global_head_dim": 32, "num_global_key_value_heads": 1, "attention_k_eq_v": True}
+    config = read(tmp_path, **text, final_logit_softcapping=30.0, use_bidirectional_attention="vision")
+    local, whole = config.layers[4].mixer, config.layers[5].mixer
+    assert {layer.mixer for layer in config.layers[:5]} == {local}
+    assert (local.kv_heads, local.head_dim, local.keys_as_values, local.spec.window) == (2, 16, False, 512)
+    assert (whole.kv_heads, whole.head_dim, whole.keys_as_values, whole.spec.window) == (1, 32, True, None)
+    assert whole.rope == RopeConfig(theta=1e6, kind="proportional", turning=0.25) and local.rope == RopeConfig(1e4)
+    assert local.spec.scale == whole.spec.scale == 1.0 and local.v_norm and whole.v_norm
+    assert (config.logit_softcap, config.embedding_scale, config.layer_scales) == (30.0, 8.0, True)
+    assert read(tmp_path, model_type="gemma4", text_config=text) == read(tmp_path, **text)
+
+
+def test_layers_of_one_type_that_differ_are_refused(tmp_path: Path) -> None:
+    text = {"model_type": "gemma4_text", **SMALL, "hidden_size_per_layer_input": 0}
+    layers = {"layer_types": ["full_attention"] * 2, "per_layer_config": {"0": {"head_dim": 32}}}
+    assert "layers of one type must be alike" in refusal(tmp_path, **text, **layers)
+
+
 @pytest.mark.parametrize(
     ("scaling", "context"),
     [
@@ -166,6 +186,10 @@ def test_unsupported_model_type_lists_the_supported_ones(tmp_path: Path) -> None
         ("gemma2", "hidden_activation", "gelu", "hidden_activation 'gelu'"),
         ("gemma3_text", "use_bidirectional_attention", True, "use_bidirectional_attention"),
         ("gemma3_text", "attn_logit_softcapping", 50.0, "attn_logit_softcapping"),
+        ("gemma4_text", "hidden_size_per_layer_input", 8, "hidden_size_per_layer_input"),
+        ("gemma4_text", "num_kv_shared_layers", 1, "num_kv_shared_layers"),
+        ("gemma4_text", "enable_moe_block", True, "enable_moe_block"),
+        ("gemma4_text", "use_bidirectional_attention", "all", "use_bidirectional_attention"),
     ],
 )
 def test_what_is_not_honoured_is_refused_by_name(

@@ -102,6 +102,14 @@ def test_longrope_frequencies_equal_transformers(data: st.DataObject, head_dim: 
     np.testing.assert_allclose(rope.attention_factor, attention, rtol=1e-6)
 
 
+@given(head_dim=HEAD_DIMS, theta=THETAS, share=st.floats(0.01, 1.0), optional=st.booleans(), factor=FACTORS)
+def test_proportional_frequencies_equal_transformers(
+    head_dim: int, theta: float, share: float, optional: bool, factor: float
+) -> None:
+    rope = {"rope_theta": theta, "partial_rotary_factor": share} | ({"factor": factor} if optional else {})
+    assert_same_frequencies(config(head_dim, rope_type="proportional", **rope), "proportional")
+
+
 @settings(deadline=None)
 @given(head_dim=HEAD_DIMS, theta=THETAS, factor=FACTORS, length=st.integers(1, 8 * CONTEXT))
 def test_dynamic_frequencies_equal_transformers_at_each_length(

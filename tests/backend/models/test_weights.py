@@ -101,8 +101,9 @@ def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_sharded_checkpoint_loads_as_a_single_file(tmp_path: Path, family: str) -> None:
-    fields = {"text_config": {"model_type": "gemma3_text", **SMALL}} if family == "gemma3" else {}
-    configure(tmp_path, family, **fields)
+    text = {"model_type": f"{family}_text", **SMALL, "hidden_size_per_layer_input": 0}
+    multimodal = f"{family}_text" in FAMILIES
+    configure(tmp_path, family, **({"text_config": text} if multimodal else {"hidden_size_per_layer_input": 0}))
     tensors = random_tensors(tmp_path)
     save_file(tensors, tmp_path / "model.safetensors")
     single = loaded(tmp_path)
