@@ -11,6 +11,8 @@ import numpy as np
 from backend.grammar import MAX_CLOSING_TOKENS, Grammar
 
 FinishReason = Literal["stop", "length"]
+MAX_BANNED_TOKENS = 1024
+"""How many tokens the banned sequences of one choice may have together."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,10 @@ class SamplingParams:
     end_tokens: ids that end a choice; they are counted but carry no text.
     min_tokens: end tokens are masked until this many tokens were drawn.
     max_tokens: tokens drawn at most, an end token included.
+    banned: sequences of tokens that do not come one after the other; of all together at most MAX_BANNED_TOKENS.
+    no_repeat_ngram: no sequence of so many tokens comes twice, 0 is off. Both look at prompt and output, and where they
+    leave no token they have no effect.
+    forced: the first tokens of the output, whatever the filters say.
     """
 
     max_tokens: int
@@ -37,6 +43,12 @@ class SamplingParams:
     frequency_penalty: float = 0.0
     logit_bias: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     min_tokens: int = 0
+    banned: tuple[tuple[int, ...], ...] = ()
+    no_repeat_ngram: int = 0
+    forced: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert all(self.banned) and sum(map(len, self.banned)) <= MAX_BANNED_TOKENS
 
 
 @dataclass(frozen=True)

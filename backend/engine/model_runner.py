@@ -122,7 +122,7 @@ class ModelRunner:
         if request.grammar is not None and (output or request.written):
             tables, written = request.grammar.tables.result(), self.spelled(request.written)
             at = grammar_state.after(at, tables, [self._tokens[token] for token in output], written)
-        return first_row_state(request, choice, output, self._vocabulary, at)
+        return first_row_state(request, choice, output, self._vocabulary, at, self.config.context)
 
     def spelled(self, tokens: Sequence[int]) -> bytes:
         """What these tokens add to a string of a grammar."""

@@ -30,7 +30,8 @@ class RowState:
 
     token: int32 [B], the last token, whose keys are not in the cache yet. position: int32 [B], where it stands.
     num_output_tokens: int32 [B], tokens drawn so far. done: bool [B], drew an end token or max_tokens, or failed.
-    logprobs: bool [B], wants log-probabilities.
+    logprobs: bool [B], wants log-probabilities. history: int32 [B, S], tokens of prompt and output by their position,
+    the last one included; behind them those that are forced.
     in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
     params, grammar: each row's sampling parameters, and how far its grammar is.
     """
@@ -40,6 +41,7 @@ class RowState:
     num_output_tokens: jax.Array
     done: jax.Array
     logprobs: jax.Array
+    history: jax.Array
     in_prompt: jax.Array
     output_counts: jax.Array
     params: SamplingArrays
@@ -94,6 +96,7 @@ def init_state(
             **zeros,
             done=jnp.ones(rows, bool),
             logprobs=jnp.zeros(rows, bool),
+            history=jnp.zeros((rows, sizes.context), jnp.int32),
             in_prompt=jnp.zeros((rows, config.vocab), bool),
             output_counts=jnp.zeros((rows, config.vocab), jnp.int32),
             params=params.empty(rows, config.vocab),
@@ -104,13 +107,15 @@ def init_state(
 
 
 def first_row_state(
-    request: Request, choice: int, output: Sequence[int], vocabulary: Vocabulary, grammar: GrammarState
+    request: Request, choice: int, output: Sequence[int], vocabulary: Vocabulary, grammar: GrammarState, context: int
 ) -> RowState:
     """One row as numpy arrays, whose tokens but the last are in the cache: the first decoding step feeds that one.
 
     choice: index among the request's choices. output: the tokens it drew before. grammar: its state after these.
+    context: S, of the engine.
     """
-    vocab, prompt = vocabulary.size, request.prompt.tokens
+    vocab, prompt, forced = vocabulary.size, request.prompt.tokens, request.sampling.forced
+    known = [*prompt, *output, *forced[len(output) :]][:context]
     in_prompt = np.zeros(vocab, bool)
     in_prompt[list(prompt)] = True
     values: dict[str, Any] = {
@@ -119,6 +124,7 @@ def first_row_state(
         "num_output_tokens": np.asarray(len(output), np.int32),
         "done": np.asarray(False),
         "logprobs": np.asarray(request.top_logprobs is not None),
+        "history": np.pad(np.asarray(known, np.int32), (0, context - len(known))),
         "in_prompt": in_prompt,
         "output_counts": np.bincount(np.asarray(output, np.int64), minlength=vocab).astype(np.int32),
     }

@@ -100,7 +100,7 @@ def decode(
         logits = decoder.logits(hidden[:, 0])
         masks, bits = grammars.allowed_tokens(cells, vocabulary, masks, rows.grammar, running)
         masked = (rows.grammar.constrained, lambda x: grammars.apply_mask(x, bits))
-        history = TokenHistory(running, rows.in_prompt, rows.output_counts, rows.num_output_tokens)
+        history = TokenHistory(running, rows.in_prompt, rows.output_counts, rows.num_output_tokens, rows.history)
         tokens = sample(logits, rows.params, history, rows.position + 1, masked)
         failed = running & ~jnp.isfinite(logits).all(-1)
         count = (running & ~failed).astype(jnp.int32)
@@ -145,6 +145,7 @@ def _advance(
     num_output_tokens = rows.num_output_tokens + accepted
     is_end = rows.params.is_end[index, tokens]
     grammar = grammars.advance(cells, vocabulary, rows.grammar, accepted & ~is_end, tokens)
+    place = jnp.where(accepted, rows.position + 1, rows.history.shape[1])  # of others nowhere
     ended = is_end | (num_output_tokens >= rows.params.max_tokens) | grammars.finished(cells, grammar)
     return replace(
         rows,
@@ -152,6 +153,7 @@ def _advance(
         position=rows.position + accepted,
         num_output_tokens=num_output_tokens,
         done=rows.done | (accepted & ended),
+        history=rows.history.at[index, place].set(tokens, mode="drop"),
         output_counts=rows.output_counts.at[index, tokens].add(accepted.astype(jnp.int32)),
         grammar=grammar,
     )

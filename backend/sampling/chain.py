@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from backend import native
-from backend.sampling import penalties, truncation
+from backend.sampling import penalties, sequences, truncation
 from backend.sampling.draw import coin, gumbel_max, step_keys
 from backend.sampling.params import SamplingArrays
 
@@ -20,13 +20,15 @@ class TokenHistory:
     """The tokens that each row has seen. active: bool [B], rows that draw now; what the others get has no meaning.
 
     in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
-    num_output_tokens: int32 [B], how many tokens were drawn.
+    num_output_tokens: int32 [B], how many tokens were drawn. tokens: int32 [B, S], prompt and output by their position,
+    and behind them those that are forced.
     """
 
     active: jax.Array
     in_prompt: jax.Array
     output_counts: jax.Array
     num_output_tokens: jax.Array
+    tokens: jax.Array
 
 
 def sample(
@@ -36,10 +38,10 @@ def sample(
 
     position: int32 [B], where the new token will stand; it makes the draw's key. token_mask: -inf for what a row's
     grammar does not allow. Order: bias, repetition, presence and frequency, token mask, end tokens masked below
-    min_tokens, then greedy where temperature is 0, else temperature, top-k, top-p, min-p, XTC, Gumbel-max. A stage that
-    no active row needs is skipped.
+    min_tokens, banned sequences, repeated n-grams, forced tokens, then greedy where temperature is 0, else temperature,
+    top-k, top-p, min-p, XTC, Gumbel-max. A stage that no active row needs is skipped.
     """
-    shaping = _shaping(params, history, token_mask)
+    shaping = _shaping(params, history, position, token_mask)
     stochastic = history.active & (params.temperature > 0)
     # What a branch hands on is copied: rows that want nothing but the likeliest token must not pass through the stages.
     masked, mask = token_mask
@@ -67,9 +69,10 @@ def _shape_and_draw(
     return jnp.where(stochastic, tokens, native.argmax(logits))
 
 
-def _shaping(p: SamplingArrays, history: TokenHistory, token_mask: Stage) -> list[Stage]:
-    """Bias, penalties and mask: what holds for greedy rows as well."""
-    early = history.num_output_tokens < p.min_tokens
+def _shaping(p: SamplingArrays, history: TokenHistory, position: jax.Array, token_mask: Stage) -> list[Stage]:
+    """Bias, penalties, mask and bans: what holds for greedy rows as well."""
+    early, forced = history.num_output_tokens < p.min_tokens, history.num_output_tokens < p.num_forced
+    tokens, ngram = history.tokens, jnp.where(history.active, p.no_repeat_ngram, 0)
     return [
         (p.bias.any(-1), lambda x: x + p.bias),
         (
@@ -84,6 +87,15 @@ def _shaping(p: SamplingArrays, history: TokenHistory, token_mask: Stage) -> lis
         ),
         token_mask,
         (early, lambda x: jnp.where(early[:, None] & p.is_end, -jnp.inf, x)),
+        (
+            p.num_banned > 0,
+            lambda x: sequences.ban(x, sequences.completed_sequences(tokens, position, p.banned, x.shape[1])),
+        ),
+        (ngram > 0, lambda x: sequences.ban(x, sequences.repeated_ngrams(tokens, position, ngram, x.shape[1]))),
+        (
+            forced,
+            lambda x: sequences.force(x, jnp.take_along_axis(tokens, position[:, None], axis=1)[:, 0], forced),
+        ),
     ]
 
 

@@ -1,5 +1,6 @@
 """The sampling parameters of all rows, as arrays beside the decode state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -7,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from backend.request import SamplingParams
+from backend.request import MAX_BANNED_TOKENS, SamplingParams
 
-_INTEGERS = ("top_k", "min_tokens", "max_tokens")
+_INTEGERS = ("top_k", "min_tokens", "max_tokens", "no_repeat_ngram", "num_banned", "num_forced")
 
 
 @jax.tree_util.register_dataclass
@@ -18,7 +19,9 @@ class SamplingArrays:
     """One entry per row; on the host a row's scalars, on the device B or all R of them. Meanings: `SamplingParams`.
 
     key: uint32 [B, 2], the row's seed as threefry key data. bias: float32 [B, V]. is_end: bool [B, V], end tokens.
-    min_tokens, max_tokens, top_k: int32 [B]. The rest: float32 [B].
+    banned: int32 [B, MAX_BANNED_TOKENS, 3], see `sequences.completed_sequences`; num_banned: int32 [B], how many.
+    num_forced: int32 [B], how many tokens are forced; these stand in the row's history.
+    min_tokens, max_tokens, top_k, no_repeat_ngram: int32 [B]. The rest: float32 [B].
     """
 
     temperature: jax.Array
@@ -32,6 +35,10 @@ class SamplingArrays:
     frequency_penalty: jax.Array
     min_tokens: jax.Array
     max_tokens: jax.Array
+    no_repeat_ngram: jax.Array
+    num_banned: jax.Array
+    num_forced: jax.Array
+    banned: jax.Array
     key: jax.Array
     bias: jax.Array
     is_end: jax.Array
@@ -48,11 +55,24 @@ def row(params: SamplingParams, seed: int, vocab: int) -> SamplingArrays:
     bias, is_end = np.zeros(vocab, np.float32), np.zeros(vocab, bool)
     bias[list(params.logit_bias)] = list(params.logit_bias.values())
     is_end[list(params.end_tokens)] = True
-    values: dict[str, Any] = {"key": key_data(seed), "bias": bias, "is_end": is_end}
+    values: dict[str, Any] = {"key": key_data(seed), "bias": bias, "is_end": is_end, "banned": _banned(params.banned)}
+    counts = {"num_banned": len(params.banned), "num_forced": len(params.forced)}
     for name in (f.name for f in fields(SamplingArrays) if f.name not in values):
-        value = getattr(params, name)
+        value = counts[name] if name in counts else getattr(params, name)
         values[name] = np.asarray(np.int32(value) if name in _INTEGERS else _float32(value))
     return SamplingArrays(**values)
+
+
+def _banned(sequences: Sequence[Sequence[int]]) -> np.ndarray:
+    """int32 [MAX_BANNED_TOKENS, 3]: the sequences as `sequences.completed_sequences` has them."""
+    banned = np.tile(np.asarray([-1, 0, 0], np.int32), (MAX_BANNED_TOKENS, 1))
+    start = 0
+    for tokens in sequences:
+        end = start + len(tokens)
+        banned[start:end, 0], banned[start:end, 1] = tokens, np.arange(len(tokens))[::-1]
+        banned[end - 1, 2] = len(tokens)
+        start = end
+    return banned
 
 
 def _float32(value: float) -> np.float32:

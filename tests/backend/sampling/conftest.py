@@ -59,6 +59,27 @@ def xtc(x: np.ndarray, threshold: float, protected: np.ndarray) -> np.ndarray:
     return ~viable | protected | (p == p[viable].min())
 
 
+def repeats(tokens: list[int], n: int) -> set[int]:
+    """The tokens that would end a sequence of `n` tokens that `tokens` has already."""
+    if n == 0 or len(tokens) < n:
+        return set()
+    last = tokens[len(tokens) - n + 1 :]
+    return {tokens[i + n - 1] for i in range(len(tokens) - n + 1) if tokens[i : i + n - 1] == last}
+
+
+def completes(tokens: list[int], sequences: Collection[tuple[int, ...]]) -> set[int]:
+    """The tokens that would complete one of the sequences at the end of `tokens`."""
+    return {
+        last for *others, last in sequences
+        if len(others) <= len(tokens) and tokens[len(tokens) - len(others) :] == others
+    }  # fmt: skip
+
+
+def without_banned(x: np.ndarray, banned: set[int]) -> np.ndarray:
+    left = np.where(np.isin(np.arange(x.size), list(banned)), -INF, x)
+    return left if (left > -INF).any() else x
+
+
 def shaped(x: np.ndarray, p: SamplingParams, in_prompt: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Bias, penalties and mask of one row, in the order of docs/decisions.md, Sampling."""
     x = np.asarray(x, np.float64)
@@ -124,17 +145,20 @@ def oracle() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def draw() -> Callable[..., np.ndarray]:
-    """`draw(logits, rows, active, in_prompt, counts, position, allowed=None)`: the compiled chain's tokens.
+    """`draw(logits, rows, active, in_prompt, counts, position, allowed=None, tokens=None)`: the chain's tokens.
 
-    allowed: bool [B, V], what a token mask leaves of the rows where it leaves anything out.
+    allowed: bool [B, V], what a token mask leaves of the rows where it leaves anything out. tokens: int32 [B, S], those
+    of each row by their position.
     """
 
     @jax.jit
-    def compiled(logits, rows, active, in_prompt, counts, position, allowed):
+    def compiled(logits, rows, active, in_prompt, counts, position, allowed, tokens):
         mask = (~allowed.all(-1), lambda x: jnp.where(allowed, x, -INF))
-        return sample(logits, rows, TokenHistory(active, in_prompt, counts, counts.sum(-1)), position, mask)
+        return sample(logits, rows, TokenHistory(active, in_prompt, counts, counts.sum(-1), tokens), position, mask)
 
-    def drawn(logits, *arrays, allowed=None):
-        return np.asarray(compiled(logits, *arrays, np.ones(logits.shape, bool) if allowed is None else allowed))
+    def drawn(logits, *arrays, allowed=None, tokens=None):
+        allowed = np.ones(logits.shape, bool) if allowed is None else allowed
+        tokens = np.zeros((len(logits), 1), np.int32) if tokens is None else tokens
+        return np.asarray(compiled(logits, *arrays, allowed, tokens))
 
     return drawn
