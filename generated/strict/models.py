@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictStr, StringConstraints
 from typing_extensions import TypeAliasType
 
 EosTokenItem = TypeAliasType("EosTokenItem", Annotated[int, Field(ge=0)])
@@ -310,6 +310,424 @@ class ModelList(BaseModel):
     data: Annotated[list[Model], Field(title="Data")]
 
 
+class ResponsesStreamOptions(BaseModel):
+    include_obfuscation: Annotated[
+        StrictBool | None,
+        Field(
+            description="Nothing is added to events to hide their length, so that true has no effect.",
+            title="Include Obfuscation",
+        ),
+    ] = None
+
+
+class ResponsesTextFormatText(BaseModel):
+    type: Annotated[Literal["text"], Field(title="Type")]
+
+
+class ResponsesTextFormatJsonObject(BaseModel):
+    type: Annotated[Literal["json_object"], Field(title="Type")]
+
+
+class ResponsesTextFormatJsonSchema(BaseModel):
+    type: Annotated[Literal["json_schema"], Field(title="Type")]
+    name: Annotated[StrictStr, Field(description="A name for the schema. It changes nothing.", title="Name")]
+    schema_: Annotated[
+        dict[str, Any],
+        Field(alias="schema", description="A JSON Schema, enforced as `response_format` is in a chat.", title="Schema"),
+    ]
+    description: Annotated[
+        StrictStr | None,
+        Field(
+            description="What the schema is for. The model does not see it; say it in a message.", title="Description"
+        ),
+    ] = None
+    strict: Annotated[
+        StrictBool | None,
+        Field(
+            description="The schema is always enforced, whatever this says. Where it is true, a keyword that cannot be enforced is an error, and not only named.",
+            title="Strict",
+        ),
+    ] = None
+
+
+class ResponsesReasoningConfig(BaseModel):
+    effort: Annotated[
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultracode"] | None,
+        Field(description="As `reasoning_effort` in a chat; `ultracode` is the highest level.", title="Effort"),
+    ] = None
+    summary: Annotated[
+        Literal["auto", "concise", "detailed"] | None,
+        Field(
+            description="The reasoning comes as `summary` in place of `content`. Nobody summarises it, so that `concise` is named as ignored.",
+            title="Summary",
+        ),
+    ] = None
+    generate_summary: Annotated[
+        Literal["auto", "concise", "detailed"] | None,
+        Field(description="The old name of `summary`.", title="Generate Summary"),
+    ] = None
+
+
+class ResponsesError(BaseModel):
+    code: Annotated[Literal["server_error", "rate_limit_exceeded", "invalid_prompt"], Field(title="Code")]
+    message: Annotated[StrictStr, Field(title="Message")]
+
+
+class ResponsesIncompleteDetails(BaseModel):
+    reason: Annotated[
+        Literal["max_output_tokens"],
+        Field(description="Its tokens, or those of the context, were used up.", title="Reason"),
+    ]
+
+
+class ResponsesInputTokensDetails(BaseModel):
+    cached_tokens: Annotated[int, Field(title="Cached Tokens")]
+
+
+class ResponsesOutputTokensDetails(BaseModel):
+    reasoning_tokens: Annotated[int, Field(title="Reasoning Tokens")]
+
+
+class ResponsesDeleted(BaseModel):
+    id: Annotated[StrictStr, Field(title="Id")]
+    object: Annotated[Literal["response"], Field(title="Object")]
+    deleted: Annotated[Literal[True], Field(title="Deleted")]
+
+
+class ResponsesInputText(BaseModel):
+    type: Annotated[Literal["input_text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class ResponsesInputImage(BaseModel):
+    type: Annotated[Literal["input_image"], Field(title="Type")]
+    image_url: Annotated[
+        StrictStr, Field(description="The address of a picture, for models that take pictures.", title="Image Url")
+    ]
+
+
+class ResponsesOutputText(BaseModel):
+    type: Annotated[Literal["output_text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+    annotations: Annotated[
+        list[dict[str, Any]] | None,
+        Field(description="There are none; in a request it changes nothing.", title="Annotations"),
+    ] = None
+    logprobs: Annotated[
+        list[dict[str, Any]] | None,
+        Field(
+            description="The log-probability of each token, where `include` asks for it; in a request it changes nothing.",
+            title="Logprobs",
+        ),
+    ] = None
+
+
+class ResponsesRefusal(BaseModel):
+    type: Annotated[Literal["refusal"], Field(title="Type")]
+    refusal: Annotated[StrictStr, Field(title="Refusal")]
+
+
+class ResponsesFunctionCall(BaseModel):
+    type: Annotated[Literal["function_call"], Field(title="Type")]
+    id: Annotated[
+        StrictStr | None,
+        Field(description="The name of a stored item, for references to it. It changes nothing.", title="Id"),
+    ] = None
+    call_id: Annotated[StrictStr, Field(description="What the result of the call refers to.", title="Call Id")]
+    name: Annotated[StrictStr, Field(description="The name of the function.", title="Name")]
+    namespace: Annotated[
+        StrictStr | None,
+        Field(description="The name of the namespace that has the function, if one does.", title="Namespace"),
+    ] = None
+    arguments: Annotated[StrictStr, Field(description="The arguments as the text of a JSON object.", title="Arguments")]
+    status: Annotated[
+        Literal["in_progress", "completed", "incomplete"] | None,
+        Field(description="What a response said of the item. It changes nothing.", title="Status"),
+    ] = None
+
+
+class ResponsesCustomToolCall(BaseModel):
+    type: Annotated[Literal["custom_tool_call"], Field(title="Type")]
+    id: Annotated[
+        StrictStr | None,
+        Field(description="The name of a stored item, for references to it. It changes nothing.", title="Id"),
+    ] = None
+    call_id: Annotated[StrictStr, Field(description="What the result of the call refers to.", title="Call Id")]
+    name: Annotated[StrictStr, Field(description="The name of the tool.", title="Name")]
+    namespace: Annotated[
+        StrictStr | None,
+        Field(description="The name of the namespace that has the tool, if one does.", title="Namespace"),
+    ] = None
+    input: Annotated[StrictStr, Field(description="The text that the tool was given.", title="Input")]
+    status: Annotated[
+        Literal["in_progress", "completed", "incomplete"] | None,
+        Field(description="What a response said of the item. It changes nothing.", title="Status"),
+    ] = None
+
+
+class ResponsesReasoningSummaryText(BaseModel):
+    type: Annotated[Literal["summary_text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class ResponsesReasoningText(BaseModel):
+    type: Annotated[Literal["reasoning_text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class ResponsesItemReference(BaseModel):
+    type: Annotated[Literal["item_reference"], Field(title="Type")]
+    id: Annotated[StrictStr, Field(description="The `id` of an item of a stored response.", title="Id")]
+
+
+class ResponsesHostedItem(BaseModel):
+    type: Annotated[
+        Literal[
+            "web_search_call",
+            "file_search_call",
+            "computer_call",
+            "computer_call_output",
+            "image_generation_call",
+            "code_interpreter_call",
+            "local_shell_call",
+            "local_shell_call_output",
+            "shell_call",
+            "shell_call_output",
+            "apply_patch_call",
+            "apply_patch_call_output",
+            "mcp_list_tools",
+            "mcp_approval_request",
+            "mcp_approval_response",
+            "mcp_call",
+            "tool_search_call",
+            "tool_search_output",
+        ],
+        Field(title="Type"),
+    ]
+
+
+class ResponsesCustomToolText(BaseModel):
+    type: Annotated[Literal["text"], Field(title="Type")]
+
+
+class ResponsesCustomToolGrammar(BaseModel):
+    type: Annotated[Literal["grammar"], Field(title="Type")]
+    syntax: Annotated[Literal["lark", "regex"], Field(title="Syntax")]
+    definition: Annotated[
+        StrictStr,
+        Field(
+            description="A grammar in Lark's syntax, as `response_format` of type `grammar` has it in a chat, or a regular expression of the whole input, as that of type `regex` has it. The model is shown it too.",
+            title="Definition",
+        ),
+    ]
+
+
+class ResponsesHostedTool(BaseModel):
+    type: Annotated[
+        Literal[
+            "web_search",
+            "web_search_2025_08_26",
+            "web_search_preview",
+            "web_search_preview_2025_03_11",
+            "file_search",
+            "computer",
+            "computer_use_preview",
+            "code_interpreter",
+            "image_generation",
+            "mcp",
+            "local_shell",
+            "shell",
+            "apply_patch",
+            "tool_search",
+            "programmatic_tool_calling",
+        ],
+        Field(title="Type"),
+    ]
+
+
+class ResponsesToolChoiceFunction(BaseModel):
+    type: Annotated[Literal["function"], Field(title="Type")]
+    name: Annotated[StrictStr, Field(description="The function that must be called.", title="Name")]
+
+
+class ResponsesToolChoiceCustom(BaseModel):
+    type: Annotated[Literal["custom"], Field(title="Type")]
+    name: Annotated[StrictStr, Field(description="The custom tool that must be called.", title="Name")]
+
+
+class ContainerResponsesStreamSuccess(BaseModel):
+    event: Annotated[StrictStr | None, Field(description="The `type` of the event.", title="Event")] = None
+    data: Annotated[StrictStr, Field(description="A `ResponsesStreamEvent` as JSON text.", title="Data")]
+
+
+class ResponsesStreamError(BaseModel):
+    type: Annotated[Literal["error"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    code: Annotated[StrictStr | None, Field(title="Code")]
+    message: Annotated[StrictStr, Field(title="Message")]
+    param: Annotated[StrictStr | None, Field(title="Param")]
+    error: ErrorDetail
+
+
+class ResponsesStreamContentPartAdded(BaseModel):
+    type: Annotated[Literal["response.content_part.added"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    content_index: Annotated[int, Field(title="Content Index")]
+    part: Annotated[
+        ResponsesOutputText | ResponsesReasoningText, Field(discriminator="type", title="ResponsesContentPart")
+    ]
+
+
+class ResponsesStreamContentPartDone(BaseModel):
+    type: Annotated[Literal["response.content_part.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    content_index: Annotated[int, Field(title="Content Index")]
+    part: Annotated[
+        ResponsesOutputText | ResponsesReasoningText, Field(discriminator="type", title="ResponsesContentPart")
+    ]
+
+
+class ResponsesStreamOutputTextDelta(BaseModel):
+    type: Annotated[Literal["response.output_text.delta"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    content_index: Annotated[int, Field(title="Content Index")]
+    delta: Annotated[StrictStr, Field(title="Delta")]
+    logprobs: Annotated[list[dict[str, Any]], Field(title="Logprobs")]
+
+
+class ResponsesStreamOutputTextDone(BaseModel):
+    type: Annotated[Literal["response.output_text.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    content_index: Annotated[int, Field(title="Content Index")]
+    text: Annotated[StrictStr, Field(title="Text")]
+    logprobs: Annotated[list[dict[str, Any]], Field(title="Logprobs")]
+
+
+class ResponsesStreamReasoningTextDelta(BaseModel):
+    type: Annotated[Literal["response.reasoning_text.delta"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    content_index: Annotated[int, Field(title="Content Index")]
+    delta: Annotated[StrictStr, Field(title="Delta")]
+
+
+class ResponsesStreamReasoningTextDone(BaseModel):
+    type: Annotated[Literal["response.reasoning_text.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    content_index: Annotated[int, Field(title="Content Index")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class ResponsesStreamReasoningSummaryPartAdded(BaseModel):
+    type: Annotated[Literal["response.reasoning_summary_part.added"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    summary_index: Annotated[int, Field(title="Summary Index")]
+    part: ResponsesReasoningSummaryText
+
+
+class ResponsesStreamReasoningSummaryPartDone(BaseModel):
+    type: Annotated[Literal["response.reasoning_summary_part.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    summary_index: Annotated[int, Field(title="Summary Index")]
+    part: ResponsesReasoningSummaryText
+
+
+class ResponsesStreamReasoningSummaryTextDelta(BaseModel):
+    type: Annotated[Literal["response.reasoning_summary_text.delta"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    summary_index: Annotated[int, Field(title="Summary Index")]
+    delta: Annotated[StrictStr, Field(title="Delta")]
+
+
+class ResponsesStreamReasoningSummaryTextDone(BaseModel):
+    type: Annotated[Literal["response.reasoning_summary_text.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    summary_index: Annotated[int, Field(title="Summary Index")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class ResponsesStreamFunctionCallArgumentsDelta(BaseModel):
+    type: Annotated[Literal["response.function_call_arguments.delta"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    delta: Annotated[StrictStr, Field(title="Delta")]
+
+
+class ResponsesStreamFunctionCallArgumentsDone(BaseModel):
+    type: Annotated[Literal["response.function_call_arguments.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    arguments: Annotated[StrictStr, Field(title="Arguments")]
+    name: Annotated[StrictStr, Field(title="Name")]
+
+
+class ResponsesStreamCustomToolCallInputDelta(BaseModel):
+    type: Annotated[Literal["response.custom_tool_call_input.delta"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    delta: Annotated[StrictStr, Field(title="Delta")]
+
+
+class ResponsesStreamCustomToolCallInputDone(BaseModel):
+    type: Annotated[Literal["response.custom_tool_call_input.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    item_id: Annotated[StrictStr, Field(title="Item Id")]
+    output_index: Annotated[int, Field(title="Output Index")]
+    input: Annotated[StrictStr, Field(title="Input")]
+
+
 class ChatCompleteBodyToolChoice(BaseModel):
     type: Annotated[
         Literal["function"],
@@ -421,6 +839,96 @@ class Unhealthy(Error, Health):
     pass
 
 
+class ResponsesUsage(BaseModel):
+    input_tokens: Annotated[int, Field(title="Input Tokens")]
+    input_tokens_details: Annotated[
+        ResponsesInputTokensDetails | None,
+        Field(description="Absent where the server does not tell how much of a prompt was cached."),
+    ] = None
+    output_tokens: Annotated[int, Field(title="Output Tokens")]
+    output_tokens_details: ResponsesOutputTokensDetails
+    total_tokens: Annotated[int, Field(title="Total Tokens")]
+
+
+class ResponsesOutputMessage(BaseModel):
+    type: Annotated[Literal["message"], Field(title="Type")]
+    id: Annotated[StrictStr, Field(title="Id")]
+    role: Annotated[Literal["assistant"], Field(title="Role")]
+    status: Annotated[Literal["in_progress", "completed", "incomplete"], Field(title="Status")]
+    content: Annotated[list[ResponsesOutputText], Field(title="Content")]
+
+
+class ResponsesCustomToolCallOutput(BaseModel):
+    type: Annotated[Literal["custom_tool_call_output"], Field(title="Type")]
+    id: Annotated[
+        StrictStr | None,
+        Field(description="The name of a stored item, for references to it. It changes nothing.", title="Id"),
+    ] = None
+    call_id: Annotated[StrictStr, Field(description="That of the call.", title="Call Id")]
+    output: Annotated[
+        StrictStr | list[Annotated[ResponsesInputText | ResponsesInputImage, Field(discriminator="type")]],
+        Field(
+            description="What the tool returned, as a text or parts of it with nothing between them.", title="Output"
+        ),
+    ]
+    status: Annotated[
+        Literal["in_progress", "completed", "incomplete"] | None,
+        Field(description="What a response said of the item. It changes nothing.", title="Status"),
+    ] = None
+
+
+class ResponsesReasoningItem(BaseModel):
+    type: Annotated[Literal["reasoning"], Field(title="Type")]
+    id: Annotated[
+        StrictStr | None,
+        Field(description="The name of a stored item, for references to it. It changes nothing.", title="Id"),
+    ] = None
+    summary: Annotated[list[ResponsesReasoningSummaryText], Field(title="Summary")]
+    content: Annotated[list[ResponsesReasoningText] | None, Field(title="Content")] = None
+    encrypted_content: Annotated[
+        StrictStr | None,
+        Field(
+            description="The same reasoning in a form that only this server reads. It keeps nothing secret: the reasoning is in `summary` or `content` as well. What another server made is named as ignored.",
+            title="Encrypted Content",
+        ),
+    ] = None
+    status: Annotated[
+        Literal["in_progress", "completed", "incomplete"] | None,
+        Field(description="What a response said of the item. It changes nothing.", title="Status"),
+    ] = None
+
+
+class ResponsesFunctionTool(BaseModel):
+    type: Annotated[Literal["function"], Field(title="Type")]
+    name: Annotated[
+        StrictStr,
+        Field(description="The name by which it is called.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name"),
+    ]
+    description: Annotated[
+        StrictStr | None,
+        Field(
+            description="What the function does, so that the model knows when and how to call it.", title="Description"
+        ),
+    ] = None
+    parameters: Annotated[
+        dict[str, Any] | None,
+        Field(description="A JSON Schema of the arguments. Without it there are none.", title="Parameters"),
+    ] = None
+    strict: Annotated[
+        StrictBool | None,
+        Field(
+            description="Arguments are always valid by `parameters`, whatever this says, if that can be enforced. If it cannot, the request is an error where this is true or the function must be called; else the schema is named as ignored.",
+            title="Strict",
+        ),
+    ] = None
+
+
+class ResponsesToolChoiceAllowed(BaseModel):
+    type: Annotated[Literal["allowed_tools"], Field(title="Type")]
+    mode: Annotated[Literal["auto", "required"], Field(description="Whether one of them must be called.", title="Mode")]
+    tools: Annotated[list[ResponsesToolChoiceFunction | ResponsesToolChoiceCustom], Field(min_length=1, title="Tools")]
+
+
 class AssistantMessage(BaseModel):
     role: Annotated[Literal["assistant"], Field(description="The role of the messages author.", title="Role")]
     content: Annotated[
@@ -485,6 +993,99 @@ class ChatCompletionDelta(BaseModel):
     tool_calls: Annotated[list[ToolCallDelta] | None, Field(title="Tool Calls")] = None
 
 
+class ResponsesTextConfig(BaseModel):
+    format: ResponsesTextFormatText | ResponsesTextFormatJsonSchema | ResponsesTextFormatJsonObject | None = None
+    verbosity: Annotated[
+        Literal["low", "medium", "high"] | None,
+        Field(description="The model is not told of it, so that it has no effect.", title="Verbosity"),
+    ] = None
+
+
+class ResponsesInputMessage(BaseModel):
+    type: Annotated[Literal["message"] | None, Field(title="Type")] = None
+    role: Annotated[
+        Literal["user", "assistant", "system", "developer"],
+        Field(description="Whose message it is. `developer` is `system`.", title="Role"),
+    ]
+    content: Annotated[
+        StrictStr
+        | list[
+            Annotated[
+                ResponsesInputText | ResponsesInputImage | ResponsesOutputText | ResponsesRefusal,
+                Field(discriminator="type"),
+            ]
+        ],
+        Field(description="A text or parts of it, with nothing between them.", title="Content"),
+    ]
+    id: Annotated[
+        StrictStr | None,
+        Field(description="The name of a stored item, for references to it. It changes nothing.", title="Id"),
+    ] = None
+    status: Annotated[
+        Literal["in_progress", "completed", "incomplete"] | None,
+        Field(description="What a response said of the item. It changes nothing.", title="Status"),
+    ] = None
+    phase: Annotated[
+        StrictStr | None, Field(description="The model is not told of it. It changes nothing.", title="Phase")
+    ] = None
+
+
+class ResponsesFunctionCallOutput(BaseModel):
+    type: Annotated[Literal["function_call_output"], Field(title="Type")]
+    id: Annotated[
+        StrictStr | None,
+        Field(description="The name of a stored item, for references to it. It changes nothing.", title="Id"),
+    ] = None
+    call_id: Annotated[StrictStr, Field(description="That of the call.", title="Call Id")]
+    output: Annotated[
+        StrictStr | list[Annotated[ResponsesInputText | ResponsesInputImage, Field(discriminator="type")]],
+        Field(
+            description="What the tool returned, as a text or parts of it with nothing between them.", title="Output"
+        ),
+    ]
+    status: Annotated[
+        Literal["in_progress", "completed", "incomplete"] | None,
+        Field(description="What a response said of the item. It changes nothing.", title="Status"),
+    ] = None
+
+
+class ResponsesCustomTool(BaseModel):
+    type: Annotated[Literal["custom"], Field(title="Type")]
+    name: Annotated[
+        StrictStr,
+        Field(description="The name by which it is called.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name"),
+    ]
+    description: Annotated[
+        StrictStr | None,
+        Field(description="What the tool does, so that the model knows when and how to call it.", title="Description"),
+    ] = None
+    format: ResponsesCustomToolText | ResponsesCustomToolGrammar | None = None
+
+
+class ResponsesStreamOutputItemAdded(BaseModel):
+    type: Annotated[Literal["response.output_item.added"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    output_index: Annotated[int, Field(title="Output Index")]
+    item: Annotated[
+        ResponsesOutputMessage | ResponsesReasoningItem | ResponsesFunctionCall | ResponsesCustomToolCall,
+        Field(discriminator="type", title="ResponsesOutputItem"),
+    ]
+
+
+class ResponsesStreamOutputItemDone(BaseModel):
+    type: Annotated[Literal["response.output_item.done"], Field(title="Type")]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    output_index: Annotated[int, Field(title="Output Index")]
+    item: Annotated[
+        ResponsesOutputMessage | ResponsesReasoningItem | ResponsesFunctionCall | ResponsesCustomToolCall,
+        Field(discriminator="type", title="ResponsesOutputItem"),
+    ]
+
+
 class UserMessage(BaseModel):
     role: Annotated[Literal["user"], Field(description="The role of the message's author.", title="Role")]
     content: Annotated[
@@ -534,6 +1135,83 @@ class ChatCompletionChunkChoice(BaseModel):
     seed: Annotated[int | None, Field(description="The seed of this choice.", title="Seed")] = None
 
 
+class ContainerResponsesSuccess(BaseModel):
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    id: Annotated[StrictStr, Field(title="Id")]
+    object: Annotated[Literal["response"], Field(title="Object")]
+    created_at: Annotated[int, Field(description="When it began, a Unix timestamp in seconds.", title="Created At")]
+    completed_at: Annotated[
+        int | None, Field(description="When it was completed, null unless it is.", title="Completed At")
+    ] = None
+    status: Annotated[Literal["completed", "failed", "in_progress", "incomplete"], Field(title="Status")]
+    error: Annotated[ResponsesError | None, Field(description="Why it failed, where it did.")] = None
+    incomplete_details: Annotated[
+        ResponsesIncompleteDetails | None, Field(description="Why it is incomplete, where it is.")
+    ] = None
+    output: Annotated[
+        list[
+            Annotated[
+                ResponsesOutputMessage | ResponsesReasoningItem | ResponsesFunctionCall | ResponsesCustomToolCall,
+                Field(discriminator="type"),
+            ]
+        ],
+        Field(title="Output"),
+    ]
+    usage: Annotated[ResponsesUsage | None, Field(description="Null until the response has ended.")] = None
+    model: Annotated[StrictStr, Field(title="Model")]
+    seed: Annotated[int, Field(description="The seed with which it was drawn.", title="Seed")]
+    store: Annotated[StrictBool | None, Field(description="Whether it is kept once it has ended.", title="Store")] = (
+        None
+    )
+    previous_response_id: Annotated[StrictStr | None, Field(title="Previous Response Id")] = None
+    instructions: Annotated[StrictStr | None, Field(title="Instructions")] = None
+    max_output_tokens: Annotated[int | None, Field(title="Max Output Tokens")] = None
+    temperature: Annotated[StrictFloat | None, Field(title="Temperature")] = None
+    top_p: Annotated[StrictFloat | None, Field(title="Top P")] = None
+    top_logprobs: Annotated[int | None, Field(title="Top Logprobs")] = None
+    parallel_tool_calls: Annotated[StrictBool, Field(title="Parallel Tool Calls")]
+    tools: Annotated[list[dict[str, Any]], Field(description="As they were sent.", title="Tools")]
+    tool_choice: Annotated[StrictStr | dict[str, Any], Field(title="Tool Choice")]
+    text: Annotated[dict[str, Any] | None, Field(title="Text")] = None
+    reasoning: Annotated[dict[str, Any] | None, Field(title="Reasoning")] = None
+    truncation: Annotated[Literal["disabled"] | None, Field(title="Truncation")] = None
+    service_tier: Annotated[Literal["default"] | None, Field(title="Service Tier")] = None
+    background: Annotated[Literal[False] | None, Field(title="Background")] = None
+    metadata: Annotated[dict[str, StrictStr] | None, Field(title="Metadata")] = None
+    prompt_cache_key: Annotated[StrictStr | None, Field(title="Prompt Cache Key")] = None
+    safety_identifier: Annotated[StrictStr | None, Field(title="Safety Identifier")] = None
+    user: Annotated[StrictStr | None, Field(title="User")] = None
+    max_tool_calls: Annotated[int | None, Field(title="Max Tool Calls")] = None
+
+
+class ResponsesNamespaceTool(BaseModel):
+    type: Annotated[Literal["namespace"], Field(title="Type")]
+    name: Annotated[
+        StrictStr,
+        Field(description="The name by which it is called.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name"),
+    ]
+    description: Annotated[
+        StrictStr | None,
+        Field(description="What the tools are for. It comes before the description of each.", title="Description"),
+    ] = None
+    tools: Annotated[list[ResponsesFunctionTool | ResponsesCustomTool], Field(title="Tools")]
+
+
+class ResponsesStreamResponseEvent(BaseModel):
+    type: Annotated[
+        Literal[
+            "response.created", "response.in_progress", "response.completed", "response.incomplete", "response.failed"
+        ],
+        Field(title="Type"),
+    ]
+    sequence_number: Annotated[
+        int, Field(description="Counts the events of the stream, from 0.", ge=0, title="Sequence Number")
+    ]
+    response: ContainerResponsesSuccess
+
+
 class ChatResult(BaseModel):
     id: Annotated[StrictStr, Field(description="A unique ID of the chat completion.", title="Id")]
     choices: Annotated[list[ChatChoice], Field(title="Choices")]
@@ -565,6 +1243,52 @@ class ChatCompletionChunk(BaseModel):
     )
     choices: Annotated[list[ChatCompletionChunkChoice], Field(description="Empty on the usage chunk.", title="Choices")]
     usage: Annotated[ChatUsage | None, Field(description="Set on the usage chunk, null on the others.")] = None
+
+
+class ResponsesItemList(BaseModel):
+    object: Annotated[Literal["list"], Field(title="Object")]
+    data: Annotated[
+        list[
+            ResponsesInputMessage
+            | ResponsesFunctionCall
+            | ResponsesFunctionCallOutput
+            | ResponsesCustomToolCall
+            | ResponsesCustomToolCallOutput
+            | ResponsesReasoningItem
+            | ResponsesItemReference
+            | ResponsesHostedItem
+        ],
+        Field(title="Data"),
+    ]
+    first_id: Annotated[StrictStr | None, Field(title="First Id")]
+    last_id: Annotated[StrictStr | None, Field(title="Last Id")]
+    has_more: Annotated[StrictBool, Field(title="Has More")]
+
+
+ResponsesStreamEvent = TypeAliasType(
+    "ResponsesStreamEvent",
+    Annotated[
+        ResponsesStreamResponseEvent
+        | ResponsesStreamOutputItemAdded
+        | ResponsesStreamOutputItemDone
+        | ResponsesStreamContentPartAdded
+        | ResponsesStreamContentPartDone
+        | ResponsesStreamOutputTextDelta
+        | ResponsesStreamOutputTextDone
+        | ResponsesStreamReasoningTextDelta
+        | ResponsesStreamReasoningTextDone
+        | ResponsesStreamReasoningSummaryPartAdded
+        | ResponsesStreamReasoningSummaryPartDone
+        | ResponsesStreamReasoningSummaryTextDelta
+        | ResponsesStreamReasoningSummaryTextDone
+        | ResponsesStreamFunctionCallArgumentsDelta
+        | ResponsesStreamFunctionCallArgumentsDone
+        | ResponsesStreamCustomToolCallInputDelta
+        | ResponsesStreamCustomToolCallInputDone
+        | ResponsesStreamError,
+        Field(discriminator="type", title="ResponsesStreamEvent"),
+    ],
+)
 
 
 class ContainerChatCompletionBody(BaseModel):
@@ -817,3 +1541,151 @@ class ContainerChatCompletionBody(BaseModel):
 ContainerChatCompleteSuccess = TypeAliasType(
     "ContainerChatCompleteSuccess", Annotated[ChatResult, Field(title="ContainerChatCompleteSuccess")]
 )
+
+
+class ContainerResponsesBody(BaseModel):
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    model: Annotated[
+        StrictStr | None,
+        Field(description="The model's name. Absent, null and empty mean the one that is served.", title="Model"),
+    ] = None
+    input: Annotated[
+        StrictStr
+        | list[
+            ResponsesInputMessage
+            | ResponsesFunctionCall
+            | ResponsesFunctionCallOutput
+            | ResponsesCustomToolCall
+            | ResponsesCustomToolCallOutput
+            | ResponsesReasoningItem
+            | ResponsesItemReference
+            | ResponsesHostedItem
+        ],
+        Field(description="A message of the user, or the items of a conversation.", title="Input"),
+    ]
+    instructions: Annotated[
+        StrictStr | None,
+        Field(
+            description="A system message before all items. It is not carried over to responses that follow this one.",
+            title="Instructions",
+        ),
+    ] = None
+    max_output_tokens: Annotated[
+        int | None,
+        Field(
+            description="The most tokens of the response, reasoning included. Defaults to what the context has room for.",
+            ge=1,
+            title="Max Output Tokens",
+        ),
+    ] = None
+    temperature: Annotated[
+        StrictFloat | None,
+        Field(description="As in a chat. Defaults to 1.0; 0 takes the likeliest token.", ge=0.0, title="Temperature"),
+    ] = None
+    top_p: Annotated[
+        StrictFloat | None, Field(description="As in a chat. Defaults to 1.0.", gt=0.0, le=1.0, title="Top P")
+    ] = None
+    top_logprobs: Annotated[
+        int | None,
+        Field(
+            description="How many of the likeliest tokens come with each token, where `include` asks for log-probabilities. Without that it has no effect.",
+            ge=0,
+            le=20,
+            title="Top Logprobs",
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Field(
+            description="An extension, since nothing else makes a response reproducible. As in a chat; by default it is drawn, and the response has it.",
+            ge=-9223372036854775808,
+            le=18446744073709551615,
+            title="Seed",
+        ),
+    ] = None
+    parallel_tool_calls: Annotated[
+        StrictBool | None,
+        Field(description="Whether a response may have several calls. Defaults to true.", title="Parallel Tool Calls"),
+    ] = None
+    tools: Annotated[
+        list[ResponsesFunctionTool | ResponsesCustomTool | ResponsesNamespaceTool | ResponsesHostedTool] | None,
+        Field(
+            description="What the model may call: functions, and custom tools, whose input is text. Tools that OpenAI's servers run are not shown to the model, and are named as ignored.",
+            title="Tools",
+        ),
+    ] = None
+    tool_choice: Annotated[
+        Literal["none", "auto", "required"]
+        | ResponsesToolChoiceFunction
+        | ResponsesToolChoiceCustom
+        | ResponsesToolChoiceAllowed
+        | None,
+        Field(description="Whether the model must call a tool, and which. Defaults to `auto`.", title="Tool Choice"),
+    ] = None
+    text: Annotated[ResponsesTextConfig | None, Field(description="The form of the text.")] = None
+    reasoning: Annotated[ResponsesReasoningConfig | None, Field(description="How the model reasons.")] = None
+    stream: Annotated[
+        StrictBool | None, Field(description="Whether to send events while the response is generated.", title="Stream")
+    ] = False
+    store: Annotated[
+        StrictBool | None,
+        Field(
+            description="Whether the response is kept in memory, so that others can follow it and it can be retrieved. Defaults to true. How much is kept and for how long is the server's setting; where it keeps none, true has no effect.",
+            title="Store",
+        ),
+    ] = None
+    previous_response_id: Annotated[
+        StrictStr | None,
+        Field(
+            description="The stored response that this one follows. Its conversation comes before `input`.",
+            title="Previous Response Id",
+        ),
+    ] = None
+    include: Annotated[
+        list[StrictStr] | None,
+        Field(
+            description="`reasoning.encrypted_content`: reasoning in a form in which it can be sent back with the next request, whoever stores it. `message.output_text.logprobs`: log-probabilities. Others are about tools of OpenAI's servers and have no effect.",
+            title="Include",
+        ),
+    ] = None
+    metadata: Annotated[
+        dict[str, StrictStr] | None,
+        Field(description="Texts by name, which the response gives back.", title="Metadata"),
+    ] = None
+    background: Annotated[
+        Literal[False] | None,
+        Field(description="Responses are not generated in the background; true is an error.", title="Background"),
+    ] = None
+    conversation: Annotated[
+        None,
+        Field(
+            description="There are no conversations but those of `previous_response_id`; another value is an error.",
+            title="Conversation",
+        ),
+    ] = None
+    prompt: Annotated[
+        None, Field(description="There are no stored prompts; another value is an error.", title="Prompt")
+    ] = None
+    truncation: Annotated[
+        Literal["auto", "disabled"] | None,
+        Field(description="What exceeds the context is an error, so that `auto` has no effect.", title="Truncation"),
+    ] = None
+    service_tier: Annotated[
+        StrictStr | None, Field(description="There is one, `default`; another has no effect.", title="Service Tier")
+    ] = None
+    max_tool_calls: Annotated[
+        int | None, Field(description="Of tools that OpenAI's servers run. It has no effect.", title="Max Tool Calls")
+    ] = None
+    prompt_cache_key: Annotated[
+        StrictStr | None,
+        Field(
+            description="Prompts are found again by their content, so that it has no effect.", title="Prompt Cache Key"
+        ),
+    ] = None
+    safety_identifier: Annotated[
+        StrictStr | None, Field(description="It has no effect.", title="Safety Identifier")
+    ] = None
+    user: Annotated[StrictStr | None, Field(description="It has no effect.", title="User")] = None
+    stream_options: ResponsesStreamOptions | None = None
