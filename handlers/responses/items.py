@@ -1,4 +1,4 @@
-"""Deltas -> the items of a response's output and the events of its stream: one machine makes both of the same deltas."""
+"""Deltas -> the items of a response's output and the events of its stream: one machine makes both."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -283,4 +283,3 @@ class _CustomCall(_Call):
     def end(self, status: Status) -> Iterator[Event]:
         yield from self.more(self._reader.finish())
         yield from super().end(status)
-

@@ -1,55 +1,86 @@
 """A grammar without recursion but through containers -> graph."""
 
+from dataclasses import dataclass, replace
+
 from backend.grammar import schema
-from backend.grammar.alphabet import Alphabet
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.automaton.productive import emptiness, productive
 from backend.grammar.automaton.pushdown import BracketConflict, PushdownAutomaton
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.context_free.definitions import FIRST_LETTER, Definition, Grammar
+from backend.grammar.context_free.flat import flattened
 from backend.grammar.context_free.resolve import Avoided, Resolved, resolve
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import Limits
 from backend.grammar.notes import Notebook
 
+ESCAPED = frozenset([*range(0x20), ord('"'), ord("\\")])
+"""What JSON strings have in other bytes than its own."""
 
-def write(
-    grammar: Grammar, graph: Graph, notebook: Notebook, *, unrolled: int, open_objects: bool, limits: Limits
-) -> Rule:
+
+@dataclass(frozen=True)
+class Writing:
+    """Where a grammar is written. See `context_free.build`."""
+
+    graph: Graph
+    notebook: Notebook
+    open_objects: bool
+    limits: Limits
+    within: schema.Text | None
+
+    @property
+    def escapes(self) -> bool:
+        """Whether characters have the escapes of JSON strings."""
+        return self.within is not None and self.within.escape
+
+
+def write(grammar: Grammar, writing: Writing, unrolled: int) -> Rule:
     """See `context_free.build`."""
-    avoided: Avoided = frozenset()
+    avoided: Avoided = _both_ways(ESCAPED) if writing.escapes else frozenset()
     conflict: BracketConflict | None = None
     while True:
         try:
-            resolved = resolve(grammar, limits, unrolled, avoided)
+            resolved = resolve(grammar, writing.limits, unrolled, avoided)
         except GrammarError as error:
             raise conflict or error from error
-        conflict = _conflict(resolved, graph.alphabet, open_objects, limits) if resolved.undecided else None
+        conflict = _conflict(resolved, writing) if resolved.undecided else None
         if conflict is None:
-            return _written(resolved, graph, notebook, open_objects, limits)
+            return _written(resolved, writing)
         more = avoided | _in_two_ways(conflict)
         if more == avoided:
             raise conflict
         avoided = more
 
 
-def _conflict(resolved: Resolved, alphabet: Alphabet, open_objects: bool, limits: Limits) -> BracketConflict | None:
+def _conflict(resolved: Resolved, writing: Writing) -> BracketConflict | None:
     """What speaks against the brackets that were chosen."""
-    graph = Graph(alphabet)
-    root = _written(resolved, graph, Notebook(), open_objects, limits)
+    graph = Graph(writing.graph.alphabet)
+    root = _written(resolved, replace(writing, graph=graph, notebook=Notebook()))
     try:
-        PushdownAutomaton(graph, root, limits)
+        PushdownAutomaton(graph, root, writing.limits)
     except BracketConflict as conflict:
         return conflict
     return None
 
 
-def _written(resolved: Resolved, graph: Graph, notebook: Notebook, open_objects: bool, limits: Limits) -> Rule:
-    start = resolved.grammar.start
-    rule = _Writer(resolved, graph, notebook, open_objects, limits).rule(start)
+def _written(resolved: Resolved, writing: Writing) -> Rule:
+    graph, start = writing.graph, resolved.grammar.start
+    if writing.within is not None and writing.within.forbidden is not None:
+        return _written_flat(resolved, writing, writing.within)
+    rule = _Writer(resolved, writing).rule(start)
     if not productive(graph)[rule.start]:
         called = resolved.grammar.definitions[start].called
         raise emptiness(graph, rule, f"no finite text matches {called} of the grammar")
+    return rule
+
+
+def _written_flat(resolved: Resolved, writing: Writing, within: schema.Text) -> Rule:
+    """The texts that do not end the string in which they stand; which these are is known of one language of characters."""
+    language = flattened(resolved, writing.limits) & schema.writable(within)
+    if language.is_empty:
+        raise GrammarError(f"every text of the grammar has {within.forbidden!r}, which ends a string in this form")
+    rule = writing.graph.rule()
+    writing.graph.embed(rule.start, language, rule.end, within.escape)
     return rule
 
 
@@ -57,13 +88,14 @@ def _in_two_ways(conflict: BracketConflict) -> Avoided:
     return frozenset([(conflict.byte, None) if conflict.opens else (None, conflict.byte)])
 
 
+def _both_ways(codes: frozenset[int]) -> Avoided:
+    return frozenset(pair for code in codes for pair in ((code, None), (None, code)))
+
+
 class _Writer:
-    def __init__(
-        self, resolved: Resolved, graph: Graph, notebook: Notebook, open_objects: bool, limits: Limits
-    ) -> None:
-        self.graph = graph
-        self._resolved, self._notebook = resolved, notebook
-        self._open_objects, self._limits = open_objects, limits
+    def __init__(self, resolved: Resolved, writing: Writing) -> None:
+        self.graph = writing.graph
+        self._resolved, self._writing = resolved, writing
         self._rules: dict[int, Rule] = {}
         self._pending: list[int] = []
 
@@ -92,18 +124,21 @@ class _Writer:
         return self.graph.container(bytes(definition.brackets), name=definition.called)
 
     def _schema(self, definition: Definition) -> Rule:
-        place = f"{self._notebook.place}.{definition.name}"
+        if self._writing.within is not None:
+            raise GrammarError(f"{definition.called}: a JSON schema cannot stand in a string")
+        notebook = self._writing.notebook
+        place = f"{notebook.place}.{definition.name}"
         try:
             rule = schema.build(
                 definition.schema,
                 self.graph,
-                self._notebook.of(place, self._notebook.strict),
-                open_objects=self._open_objects,
-                limits=self._limits,
+                notebook.of(place, notebook.strict),
+                open_objects=self._writing.open_objects,
+                limits=self._writing.limits,
             )
         except GrammarError as error:
             raise GrammarError(f"{definition.called}: {error}") from error
-        if any(pointer.startswith(place) for pointer in self._notebook.notes().deferred):
+        if any(pointer.startswith(place) for pointer in notebook.notes().deferred):
             raise GrammarError(f"{definition.called}: a keyword of its schema can only be checked of a whole answer")
         return rule
 
@@ -114,7 +149,7 @@ class _Writer:
             for ranges, target in language.edges(state):
                 chars = tuple(pair for pair in ranges if pair[1] < FIRST_LETTER)
                 if chars:
-                    self.graph.characters(node, chars, nodes[target], escape=False)
+                    self.graph.characters(node, chars, nodes[target], self._writing.escapes)
                 for low, high in ranges[len(chars) :]:
                     for code in range(low, high + 1):
                         self._refer(node, code - FIRST_LETTER, nodes[target])

@@ -44,8 +44,8 @@ def decode(listed: Any) -> Term:
             return ControlToken(token)
         case ["Regex", pattern]:
             return Regex(pattern)
-        case ["JsonSchema", schema, place, dialect, strict]:
-            return JsonSchema(schema, place, _dialect(dialect), strict)
+        case ["JsonSchema", schema, place, dialect, strict, texts]:
+            return JsonSchema(schema, place, _dialect(dialect), strict, tuple(map(_text, texts)))
         case ["ContextFree", grammar, place, syntax, max_recursion]:
             return ContextFree(grammar, place, syntax, max_recursion)
         case ["Concat", parts]:
@@ -57,6 +57,11 @@ def decode(listed: Any) -> Term:
         case ["AnyText", branches, opening, may_stop, in_reasoning]:
             return AnyText(tuple(map(_branch, branches)), opening and _branch(opening), may_stop, in_reasoning)
     raise ValueError(f"not a structural term: {listed}")
+
+
+def _text(listed: Any) -> tuple[str, Regex | ContextFree]:
+    name, language = listed
+    return name, decode(language)  # type: ignore[return-value]
 
 
 def _branch(listed: Any) -> Branch:

@@ -75,20 +75,6 @@ ValueDialect = JsonDialect | PythonDialect | QuotedDialect | TaggedDialect
 
 
 @dataclass(frozen=True)
-class JsonSchema:
-    """A value that satisfies a JSON Schema, written in a dialect.
-
-    schema: anything that `orjson.dumps` takes; `orjson.Fragment`s keep the digits of its numbers. place: what errors
-    call the schema. strict: it is refused where a keyword cannot be enforced.
-    """
-
-    schema: object
-    place: str
-    dialect: ValueDialect = JsonDialect()
-    strict: bool = False
-
-
-@dataclass(frozen=True)
 class ContextFree:
     """Text of the language of a context-free grammar.
 
@@ -100,6 +86,22 @@ class ContextFree:
     place: str
     syntax: str = ""
     max_recursion: int = 0
+
+
+@dataclass(frozen=True)
+class JsonSchema:
+    """A value that satisfies a JSON Schema, written in a dialect.
+
+    schema: anything that `orjson.dumps` takes; `orjson.Fragment`s keep the digits of its numbers. place: what errors
+    call the schema. strict: it is refused where a keyword cannot be enforced. texts: by name of a property whose values
+    are strings, in whatever object it is, of what language they must be; its own schema is then not looked at.
+    """
+
+    schema: object
+    place: str
+    dialect: ValueDialect = JsonDialect()
+    strict: bool = False
+    texts: tuple[tuple[str, Regex | ContextFree], ...] = ()
 
 
 @dataclass(frozen=True)

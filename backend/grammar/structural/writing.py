@@ -92,6 +92,7 @@ class _Writer:
                 open_objects=self._open_objects,
                 limits=self._limits,
                 dialect=dialect,
+                texts={name: self._text(language) for name, language in term.texts},
             )
         except GrammarError as error:
             raise GrammarError(error.message, term.place + error.pointer) from error
@@ -104,7 +105,8 @@ class _Writer:
         self._values.append((rule, term))
         return rule
 
-    def _context_free(self, a: int, b: int, term: ContextFree) -> None:
+    def _context_free(self, a: int, b: int, term: ContextFree, within: schema.Text | None = None) -> None:
+        """within: the string in which its texts stand, None for none."""
         rule = context_free.build(
             term.grammar,
             term.syntax,
@@ -113,8 +115,21 @@ class _Writer:
             unrolled=term.max_recursion,
             open_objects=self._open_objects,
             limits=self._limits,
+            within=within,
         )
         self._graph.call(a, rule, b)
+
+    def _text(self, language: Regex | ContextFree) -> schema.TextWriter:
+        """Writes the inside of a string that is of `language`."""
+
+        def write(a: int, text: schema.Text, b: int) -> None:
+            if isinstance(language, ContextFree):
+                self._context_free(a, b, language, text)
+                return
+            whole = pattern(language.pattern, search=False, limits=self._limits, ascii_only=True)
+            self._graph.embed(a, whole & schema.writable(text), b, text.escape)
+
+        return write
 
     def _concat(self, a: int, b: int, parts: tuple[Term, ...]) -> None:
         for part in parts:

@@ -1,6 +1,7 @@
 """The input of a custom tool comes out of its call's arguments, however these are written and cut."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ def read(pieces):
 
 def cut(text, places):
     bounds = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
-    return [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(bounds)]
 
 
 @given(
@@ -35,7 +36,11 @@ def test_the_input_is_the_argument_however_it_is_written_and_cut(text, ascii_onl
     assert json.loads(as_arguments(text)) == {"input": text}
 
 
-@given(text=st.text(st.sampled_from('a"\\\n🙂é/'), min_size=1), end=st.integers(0, 10**6), places=st.lists(st.integers(0, 99)))
+@given(
+    text=st.text(st.sampled_from('a"\\\n🙂é/'), min_size=1),
+    end=st.integers(0, 10**6),
+    places=st.lists(st.integers(0, 99)),
+)
 def test_arguments_that_are_cut_give_a_beginning_of_the_input(text, end, places):
     arguments = json.dumps({"input": text})
     beginning = arguments[: end % len(arguments)]

@@ -1,5 +1,7 @@
 """Strings -> graph where a marker may not occur in them: raw ones, which it ends, and JSON strings among such."""
 
+from collections.abc import Callable
+
 from backend.grammar.automaton.graph import Graph, Rule
 from backend.grammar.chars.dfa import CharDfa
 from backend.grammar.chars.explore import explore
@@ -11,6 +13,8 @@ from backend.grammar.limits import DEFAULT_LIMITS
 from backend.grammar.schema.shapes.strings import StringShape
 from backend.grammar.schema.writing.dialects import Text
 
+TextWriter = Callable[[int, Text, int], None]
+"""Makes the inside of a string, as `Text` has it, lead from a node to another: those of a language that are there."""
 BRACKETLESS = ~pattern(r"^[\[{]")
 """Texts that do not begin with an opening bracket."""
 
@@ -21,6 +25,7 @@ class Texts:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._rules: dict[tuple[Text, CharDfa, int, int | None], Rule] = {}
+        self._given: dict[tuple[str, Text], Rule] = {}
 
     def write(self, a: int, shape: StringShape, text: Text, bracketless: bool, b: int) -> None:
         """A string of `shape` leads from a to b. Raises GrammarError where it needs too many states."""
@@ -31,6 +36,16 @@ class Texts:
             language = language if shape.language is None else language & shape.language
             least, most = shape.idle_left_out()
         self._graph.call(a, self._rule(text, language, least, most), b)
+
+    def write_given(self, a: int, name: str, writer: TextWriter, text: Text, b: int) -> None:
+        """A string of what `writer` writes, for the property `name`, leads from a to b. Raises what that raises."""
+        rule = self._given.get((name, text))
+        if rule is None:
+            rule = self._given[name, text] = self._graph.rule()
+            first, last = self._graph.literal(rule.start, text.quote), self._graph.node()
+            writer(first, text, last)
+            self._graph.literal(last, text.quote, rule.end)
+        self._graph.call(a, rule, b)
 
     def _rule(self, text: Text, language: CharDfa, least: int, most: int | None) -> Rule:
         key = (text, language, least, most)

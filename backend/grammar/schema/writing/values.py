@@ -1,6 +1,6 @@
 """Normal forms -> graph: one plain rule per expression, one container per array or object shape."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backend.grammar.automaton.graph import Graph, Rule
@@ -16,19 +16,25 @@ from backend.grammar.schema.writing.arrays import write_array
 from backend.grammar.schema.writing.dialects import Content, Dialect, Properties
 from backend.grammar.schema.writing.digits import Digits, write_number
 from backend.grammar.schema.writing.objects import write_object, written_names
-from backend.grammar.schema.writing.texts import Texts
+from backend.grammar.schema.writing.texts import Texts, TextWriter
 
 
 class Emitter:
     """Writes the values of expressions into `graph`. open_objects: no object is closed unless its schema says so.
 
-    digits: of numbers at most, unless the schema has more.
+    digits: of numbers at most, unless the schema has more. given: by name of a property, what writes its strings.
     """
 
     def __init__(
-        self, graph: Graph, normaliser: Normaliser, open_objects: bool, dialect: Dialect, digits: Digits
+        self,
+        graph: Graph,
+        normaliser: Normaliser,
+        open_objects: bool,
+        dialect: Dialect,
+        digits: Digits,
+        given: Mapping[str, TextWriter],
     ) -> None:
-        self._digits = digits
+        self._digits, self._given = digits, given
         self.graph, self.open_objects, self.dialect = graph, open_objects, dialect
         self._normaliser, self.notebook = normaliser, normaliser.notebook
         self._texts = Texts(graph)
@@ -65,9 +71,18 @@ class Emitter:
 
     def property_value(self, name: str | None, expression: Expression, content: Content) -> Rule:
         """`value` for a property. name: None for one that the schema does not declare."""
+        writer = self._given.get(name) if name is not None else None
+        if name is not None and writer is not None:
+            return self._given_text(name, writer, content)
         if content.mixed and name in self._bracketed:
             content = content.without_brackets()
         return self.value(expression, content)
+
+    def _given_text(self, name: str, writer: TextWriter, content: Content) -> Rule:
+        rule = self.graph.rule(f"#/properties/{name}")
+        if content.strings:
+            self._texts.write_given(rule.start, name, writer, content.text, rule.end)
+        return rule
 
     def _arguments(self, expression: Expression) -> Rule:
         """The rule of the objects among the values."""

@@ -37,6 +37,8 @@ DIALECTS = (
     | st.builds(QuotedDialect, MARKERS, TEXTS)
     | st.builds(TaggedDialect, *[MARKERS] * 5, st.booleans(), KINDS, TEXTS)
 )
+GRAMMARS = st.builds(ContextFree, TEXTS, TEXTS, TEXTS, st.integers(0, 9))
+LANGUAGES = st.lists(st.tuples(TEXTS, st.builds(Regex, TEXTS) | GRAMMARS), max_size=2).map(tuple)
 SCHEMAS = st.recursive(
     st.none() | st.booleans() | TEXTS | st.just(["ConstText", "a"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
@@ -60,8 +62,8 @@ def larger(terms):
 TERMS = st.recursive(
     PARTS
     | st.builds(Regex, TEXTS)
-    | st.builds(JsonSchema, SCHEMAS, TEXTS, DIALECTS)
-    | st.builds(ContextFree, TEXTS, TEXTS, TEXTS, st.integers(0, 9)),
+    | st.builds(JsonSchema, SCHEMAS, TEXTS, DIALECTS, st.booleans(), LANGUAGES)
+    | GRAMMARS,
     larger,
     max_leaves=8,
 )
@@ -90,7 +92,7 @@ def test_a_schema_that_is_no_json_is_refused(schema):
 
 
 @pytest.mark.parametrize(
-    "listed", [[], ["Value", {}], ["ConstText"], {"ConstText": "a"}, ["JsonSchema", {}, "", ["x"], False]]
+    "listed", [[], ["Value", {}], ["ConstText"], {"ConstText": "a"}, ["JsonSchema", {}, "", ["x"], False, []]]
 )
 def test_what_is_no_term_is_refused(listed):
     with pytest.raises(ValueError, match="not "):
