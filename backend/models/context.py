@@ -1,12 +1,13 @@
 """What one forward call knows of its rows besides their embeddings: one pytree that every layer is given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
 
 from backend.attention import Attend
+from backend.models.adapters.stack import Adapters
 from backend.models.rope import RopeConfig, cos_sin
 
 Angles = tuple[jax.Array, jax.Array]
@@ -22,12 +23,29 @@ class ForwardContext:
     attend: how keys and values are kept and attended in this call.
     angles: cosines and sines of each rotary embedding in `ropes`, at the positions of this call.
     ropes: the distinct rotary embeddings of the decoder, each with its head dimension.
+    adapters: those of the call's rows, in a layer those of that layer; None where no row has any.
     """
 
     positions: jax.Array
     attend: Attend
     angles: tuple[Angles, ...]
     ropes: tuple[tuple[RopeConfig, int], ...] = field(metadata={"static": True})
+    adapters: Adapters | None = None
+
+    def of_layer(self, layer: int) -> "ForwardContext":
+        """What one layer is given."""
+        return self if self.adapters is None else replace(self, adapters=self.adapters.of_layer(layer))
+
+    def adapted(self, name: str, x: jax.Array, parts: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        """The outputs of a kernel's projections with what the rows' adapters add to them.
+
+        name: of the kernel in its layer, such as "mixer.qkv", which its module lists in `adapted`. x: [B, T, in], what
+        it was multiplied with. parts: of each projection, [B, T, ...].
+        """
+        added = None if self.adapters is None else self.adapters.added(name, x)
+        if added is None:
+            return parts
+        return tuple(part + more.reshape(part.shape) for part, more in zip(parts, added, strict=True))
 
     def rotary(self, rope: RopeConfig, head_dim: int) -> Angles:
         """The angles of a layer's rotary embedding over heads of H = `head_dim` numbers."""
@@ -39,6 +57,7 @@ def forward_context(
     positions: jax.Array,
     attend: Attend,
     rope_positions: jax.Array | None = None,
+    adapters: Adapters | None = None,
 ) -> ForwardContext:
     """The context of one call. ropes: every rotary embedding of the decoder, with its head dimension.
 
@@ -47,7 +66,7 @@ def forward_context(
     """
     turned = positions if rope_positions is None else rope_positions
     distinct = tuple(dict.fromkeys(ropes))
-    return ForwardContext(positions, attend, _computed_once(distinct, turned), distinct)
+    return ForwardContext(positions, attend, _computed_once(distinct, turned), distinct, adapters)
 
 
 def _computed_once(ropes: tuple[tuple[RopeConfig, int], ...], positions: jax.Array) -> tuple[Angles, ...]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from backend.attention import Attend, KVSpec, LayerCache
+from backend.models.adapters.stack import Adapters
 from backend.models.config import DecoderConfig
 from backend.models.context import ForwardContext, forward_context
 from backend.models.kernel import Kernel
@@ -37,14 +38,21 @@ class Decoder(nnx.Module):
             x = x * jnp.asarray(self.config.embedding_scale, x.dtype)
         return x
 
-    def context(self, positions: jax.Array, attend: Attend, rope_positions: jax.Array | None = None) -> ForwardContext:
+    def context(
+        self,
+        positions: jax.Array,
+        attend: Attend,
+        rope_positions: jax.Array | None = None,
+        adapters: Adapters | None = None,
+    ) -> ForwardContext:
         """What the layers of one call are given.
 
         positions: int32 [B, T], -1 where there is no token. attend: how keys and values are kept and attended.
-        rope_positions: int32 [B, T] or [3, B, T], what rotary embedding turns by; None for `positions`.
+        rope_positions: int32 [B, T] or [3, B, T], what rotary embedding turns by; None for `positions`. adapters:
+        of the rows, None where none has any.
         """
         ropes = [rope for layer in self.config.layers for rope in MIXERS[type(layer.mixer)].ropes(layer.mixer)]
-        return forward_context(ropes, positions, attend, rope_positions)
+        return forward_context(ropes, positions, attend, rope_positions, adapters)
 
     def __call__(
         self, x: jax.Array, context: ForwardContext, caches: Sequence[LayerCache]
@@ -54,8 +62,8 @@ class Decoder(nnx.Module):
         Without a cache: `decoder.context(positions, UncachedAttend())` and None for each layer's.
         """
         out = []
-        for layer, cache in zip(self.layers, caches, strict=True):
-            x, cache = _run_layer(*nnx.split(layer), x, context, cache)
+        for number, (layer, cache) in enumerate(zip(self.layers, caches, strict=True)):
+            x, cache = _run_layer(*nnx.split(layer), x, context.of_layer(number), cache)
             out.append(cache)
         return self.norm(x), tuple(out)
 

@@ -62,6 +62,9 @@ class Attention(nnx.Module):
     key.
     """
 
+    adapted = ("qkv", "out")
+    """Its kernels to whose outputs it adds what adapters do."""
+
     def __init__(self, config: DecoderConfig, mixer: AttentionConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.config, self.inputs = mixer, config.embed
         queries, keys = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
@@ -84,7 +87,7 @@ class Attention(nnx.Module):
 
     def __call__(self, x: jax.Array, context: ForwardContext, cache: LayerCache) -> tuple[jax.Array, LayerCache]:
         """x [B, T, D] -> [B, T, D], and the layer's cache with the new keys and values."""
-        q, k, v = self._project(x)
+        q, k, v = context.adapted("mixer.qkv", x, self._project(x))
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
         v = v if self.v_norm is None else self.v_norm(v)
@@ -92,7 +95,9 @@ class Attention(nnx.Module):
         out, cache = context.attend(
             cache, rotate(q, *angles), rotate(k, *angles), v, context.positions, self.config.spec
         )
-        return self.out(out.reshape(*x.shape[:2], -1)), cache
+        heads = out.reshape(*x.shape[:2], -1)
+        (out,) = context.adapted("mixer.out", heads, (self.out(heads),))
+        return out, cache
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
         """Path -> source of each parameter. stem: the layer's prefix in the checkpoint, such as "model.layers.0".
@@ -125,15 +130,21 @@ class MLP(nnx.Module):
     The rows of `gate_up` are the gate and the up projection of hidden unit 0, those of unit 1 and so on.
     """
 
+    adapted = ("gate_up", "down")
+    """Its kernels to whose outputs it adds what adapters do."""
+
     def __init__(self, config: DecoderConfig, mlp: MLPConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.config, self.inputs = mlp, config.embed
         self.gate_up = Linear(config.embed, 2 * mlp.size, dtype=dtype, rngs=rngs)
         self.down = Linear(mlp.size, config.embed, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, context: ForwardContext) -> jax.Array:
-        """x [B, T, D] -> [B, T, D], each token alone; nothing of `context` is used."""
+        """x [B, T, D] -> [B, T, D], each token alone."""
         pairs = self.gate_up(x).reshape(*x.shape[:-1], self.config.size, 2)
-        return self.down(ACTIVATIONS[self.config.activation](pairs[..., 0]) * pairs[..., 1])
+        gate, up = context.adapted("feed_forward.gate_up", x, (pairs[..., 0], pairs[..., 1]))
+        hidden = ACTIVATIONS[self.config.activation](gate) * up
+        (out,) = context.adapted("feed_forward.down", hidden, (self.down(hidden),))
+        return out
 
     def parameters(self, stem: str, norm_offset: float) -> Parameters:
         """Path -> source of each parameter. stem: the layer's prefix in the checkpoint. norm_offset: see `RMSNorm`."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from backend.native.argmax import Argmax
 from backend.native.attention import PagedDecode
+from backend.native.low_rank import MOST_PARTS, LowRankProduct
 from backend.native.machine import Machine
 from backend.native.pool import THREADS
 from backend.native.product import Product, Rows
@@ -149,6 +150,36 @@ def attend(
     return tuple(call(q, page_table, positions, spec, *pools, *news))
 
 
+def takes_low_rank(inputs: int, parts: int, dtype: str) -> bool:
+    """Whether `multiply_low_rank` takes weights of that dtype (its name), rows of so many inputs, and so many parts."""
+    if unavailable_reason() is not None or dtype != "float32":
+        return False
+    return inputs % _machine().lanes == 0 and parts <= MOST_PARTS
+
+
+def multiply_low_rank(
+    x: jax.Array,
+    slots: jax.Array,
+    order: jax.Array,
+    ranks: jax.Array,
+    down: jax.Array,
+    ups: Sequence[jax.Array],
+    biases: Sequence[jax.Array],
+) -> tuple[jax.Array, ...]:
+    """bias + up (down x) with the matrices of each row's slot, for each part float32 [M, N].
+
+    x: float32 [M, K]. slots: int32 [M], below 0 for none, which gives 0. order: int32 [M], the rows such that those of
+    one slot follow each other; it decides how fast this is, and nothing else. ranks: int32 [J], how much of Q each slot
+    uses, multiples of 4. down: float32 [J, parts, Q, K]. ups: for each part [J, N / 16, Q, 16], the weights of 16
+    outputs side by side. biases: for each part [J, N].
+    A row's result is the same bits whatever rows are beside it.
+    """
+    kernel = LowRankProduct(down.shape[1], down.shape[2])
+    _register(kernel)
+    shapes = [jax.ShapeDtypeStruct((len(x), bias.shape[1]), jnp.float32) for bias in biases]
+    return tuple(jax.ffi.ffi_call(kernel.name, shapes)(x, slots, order, ranks, down, *ups, *biases))
+
+
 def argmax(x: jax.Array) -> jax.Array:
     """Where each row of x float32 [B, V] is largest, int32 [B]: what `jnp.argmax` gives, which stands in for it."""
     if unavailable_reason() is not None or x.shape[1] < _machine().lanes:
@@ -158,13 +189,13 @@ def argmax(x: jax.Array) -> jax.Array:
     return result
 
 
-def _register(kernel: Product | Rows | PagedDecode | Argmax) -> None:
+def _register(kernel: Product | Rows | PagedDecode | Argmax | LowRankProduct) -> None:
     with _lock:
         _register_once(kernel)
 
 
 @cache
-def _register_once(kernel: Product | Rows | PagedDecode | Argmax) -> None:
+def _register_once(kernel: Product | Rows | PagedDecode | Argmax | LowRankProduct) -> None:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()

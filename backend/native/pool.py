@@ -12,7 +12,7 @@ from backend.native.ir import Writer
 NEXT, DONE, USERS, CHUNK, TOTAL, FIRST = range(6)
 """Items claimed, items done, threads that may still look at the work; items of a chunk, of the whole; the first place
 of the kernel's own."""
-PLACES = 24
+PLACES = 28
 SCHEDULE, COUNT_THREADS = 17, 18
 """Places of these functions in XLA_FFI_Api, in pointers from its start."""
 CHUNKS = 3
