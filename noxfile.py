@@ -111,7 +111,7 @@ def fetch_real_model(session: nox.Session) -> str:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """200 clients for ten minutes against a real server, every answer checked; `-- --minutes 1 --clients 50`."""
+    """200 clients for ten minutes on a server under attack, every answer checked; `-- --minutes 1 --clients 50`."""
     install(session, "tests")
     session.run("pytest", "-m", "slow", "tests/load", *session.posargs)
 
@@ -126,7 +126,7 @@ def page(session: nox.Session) -> None:
 
 @nox.session
 def attack(session: nox.Session) -> None:
-    """Attacks on a default server, which must live, answer others meanwhile, and give its memory back (minutes)."""
+    """Attacks on a server in 2 GiB, which must live, answer others meanwhile, and give its memory back (minutes)."""
     install(session, "tests")
     session.run("pytest", "-m", "attack", "-s", "tests/attack", *session.posargs)
 

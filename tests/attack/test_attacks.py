@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import jax
-import psutil
 import pytest
 
 from tests.attack.attacks import ATTACKS, CHAT, USER
@@ -16,7 +15,8 @@ from tests.load.server import Server, serving
 pytestmark = pytest.mark.attack
 
 MEBIBYTE = 1 << 20
-MOST_RESIDENT = 2 << 30
+MOST_MEMORY = 2 << 30
+"""Of the server and its processes; the system ends what takes more."""
 LEFT_OVER = 160 * MEBIBYTE
 HEALTH_SECONDS, CHAT_SECONDS, HELD_SECONDS = 0.25, 1.0, 0.1
 """What 99 of 100 take at most while it is attacked, on two cores that the attackers and this test use too."""
@@ -28,9 +28,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all: what an attack leaves behind, the next one meets."""
     folder: Path = tmp_path_factory.mktemp("attacked")
     flags = ["--log-level", "error", "--compilation-cache", jax.config.jax_compilation_cache_dir]
-    with serving(folder, *flags) as server:
+    with serving(folder, *flags, memory=MOST_MEMORY) as server:
         asyncio.run(neighbours(server, asyncio.Event(), at_most=20))
         yield server
+        print(f"memory was limited by {server.limit}")
 
 
 async def neighbours(server: Server, over: asyncio.Event, at_most: int = 1_000_000) -> dict[str, list[float]]:
@@ -58,7 +59,7 @@ def late(seconds: list[float]) -> float:
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_an_attack_stops_nobody_and_leaves_nothing(server: Server, name: str):
     attack, expected = ATTACKS[name]
-    before, most = server.resident(), 0
+    before = server.resident()
     held_before = server.held(HELD_SECONDS)
 
     async def run() -> tuple[set[int], dict[str, list[float]]]:
@@ -71,14 +72,13 @@ def test_an_attack_stops_nobody_and_leaves_nothing(server: Server, name: str):
         return statuses, await watched
 
     statuses, seconds = asyncio.run(run())
-    most = psutil.Process(server.process.pid).memory_info().rss
+    after = server.resident()
     print(
         f"{name}: {sorted(statuses)}; health {late(seconds['health']) * 1e3:.0f} ms, "
-        f"chat {late(seconds['chat']) * 1e3:.0f} ms; {before / MEBIBYTE:.0f} -> {most / MEBIBYTE:.0f} MiB"
+        f"chat {late(seconds['chat']) * 1e3:.0f} ms; {before / MEBIBYTE:.0f} -> {after / MEBIBYTE:.0f} MiB"
     )
     assert statuses <= expected, statuses
     assert late(seconds["health"]) < HEALTH_SECONDS and late(seconds["chat"]) < CHAT_SECONDS
-    assert most < MOST_RESIDENT
     held = server.held(HELD_SECONDS)
     assert held - held_before <= 1, "the event loop was held too long"
     server.settle()

@@ -21,7 +21,8 @@ class Report:
 
     outcomes: by way of asking and what came of it. compared, tipped: tokens of answers compared, and answers that went
     another way. unseeded: bodies with the seeds that their answers named. resident: bytes, a sample per second.
-    first_tokens, latencies: seconds. before, after: when nothing ran.
+    first_tokens, latencies: seconds, and those of the time before it was attacked. attacks: by name and status of the
+    answer. before, after: when nothing ran.
     """
 
     exact: bool
@@ -34,6 +35,9 @@ class Report:
     unseeded: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     first_tokens: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+    quiet_first_tokens: list[float] = field(default_factory=list)
+    quiet_latencies: list[float] = field(default_factory=list)
+    attacks: Counter[tuple[str, int]] = field(default_factory=Counter)
     resident: list[int] = field(default_factory=list)
     seconds: float = 0.0
     before: Level | None = None
@@ -65,6 +69,11 @@ class Report:
         got, expected = (_comparable(answer, self.exact) for answer in (got, expected))
         return self.judge(got == expected, f"{got} instead of {expected} for {body}")
 
+    def end_quiet_part(self) -> None:
+        """From now on it is attacked."""
+        self.quiet_first_tokens, self.first_tokens = self.first_tokens, []
+        self.quiet_latencies, self.latencies = self.latencies, []
+
     def growth(self) -> tuple[float, float]:
         """Bytes resident in the second quarter of the run and in the last, medians."""
         quarter = max(1, len(self.resident) // 4)
@@ -79,10 +88,18 @@ class Report:
         begun, end = (number / MEBIBYTE for number in self.growth())
         console.print(f"tokens: {self.tokens / self.seconds:,.0f}/s; compared {self.compared:,}, tipped {self.tipped}")
         console.print(f"first chunk {_quantiles(self.first_tokens)}; whole answers {_quantiles(self.latencies)}")
+        quiet = self.quiet_first_tokens, self.quiet_latencies
+        console.print("before attacks: first chunk {}; whole answers {}".format(*map(_quantiles, quiet)))
+        console.print(f"{sum(self.attacks.values()):,} answers to attacks", dict(sorted(self.attacks.items())))
         console.print(f"memory: {begun:.1f} MiB in the second quarter, {end:.1f} MiB in the last")
         console.print(f"idle before {self.before}, after {self.after}")
         console.print({name: value for name, value in self.metrics.items() if name.startswith("jaxchat_")})
         console.print(f"failures: {len(self.failures) + self.more_failures}", *self.failures[:5], sep="\n- ")
+
+
+def late(seconds: list[float]) -> float:
+    """What 99 of 100 take at most."""
+    return float(np.quantile(seconds, 0.99))
 
 
 def _comparable(answer: dict[str, Any], exact: bool) -> dict[str, Any]:
@@ -95,5 +112,4 @@ def _comparable(answer: dict[str, Any], exact: bool) -> dict[str, Any]:
 def _quantiles(seconds: list[float]) -> str:
     if not seconds:
         return "none"
-    middle, high = np.quantile(seconds, [0.5, 0.99])
-    return f"p50 {middle:.2f} s, p99 {high:.2f} s"
+    return f"p50 {np.quantile(seconds, 0.5):.2f} s, p99 {late(seconds):.2f} s"

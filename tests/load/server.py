@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.load.memory import ControlGroup, DataLimit, memory_limit
 
 READY_SECONDS, STOP_SECONDS = 240, 60
 
@@ -27,10 +29,18 @@ class Level:
 
 
 class Server:
-    """A running server, warm. url: of the API."""
+    """A running server, warm. url: of the API. limit: what bounds its memory, None for nothing."""
 
-    def __init__(self, process: subprocess.Popen, url: str, metrics_url: str, tasks: Path) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen,
+        url: str,
+        metrics_url: str,
+        tasks: Path,
+        limit: ControlGroup | DataLimit | None = None,
+    ) -> None:
         self.process, self.url, self._metrics_url, self._tasks = process, url, metrics_url, tasks
+        self.limit = limit
         self._seen = psutil.Process(process.pid)
 
     def resident(self) -> int:
@@ -67,21 +77,28 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *flags: str) -> Iterator[Server]:
-    """A server with the bundled model; its log and what it writes are in `folder`. It must stop when it is told to."""
+def serving(folder: Path, *flags: str, memory: int | None = None) -> Iterator[Server]:
+    """A server with the bundled model; its log and what it writes are in `folder`. It must stop when it is told to.
+
+    memory: bytes that it and its processes may take, beyond which they are ended; None for any number.
+    """
     port, metrics_port = free_ports(2)
     command = [
         *(sys.executable, "-m", "tests.load.serve", str(folder / "tasks"), "--host", "127.0.0.1"),
         *("--port", str(port), "--metrics-port", str(metrics_port), "--grammar-cache", str(folder / "grammars")),
         *flags,
     ]
-    with (folder / "server.log").open("wb") as log:
+    with (folder / "server.log").open("wb") as log, memory_limit(memory) if memory else nullcontext() as limit:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
+            if limit is not None:
+                limit.add(process.pid)
             url = f"http://127.0.0.1:{port}"
             wait_until(lambda: process.poll() is not None or healthy(url), READY_SECONDS)
             assert process.poll() is None, (folder / "server.log").read_text()[-4000:]
-            yield Server(process, url, f"http://127.0.0.1:{metrics_port}/metrics", folder / "tasks")
+            if limit is not None:
+                limit.limit_now(process.pid)
+            yield Server(process, url, f"http://127.0.0.1:{metrics_port}/metrics", folder / "tasks", limit)
             process.terminate()
             assert process.wait(STOP_SECONDS) == 0
         finally:

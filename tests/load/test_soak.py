@@ -1,7 +1,13 @@
-"""Many clients for minutes against a real server: every answer is what its request gets alone, and nothing leaks."""
+"""Many clients for minutes against a real server, which is attacked meanwhile: every answer is what its request gets
+alone, and nothing leaks."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import jax
@@ -11,14 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.conformance.chat import PATH, said
 from tests.load.catalogue import Body, catalogue
-from tests.load.report import MEBIBYTE, Report
+from tests.load.report import MEBIBYTE, Report, late
 from tests.load.scenarios import Said, SimulatedClient, check_status
 from tests.load.server import Server, serving
 
 pytestmark = pytest.mark.slow
 
 WARM_SECONDS = 10
+ATTACK_SECONDS = 180  # that the last attacks may take longer
 QUEUE = 240  # so that 200 clients fill it at times
+QUIET_PART = 0.2  # of the time, before it is attacked
+LATER = 2.0  # 99 of 100 answers take so many times as long at most while it is
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +42,7 @@ def soaked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console) as bars, serving(folder, *flags) as server:
             known = answers(server, catalogue(option("--bodies")), bars)
-            soak(server, report, known, option("--clients"), 60 * option("--minutes"), bars)
+            soak(server, report, known, option("--clients"), 60 * option("--minutes"), option("--attackers"), bars)
         report.show(console)
     return report
 
@@ -48,14 +57,27 @@ def answers(server: Server, bodies: list[Body], bars: Progress) -> list[tuple[Bo
 
 
 def soak(
-    server: Server, report: Report, known: list[tuple[Body, Said]], clients: int, seconds: float, bars: Progress
+    server: Server,
+    report: Report,
+    known: list[tuple[Body, Said]],
+    clients: int,
+    seconds: float,
+    attackers: int,
+    bars: Progress,
 ) -> None:
-    """A short run before the first look at the server, because its thread pools grow with the first; then all."""
-    asyncio.run(run_clients(server, Report(report.exact), known, clients, WARM_SECONDS, bars))
+    """A short run before the first look at the server, because its thread pools grow with the first; then a quiet part,
+    and the rest under attack."""
+    with attacked(server, Report(report.exact), WARM_SECONDS, attackers):
+        asyncio.run(run_clients(server, Report(report.exact), known, clients, WARM_SECONDS, bars))
     server.settle()
     report.before = settled_level(server)
     began = time.monotonic()
-    asyncio.run(run_clients(server, report, known, clients, seconds, bars))
+    if attackers:
+        asyncio.run(run_clients(server, report, known, clients, QUIET_PART * seconds, bars))
+        report.end_quiet_part()
+        seconds *= 1 - QUIET_PART
+    with attacked(server, report, seconds, attackers):
+        asyncio.run(run_clients(server, report, known, clients, seconds, bars))
     report.seconds = time.monotonic() - began
     server.settle()
     report.after = settled_level(server)
@@ -63,6 +85,23 @@ def soak(
     for body, expected in answers(server, [body for body, _ in report.unseeded], bars):
         (got,) = (said for asked, said in report.unseeded if asked is body)
         report.compare(got, expected, body)
+
+
+@contextmanager
+def attacked(server: Server, report: Report, seconds: float, attackers: int) -> Iterator[None]:
+    """Meanwhile a process attacks the server for so many seconds; `report` gets what was answered."""
+    if not attackers:
+        yield
+        return
+    command = [sys.executable, "-m", "tests.attack", server.url, str(seconds), str(attackers)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        yield
+        told, _ = process.communicate(timeout=ATTACK_SECONDS)
+    assert process.returncode == 0
+    found = json.loads(told)
+    report.attacks.update({(name, status): count for name, status, count in found["seen"]})
+    for wrong in found["wrong"]:
+        report.fail(f"the answer to an attack: {wrong}")
 
 
 def settled_level(server: Server):
@@ -106,6 +145,12 @@ def test_every_answer_is_the_one_that_its_request_gets_alone(soaked: Report) -> 
 def test_clients_came_in_every_way_and_many_answers_were_compared(soaked: Report) -> None:
     assert len({way for way, _ in soaked.outcomes}) == 9
     assert soaked.compared > 1000 and {"right", "hung up"} <= {outcome for _, outcome in soaked.outcomes}
+
+
+def test_attacks_make_nobody_wait_for_long(soaked: Report) -> None:
+    if soaked.attacks:
+        assert late(soaked.latencies) < LATER * late(soaked.quiet_latencies)
+        assert late(soaked.first_tokens) < LATER * late(soaked.quiet_first_tokens)
 
 
 def test_nothing_runs_or_holds_pages_when_all_have_gone(soaked: Report) -> None:

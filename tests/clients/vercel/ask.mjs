@@ -5,6 +5,8 @@ import { generateObject, generateText, jsonSchema, stepCountIs, streamObject, st
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 
+globalThis.AI_SDK_LOG_WARNINGS = false; // they would go to standard output
+
 const [baseURL] = process.argv.slice(2);
 const asked = JSON.parse(await text(process.stdin));
 const bodies = [];
