@@ -115,8 +115,8 @@ def test_the_chunks_of_a_call(completions):
         else:
             assert part.function.name is None
         arguments[part.index] += part.function.arguments
-    assert names == {0: "get_price", 1: "get_weather"}
-    assert [json.loads(text) for text in arguments.values()] == [{"item": "guitar"}, {"city": "Paris"}]
+    assert names == {0: "get_weather", 1: "get_price"}
+    assert [json.loads(text) for text in arguments.values()] == [{"city": "Paris"}, {"item": "guitar"}]
 
 
 @pytest.mark.parametrize("choice", ["auto", "required", {"type": "function", "function": {"name": "BookFlight"}}])

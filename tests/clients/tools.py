@@ -15,7 +15,7 @@ PRICE = {"guitar": {"price": 75, "currency": "EUR"}}
 WEATHER_OF_ONE = "What is the weather in Paris?"
 WEATHER_OF_TWO = "What is the weather in Paris and Rome?"
 PRICE_OF_ONE = "How much is a guitar?"
-BOTH_TOOLS = "What does a guitar cost? Then How is the weather in Paris?"
+BOTH_TOOLS = "What is the weather in Paris? Then What is the price of a guitar?"
 FLIGHT = "Book a flight from Oslo to Cairo."
 PERSON = "Extract name, age and city as JSON: Frank is 42 years old and comes from Oslo."
 
@@ -27,7 +27,7 @@ round_trips = pytest.mark.parametrize(
         (WEATHER_OF_ONE, [("get_weather", "Paris")], [WEATHER["Paris"]]),
         (PRICE_OF_ONE, [("get_price", "guitar")], [PRICE["guitar"]]),
         (WEATHER_OF_TWO, [("get_weather", "Paris"), ("get_weather", "Rome")], [WEATHER["Paris"], WEATHER["Rome"]]),
-        (BOTH_TOOLS, [("get_price", "guitar"), ("get_weather", "Paris")], [PRICE["guitar"], WEATHER["Paris"]]),
+        (BOTH_TOOLS, [("get_weather", "Paris"), ("get_price", "guitar")], [WEATHER["Paris"], PRICE["guitar"]]),
     ],
     ids=["weather", "price", "two cities", "two tools"],
 )
