@@ -265,6 +265,226 @@ class Health(BaseModel):
     status: Annotated[Literal["loading", "ready", "failed", "draining"], Field(title="Status")]
 
 
+class MessagesSystemTextBlock(BaseModel):
+    type: Annotated[Literal["text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class MessagesTextBlock(BaseModel):
+    type: Annotated[Literal["text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class MessagesBase64ImageSource(BaseModel):
+    type: Annotated[Literal["base64"], Field(title="Type")]
+    data: Annotated[StrictStr, Field(min_length=1, title="Data")]
+    media_type: Annotated[StrictStr, Field(min_length=1, title="Media Type")]
+
+
+class MessagesUrlImageSource(BaseModel):
+    type: Annotated[Literal["url"], Field(title="Type")]
+    url: Annotated[StrictStr, Field(min_length=1, title="Url")]
+
+
+class MessagesThinkingBlock(BaseModel):
+    type: Annotated[Literal["thinking"], Field(title="Type")]
+    thinking: Annotated[StrictStr, Field(title="Thinking")]
+    signature: Annotated[StrictStr | None, Field(description="Not checked.", title="Signature")] = None
+
+
+class MessagesToolUseBlock(BaseModel):
+    type: Annotated[Literal["tool_use"], Field(title="Type")]
+    id: Annotated[StrictStr | None, Field(description="What the result of the call names.", title="Id")] = None
+    name: Annotated[StrictStr, Field(description="The tool's name.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name")]
+    input: Annotated[dict[str, Any], Field(description="The arguments.", title="Input")]
+
+
+class MessagesToolResultBlock(BaseModel):
+    type: Annotated[Literal["tool_result"], Field(title="Type")]
+    tool_use_id: Annotated[StrictStr, Field(description="The id of the call.", title="Tool Use Id")]
+    content: Annotated[
+        StrictStr | list[dict[str, Any]] | None,
+        Field(description="A text, or blocks of text and pictures. Texts have nothing between them.", title="Content"),
+    ] = None
+    is_error: Annotated[
+        StrictBool | None,
+        Field(
+            description="Whether the call failed. The text of the result then begins with `Error:`.", title="Is Error"
+        ),
+    ] = None
+
+
+class MessagesCompatibilityBlock(BaseModel):
+    type: Annotated[Literal["MessagesCompatibilityBlock"], Field(title="Type")]
+
+
+class MessagesToolDefinition(BaseModel):
+    name: Annotated[StrictStr, Field(description="The tool's name.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name")]
+    type: Annotated[
+        StrictStr | None,
+        Field(
+            description="`custom`, or a tool that Anthropic's models or servers know by themselves. Without `input_schema` such a tool is left out, and named in `x-ignored-parameters`.",
+            title="Type",
+        ),
+    ] = None
+    description: Annotated[StrictStr | None, Field(description="What the tool does.", title="Description")] = None
+    input_schema: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="A JSON Schema of the tool's arguments. Without it a `custom` tool has none.",
+            title="Input Schema",
+        ),
+    ] = None
+    strict: Annotated[
+        StrictBool | None,
+        Field(
+            description="Whether a schema that cannot be enforced is an error. See `strict` of a chat's functions.",
+            title="Strict",
+        ),
+    ] = None
+
+
+class MessagesToolChoice(BaseModel):
+    type: Annotated[
+        Literal["auto", "any", "tool", "none"],
+        Field(
+            description="The model decides; it must call a tool; it must call the tool `name`; it calls none.",
+            title="Type",
+        ),
+    ]
+    name: Annotated[
+        StrictStr | None,
+        Field(description="Of the tool that must be called.", pattern="^[a-zA-Z0-9_./:-]{1,128}$", title="Name"),
+    ] = None
+    disable_parallel_tool_use: Annotated[
+        StrictBool | None,
+        Field(description="Whether an answer has one call at most.", title="Disable Parallel Tool Use"),
+    ] = None
+
+
+class MessagesThinkingConfig(BaseModel):
+    type: Annotated[
+        Literal["enabled", "disabled", "adaptive", "between_tools"],
+        Field(description="The model reasons; it does not; it does as far as it sees fit.", title="Type"),
+    ]
+    budget_tokens: Annotated[
+        int | None,
+        Field(
+            description="Most tokens of reasoning; enforced to the token. By default any number.",
+            ge=1,
+            title="Budget Tokens",
+        ),
+    ] = None
+    display: Annotated[
+        Literal["summarized", "omitted"] | None,
+        Field(
+            description="With `omitted` reasoning is not sent, though counted. It is never summarised.", title="Display"
+        ),
+    ] = None
+
+
+class MessagesOutputFormat(BaseModel):
+    type: Annotated[Literal["json_schema"] | None, Field(title="Type")] = None
+    schema_: Annotated[
+        dict[str, Any] | None,
+        Field(
+            alias="schema",
+            description="A JSON Schema. Every answer that ends with `end_turn` is valid by it.",
+            title="Schema",
+        ),
+    ] = None
+
+
+class MessagesResponseTextBlock(BaseModel):
+    type: Annotated[Literal["text"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class MessagesResponseThinkingBlock(BaseModel):
+    type: Annotated[Literal["thinking"], Field(title="Type")]
+    thinking: Annotated[StrictStr, Field(title="Thinking")]
+    signature: Annotated[StrictStr, Field(description="A digest of the text.", title="Signature")]
+
+
+class MessagesResponseToolUseBlock(BaseModel):
+    type: Annotated[Literal["tool_use"], Field(title="Type")]
+    id: Annotated[StrictStr, Field(title="Id")]
+    name: Annotated[StrictStr, Field(title="Name")]
+    input: Annotated[dict[str, Any], Field(title="Input")]
+
+
+class MessagesOutputTokensDetails(BaseModel):
+    thinking_tokens: Annotated[int, Field(ge=0, title="Thinking Tokens")]
+
+
+class MessagesTokenCount(BaseModel):
+    input_tokens: Annotated[int, Field(ge=0, title="Input Tokens")]
+
+
+class MessagesErrorObject(BaseModel):
+    type: Annotated[StrictStr, Field(title="Type")]
+    message: Annotated[StrictStr, Field(title="Message")]
+    param: Annotated[
+        StrictStr | None,
+        Field(description="The path of the field at fault, such as `messages.2.content`. An extension.", title="Param"),
+    ] = None
+    code: Annotated[
+        StrictStr | None,
+        Field(description="A word for programs, such as `model_not_found`. An extension.", title="Code"),
+    ] = None
+
+
+class MessagesStreamTextDelta(BaseModel):
+    type: Annotated[Literal["text_delta"], Field(title="Type")]
+    text: Annotated[StrictStr, Field(title="Text")]
+
+
+class MessagesStreamThinkingDelta(BaseModel):
+    type: Annotated[Literal["thinking_delta"], Field(title="Type")]
+    thinking: Annotated[StrictStr, Field(title="Thinking")]
+
+
+class MessagesStreamSignatureDelta(BaseModel):
+    type: Annotated[Literal["signature_delta"], Field(title="Type")]
+    signature: Annotated[StrictStr, Field(title="Signature")]
+
+
+class MessagesStreamInputJsonDelta(BaseModel):
+    type: Annotated[Literal["input_json_delta"], Field(title="Type")]
+    partial_json: Annotated[
+        StrictStr, Field(description="The next piece of the arguments' JSON text.", title="Partial Json")
+    ]
+
+
+class MessagesStreamContentBlockStop(BaseModel):
+    type: Annotated[Literal["content_block_stop"], Field(title="Type")]
+    index: Annotated[int, Field(title="Index")]
+
+
+class MessagesStreamMessageDeltaPayload(BaseModel):
+    stop_reason: Annotated[
+        Literal["end_turn", "max_tokens", "tool_use", "stop_sequence"] | None,
+        Field(
+            description="Why the answer ends. With `end_turn` a format that was asked for is kept; with `tool_use` all calls are complete; `max_tokens` says that a limit cut it, `stop_sequence` that one of `stop_sequences` did. Null before the end.",
+            title="MessagesStopReason",
+        ),
+    ] = None
+    stop_sequence: Annotated[StrictStr | None, Field(title="Stop Sequence")] = None
+
+
+class MessagesStreamMessageStop(BaseModel):
+    type: Annotated[Literal["message_stop"], Field(title="Type")]
+
+
+class MessagesStreamPing(BaseModel):
+    type: Annotated[Literal["ping"], Field(title="Type")]
+
+
+class ContainerMessagesEvent(BaseModel):
+    event: Annotated[StrictStr, Field(description="The `type` of the data.", title="Event")]
+    data: Annotated[StrictStr, Field(description="A `MessagesStreamEvent` as JSON text.", title="Data")]
+
+
 class Model(BaseModel):
     id: Annotated[StrictStr, Field(description="A name that a request's `model` may give.", title="Id")]
     object: Annotated[Literal["model"], Field(title="Object")]
@@ -721,6 +941,24 @@ class FunctionCallResult(BaseModel):
     arguments: Annotated[StrictStr, Field(description="The arguments as JSON text.", title="Arguments")]
 
 
+class MessagesTextSource(BaseModel):
+    type: Annotated[Literal["text"], Field(title="Type")]
+    data: Annotated[StrictStr, Field(title="Data")]
+    media_type: Annotated[StrictStr | None, Field(description="Not looked at.", title="Media Type")] = None
+
+
+class MessagesContentSource(BaseModel):
+    type: Annotated[Literal["content"], Field(title="Type")]
+    content: Annotated[StrictStr | list[MessagesTextBlock], Field(title="Content")]
+
+
+class MessagesSearchResultBlock(BaseModel):
+    type: Annotated[Literal["search_result"], Field(title="Type")]
+    title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
+    source: Annotated[StrictStr | None, Field(description="A line before the text.", title="Source")] = None
+    content: Annotated[list[MessagesTextBlock], Field(title="Content")]
+
+
 class ChatCompleteBodyToolChoice(BaseModel):
     type: Annotated[
         Literal["function"],
@@ -863,6 +1101,64 @@ class Error(BaseModel):
 
 class Unhealthy(Error, Health):
     pass
+
+
+class MessagesOutputConfig(BaseModel):
+    effort: Annotated[
+        Literal["minimal", "low", "medium", "high", "xhigh", "max", "ultracode", "none"] | None,
+        Field(description="The nearest level that the model's chat template knows is taken.", title="Effort"),
+    ] = None
+    format: Annotated[MessagesOutputFormat | None, Field(description="The form of the answer.")] = None
+
+
+class MessagesUsage(BaseModel):
+    input_tokens: Annotated[
+        int,
+        Field(
+            description="Tokens of the prompt but for those of `cache_read_input_tokens`.", ge=0, title="Input Tokens"
+        ),
+    ]
+    output_tokens: Annotated[int, Field(ge=0, title="Output Tokens")]
+    cache_read_input_tokens: Annotated[
+        int | None,
+        Field(
+            description="Tokens of the prompt that were computed before. Absent where the server does not report it.",
+            ge=0,
+            title="Cache Read Input Tokens",
+        ),
+    ] = None
+    cache_creation_input_tokens: Annotated[
+        Literal[0] | None,
+        Field(
+            description="Always 0, since nothing is kept on request; clients add it up.",
+            title="Cache Creation Input Tokens",
+        ),
+    ] = None
+    output_tokens_details: MessagesOutputTokensDetails | None = None
+
+
+class MessagesErrorResponse(BaseModel):
+    type: Annotated[Literal["error"], Field(title="Type")]
+    error: MessagesErrorObject
+    request_id: Annotated[
+        StrictStr | None,
+        Field(description="The request's `X-Request-Id`, or the id that the server gave it.", title="Request Id"),
+    ] = None
+
+
+class MessagesStreamContentBlockStart(BaseModel):
+    type: Annotated[Literal["content_block_start"], Field(title="Type")]
+    index: Annotated[int, Field(title="Index")]
+    content_block: Annotated[
+        MessagesResponseThinkingBlock | MessagesResponseTextBlock | MessagesResponseToolUseBlock,
+        Field(discriminator="type", title="MessagesResponseContentBlock"),
+    ]
+
+
+class MessagesStreamMessageDelta(BaseModel):
+    type: Annotated[Literal["message_delta"], Field(title="Type")]
+    delta: MessagesStreamMessageDeltaPayload
+    usage: MessagesUsage
 
 
 class ResponsesUsage(BaseModel):
@@ -1071,6 +1367,60 @@ class ChatCompletionDelta(BaseModel):
     ] = None
 
 
+class MessagesImageBlock(BaseModel):
+    type: Annotated[Literal["image"], Field(title="Type")]
+    source: Annotated[
+        MessagesBase64ImageSource | MessagesUrlImageSource, Field(discriminator="type", title="MessagesImageSource")
+    ]
+
+
+class ContainerMessagesSuccess(BaseModel):
+    id: Annotated[StrictStr, Field(title="Id")]
+    type: Annotated[Literal["message"], Field(title="Type")]
+    role: Annotated[Literal["assistant"], Field(title="Role")]
+    model: Annotated[StrictStr | None, Field(description="The model that made the answer.", title="Model")] = None
+    content: Annotated[
+        list[
+            Annotated[
+                MessagesResponseThinkingBlock | MessagesResponseTextBlock | MessagesResponseToolUseBlock,
+                Field(discriminator="type"),
+            ]
+        ],
+        Field(description="Reasoning, text and calls of tools, in their order.", title="Content"),
+    ]
+    stop_reason: Annotated[
+        Literal["end_turn", "max_tokens", "tool_use", "stop_sequence"] | None,
+        Field(
+            description="Why the answer ends. With `end_turn` a format that was asked for is kept; with `tool_use` all calls are complete; `max_tokens` says that a limit cut it, `stop_sequence` that one of `stop_sequences` did. Null before the end.",
+            title="MessagesStopReason",
+        ),
+    ] = None
+    stop_sequence: Annotated[
+        StrictStr | None, Field(description="The one of `stop_sequences` that ended the answer.", title="Stop Sequence")
+    ] = None
+    usage: MessagesUsage
+    seed: Annotated[
+        int | None, Field(description="The seed the answer was drawn with. An extension.", title="Seed")
+    ] = None
+
+
+class MessagesStreamMessageStart(BaseModel):
+    type: Annotated[Literal["message_start"], Field(title="Type")]
+    message: ContainerMessagesSuccess
+
+
+class MessagesStreamContentBlockDelta(BaseModel):
+    type: Annotated[Literal["content_block_delta"], Field(title="Type")]
+    index: Annotated[int, Field(title="Index")]
+    delta: Annotated[
+        MessagesStreamTextDelta
+        | MessagesStreamThinkingDelta
+        | MessagesStreamSignatureDelta
+        | MessagesStreamInputJsonDelta,
+        Field(discriminator="type", title="MessagesStreamContentBlockDeltaPayload"),
+    ]
+
+
 class ResponsesTextConfig(BaseModel):
     format: ResponsesTextFormatText | ResponsesTextFormatJsonSchema | ResponsesTextFormatJsonObject | None = None
     verbosity: Annotated[
@@ -1169,6 +1519,16 @@ class AllowedToolsChoice(BaseModel):
     allowed_tools: AllowedTools
 
 
+class MessagesDocumentBlock(BaseModel):
+    type: Annotated[Literal["document"], Field(title="Type")]
+    source: Annotated[
+        MessagesTextSource | MessagesContentSource | MessagesBase64ImageSource | MessagesUrlImageSource,
+        Field(discriminator="type", title="MessagesDocumentSource"),
+    ]
+    title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
+    context: Annotated[StrictStr | None, Field(description="A line before the text.", title="Context")] = None
+
+
 class UserMessage(BaseModel):
     role: Annotated[Literal["user"], Field(description="The role of the message's author.", title="Role")]
     content: Annotated[
@@ -1216,6 +1576,22 @@ class ChatCompletionChunkChoice(BaseModel):
     ] = None
     logprobs: ChatLogprobs | None = None
     seed: Annotated[int | None, Field(description="The seed of this choice.", title="Seed")] = None
+
+
+MessagesStreamEvent = TypeAliasType(
+    "MessagesStreamEvent",
+    Annotated[
+        MessagesStreamMessageStart
+        | MessagesStreamContentBlockStart
+        | MessagesStreamContentBlockDelta
+        | MessagesStreamContentBlockStop
+        | MessagesStreamMessageDelta
+        | MessagesStreamMessageStop
+        | MessagesStreamPing
+        | MessagesErrorResponse,
+        Field(description="The JSON text of one event's `data`.", discriminator="type", title="MessagesStreamEvent"),
+    ],
+)
 
 
 class ContainerResponsesSuccess(BaseModel):
@@ -1326,6 +1702,27 @@ class ChatCompletionChunk(BaseModel):
     )
     choices: Annotated[list[ChatCompletionChunkChoice], Field(description="Empty on the usage chunk.", title="Choices")]
     usage: Annotated[ChatUsage | None, Field(description="Set on the usage chunk, null on the others.")] = None
+
+
+class MessagesInputMessage(BaseModel):
+    role: Annotated[Literal["user", "assistant", "system"], Field(description="Whose message it is.", title="Role")]
+    content: Annotated[
+        StrictStr
+        | list[
+            Annotated[
+                MessagesTextBlock
+                | MessagesImageBlock
+                | MessagesThinkingBlock
+                | MessagesToolUseBlock
+                | MessagesToolResultBlock
+                | MessagesCompatibilityBlock
+                | MessagesDocumentBlock
+                | MessagesSearchResultBlock,
+                Field(discriminator="type"),
+            ]
+        ],
+        Field(description="A text, or blocks of different kinds. Texts have nothing between them.", title="Content"),
+    ]
 
 
 class ResponsesItemList(BaseModel):
@@ -1656,6 +2053,118 @@ class ContainerChatCompletionBody(BaseModel):
 ContainerChatCompleteSuccess = TypeAliasType(
     "ContainerChatCompleteSuccess", Annotated[ChatResult, Field(title="ContainerChatCompleteSuccess")]
 )
+
+
+class MessagesPrompt(BaseModel):
+    model: Annotated[
+        StrictStr | None,
+        Field(
+            description="The model's name, or that of an adapter. By default the model that is served.", title="Model"
+        ),
+    ] = None
+    messages: Annotated[
+        list[MessagesInputMessage],
+        Field(
+            description="The conversation. Messages of one role that follow each other are one turn. An assistant's message at the end is continued by the answer, which has what is new.",
+            min_length=1,
+            title="Messages",
+        ),
+    ]
+    system: Annotated[
+        StrictStr | list[MessagesSystemTextBlock] | None,
+        Field(
+            description="What stands before the conversation, or parts of it with nothing between them.", title="System"
+        ),
+    ] = None
+    tools: Annotated[
+        list[MessagesToolDefinition] | None, Field(description="Functions that the model may call.", title="Tools")
+    ] = None
+    tool_choice: Annotated[
+        MessagesToolChoice | None,
+        Field(description="Whether and which tools are called. By default the model decides."),
+    ] = None
+    thinking: Annotated[
+        MessagesThinkingConfig | None,
+        Field(
+            description="Whether the model reasons before its answer, and how much. By default its chat template decides."
+        ),
+    ] = None
+    output_config: Annotated[
+        MessagesOutputConfig | None, Field(description="The form of the answer, and how much effort is put into it.")
+    ] = None
+    cache_control: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Without effect. What was computed of a prompt is found again without being asked for.",
+            title="Cache Control",
+        ),
+    ] = None
+    container: Annotated[dict[str, Any] | StrictStr | None, Field(description="Without effect.", title="Container")] = (
+        None
+    )
+    context_manager: Annotated[dict[str, Any] | None, Field(description="Without effect.", title="Context Manager")] = (
+        None
+    )
+    inference_geo: Annotated[
+        dict[str, Any] | StrictStr | None, Field(description="Without effect.", title="Inference Geo")
+    ] = None
+    metadata: Annotated[dict[str, Any] | None, Field(description="Without effect.", title="Metadata")] = None
+    service_tier: Annotated[
+        StrictStr | dict[str, Any] | None, Field(description="Without effect.", title="Service Tier")
+    ] = None
+    output_format: Annotated[
+        MessagesOutputFormat | None, Field(description="Another name for `output_config.format`, which goes before it.")
+    ] = None
+
+
+class ContainerMessagesBody(MessagesPrompt):
+    max_tokens: Annotated[
+        int | None,
+        Field(
+            description="Most tokens of the answer, reasoning included. By default it may fill the model's context.",
+            ge=1,
+            title="Max Tokens",
+        ),
+    ] = None
+    stream: Annotated[
+        StrictBool | None, Field(description="Whether the answer is a stream of events.", title="Stream")
+    ] = False
+    temperature: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Sampling temperature; 0 takes the likeliest token. Defaults to 1.", ge=0.0, title="Temperature"
+        ),
+    ] = None
+    top_p: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Tokens are drawn from the likeliest whose probabilities add up to this. Defaults to 1.",
+            gt=0.0,
+            le=1.0,
+            title="Top P",
+        ),
+    ] = None
+    top_k: Annotated[
+        int | None,
+        Field(
+            description="Tokens are drawn from so many of the likeliest; 0 for all, which is the default.",
+            ge=0,
+            title="Top K",
+        ),
+    ] = None
+    stop_sequences: Annotated[
+        list[StrictStr] | None,
+        Field(description="Texts that end the answer and are no part of it; at most 256.", title="Stop Sequences"),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Field(
+            description="The answer is drawn with this seed. By default a random one is drawn, which the answer has. An extension.",
+            ge=-9223372036854775808,
+            le=18446744073709551615,
+            title="Seed",
+        ),
+    ] = None
 
 
 class ContainerResponsesBody(BaseModel):

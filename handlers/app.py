@@ -24,6 +24,8 @@ from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
 from handlers.http.spec import load_document, use_openapi_31
 from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware
+from handlers.messages.endpoint import count_tokens, create_message
+from handlers.messages.errors import MESSAGES_ERRORS
 from handlers.metrics.status import log_status
 from handlers.page.files import PageFile, read_files
 from handlers.page.middleware import PageMiddleware
@@ -32,10 +34,12 @@ from handlers.service import Service
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerChatComplete": complete_chat,
     "getHealth": health.get_health,
+    "containerMessages": create_message,
+    "containerMessagesCountTokens": count_tokens,
     "listModels": models.list_models,
     "retrieveModel": models.retrieve_model,
 }
-ERROR_SHAPES: dict[str, ErrorShape] = {}
+ERROR_SHAPES: dict[str, ErrorShape] = {"/v1/messages": MESSAGES_ERRORS}
 """How failures are told at paths that begin so; at others in the common form."""
 # Connexion's own stack, with ErrorMiddleware before it in the place of its two that answer failures, and without its
 # checking of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.

@@ -1,6 +1,7 @@
 """Writes the package `generated` from the vendored document and its overlays: `python openapi/codegen.py FOLDER`.
 
-The document that is served has all overlays; that in `strict`, a package of the same form in it, all but openai.yaml.
+The document that is served has all overlays; that in `strict`, a package of the same form in it, all but openai.yaml
+and anthropic.yaml.
 Each file in `endpoints` is an overlay too, with the endpoints of one kind beside chat.
 The result depends on the documents and on the versions of the tools, and on nothing else: not on the folder that
 it is started in, the time, or a configuration file. tests/test_codegen.py compares it with what is committed.
@@ -22,9 +23,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 HERE = Path(__file__).resolve().parent
 VENDORED = HERE / "friendli-container.yaml"
-OVERLAY, OPENAI = HERE / "overlay.yaml", HERE / "openai.yaml"
+OVERLAY, OPENAI, ANTHROPIC = (HERE / f"{name}.yaml" for name in ("overlay", "openai", "anthropic"))
 ENDPOINTS = tuple(sorted((HERE / "endpoints").glob("*.yaml")))
-PACKAGES = {"": (OVERLAY, *ENDPOINTS, OPENAI), "strict": (OVERLAY, *ENDPOINTS)}
+PACKAGES = {"": (OVERLAY, *ENDPOINTS, OPENAI, ANTHROPIC), "strict": (OVERLAY, *ENDPOINTS)}
 """Folder inside the package -> the overlays of its document, in order."""
 
 PACKAGE_DOCSTRING = "The merged OpenAPI document and pydantic models of its schemas. Written by `nox -s codegen` only."

@@ -18,7 +18,7 @@ def check_counts(value: dict[str, Any], loaded: LoadedModel) -> None:
     """Raises APIError 422 where a valid body has more members somewhere than could ever be used."""
     messages, context = value["messages"], loaded.engine.context_length
     _check("messages", len(messages), context, f"the model's maximum context length is {context} tokens")
-    parts = sum(len(message[name]) for message in messages for name in LISTS if isinstance(message.get(name), list))
+    parts = sum(map(_parts, messages))
     if parts > context:
         message = f"the messages have {parts} parts and calls, more than the {context} tokens of the context"
         raise _too_long(message, "messages")
@@ -48,6 +48,12 @@ def check_text(request: ChatRequest, loaded: LoadedModel) -> None:
             "shorten the messages",
             param,
         )
+
+
+def _parts(value: Any) -> int:
+    """Parts and calls of a message, and those in its parts, which the results of tools are in some APIs."""
+    lists = [value[name] for name in LISTS if isinstance(value.get(name), list)] if isinstance(value, dict) else []
+    return sum(len(each) + sum(map(_parts, each)) for each in lists)
 
 
 def _check(name: str, count: int, most: int, why: str = "") -> None:

@@ -89,12 +89,13 @@ class AccessMiddleware:
         client = None if address is None else str(address[0])
         if not self._access.keys:
             return client
-        digest = known_key(headers.get("authorization", ""), self._access.keys)
+        own = headers.get("authorization", ""), f"Bearer {headers.get('x-api-key', '')}"  # the latter is Anthropic's
+        digest = next(filter(None, (known_key(each, self._access.keys) for each in own)), None)
         if digest is not None:
             return f"key {digest.hex()[:12]}"
         if scope["path"] in self._access.open_paths:
             return client
-        message = "this server wants one of its API keys, as `Authorization: Bearer KEY`"
+        message = "this server wants one of its API keys, as `Authorization: Bearer KEY` or `x-api-key: KEY`"
         raise APIError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 

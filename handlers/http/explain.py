@@ -1,7 +1,7 @@
 """One sentence for a JSON Schema failure: which field, what it must be, what it is."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from jsonschema_rs import ValidationError
@@ -39,11 +39,13 @@ def _describe_branches(error: ValidationError, branches: Sequence[Sequence[Valid
     if not typed:
         types = [name for branch in branches for name in _wanted_types(branch, path)]
         return path, f"must be {_types(types)}", f"; got {_show(error.instance)}"
-    meant = [branch for branch in typed if not _wanted_tags(branch, path)]
+    places = {tuple(error.instance_path) for branch in typed for error, _ in _wanted_tags(branch, path)}
+    meant = [branch for branch in typed if not _wanted_tags(branch, path, places)]
     if meant:
         return _describe(_shared(meant))
-    tags = [wanted for branch in typed for wanted in _wanted_tags(branch, path)]
-    return list(tags[0][0].instance_path), _one_of(tag for _, tag in tags), f"; got {_show(tags[0][0].instance)}"
+    tags = [wanted for branch in typed for wanted in _wanted_tags(branch, path, places)]
+    values = (value for _, options in tags for value in options)
+    return list(tags[0][0].instance_path), _one_of(values), f"; got {_show(tags[0][0].instance)}"
 
 
 def _shared(branches: Sequence[Sequence[ValidationError]]) -> ValidationError:
@@ -65,10 +67,22 @@ def _wanted_types(branch: Sequence[ValidationError], path: Path) -> list[str]:
     return [name for kind in own if isinstance(kind, Kind.Type) for name in kind.types]
 
 
-def _wanted_tags(branch: Sequence[ValidationError], path: Path) -> list[tuple[ValidationError, Any]]:
-    """The constants that this alternative wants in fields of the value at `path`, where they have others."""
-    members = [(error, error.kind) for error in branch if list(error.instance_path)[:-1] == path]
-    return [(error, kind.expected_value) for error, kind in members if isinstance(kind, Kind.Constant)]
+def _wanted_tags(
+    branch: Sequence[ValidationError], path: Path, places: Collection[tuple[str | int, ...]] = ()
+) -> list[tuple[ValidationError, list[Any]]]:
+    """The constants that this alternative wants in fields of the value at `path`, where they have others.
+
+    places: of fields in which other alternatives want a constant; there one of several is a tag as well.
+    """
+    found: list[tuple[ValidationError, list[Any]]] = []
+    for error in branch:
+        if list(error.instance_path)[:-1] == path:
+            match error.kind:
+                case Kind.Constant(expected_value=value):
+                    found.append((error, [value]))
+                case Kind.Enum(options=options) if tuple(error.instance_path) in places:
+                    found.append((error, list(options)))
+    return found
 
 
 def _requirement(error: ValidationError) -> str:

@@ -1,0 +1,1 @@
+"""Chats in the form of Anthropic's Messages API."""

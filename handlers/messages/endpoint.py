@@ -1,0 +1,59 @@
+"""POST /v1/messages and /v1/messages/count_tokens, from the validated body to the answer."""
+
+import orjson
+from connexion.context import scope
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from generated.models import ContainerMessagesBody, MessagesPrompt
+from handlers.chat.ignored import ignored_header
+from handlers.chat.limits import check_request
+from handlers.chat.plan import encode_prompt, function_names
+from handlers.chat.request import ChatRequest
+from handlers.chat.respond import Chat, respond
+from handlers.chat.size import check_counts, check_text
+from handlers.generation.output import OutputPlan
+from handlers.generation.plan import GenerationPlan
+from handlers.http.connection import while_connected
+from handlers.http.deadline import Deadline
+from handlers.http.threads import in_prompt_thread
+from handlers.http.validation import JSONBody
+from handlers.messages.answer import NAMED_EVENTS, Message
+from handlers.messages.request import read_messages
+from handlers.service import LoadedModel, Service, current_service
+
+
+async def create_message(json_body: JSONBody) -> Response:
+    """Handles POST /v1/messages: one JSON object, or a stream of events where `stream` is true."""
+    return await respond(_read(json_body, ContainerMessagesBody, current_service()), describe, NAMED_EVENTS)
+
+
+async def count_tokens(json_body: JSONBody) -> Response:
+    """Handles POST /v1/messages/count_tokens: how many tokens the prompt has that such a request makes."""
+    service = current_service()
+    loaded = service.loaded
+    request = _read(json_body, MessagesPrompt, service)
+    service.resolve_model(request.body.model)
+    check_request(request, loaded, service.acceptance.strict)
+    count = await while_connected(_count(request, loaded, Deadline(service.request_timeout)))
+    headers = ignored_header(request.without_effect())
+    return Response(orjson.dumps({"input_tokens": count}), headers=headers, media_type="application/json")
+
+
+def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Message:
+    """What makes answers to `chat` of its deltas."""
+    return Message(chat.model, len(plan.prompt), plan.seeds[0], output.split, chat.report_cached_tokens)
+
+
+def _read(json_body: JSONBody, kind: type[MessagesPrompt], service: Service) -> ChatRequest:
+    loaded, strict = service.loaded, service.acceptance.strict
+    system = {"content": json_body.value.get("system")}
+    check_counts({**json_body.value, "messages": [*json_body.value["messages"], system]}, loaded)
+    return read_messages(json_body, kind, loaded, strict, betas="anthropic-beta" in Headers(scope=scope))
+
+
+async def _count(request: ChatRequest, loaded: LoadedModel, deadline: Deadline) -> int:
+    async with deadline.enforced():
+        await in_prompt_thread(check_text, request, loaded)
+        names = function_names(request.body, loaded.format)
+        return len(await in_prompt_thread(encode_prompt, request, names, loaded.tokenizer))
