@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from backend import device, host, native
-from backend.attention import AttentionBackend
+from backend.attention import AttentionBackend, KVSpec
 from backend.attention.native import paged_attention
 from backend.attention.quantization import KV_DTYPES
 from backend.engine.config import EngineConfig, row_buckets
@@ -25,6 +26,7 @@ from backend.models.decoder import Decoder, kv_specs
 from backend.models.storage import Quantization, Storage, abstract_decoder, describe
 from backend.programs import kept_programs
 from backend.progress import progress
+from backend.sharding import HEADS, make_mesh
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class LoadOptions:
     were downloaded. kv_cache_dtype: in which keys and values are kept, "auto" for that in which they are computed, or a
     name of `KV_DTYPES`.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
+    num_devices: over which weights, cache and vocabulary are split; None for one on a processor, else for all.
     stall_seconds: after which a computation that has not ended never will.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take; the rest is for what the programs compute.
@@ -62,6 +65,7 @@ class LoadOptions:
     kv_cache_dtype: str = "auto"
     deterministic: bool = False
     stall_seconds: float = 300
+    num_devices: int | None = None
 
 
 def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> Engine:
@@ -83,10 +87,10 @@ def _start_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], kee
     """`load_engine`; calls `keep` after every program."""
     plan = plan_engine(options, path)
     with progress("weights", _bytes_text) as update:
-        decoder = weights.load(plan.checkpoint, plan.storage, update)
+        decoder = weights.load(plan.checkpoint, plan.storage, update, plan.mesh)
     for line in size_lines(options, plan):
         log.info(line)
-    sizes, backend = plan.sizes, plan.backend
+    sizes, backend, mesh = plan.sizes, plan.backend, plan.mesh
     del plan  # its checkpoint's files are mapped: what was read of them stays resident as long as they are
     reason = native.unavailable_reason()
     if reason is not None and device.activation_dtype() is not None:
@@ -97,27 +101,35 @@ def _start_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], kee
             keep()
             update(done, total)
 
-        return Engine(ModelRunner(decoder, sizes, backend, tokens, compiled))
+        return Engine(ModelRunner(decoder, sizes, backend, tokens, compiled, mesh))
 
 
 class EnginePlan(NamedTuple):
-    """What an engine will be, by what its checkpoint says of itself. decoder: shapes in place of weights."""
+    """What an engine will be, by what its checkpoint says of itself.
+
+    decoder: shapes in place of weights. mesh: the devices, None for one.
+    """
 
     checkpoint: Checkpoint
     storage: Storage
     backend: AttentionBackend
     decoder: Decoder
     sizes: EngineConfig
+    mesh: Mesh | None
 
 
 def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     """The engine of the checkpoint at `path`; reads no weights. Raises CheckpointError, ValueError as a start does."""
     checkpoint, storage = open_checkpoint(path), choose_storage(options)
-    backend = paged_attention(kv_specs(checkpoint.config), choose_cache_dtype(options, storage.activations))
+    specs = kv_specs(checkpoint.config)
+    mesh = choose_mesh(options, specs)
+    backend = paged_attention(specs, choose_cache_dtype(options, storage.activations))
     decoder = abstract_decoder(checkpoint, storage)
-    memory = (device.memory(), device.default_cache())
-    sizes = choose_sizes(options, checkpoint.config, backend, weights.weight_bytes(decoder), *memory)
-    return EnginePlan(checkpoint, storage, backend, decoder, sizes)
+    # All devices have the same pages, of their own heads: what one has for them counts for as many as heads are split.
+    parts = 1 if mesh is None else mesh.shape[HEADS]
+    held = parts * weights.device_bytes(checkpoint, decoder, mesh)
+    sizes = choose_sizes(options, checkpoint.config, backend, held, parts * device.memory(), device.default_cache())
+    return EnginePlan(checkpoint, storage, backend, decoder, sizes, mesh)
 
 
 def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
@@ -125,6 +137,15 @@ def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
     plan = plan_engine(options, path)
     weights.check(plan.checkpoint, plan.decoder)
     return size_lines(options, plan)
+
+
+def choose_mesh(options: LoadOptions, layers: Sequence[KVSpec]) -> Mesh | None:
+    """The devices that were asked for, as a mesh for a decoder of these layers. Raises ValueError."""
+    devices = jax.devices()
+    wanted = options.num_devices or (1 if device.activation_dtype() is not None else len(devices))
+    if wanted > len(devices):
+        raise ValueError(f"--num-devices {wanted}: there are {len(devices)}, {device.describe()}")
+    return make_mesh(devices[:wanted], [layer.kv_heads for layer in layers]) if wanted > 1 else None
 
 
 def choose_storage(options: LoadOptions) -> Storage:

@@ -69,6 +69,11 @@ class ModelSettings(BaseSettings):
         description="give a seed the very same tokens under any load, at a cost in speed; otherwise batches of other "
         "sizes may round differently",
     )
+    num_devices: PositiveInt | None = Field(
+        None,
+        description="devices of this machine over which the model is split (tensor parallelism); default: all GPUs or "
+        "TPUs that it has",
+    )
     stall_timeout: PositiveFloat = Field(
         300,
         allow_inf_nan=False,

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 
 from backend import host
 from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
 from backend.engine.prefill_shapes import Shape
-from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state
+from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state, state_axes
 from backend.engine.steps import PrefillInput
 from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
@@ -25,6 +26,7 @@ from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary
 from backend.models.decoder import Decoder
 from backend.request import Prompt, Request, SamplingParams, Span
+from backend.sharding import placed, sharding
 
 Name = tuple[str, int, int]
 """A program and its shape, rows and tokens; 0, 0 where there is but one."""
@@ -54,6 +56,7 @@ class ModelRunner:
     backend: how keys and values are kept, in pages of as many tokens as `config` says.
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
     ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars.
+    mesh: the devices over which the decoder's weights lie and everything else is split, None for one device.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
     """
 
@@ -64,6 +67,7 @@ class ModelRunner:
         backend: AttentionBackend,
         tokens: Sequence[bytes] = (),
         progress: Progress = lambda done, total: None,
+        mesh: Mesh | None = None,
     ) -> None:
         assert config.page_tokens == backend.page_tokens
         self.config, self.vocab, self._embed = config, decoder.config.vocab, decoder.config.embed
@@ -71,9 +75,10 @@ class ModelRunner:
         known = list(tokens[: self.vocab]) if self.knows_tokens else NO_TOKENS
         known += [b""] * (self.vocab - len(known))
         known = token_spellings(known) if self.knows_tokens else known
-        self.arena = Arena(config.grammar_cells)
+        self._mesh, self._everywhere = mesh, None if mesh is None else sharding(mesh)
+        self.arena = Arena(config.grammar_cells, self._everywhere)
         self._tokens = known
-        self._vocabulary = jax.device_put(build_vocabulary(known))
+        self._vocabulary = jax.device_put(build_vocabulary(known), self._everywhere)
         self._backend = backend
         self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
         graph, params = nnx.split(decoder)
@@ -166,20 +171,31 @@ class ModelRunner:
 
     def _lowered(self) -> Lowerings:
         """How to trace each program."""
-        state = jax.eval_shape(self._init_state)
+        shapes = jax.eval_shape(self._init_state)
+        state = placed(shapes, state_axes(shapes, self._backend), self._mesh)
+        whole = self._everywhere
+        kept = None if self._mesh is None else jax.tree.map(lambda array: array.sharding, state)
         one = self.row_state(Request(Prompt((0,)), SamplingParams(1, ()), (0,)), 0)
         number, flag, pages = np.int32(0), np.bool_(False), self.config.max_pages_per_row
         copy_page = partial(steps.copy_page, backend=self._backend)
         lowerings: Lowerings = {
-            ("init", 0, 0): jax.jit(self._init_state).lower,
-            ("admit", 0, 0): lambda: jax.jit(steps.admit, donate_argnums=0).lower(state, number, one),
-            ("move_row", 0, 0): lambda: jax.jit(steps.move_row, donate_argnums=0).lower(state, number, number),
-            ("copy_page", 0, 0): lambda: jax.jit(copy_page, donate_argnums=0).lower(state, number, number),
+            ("init", 0, 0): jax.jit(self._init_state, out_shardings=kept).lower,
+            ("admit", 0, 0): lambda: on_state(steps.admit).lower(state, number, one),
+            ("move_row", 0, 0): lambda: on_state(steps.move_row).lower(state, number, number),
+            ("copy_page", 0, 0): lambda: on_state(copy_page).lower(state, number, number),
         }
+
+        def on_state(step: Callable[..., Any]) -> Any:
+            return jax.jit(step, donate_argnums=0, out_shardings=kept)
 
         def on_leaves(step: Callable[..., Any], **static: Any) -> Any:
             static["backend"] = self._backend
-            return jax.jit(lambda leaves, *args: step(self._merge(leaves), *args, **static), donate_argnums=1)
+            outputs = None if kept is None else (kept, whole)
+
+            def call(leaves: list[Any], *args: Any) -> Any:
+                return step(self._merge(leaves), *args, **static)
+
+            return jax.jit(call, donate_argnums=1, out_shardings=outputs)
 
         for rows in self.config.batches:
             page_table, active = np.zeros((rows, pages), np.int32), np.zeros(rows, bool)

@@ -84,6 +84,16 @@ class Block:
     top_logprobs: jax.Array
 
 
+BY_VOCABULARY = frozenset(["in_prompt", "output_counts", "bias", "is_end"])
+"""Fields of a row with an entry per token, [R, V]; all others are whole on every device."""
+
+
+def state_axes(state: DecodeState, backend: AttentionBackend) -> DecodeState:
+    """The letters of the axes of a decode state's arrays in place of the arrays, "" where nothing is split."""
+    rows = jax.tree_util.tree_map_with_path(lambda path, _: "RV" if path[-1].name in BY_VOCABULARY else "", state.rows)
+    return DecodeState(backend.cache_axes(), rows, jax.tree.map(lambda _: "", state.masks))
+
+
 def init_state(
     config: DecoderConfig, sizes: EngineConfig, backend: AttentionBackend, vocabulary: Vocabulary
 ) -> DecodeState:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 
 from backend import native
 from backend.models.checkpoint import Checkpoint, CheckpointTensor
@@ -16,7 +16,7 @@ from backend.models.errors import CheckpointError
 from backend.models.kernel import Kernel
 from backend.models.sources import Parameter, Source
 from backend.models.storage import Storage, abstract_decoder, module_at, quantized
-from backend.sharding import partition_spec
+from backend.sharding import sharding
 
 NOT_FINITE: dict[str, tuple[type[np.unsignedinteger], int]] = {
     "float32": (np.uint32, 0x7F800000),
@@ -79,6 +79,23 @@ def weight_bytes(decoder: Decoder) -> int:
     return sum(map(array_bytes, jax.tree.leaves(nnx.state(decoder))))
 
 
+def device_bytes(checkpoint: Checkpoint, decoder: Decoder, mesh: Mesh | None) -> int:
+    """Memory of the weights that one device of a mesh has, those it shares with others included."""
+    size = 0
+    for path, parameter in decoder.parameters(checkpoint.norm_offset).items():
+        module = module_at(decoder, path[:-1])
+        variables = {path[-1]: getattr(module, path[-1])}
+        if isinstance(module, Kernel):
+            variables = {"values": module.values, "scales": module.scales, "offsets": module.offsets}
+        for name, variable in variables.items():
+            if variable is not None:
+                axes = parameter.axes if name == path[-1] else parameter.axes[0] + "1"
+                target = _on(mesh, variable.get_value(), axes)
+                shape = target.shape if target.sharding is None else target.sharding.shard_shape(target.shape)
+                size += array_bytes(jax.ShapeDtypeStruct(shape, target.dtype))
+    return size
+
+
 def array_bytes(array: jax.Array | jax.ShapeDtypeStruct) -> int:
     """Memory of an array; two numbers of four bits are one byte."""
     size = int(np.prod(array.shape))
@@ -108,8 +125,7 @@ def _place_kernel(
 def _on(mesh: Mesh | None, target: Any, axes: str) -> jax.ShapeDtypeStruct:
     if mesh is None:
         return target
-    sharding = NamedSharding(mesh, partition_spec(axes))
-    return jax.ShapeDtypeStruct(target.shape, target.dtype, sharding=sharding)
+    return jax.ShapeDtypeStruct(target.shape, target.dtype, sharding=sharding(mesh, axes, target.shape))
 
 
 def place(

@@ -36,6 +36,8 @@ def unavailable_reason() -> str | None:
     """Why products have to be left to XLA on this machine; None where they have not."""
     if jax.default_backend() != "cpu":
         return "it is for processors"
+    if jax.device_count() > 1:
+        return "there are several devices, over which only XLA splits a product"
     try:
         import llvmlite.binding  # noqa: F401
     except (ImportError, OSError) as error:

@@ -60,6 +60,7 @@ def load_options(settings: ModelSettings) -> "LoadOptions":
         kv_cache_tokens=settings.kv_cache_tokens,
         kv_cache_dtype=settings.kv_cache_dtype,
         deterministic=settings.deterministic,
+        num_devices=settings.num_devices,
         stall_seconds=settings.stall_timeout,
     )
 

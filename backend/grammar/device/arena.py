@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Sharding
 
 from backend.grammar.automaton.tables import ARGUMENT, AutomatonTables
 from backend.grammar.device.machine import RESERVED, reserved_cells
@@ -43,12 +44,12 @@ class Arena:
     cells: int32 [capacity]. Uploads donate it: take it anew for every dispatch. Nothing is compiled after the start.
     """
 
-    def __init__(self, capacity: int) -> None:
-        """capacity: cells (4 bytes each), rounded up to a multiple of UNIT."""
+    def __init__(self, capacity: int, sharding: Sharding | None = None) -> None:
+        """capacity: cells (4 bytes each), rounded up to a multiple of UNIT. sharding: where they are, None for anywhere."""
         capacity = -(-capacity // UNIT) * UNIT
         assert 2 * UNIT <= capacity <= ARGUMENT
-        self.cells = jnp.zeros(capacity, jnp.int32)
-        self._put = {size: _compiled_put(capacity, size) for size in UPLOAD_SIZES if size <= capacity}
+        self.cells = jnp.zeros(capacity, jnp.int32, device=sharding)
+        self._put = {size: _compiled_put(capacity, size, sharding) for size in UPLOAD_SIZES if size <= capacity}
         self._upload(0, reserved_cells())
         self._resident: OrderedDict[Hashable, _Resident] = OrderedDict()
         self._uploads = 0
@@ -102,8 +103,12 @@ class Arena:
             done += size
 
 
-def _compiled_put(capacity: int, size: int) -> jax.stages.Compiled:
-    cells, piece = (jax.ShapeDtypeStruct((length,), jnp.int32) for length in (capacity, size))
-    start = jax.ShapeDtypeStruct((), jnp.int32)
-    put = jax.jit(lambda cells, piece, start: jax.lax.dynamic_update_slice(cells, piece, (start,)), donate_argnums=0)
+def _compiled_put(capacity: int, size: int, sharding: Sharding | None) -> jax.stages.Compiled:
+    cells = jax.ShapeDtypeStruct((capacity,), jnp.int32, sharding=sharding)
+    piece, start = jax.ShapeDtypeStruct((size,), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
+    put = jax.jit(
+        lambda cells, piece, start: jax.lax.dynamic_update_slice(cells, piece, (start,)),
+        donate_argnums=0,
+        out_shardings=sharding,
+    )
     return put.lower(cells, piece, start).compile()

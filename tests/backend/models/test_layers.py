@@ -169,22 +169,21 @@ ON_FOUR_DEVICES = """
 import json, re
 import jax, jax.numpy as jnp
 from flax import nnx
-from jax.sharding import AxisType, NamedSharding
 from backend.attention import AttentionSpec
 from backend.attention.uncached import UncachedAttend
 from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.decoder import Decoder
 from backend.models.rope import RopeConfig
-from backend.sharding import TENSOR, partition_spec
+from backend.sharding import make_mesh, sharding
 
 attention = AttentionConfig(AttentionSpec(0.5), RopeConfig(), heads=8, kv_heads=4, head_dim=4, qkv_bias=True)
 decoder = Decoder(DecoderConfig(64, 32, (LayerConfig(attention, MLPConfig(48)),), 64, 1e-6), rngs=nnx.Rngs(0))
-mesh = jax.make_mesh((4,), (TENSOR,), axis_types=(AxisType.Auto,))
+mesh = make_mesh(jax.devices(), [4])
 table, (graph, state) = decoder.parameters(), nnx.split(decoder)
 flat = dict(nnx.to_flat_state(state))
 placed = {
     path: flat[path].replace(
-        jax.device_put(flat[path].get_value(), NamedSharding(mesh, partition_spec(parameter.axes)))
+        jax.device_put(value := flat[path].get_value(), sharding(mesh, parameter.axes, value.shape))
     )
     for path, parameter in table.items()
 }

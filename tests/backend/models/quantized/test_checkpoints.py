@@ -109,14 +109,13 @@ import sys
 from pathlib import Path
 import jax, jax.numpy as jnp, numpy as np
 from flax import nnx
-from jax.sharding import AxisType
 from backend.models import weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.storage import Storage
-from backend.sharding import TENSOR
+from backend.sharding import make_mesh
 from tests.backend.models.quantized.test_checkpoints import logits
 
-mesh = jax.make_mesh((4,), (TENSOR,), axis_types=(AxisType.Auto,))
+mesh = make_mesh(jax.devices(), [4])
 for number, (folder, *choice) in enumerate(part.split(":") for part in sys.argv[2:]):
     storage = Storage(jnp.dtype("float32"), None, choice[0], eight_bits=choice[1] == "8")
     decoder = weights.load(open_checkpoint(Path(folder)), storage, mesh=mesh)
