@@ -29,17 +29,23 @@ from handlers.messages.errors import MESSAGES_ERRORS
 from handlers.metrics.status import log_status
 from handlers.page.files import PageFile, read_files
 from handlers.page.middleware import PageMiddleware
+from handlers.responses import endpoint as responses
+from handlers.responses.store import ResponseStore
 from handlers.service import Service
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerChatComplete": complete_chat,
+    "containerResponses": responses.create_response,
+    "deleteResponse": responses.delete_response,
     "getHealth": health.get_health,
     "containerMessages": create_message,
     "containerMessagesCountTokens": count_tokens,
     "listModels": models.list_models,
+    "listResponseInputItems": responses.list_input_items,
     "retrieveModel": models.retrieve_model,
+    "retrieveResponse": responses.retrieve_response,
 }
-ERROR_SHAPES: dict[str, ErrorShape] = {"/v1/messages": MESSAGES_ERRORS}
+ERROR_SHAPES: dict[str, ErrorShape] = {"/v1/messages": MESSAGES_ERRORS, "/v1/responses": responses.ERRORS}
 """How failures are told at paths that begin so; at others in the common form."""
 # Connexion's own stack, with ErrorMiddleware before it in the place of its two that answer failures, and without its
 # checking of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
@@ -54,24 +60,33 @@ MIDDLEWARES = [
     ContextMiddleware,
 ]
 EVERYBODY = Access()
+STORE_BYTES, STORE_SECONDS = 64 << 20, 24 * 3600.0
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after")
 
 
 def create_app(
-    service: Service, *, max_body_bytes: int | None = None, access: Access = EVERYBODY, page: bool = False
+    service: Service,
+    *,
+    max_body_bytes: int | None = None,
+    access: Access = EVERYBODY,
+    store_bytes: int = STORE_BYTES,
+    store_seconds: float = STORE_SECONDS,
+    page: bool = False,
 ) -> AsyncApp:
     """The ASGI application. It starts the service when it starts, and closes it when it stops.
 
-    max_body_bytes: of a request, None for what its model's context can use. access: who may ask. page: whether there is
-    one to talk to the model; its files need no key.
+    max_body_bytes: of a request, None for what its model's context can use. access: who may ask. store_bytes,
+    store_seconds: for how many bytes and how long responses are kept, 0 bytes for none. page: whether there is one to
+    talk to the model; its files need no key.
     """
+    store = ResponseStore(store_bytes, store_seconds) if store_bytes else None
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
         watching = [asyncio.create_task(work) for work in (log_status(service), service.metrics.loop_lag.watch())]
         service.start()
         try:
-            yield {"service": service}
+            yield {"service": service, "response_store": store}
         finally:
             for task in watching:
                 task.cancel()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AliasChoices,
+    ByteSize,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -246,6 +247,14 @@ class ServeSettings(ModelSettings):
         True,
         description="tell in `usage` how many tokens of a prompt were in the cache, which all share who ask with the "
         "same API key, or with none",
+    )
+    response_store: Literal["off"] | ByteSize = Field(
+        ByteSize(64 << 20),
+        description="memory for responses of /v1/responses that others may follow, such as 256MiB, or off; each is "
+        "kept for --response-lifetime, unless there is no room, when the oldest goes of the client that takes most",
+    )
+    response_lifetime: PositiveFloat = Field(
+        24 * 3600, allow_inf_nan=False, description="seconds that a response is kept at most"
     )
     drain_timeout: NonNegativeFloat = Field(
         30,

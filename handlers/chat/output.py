@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backend.grammar import ContextFree, Regex
 from generated.models import (
     ChatCompleteBodyToolChoice,
     ContainerChatCompletionBody,
@@ -23,6 +24,7 @@ from handlers.generation.output import (
     OutputRequest,
     ReasoningBudget,
     RegexForm,
+    TextForm,
     ToolUse,
 )
 from handlers.http.errors import invalid
@@ -106,6 +108,7 @@ def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> Tool
             place=told(f"tools.{i}.function.parameters"),
             strict=function.get("strict") is True,
             told=function["name"],
+            texts=tuple((key, _language(form)) for key, form in request.texts.get(function["name"], {}).items()),
         )
         for i, function in enumerate(functions)
         if request.may_be_called(function["name"])
@@ -115,6 +118,12 @@ def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> Tool
     parallel = body.parallel_tool_calls is not False and not request.functions
     subset = None if request.allowed is None else told("tool_choice")
     return ToolUse(tools, must_call(body), only, parallel, told("tools"), told("parallel_tool_calls"), subset)
+
+
+def _language(form: TextForm) -> Regex | ContextFree:
+    if isinstance(form, RegexForm):
+        return Regex(form.pattern)
+    return ContextFree(form.grammar, form.param, form.syntax, form.max_recursion)
 
 
 def _form(request: ChatRequest, exact: _Exact) -> AnswerForm | None:

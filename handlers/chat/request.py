@@ -1,7 +1,7 @@
 """A request for an answer to a chat as handlers work with it: what was sent, and the same in one form."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,7 @@ from generated.models import ContainerChatCompletionBody
 from handlers.chat.openai import function_words, functions_as_tools, translate
 from handlers.chat.turns import loose_ends
 from handlers.chat.words import VENDORED, Words
+from handlers.generation.output import TextForm
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
 
@@ -30,6 +31,7 @@ class ChatRequest:
     chat. words: what the API calls the fields of `body`. exact: of the JSON that was sent, with every digit of its
     numbers, `tools` and `response_format` as `body` has them. inert: paths, in the API's words, of fields that say
     nothing there, or that do not follow from what stands before them.
+    texts: what texts must be, by function and argument, in place of what the schemas say of them.
     functions: tools were given as `functions`, and calls are given back as `function_call`. allowed: names of the tools
     that may be called, None for all of them.
     """
@@ -40,6 +42,7 @@ class ChatRequest:
     inert: tuple[str, ...] = ()
     words: Words = VENDORED
     exact: Callable[[Any], Any] = as_sent
+    texts: Mapping[str, Mapping[str, TextForm]] = field(default_factory=dict)
     functions: bool = False
     allowed: tuple[str, ...] | None = None
 

@@ -31,7 +31,14 @@ def serve(settings: ServeSettings) -> None:
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance, settings.report_cached_tokens)
-    app = create_app(service, max_body_bytes=settings.max_body_bytes, access=access(settings), page=settings.page)
+    app = create_app(
+        service,
+        max_body_bytes=settings.max_body_bytes,
+        access=access(settings),
+        store_bytes=0 if settings.response_store == "off" else settings.response_store,
+        store_seconds=settings.response_lifetime,
+        page=settings.page,
+    )
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
     options = {"exit_on_failure": settings.exit_on_failure, **proxy_and_tls(settings)}
     server = Server(app, service, settings.drain_timeout, limits, **options)

@@ -11,6 +11,7 @@ from backend.grammar import (
     Branch,
     Concat,
     ConstText,
+    ContextFree,
     JsonDialect,
     JsonSchema,
     Marker,
@@ -50,7 +51,7 @@ class Tool:
     """A function that may be called. parameters: its JSON Schema. place: path of the schema in the request, for errors.
 
     strict: its arguments must be valid, or there is no answer. name: what the model knows it as. told: its name in
-    answers, "" where that is the same.
+    answers, "" where that is the same. texts: by name of an argument, of what language its text must be.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Tool:
     place: str
     strict: bool = False
     told: str = ""
+    texts: tuple[tuple[str, Regex | ContextFree], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ class OutputGrammar:
         )
 
     def _value(self, tool: Tool, dialect: ValueDialect) -> Term:
-        return JsonSchema(tool.parameters, tool.place, dialect, tool.strict)
+        return JsonSchema(tool.parameters, tool.place, dialect, tool.strict, tool.texts)
 
     # Markers
 

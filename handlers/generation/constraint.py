@@ -176,8 +176,8 @@ class ConstraintBuilder:
             text = self._structural(self._output_grammar.any_text(), use.param)
             ineffective = [*([] if use.parallel else [use.parallel_param]), *filter(None, [use.subset_param])]
             return replace(text, relaxed=(*(tool.place for tool in spec.optional), *ineffective))
-        tools = [replace(tool, parameters=any_arguments(tool)) if tool in concerned else tool for tool in spec.optional]
-        return self._of_calls(replace(use, tools=tuple(tools)), relaxed)
+        tools = tuple(relaxed_tool(tool) if tool in concerned else tool for tool in spec.optional)
+        return self._of_calls(replace(use, tools=tools), relaxed)
 
     # Forms
 
@@ -271,6 +271,11 @@ def _released_with_its_task(grammar: Grammar) -> None:
     task = asyncio.current_task()
     if task is not None:
         task.add_done_callback(release)
+
+
+def relaxed_tool(tool: Tool) -> Tool:
+    """The tool with any values as its arguments."""
+    return replace(tool, parameters=any_arguments(tool), texts=())
 
 
 def any_arguments(tool: Tool) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class GrammarForm:
     param: str
 
 
-AnswerForm = JSONSchemaForm | JSONObjectForm | RegexForm | GrammarForm
+TextForm = RegexForm | GrammarForm
+AnswerForm = JSONSchemaForm | JSONObjectForm | TextForm
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,14 @@ def error_body(error: APIError) -> dict[str, Any]:
 class ErrorShape:
     """How an API tells of failures.
 
-    body: of a failure, the JSON of its response, and of the last event of a stream that has begun. event: the name of
-    that event, "" for none. id_headers: in which the id of every request is told, beside x-request-id.
+    body: of a failure, the JSON of its response. event: the name of the last event of a stream that has begun, "" for
+    none; event_body: the JSON of that event, None for the same as that of a response. id_headers: in which the id of
+    every request is told, beside x-request-id.
     """
 
     body: Callable[[APIError], dict[str, Any]] = error_body
     event: str = ""
+    event_body: Callable[[APIError], dict[str, Any]] | None = None
     id_headers: tuple[str, ...] = ()
 
     def response(self, error: APIError) -> Response:
@@ -75,7 +77,7 @@ class ErrorShape:
     def last_event(self, error: APIError) -> bytes:
         """A failure as a server-sent event, the last one of a stream that has begun."""
         name = f"event: {self.event}\n".encode() if self.event else b""
-        return name + b"data: " + orjson.dumps(self.body(error)) + b"\n\n"
+        return name + b"data: " + orjson.dumps((self.event_body or self.body)(error)) + b"\n\n"
 
 
 COMMON = ErrorShape()

@@ -75,7 +75,7 @@ def _written(resolved: Resolved, writing: Writing) -> Rule:
 
 
 def _written_flat(resolved: Resolved, writing: Writing, within: schema.Text) -> Rule:
-    """The texts that do not end the string in which they stand; which these are is known of one language of characters."""
+    """The texts that do not end the string in which they stand; only one language of characters says which."""
     language = flattened(resolved, writing.limits) & schema.writable(within)
     if language.is_empty:
         raise GrammarError(f"every text of the grammar has {within.forbidden!r}, which ends a string in this form")

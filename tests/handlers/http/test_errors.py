@@ -170,7 +170,7 @@ def test_what_the_engine_raises_is_told_streamed_or_not(fakes, caplog, error, st
     assert str(error) in caplog.text and all(generation.closed for generation in engine.generations)
 
 
-OWN = ErrorShape(lambda error: {"told": error.message}, "failure", ("own-id",))
+OWN = ErrorShape(lambda error: {"told": error.message}, "failure", id_headers=("own-id",))
 
 
 @pytest.mark.parametrize(

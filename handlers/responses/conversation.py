@@ -1,0 +1,212 @@
+"""The items of a conversation as the messages of a chat, and where in the request each message comes from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from generated.models import (
+    AssistantMessage,
+    AssistantMessageToolCall,
+    AssistantMessageToolCallFunction,
+    AudioContent,
+    ImageContent,
+    ImageData,
+    ResponsesCustomToolCall,
+    ResponsesCustomToolCallOutput,
+    ResponsesFunctionCall,
+    ResponsesFunctionCallOutput,
+    ResponsesHostedItem,
+    ResponsesInputImage,
+    ResponsesInputMessage,
+    ResponsesInputText,
+    ResponsesItemReference,
+    ResponsesOutputText,
+    ResponsesReasoningItem,
+    ResponsesRefusal,
+    SystemMessage,
+    TextContent,
+    ToolMessage,
+    UserMessage,
+    VideoContent,
+)
+from handlers.chat.openai import Message
+from handlers.http.errors import invalid
+from handlers.responses.custom_input import as_arguments
+from handlers.responses.reasoning import decrypted
+
+Item = (
+    ResponsesInputMessage
+    | ResponsesFunctionCall
+    | ResponsesFunctionCallOutput
+    | ResponsesCustomToolCall
+    | ResponsesCustomToolCallOutput
+    | ResponsesReasoningItem
+    | ResponsesItemReference
+    | ResponsesHostedItem
+)
+Block = ResponsesInputText | ResponsesInputImage | ResponsesOutputText | ResponsesRefusal
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item stands in the request. exact: fields of it have paths of their own below it; else it is all there
+    is to name, such as the stored response that has the item.
+    """
+
+    path: str
+    exact: bool = True
+
+    def of(self, field: str) -> str:
+        """The path of a field of the item."""
+        return f"{self.path}.{field}" if self.exact else self.path
+
+
+@dataclass
+class Conversation:
+    """messages: of a chat. paths: path of a field of the chat -> where it stands in the request. inert: paths of what
+    is in no message.
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    paths: dict[str, str] = field(default_factory=dict)
+    inert: list[str] = field(default_factory=list)
+
+    def say(self, message: Message, place: Place, fields: dict[str, str]) -> None:
+        """Adds a message. fields: its fields, by what the item calls them."""
+        at = f"messages.{len(self.messages)}"
+        self.messages.append(message)
+        self.paths[at] = place.path
+        self.paths |= {f"{at}.{name}": place.of(own) for name, own in fields.items()}
+
+    def instruct(self, instructions: str) -> None:
+        """Adds the system message that the request calls its instructions."""
+        self.say(SystemMessage(role="system", content=instructions), Place("instructions", False), {"content": ""})
+
+    def add(self, items: Iterable[tuple[Place, Item]]) -> None:
+        """Adds the messages of items. What the assistant said, reasoned and called in a row is one message.
+
+        Raises APIError 422 for pictures where a message has none.
+        """
+        answer = _Answer()
+        for place, item in items:
+            if answer.takes(place, item):
+                continue
+            answer.end(self)
+            answer = _Answer()
+            if not answer.takes(place, item):
+                self._add_other(place, item)
+        answer.end(self)
+
+    def _add_other(self, place: Place, item: Item) -> None:
+        match item:
+            case ResponsesInputMessage(role="user", content=content):
+                self.say(UserMessage(role="user", content=_parts(content)), place, {"content": "content"})
+            case ResponsesInputMessage(content=content):
+                text = _text(content, place.of("content"))
+                self.say(SystemMessage(role="system", content=text), place, {"content": "content"})
+            case ResponsesFunctionCallOutput() | ResponsesCustomToolCallOutput():
+                text = _text(item.output, place.of("output"))
+                message = ToolMessage(role="tool", tool_call_id=item.call_id, content=text)
+                self.say(message, place, {"content": "output", "tool_call_id": "call_id"})
+            case _ if place.exact:
+                self.inert.append(place.path)
+
+
+@dataclass
+class _Answer:
+    """What the assistant said, reasoned and called in a row. places: by field of the message, where it stands."""
+
+    content: str | None = None
+    reasoning: list[str] = field(default_factory=list)
+    calls: list[AssistantMessageToolCall] = field(default_factory=list)
+    place: Place | None = None
+    places: dict[str, str] = field(default_factory=dict)
+    inert: list[str] = field(default_factory=list)
+
+    def takes(self, place: Place, item: Item) -> bool:
+        """Whether the item goes on with this answer, of which it is then a part."""
+        match item:
+            case ResponsesReasoningItem() if self.content is None and not self.calls:
+                self._reason(place, item)
+            case ResponsesInputMessage(role="assistant", content=content) if self.content is None and not self.calls:
+                self.content = _text(content, place.of("content"))
+                self.places["content"] = place.of("content")
+            case ResponsesFunctionCall(arguments=arguments):
+                self._call(place, item, arguments, "arguments")
+            case ResponsesCustomToolCall(input=text):
+                self._call(place, item, as_arguments(text), "input")
+            case _:
+                return False
+        self.place = self.place or place
+        return True
+
+    def end(self, conversation: Conversation) -> None:
+        """Adds the message, if there is anything in it."""
+        conversation.inert += self.inert
+        if self.place is None:
+            return
+        message = AssistantMessage(
+            role="assistant",
+            content=self.content,
+            reasoning_content="".join(self.reasoning) or None,
+            tool_calls=self.calls or None,
+        )
+        at = f"messages.{len(conversation.messages)}"
+        conversation.say(message, self.place, {})
+        conversation.paths |= {f"{at}.{name}": path for name, path in self.places.items()}
+
+    def _reason(self, place: Place, item: ResponsesReasoningItem) -> None:
+        self.places["reasoning_content"] = place.path
+        written = "".join(part.text for part in item.content or ())
+        secret = decrypted(item.encrypted_content) if item.encrypted_content else None
+        if item.encrypted_content and secret is None and place.exact:
+            self.inert.append(place.of("encrypted_content"))
+        self.reasoning.append(written or secret or "".join(part.text for part in item.summary))
+
+    def _call(
+        self, place: Place, item: ResponsesFunctionCall | ResponsesCustomToolCall, arguments: str, field: str
+    ) -> None:
+        name = qualified(item.namespace, item.name)
+        function = AssistantMessageToolCallFunction(name=name, arguments=arguments)
+        at = f"tool_calls.{len(self.calls)}"
+        self.calls.append(AssistantMessageToolCall(id=item.call_id, type="function", function=function))
+        self.places |= {
+            at: place.path,
+            f"{at}.id": place.of("call_id"),
+            f"{at}.function": place.path,
+            f"{at}.function.name": place.of("name"),
+            f"{at}.function.arguments": place.of(field),
+        }
+
+
+def qualified(namespace: str | None, name: str) -> str:
+    """The name by which a chat knows a tool."""
+    return name if namespace is None else f"{namespace}.{name}"
+
+
+def _text(content: str | Sequence[Block], path: str) -> str:
+    """A string, or the text of parts with nothing between them. Raises APIError 422 for pictures."""
+    if isinstance(content, str):
+        return content
+    for i, part in enumerate(content):
+        if isinstance(part, ResponsesInputImage):
+            at = f"{path}.{i}"
+            raise invalid(f"{at}: pictures stand in messages of the user only; send it in one of them", at)
+    return "".join(map(_words, content))
+
+
+def _parts(content: str | Sequence[Block]) -> str | list[TextContent | AudioContent | ImageContent | VideoContent]:
+    """A string where there are no pictures."""
+    if isinstance(content, str) or not any(isinstance(part, ResponsesInputImage) for part in content):
+        return content if isinstance(content, str) else "".join(map(_words, content))
+    return [
+        ImageContent(type="image_url", image_url=ImageData(url=part.image_url))
+        if isinstance(part, ResponsesInputImage)
+        else TextContent(type="text", text=_words(part))
+        for part in content
+    ]
+
+
+def _words(part: Block) -> str:
+    if isinstance(part, ResponsesRefusal):
+        return part.refusal
+    return "" if isinstance(part, ResponsesInputImage) else part.text
