@@ -23,7 +23,7 @@ from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
 from handlers.http.spec import load_document, use_openapi_31
-from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware
+from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware, Parameters
 from handlers.messages.endpoint import count_tokens, create_message
 from handlers.messages.errors import MESSAGES_ERRORS
 from handlers.metrics.status import log_status
@@ -100,7 +100,10 @@ def create_app(
     app.add_api(
         document,
         resolver=Resolver(_operation),
-        validator_map={"body": {JSON: JSONBodies(document, lambda: max_body_bytes or service.body_bytes)}},
+        validator_map={
+            "body": {JSON: JSONBodies(document, lambda: max_body_bytes or service.body_bytes)},
+            "parameter": Parameters,
+        },
     )
     return app
 

@@ -39,13 +39,13 @@ def _describe_branches(error: ValidationError, branches: Sequence[Sequence[Valid
     if not typed:
         types = [name for branch in branches for name in _wanted_types(branch, path)]
         return path, f"must be {_types(types)}", f"; got {_show(error.instance)}"
-    places = {tuple(error.instance_path) for branch in typed for error, _ in _wanted_tags(branch, path)}
-    meant = [branch for branch in typed if not _wanted_tags(branch, path, places)]
+    fields = {name for branch in typed for name in _tag_fields(branch, path)}
+    meant = [branch for branch in typed if not _wanted_tags(branch, path, fields)]
     if meant:
         return _describe(_shared(meant))
-    tags = [wanted for branch in typed for wanted in _wanted_tags(branch, path, places)]
-    values = (value for _, options in tags for value in options)
-    return list(tags[0][0].instance_path), _one_of(values), f"; got {_show(tags[0][0].instance)}"
+    tags = [wanted for branch in typed for wanted in _wanted_tags(branch, path, fields)]
+    wrong = tags[0][0]
+    return list(wrong.instance_path), _one_of(tag for _, tag in tags), f"; got {_show(wrong.instance)}"
 
 
 def _shared(branches: Sequence[Sequence[ValidationError]]) -> ValidationError:
@@ -67,21 +67,27 @@ def _wanted_types(branch: Sequence[ValidationError], path: Path) -> list[str]:
     return [name for kind in own if isinstance(kind, Kind.Type) for name in kind.types]
 
 
-def _wanted_tags(
-    branch: Sequence[ValidationError], path: Path, places: Collection[tuple[str | int, ...]] = ()
-) -> list[tuple[ValidationError, list[Any]]]:
-    """The constants that this alternative wants in fields of the value at `path`, where they have others.
+def _tag_fields(branch: Sequence[ValidationError], path: Path) -> list[str | int]:
+    """The fields of the value at `path` in which this alternative wants constants, where they have others."""
+    return [
+        error.instance_path[-1]
+        for error in branch
+        if list(error.instance_path)[:-1] == path and isinstance(error.kind, Kind.Constant)
+    ]
 
-    places: of fields in which other alternatives want a constant; there one of several is a tag as well.
-    """
-    found: list[tuple[ValidationError, list[Any]]] = []
+
+def _wanted_tags(
+    branch: Sequence[ValidationError], path: Path, fields: Collection[str | int]
+) -> list[tuple[ValidationError, Any]]:
+    """The values that this alternative wants in `fields` of the value at `path`, where they have others."""
+    found: list[tuple[ValidationError, Any]] = []
     for error in branch:
-        if list(error.instance_path)[:-1] == path:
+        if list(error.instance_path)[:-1] == path and error.instance_path[-1] in fields:
             match error.kind:
                 case Kind.Constant(expected_value=value):
-                    found.append((error, [value]))
-                case Kind.Enum(options=options) if tuple(error.instance_path) in places:
-                    found.append((error, list(options)))
+                    found.append((error, value))
+                case Kind.Enum(options=options):
+                    found += [(error, value) for value in options]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import orjson
+from connexion.validators import ParameterValidator
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -107,6 +108,24 @@ class JSONBodies:
 
     def _too_long(self) -> APIError:
         return APIError(413, f"the body is longer than the {self._most_bytes()} bytes that this server reads")
+
+
+class Parameters(ParameterValidator):  # type: ignore[misc]
+    """Connexion's validator of parameters; what is wrong with one is told as of a field of a body."""
+
+    @staticmethod
+    def validate_parameter(
+        parameter_type: str, value: Any, param: dict[str, Any], param_name: str | None = None
+    ) -> None:
+        """Raises APIError 422, naming the parameter, if its value is not valid."""
+        name, schema = param["name"], param["schema"]
+        if value is None and not param.get("required"):
+            return
+        try:
+            jsonschema_rs.Draft202012Validator({"properties": {name: schema}}).validate({name: value})
+        except jsonschema_rs.ValidationError as error:
+            path, message = explain(error)
+            raise invalid(message, path) from None
 
 
 class MediaTypeMiddleware:
