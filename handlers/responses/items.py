@@ -128,9 +128,9 @@ class _Item(ABC):
         """The events that close it."""
         yield {"type": "response.output_item.done", "output_index": self.index, "item": self.shown(status)}
 
-    def event(self, name: str, **fields: Any) -> Event:
+    def event(self, kind: str, **fields: Any) -> Event:
         """An event about it."""
-        return {"type": f"response.{name}", "item_id": self.id, "output_index": self.index, **fields}
+        return {"type": f"response.{kind}", "item_id": self.id, "output_index": self.index, **fields}
 
 
 class _Part(_Item):
