@@ -929,6 +929,17 @@ class AssistantFunctionCall(BaseModel):
     ] = None
 
 
+class InputAudioData(BaseModel):
+    data: Annotated[StrictStr, Field(description="The file in base64.", title="Data")]
+    format: Annotated[
+        StrictStr,
+        Field(
+            description="The format of the file, such as `wav` or `mp3`; every other that `audio_url` takes is taken too. It must be that of the bytes.",
+            title="Format",
+        ),
+    ]
+
+
 class FunctionChoice(BaseModel):
     name: Annotated[
         StrictStr,
@@ -1274,6 +1285,11 @@ class FunctionMessage(BaseModel):
     ]
 
 
+class InputAudioContent(BaseModel):
+    type: Annotated[Literal["input_audio"], Field(description="The type of the message content.", title="Type")]
+    input_audio: Annotated[InputAudioData, Field(description="The audio data.")]
+
+
 class AllowedTools(BaseModel):
     mode: Annotated[
         Literal["auto", "required"],
@@ -1533,7 +1549,12 @@ class UserMessage(BaseModel):
     role: Annotated[Literal["user"], Field(description="The role of the message's author.", title="Role")]
     content: Annotated[
         StrictStr
-        | list[Annotated[TextContent | AudioContent | ImageContent | VideoContent, Field(discriminator="type")]],
+        | list[
+            Annotated[
+                TextContent | AudioContent | ImageContent | VideoContent | InputAudioContent,
+                Field(discriminator="type"),
+            ]
+        ],
         Field(title="Content"),
     ]
     name: Annotated[

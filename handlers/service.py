@@ -15,6 +15,7 @@ from backend.grammar import Constraint, Grammar, Marker
 from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
 from handlers.http.lifecycle import ActiveRequests
+from handlers.media.reader import MediaReader
 from handlers.metrics import Metrics
 from handlers.text.template import Ending, FieldPlace
 
@@ -196,8 +197,10 @@ class MediaEncoder(Protocol):
 class LoadedModel:
     """A model that can answer.
 
-    encoder: of pictures, sound and film; None for a model of text. format: how it writes calls and reasoning. parse_reasoning: unless a request says it. sampling_defaults: values of
+    format: how it writes calls and reasoning. parse_reasoning: unless a request says it. sampling_defaults: values of
     the sampling parameters that a request does not name, where they are not those of the API document.
+    encoder: of pictures, sound and film; None for a model of text alone. reader: of the media of requests; without one
+    the model takes text alone too.
     """
 
     engine: Engine
@@ -207,14 +210,17 @@ class LoadedModel:
     parse_reasoning: bool = False
     sampling_defaults: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     encoder: MediaEncoder | None = None
+    reader: MediaReader | None = None
 
     @property
     def modalities(self) -> frozenset[Modality]:
         """What it takes beside text."""
-        return frozenset() if self.encoder is None else self.encoder.modalities
+        return frozenset() if self.encoder is None or self.reader is None else self.encoder.modalities
 
     def close(self) -> None:
         """Ends everything that runs."""
+        if self.reader is not None:
+            self.reader.close()
         self.compiler.close()
         self.engine.close()
 
@@ -290,9 +296,13 @@ class Service:
 
     @property
     def body_bytes(self) -> int:
-        """Bytes of a request's body that the model's context can use: 8 for each token, and at least 2 MiB."""
+        """Bytes of a request's body that the model can use: 8 for each token of its context, at least 2 MiB, and the
+        media that a request may have, in base64, where it takes any."""
         loaded = self._loaded
-        return LEAST_BODY_BYTES if loaded is None else max(LEAST_BODY_BYTES, 8 * loaded.engine.context_length)
+        if loaded is None:
+            return LEAST_BODY_BYTES
+        media = 0 if loaded.reader is None or not loaded.modalities else loaded.reader.limits.bytes * 4 // 3
+        return max(LEAST_BODY_BYTES, 8 * loaded.engine.context_length) + media
 
     def unavailable(self) -> APIError:
         """503 that says why; with Retry-After unless it is for good."""

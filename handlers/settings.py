@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsC
 
 from backend import CATALOGUE, MODEL_CACHE
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
+from handlers.media.limits import DEFAULT_LIMITS as MEDIA
 from handlers.text.chat_templates import NAMES, read_chat_template
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -229,6 +230,27 @@ class ServeSettings(ModelSettings):
     max_body_bytes: PositiveInt | None = Field(
         None, description="bytes of a request; default: 8 per token of the model's context, at least 2 MiB"
     )
+    media_fetch: CliImplicitFlag[bool] = Field(
+        True, description="fetch http and https URLs of pictures, sound and film from public addresses"
+    )
+    allowed_media_domains: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="domain that media may be fetched from, with those below it; give the flag once per domain; "
+        "default: every public one",
+    )
+    media_folder: Path | None = Field(
+        None, description="folder whose files, and those below it, requests may name as file: URLs; default: none"
+    )
+    media_max_bytes: PositiveInt = Field(
+        MEDIA.bytes, description="bytes of the files of all pictures, sounds and films of a request together"
+    )
+    media_max_pixels: PositiveInt = Field(MEDIA.pixels, description="pixels of a picture, and of a film's frame")
+    media_max_duration: PositiveFloat = Field(
+        MEDIA.duration, allow_inf_nan=False, description="seconds of a sound or film"
+    )
+    media_timeout: PositiveFloat = Field(
+        MEDIA.fetch_seconds, allow_inf_nan=False, description="seconds that fetching a URL may take"
+    )
     request_timeout: PositiveFloat | None = Field(
         None,
         allow_inf_nan=False,
@@ -293,6 +315,8 @@ class ServeSettings(ModelSettings):
             file = getattr(self, name)
             if file is not None and not file.is_file():
                 raise ValueError(f"{name}: there is no file {file}")
+        if self.media_folder is not None and not self.media_folder.is_dir():
+            raise ValueError(f"media_folder: there is no folder {self.media_folder}")
         if self.api_key_file is not None and not self.keys:
             raise ValueError(f"api_key_file: {self.api_key_file} has no keys; write one a line")
         return self
@@ -302,7 +326,10 @@ class ServeSettings(ModelSettings):
         """The names that a request's `model` may have; the first is the one that answers carry."""
         return tuple(self.served_model_name) or default_names(self.model)
 
-    @field_validator("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts", mode="before")
+    @field_validator(
+        *("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts", "allowed_media_domains"),
+        mode="before",
+    )
     @classmethod
     def _are_names(cls, names: object) -> object:
         names = names.split(",") if isinstance(names, str) else names  # as the environment and the flags give them

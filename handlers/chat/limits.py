@@ -3,17 +3,8 @@
 Fields are named as the API calls them in which the request was sent.
 """
 
-from collections.abc import Iterator
-
-from generated.models import (
-    AssistantMessage,
-    AudioContent,
-    ChatCompleteBodyToolChoice,
-    ContainerChatCompletionBody,
-    ImageContent,
-    UserMessage,
-    VideoContent,
-)
+from generated.models import AssistantMessage, ChatCompleteBodyToolChoice, ContainerChatCompletionBody
+from handlers.chat.media import check_media
 from handlers.chat.output import limits_reasoning, must_call, wants_form
 from handlers.chat.request import ChatRequest
 from handlers.http.errors import APIError, invalid
@@ -30,7 +21,7 @@ def check_request(request: ChatRequest, loaded: LoadedModel, strict: bool) -> No
     strict: what the vendored document's prose excludes is refused too.
     """
     engine, body = loaded.engine, request.body
-    _check_messages(request)
+    check_media(request, loaded)
     if strict:
         _check_strictly(request)
     _check_ending(request)
@@ -79,22 +70,6 @@ def length_param(body: ContainerChatCompletionBody) -> str:
 def requested_tokens(body: ContainerChatCompletionBody) -> int | None:
     """`max_tokens` of the body, or `max_completion_tokens`, its other name; None where neither is set."""
     return body.max_tokens if body.max_tokens is not None else body.max_completion_tokens
-
-
-def _check_messages(request: ChatRequest) -> None:
-    for i, message in enumerate(request.body.messages):
-        if isinstance(message, UserMessage):
-            for part, kind in _media_parts(message, f"messages.{i}.content"):
-                path = request.told(part)
-                raise invalid(f"{path}: this model does not support {kind} inputs; send text parts only", path)
-
-
-def _media_parts(message: UserMessage, path: str) -> Iterator[tuple[str, str]]:
-    """The path and the kind ("image") of each part that is not text."""
-    if isinstance(message.content, list):
-        for j, part in enumerate(message.content):
-            if isinstance(part, ImageContent | AudioContent | VideoContent):
-                yield f"{path}.{j}", part.type.removesuffix("_url")
 
 
 def _check_strictly(request: ChatRequest) -> None:

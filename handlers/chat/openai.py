@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -12,12 +13,15 @@ from generated.models import (
     AssistantMessage,
     AssistantMessageToolCall,
     AssistantMessageToolCallFunction,
+    AudioContent,
+    AudioData,
     ChatCompleteBodyToolChoice,
     ChatCompleteBodyToolChoiceFunction,
     ContainerChatCompletionBody,
     DeveloperMessage,
     FunctionChoice,
     FunctionMessage,
+    InputAudioContent,
     RefusalContent,
     SystemMessage,
     TextContent,
@@ -85,6 +89,19 @@ def function_words(count: int) -> Words:
     return Words(own | {f"tools.{i}.function": f"functions.{i}" for i in range(count)})
 
 
+def sound_words(given: ContainerChatCompletionBody) -> Words:
+    """What a request calls its sounds that it gives in base64."""
+    return Words(
+        {
+            f"messages.{i}.content.{j}.audio_url.url": f"messages.{i}.content.{j}.input_audio.data"
+            for i, message in enumerate(given.messages)
+            if isinstance(message, UserMessage) and isinstance(message.content, list)
+            for j, part in enumerate(message.content)
+            if isinstance(part, InputAudioContent)
+        }
+    )
+
+
 def functions_as_tools(sent: Any) -> Any:
     """The JSON of a body that gives `functions`, with the same as `tools`."""
     return {**sent, "tools": [{"type": "function", "function": function} for function in sent["functions"]]}
@@ -107,7 +124,7 @@ def messages_of(given: Iterable[object]) -> Iterator[Message]:
             case AssistantMessage():
                 yield _answer(message, f"function_{i}")
             case UserMessage():
-                yield message
+                yield message.model_copy(update={"content": _parts(message.content)})
         called = None
         if isinstance(message, AssistantMessage) and message.function_call and not message.tool_calls:
             called = _old_call(message.function_call, f"function_{i}")
@@ -155,6 +172,18 @@ def _function(
     given = call.arguments
     arguments = orjson.dumps(given).decode() if isinstance(given, dict) else given or ""
     return AssistantMessageToolCallFunction(name=call.name, arguments=arguments)
+
+
+def _parts(content: Any) -> Any:
+    """The content of a message of the user, with sound in base64 as a URL of it."""
+    return [_part(part) for part in content] if isinstance(content, list) else content
+
+
+def _part(part: Any) -> Any:
+    if not isinstance(part, InputAudioContent):
+        return part
+    url = f"data:audio/{quote(part.input_audio.format, safe='')};base64,{part.input_audio.data}"
+    return AudioContent(type="audio_url", audio_url=AudioData(url=url))
 
 
 def _text(content: str | Sequence[TextContent] | Sequence[TextContent | RefusalContent]) -> str:

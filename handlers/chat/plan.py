@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from backend import Prompt
 from generated.models import AssistantMessage, ContainerChatCompletionBody, Tool
 from handlers.chat.limits import token_budget
+from handlers.chat.media import with_media
 from handlers.chat.output import NO_PARAMETERS, output_request
 from handlers.chat.request import ChatRequest
 from handlers.chat.sampling import choice_seeds, sampling_params
@@ -38,11 +38,12 @@ async def plan_chat(
     """
     body, text = request.body, request.json_body.take_text()
     names = function_names(body, loaded.format)
-    prompt = await in_prompt_thread(encode_prompt, request, names, loaded.tokenizer)
-    prefill = await in_prompt_thread(prefill_of, request, names, prompt, loaded.tokenizer)
+    tokens = await in_prompt_thread(encode_prompt, request, names, loaded.tokenizer)
+    prefill = await in_prompt_thread(prefill_of, request, names, tokens, loaded.tokenizer)
     asked = await in_prompt_thread(output_request, request, names, text)
     del text  # it may be large, and compiling may take long
-    output = plan_output(asked, loaded, prompt if prefill is None else prefill.start)
+    output = plan_output(asked, loaded, tokens if prefill is None else prefill.start)
+    prompt = await with_media(request, tokens, loaded)
     constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()
     functions = [tool.function for tool in body.tools or []] if output.calls else []
     markers = output.format.markers(calls=output.calls)
@@ -61,7 +62,7 @@ async def plan_chat(
     )
     max_tokens = token_budget(request, len(prompt), loaded.engine.context_length, acceptance.clamp_max_tokens)
     plan = GenerationPlan(
-        prompt=Prompt(tuple(prompt)),
+        prompt=prompt,
         sampling=sampling_params(
             body,
             max_tokens=max_tokens,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 import generated.strict.models
 from generated.models import ContainerChatCompletionBody
-from handlers.chat.openai import function_words, functions_as_tools, translate
+from handlers.chat.openai import function_words, functions_as_tools, sound_words, translate
 from handlers.chat.turns import loose_ends
 from handlers.chat.words import VENDORED, Words
 from handlers.generation.output import TextForm
@@ -74,9 +74,10 @@ def read_request(json_body: JSONBody, strict: bool) -> ChatRequest:
     given = model_of(ContainerChatCompletionBody, json_body.value)
     translated = translate(given)
     inert = (*translated.inert, *loose_ends(given.messages))
+    words = sound_words(given)
     if not translated.functions:
-        return ChatRequest(json_body, given, translated.body, inert, allowed=translated.allowed)
-    words = function_words(len(given.functions or ()))
+        return ChatRequest(json_body, given, translated.body, inert, words, allowed=translated.allowed)
+    words = words.and_also(function_words(len(given.functions or ())))
     return ChatRequest(json_body, given, translated.body, inert, words, functions_as_tools, functions=True)
 
 

@@ -14,6 +14,10 @@ class Words:
 
     paths: Mapping[str, str] = field(default_factory=dict)
 
+    def and_also(self, others: "Words") -> "Words":
+        """Both together."""
+        return Words({**self.paths, **others.paths})
+
     def told(self, path: str) -> str:
         """The path as the client knows it: by the longest beginning of it that is called otherwise there."""
         known = path

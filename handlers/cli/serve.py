@@ -7,16 +7,22 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
+from backend import MODALITIES
 from handlers.app import create_app
 from handlers.cli.loading import load
 from handlers.cli.logs import set_up_logging
 from handlers.http.access import HEALTH, LOCAL_HOSTS, Access, digests
 from handlers.http.protocol import ConnectionLimits
+from handlers.media.decoding import INSTALL, missing_packages
+from handlers.media.fetch import FetchPolicy, environment_proxies
+from handlers.media.limits import MediaLimits
+from handlers.media.reader import MediaReader
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
-from handlers.service import Acceptance, LoadedModel, Service
+from handlers.service import Acceptance, LoadedModel, MediaEncoder, Service
 from handlers.settings import ServeSettings
 
 logger = logging.getLogger(__name__)
@@ -116,12 +122,42 @@ def port_fault(flag: str, host: str, port: int, error: OSError) -> str:
 
 
 def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
-    """`load`; a server that cannot load its model stops."""
+    """`load`, with what reads media where the model takes any; a server that cannot load its model stops."""
     try:
-        return load(settings)
+        loaded = load(settings)
+        return loaded if loaded.encoder is None else replace(loaded, reader=media_reader(settings, loaded.encoder))
     except Exception:
         server.should_exit = True
         raise
+
+
+def media_reader(settings: ServeSettings, encoder: MediaEncoder) -> MediaReader | None:
+    """What reads media as the settings say, None where the packages for it are missing; what it does is logged."""
+    takes = " and ".join(name for name in MODALITIES if name in encoder.modalities)
+    if missing := missing_packages():
+        logger.warning("%s: not taken, since %s is missing; %s", takes, " and ".join(missing), INSTALL)
+        return None
+    limits = MediaLimits(
+        bytes=settings.media_max_bytes,
+        pixels=settings.media_max_pixels,
+        duration=settings.media_max_duration,
+        fetch_seconds=settings.media_timeout,
+    )
+    policy = FetchPolicy(settings.media_fetch, frozenset(name.lower() for name in settings.allowed_media_domains))
+    folder = settings.media_folder and settings.media_folder.expanduser().absolute()
+    reader = MediaReader(limits, policy, folder)
+    reader.warm()
+    if policy.allowed and (proxies := environment_proxies()):
+        logger.warning("media: not fetched from hosts behind the proxies of the environment (%s)", ", ".join(proxies))
+    logger.info("media: %s, fetched from %s", takes, fetched_from(policy))
+    return reader
+
+
+def fetched_from(policy: FetchPolicy) -> str:
+    """Where media are fetched from, for the log."""
+    if not policy.allowed:
+        return "nowhere (--no-media-fetch)"
+    return ", ".join(sorted(policy.domains)) or "every public host"
 
 
 def most_connections(asked: int) -> int:

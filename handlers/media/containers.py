@@ -24,7 +24,7 @@ def opened(data: bytes, decoder: str) -> Iterator[InputContainer]:
     """
     options = {"protocol_whitelist": "", "format_whitelist": decoder, "max_streams": str(MOST_STREAMS)}
     try:
-        with av.open(io.BytesIO(data), format=decoder, options=options, metadata_errors="replace") as container:
+        with av.open(io.BytesIO(data), "r", format=decoder, options=options, metadata_errors="replace") as container:
             yield container
     except (MediaError, MemoryError):
         raise

@@ -101,7 +101,7 @@ def main(limits: MediaLimits) -> None:
         limit_time(limits.decode_seconds)
         value, arrays = decoder.answer(request)
         del request
-        write_frame(answers, value, [memoryview(np.ascontiguousarray(array)).cast("B") for array in arrays])
+        write_frame(answers, value, [np.ascontiguousarray(array).data.cast("B") for array in arrays])
         if value[0] == MEMORY:
             return
 

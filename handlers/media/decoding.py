@@ -24,7 +24,8 @@ from handlers.processes.bounded import BoundedProcess, Ended, TimeExceeded
 from handlers.processes.frames import Frame
 
 MODULE = "handlers.media.decode_process"
-EXTRA = {"PIL": "pillow", "av": "av"}
+PACKAGES = {"PIL": "pillow", "av": "av"}
+INSTALL = "pip install 'jaxchat[media]'"
 MOST_PROCESSES, MOST_WAITING = 4, 256
 HEADER_BYTES = 1 << 20
 TIME_BYTES = 8
@@ -36,7 +37,7 @@ Result = TypeVar("Result")
 
 def missing_packages() -> list[str]:
     """Packages without which nothing can be decoded."""
-    return [package for module, package in EXTRA.items() if find_spec(module) is None]
+    return [package for module, package in PACKAGES.items() if find_spec(module) is None]
 
 
 class Decoders:

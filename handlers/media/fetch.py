@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 import httpcore
 import httpx
@@ -30,7 +30,7 @@ LOOK_UPS = 32
 WEB_PORTS, UNRESERVED_PORTS = {80, 443}, range(1024, 65536)
 CONNECT_SECONDS = 5.0  # for each of a host's addresses
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
-HEADERS = {"User-Agent": "jaxchat", "Accept": "*/*", "Accept-Encoding": "identity"}
+HEADERS = [(b"User-Agent", b"jaxchat"), (b"Accept", b"*/*"), (b"Accept-Encoding", b"identity")]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Fetcher:
         """The body, or where it is to be found instead."""
         refuse_proxies(url)
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        headers = {**HEADERS, "Host": url.netloc}
+        headers = [*HEADERS, (b"Host", url.netloc)]
         backend, extensions = _Pinned(self._resolve, self._connect), {"timeout": {"connect": CONNECT_SECONDS}}
         pool = httpcore.AsyncConnectionPool(ssl_context=self._tls or default_tls(), network_backend=backend)
         try:
@@ -145,11 +145,18 @@ class _Pinned(httpcore.AsyncNetworkBackend):
     def __init__(self, resolve: Resolve, connect: httpcore.AsyncNetworkBackend) -> None:
         self._resolve, self._connect = resolve, connect
 
-    async def connect_tcp(self, host: str, port: int, *arguments: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's signature)
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
         failed: httpcore.NetworkError | httpcore.TimeoutException | None = None
         for address in await public_addresses(host, port, self._resolve):
             try:
-                return await self._connect.connect_tcp(str(address), port, *arguments, **options)
+                return await self._connect.connect_tcp(str(address), port, timeout, local_address, socket_options)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
                 failed = error
         assert failed is not None
@@ -197,10 +204,15 @@ def checked_url(text: str, policy: FetchPolicy) -> httpx.URL:
     return url
 
 
+def environment_proxies() -> list[str]:
+    """For which schemes the environment names a proxy."""
+    return sorted({"http", "https", "all"} & set(getproxies_environment()))
+
+
 def refuse_proxies(url: httpx.URL) -> None:
     """Raises MediaError where the environment wants a proxy to connect: behind one no address can be checked."""
     proxies = getproxies_environment()
-    if (url.scheme in proxies or "all" in proxies) and not proxy_bypass_environment(url.host, proxies):
+    if (url.scheme in proxies or "all" in proxies) and not proxy_bypass(url.host):
         raise MediaError(
             f"leads to {url.host[:100]}, for which this server has a proxy in its environment, and behind one no "
             "address can be checked; send a data: URL"

@@ -126,6 +126,7 @@ def _is_transport(head: bytes) -> bool:
     return head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G"
 
 
+_BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)}
 _SIGNS: tuple[tuple[Format, Callable[[bytes], bool]], ...] = (
     (PNG, _begins(b"\x89PNG\r\n\x1a\n")),
     (JPEG, _begins(b"\xff\xd8\xff")),
@@ -147,4 +148,3 @@ _SIGNS: tuple[tuple[Format, Callable[[bytes], bool]], ...] = (
     (MP3, _is_mpeg_audio),
     (BMP, lambda head: head.startswith(b"BM") and len(head) > 26 and head[14:18] in _BMP_HEADERS),
 )
-_BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)}

@@ -67,7 +67,5 @@ class Budget:
         """Raises MediaError where fewer are left."""
         with self._lock:
             if size > self._left:
-                raise MediaError(
-                    f"has more than the {self._left:,} bytes that are left of {self._most:,} for the media of a request"
-                )
+                raise MediaError(f"makes the files of this request more than {self._most:,} bytes together")
             self._left -= size

@@ -13,7 +13,7 @@ import numpy as np
 from backend import Film, FilmInfo, Medium, Modality, Picture, Sound
 from handlers.http.errors import invalid
 from handlers.media.data_url import read_data_url
-from handlers.media.decoding import Decoders, Decoding, missing_packages
+from handlers.media.decoding import Decoders, Decoding
 from handlers.media.fetch import EVERYWHERE, Fetcher, FetchPolicy
 from handlers.media.folder import read_file_url
 from handlers.media.formats import Format, format_of
@@ -59,7 +59,6 @@ class MediaReader:
         decoders: Decoders | None = None,
     ) -> None:
         self.limits, self._folder = limits, folder
-        self.missing = missing_packages()
         self._fetcher = fetcher or Fetcher(policy, limits)
         self._decoders = decoders or Decoders(limits)
         self._places = Places("media", READING, READING_OF_ONE, WAITING)
@@ -77,6 +76,10 @@ class MediaReader:
             raise invalid(message, parts[self.limits.parts].param)
         async with self._places.one(client):
             yield await self._read(parts, chooser, client)
+
+    def warm(self) -> None:
+        """Has what decodes started, so that the first request need not wait for it. Raises RuntimeError."""
+        self._decoders.warm()
 
     def close(self) -> None:
         """Ends what is being read, and the processes that decode."""
@@ -148,7 +151,8 @@ def _work(
             sound = Sound(decoding.film_sound(most - frames.nbytes), f"{key}:sound")
         return Film(frames, np.array(chosen), info, sound, key)
 
-    return {"image": picture, "audio": sound, "video": film}[modality]
+    works: dict[Modality, Callable[[Decoding], Medium]] = {"image": picture, "audio": sound, "video": film}
+    return works[modality]
 
 
 def _size(medium: Medium) -> int:

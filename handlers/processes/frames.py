@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 LENGTH_BYTES = 8
 
@@ -22,7 +22,7 @@ class FrameTooLong(Exception):
     """A frame announces more bytes than are taken."""
 
 
-def write_frame(stream: BinaryIO, value: Any, parts: Iterable[bytes | memoryview] = ()) -> None:
+def write_frame(stream: IO[bytes], value: Any, parts: Iterable[bytes | memoryview] = ()) -> None:
     """Writes a frame; the bytes beside `value` are those of `parts`, in order."""
     head, rest = json.dumps(value).encode(), [memoryview(part) for part in parts]
     sizes = len(head), sum(part.nbytes for part in rest)
@@ -32,7 +32,7 @@ def write_frame(stream: BinaryIO, value: Any, parts: Iterable[bytes | memoryview
     stream.flush()
 
 
-def read_frame(stream: BinaryIO, most: int | None = None) -> Frame | None:
+def read_frame(stream: IO[bytes], most: int | None = None) -> Frame | None:
     """The next frame, None where the stream has ended. Raises FrameTooLong beyond `most` bytes."""
     sizes = stream.read(2 * LENGTH_BYTES)
     if len(sizes) < 2 * LENGTH_BYTES:

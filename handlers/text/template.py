@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import groupby, product
 from typing import Any, Literal
 
 from pydantic_core import from_json
@@ -43,6 +43,7 @@ class TemplateTraits:
     needs_descriptions: it refuses definitions of functions without a description.
     opens_reasoning: the generation prompt ends inside the reasoning block.
     thinking_switch, reasoning_effort: the variable `enable_thinking`, `reasoning_effort` changes the prompt.
+    media: kinds of parts ("image") in messages of the user that have a place in the prompt, one for each.
     """
 
     content: Literal["string", "parts"] = "string"
@@ -56,6 +57,7 @@ class TemplateTraits:
     opens_reasoning: bool = False
     thinking_switch: bool = False
     reasoning_effort: bool = False
+    media: frozenset[str] = frozenset()
 
 
 # --- Shaping: messages as the API has them to messages as the template takes them ---
@@ -64,10 +66,10 @@ class TemplateTraits:
 def shape_messages(messages: list[Message], traits: TemplateTraits) -> list[Message]:
     """Messages of the API in the form that a template takes, with nothing in them but what the API names.
 
-    Parts of text are joined with nothing between them. A tool result is given the name of the function it answers: of
-    calls that share an id, the last one's that has no result yet. Of arguments that must be a JSON object and are not,
-    as much is taken as can be read. Raises PromptError for a media part, and for tool calls or results that the
-    template would leave out.
+    Parts of text are joined with nothing between them; where there are media, those that follow each other. A tool
+    result is given the name of the function it answers: of calls that share an id, the last one's that has no result
+    yet. Of arguments that must be a JSON object and are not, as much is taken as can be read. Raises PromptError for
+    media, tool calls and results that the template would leave out.
     """
     names: dict[str, list[str]] = {}
     shaped = []
@@ -115,15 +117,25 @@ def _shape_answer(message: Message, traits: TemplateTraits, path: str) -> Messag
 
 def _shape_content(content: str | list[Message], traits: TemplateTraits, path: str) -> str | list[Message]:
     if isinstance(content, list):
-        # Always one string: the pieces of a control token, spread over parts, must not meet in the template.
-        content = "".join(_part_text(part, f"{path}.{index}") for index, part in enumerate(content))
+        # One string each: the pieces of a control token, spread over parts, must not meet in the template.
+        parts: list[Message] = []
+        for is_text, run in groupby(enumerate(content), key=lambda each: each[1]["type"] == "text"):
+            if is_text:
+                parts.append({"type": "text", "text": "".join(part["text"] for _, part in run)})
+            else:
+                parts += [_medium(part, traits, f"{path}.{index}") for index, part in run]
+        if any(part["type"] != "text" for part in parts):
+            return parts
+        content = parts[0]["text"] if parts else ""
     return content if traits.content == "string" else [{"type": "text", "text": content}]
 
 
-def _part_text(part: Message, path: str) -> str:
-    if part["type"] != "text":
-        raise PromptError(f"this model does not support {part['type'].removesuffix('_url')} inputs", path)
-    return part["text"]
+def _medium(part: Message, traits: TemplateTraits, path: str) -> Message:
+    """What stands for a medium in the words of templates, which are not those of URLs."""
+    kind = part["type"].removesuffix("_url")
+    if kind not in traits.media:
+        raise PromptError(f"this model does not support {kind} inputs", path)
+    return {"type": kind}
 
 
 def _shape_call(call: Message, traits: TemplateTraits, path: str) -> Message:
@@ -183,6 +195,7 @@ _TWO_TURNS: list[Message] = [
     _USER_MESSAGE,
 ]
 _FIELD = "kookaburra"
+_MEDIA = ("image", "audio", "video")
 _VARIABLE_VALUES = (True, False, "low", "high")
 
 
@@ -197,6 +210,7 @@ def probe_template(render: Render) -> TemplateTraits:
         traits,
         system=_SYSTEM in (probe.attempt([{"role": "system", "content": _SYSTEM}, _USER_MESSAGE], traits) or ""),
         tools=_TOOL["function"]["name"] in (probe.attempt([_USER_MESSAGE], traits, tools=[_TOOL]) or ""),
+        media=probe.media(),
     )
     traits = probe.tool_calls(traits)
     undescribed = {key: value for key, value in _TOOL["function"].items() if key != "description"}
@@ -302,6 +316,26 @@ class _Probe:
         except Exception as error:
             raise ValueError(f"the chat template cannot render a user message: {error}") from error
         raise ValueError("the chat template leaves the user's message out of the prompt")
+
+    def media(self) -> frozenset[str]:
+        """Kinds of parts that change a message by something for each, and leave its text what it is."""
+        return frozenset(kind for kind in _MEDIA if self._shows(kind))
+
+    def _shows(self, kind: str) -> bool:
+        text: Message = {"type": "text", "text": _USER}
+        shown = [self._as_parts([*[{"type": kind}] * count, text]) for count in range(3)]
+        if any(prompt is None or prompt.count(_USER) != 1 or "'type'" in prompt for prompt in shown):
+            return False
+        without, one, two = (len(prompt or "") for prompt in shown)
+        return without < one < two
+
+    def _as_parts(self, parts: list[Message]) -> str | None:
+        try:
+            return self._render([{"role": "user", "content": parts}])
+        except RenderingExceeded:
+            raise
+        except Exception:
+            return None
 
     def tool_calls(self, traits: TemplateTraits) -> TemplateTraits:
         """The first form of tool calls that arrives whole: ids as they are, an object, no content, where it can be."""

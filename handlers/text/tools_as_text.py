@@ -1,7 +1,7 @@
 """Tools for chat templates that have no place for them: definitions, calls and results written as text of messages."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -89,9 +89,9 @@ class ToolsAsText:
         at = next((i for i, message in enumerate(among) if message["role"] == role), None)
         if at is None:
             return [{"role": role, "content": self._content(text)}, *messages]
-        said = _text(messages[at]["content"])
-        parts = (said, text) if role == "system" else (text, said)
-        described = {**messages[at], "content": self._content("\n\n".join(filter(None, parts)))}
+        said = messages[at]["content"]
+        contents = (said, text) if role == "system" else (text, said)
+        described = {**messages[at], "content": _joined("\n\n", [each for each in contents if each], self.traits)}
         return [*messages[:at], described, *messages[at + 1 :]]
 
     def _written(self, *calls: Call) -> str:
@@ -117,8 +117,7 @@ def results_as_text(messages: list[Message], traits: TemplateTraits, every: bool
             message = {"role": "user", "content": _part_content(_RESULT.format(_text(message["content"])), traits)}
         last = rewritten[-1] if rewritten else None
         if last is not None and last["role"] == message["role"] == "user" and _RESULT_OPENS in _text(last["content"]):
-            texts = (_text(last["content"]), _text(message["content"]))
-            message = {**message, "content": _part_content("\n".join(texts), traits)}
+            message = {**message, "content": _joined("\n", (last["content"], message["content"]), traits)}
             rewritten.pop()
         rewritten.append(message)
     return rewritten
@@ -129,4 +128,16 @@ def _part_content(text: str, traits: TemplateTraits) -> str | list[Message]:
 
 
 def _text(content: str | list[Message]) -> str:
-    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def _joined(separator: str, contents: Sequence[str | list[Message]], traits: TemplateTraits) -> str | list[Message]:
+    """Contents with a text between them, as one; a list where there are media among them."""
+    parts: list[Message] = []
+    for content in contents:
+        between = [{"type": "text", "text": separator}] if parts else []
+        parts += between + (content if isinstance(content, list) else [{"type": "text", "text": content}])
+    if all(part["type"] == "text" for part in parts):
+        return _part_content(_text(parts), traits)
+    runs = ((is_text, list(run)) for is_text, run in groupby(parts, key=lambda part: part["type"] == "text"))
+    return [part for is_text, run in runs for part in ([{"type": "text", "text": _text(run)}] if is_text else run)]

@@ -41,6 +41,9 @@ def media(kind):
     return parts({"type": f"{kind}_url", f"{kind}_url": {"url": "data:,"}})
 
 
+INPUT_AUDIO = parts({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}})
+
+
 def calls(index, **fields):
     return {"messages": [{**message, **fields} if i == index else message for i, message in enumerate(CALLS)]}
 
@@ -181,6 +184,10 @@ CASES = {
         f"{kind.title()}{field}": refused("messages.0.content.0", media(kind))
         for kind in ("audio", "image", "video")
         for field in ("Content.type", f"Content.{kind}_url", "Data.url")
+    },
+    **{
+        f"InputAudio{field}": refused("messages.0.content.0", INPUT_AUDIO)
+        for field in ("Content.type", "Content.input_audio", "Data.data", "Data.format")
     },
     "RefusalContent.type": refused("messages.0.content.0.type", answer_parts(type="other")),
     "RefusalContent.refusal": acts(answer_parts(refusal="Never"), answer_parts()),

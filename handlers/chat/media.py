@@ -1,0 +1,75 @@
+"""The pictures, sounds and films of a request's messages, and the prompt that has them."""
+
+import asyncio
+from collections.abc import Iterator
+
+from backend import MODALITIES, Modality, Prompt
+from generated.models import AudioContent, ContainerChatCompletionBody, ImageContent, UserMessage, VideoContent
+from handlers.chat.request import ChatRequest
+from handlers.http.client import current_client
+from handlers.http.errors import invalid
+from handlers.media.decoding import INSTALL
+from handlers.media.reader import MediaPart
+from handlers.service import LoadedModel
+
+MediaContent = AudioContent | ImageContent | VideoContent
+
+
+def check_media(request: ChatRequest, loaded: LoadedModel) -> None:
+    """Raises APIError 422 for a part that the model does not take, before anything of any is fetched."""
+    for path, part in _contents(request.body):
+        modality, param = _modality(part), request.told(path)
+        if loaded.encoder is not None and loaded.reader is None and modality in loaded.encoder.modalities:
+            message = f"{param}: this server lacks the packages that read {modality} inputs; its operator can {INSTALL}"
+            raise invalid(message, param)
+        if modality not in loaded.modalities:
+            takes = " and ".join(["text", *(name for name in MODALITIES if name in loaded.modalities)])
+            raise invalid(f"{param}: this model does not support {modality} inputs; send {takes} parts only", param)
+
+
+def media_parts(request: ChatRequest) -> list[MediaPart]:
+    """The media of a request, in the order of its messages."""
+    return [
+        MediaPart(_modality(part), _url(part), request.told(f"{path}.{part.type}.url"))
+        for path, part in _contents(request.body)
+    ]
+
+
+async def with_media(request: ChatRequest, tokens: list[int], loaded: LoadedModel) -> Prompt:
+    """The prompt of rendered messages, with their media in it. Raises APIError 422 that names a part, and 429."""
+    parts = media_parts(request)
+    if not parts:
+        return Prompt(tuple(tokens))
+    assert loaded.encoder is not None and loaded.reader is not None
+    async with loaded.reader.read(parts, loaded.encoder, current_client()) as media:
+        try:
+            return await asyncio.to_thread(loaded.encoder.prompt, tokens, media)
+        except ValueError as error:
+            raise invalid(f"the media of the messages cannot be shown to this model: {error}", "messages") from error
+
+
+def _contents(body: ContainerChatCompletionBody) -> Iterator[tuple[str, MediaContent]]:
+    """The parts that are no text, each with its path."""
+    for i, message in enumerate(body.messages):
+        if isinstance(message, UserMessage) and isinstance(message.content, list):
+            for j, part in enumerate(message.content):
+                if isinstance(part, MediaContent):
+                    yield f"messages.{i}.content.{j}", part
+
+
+def _modality(part: MediaContent) -> Modality:
+    match part:
+        case ImageContent():
+            return "image"
+        case AudioContent():
+            return "audio"
+    return "video"
+
+
+def _url(part: MediaContent) -> str:
+    match part:
+        case ImageContent():
+            return part.image_url.url
+        case AudioContent():
+            return part.audio_url.url
+    return part.video_url.url
