@@ -90,7 +90,7 @@ REFUSED: tuple[tuple[Body | bytes, int], ...] = (
     (b"[" * 50_000, 422),
     ({"messages": []}, 422),
     ({"messages": HELLO, "n": 0}, 422),
-    ({"messages": HELLO, "n": 17}, 422),
+    ({"messages": HELLO, "n": 129}, 422),
     ({"messages": HELLO, "top_p": 0}, 422),
     ({"messages": HELLO, "temperature": "hot", "stream": True}, 422),
     ({"messages": HELLO, "max_tokens": CONTEXT}, 422),

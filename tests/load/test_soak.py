@@ -23,7 +23,7 @@ from tests.load.server import Server, serving
 
 pytestmark = pytest.mark.slow
 
-WARM_SECONDS = 10
+WARM_SECONDS = 30
 ATTACK_SECONDS = 180  # that the last attacks may take longer
 QUEUE = 240  # so that 200 clients fill it at times
 QUIET_PART = 0.2  # of the time, before it is attacked
