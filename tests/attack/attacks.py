@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ CHAT = "/v1/chat/completions"
 POST = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\n"
 USER = {"role": "user", "content": "Hi"}
 MANY = 60_000
+SOURCE = ("127.0.0.2", 0) if sys.platform == "linux" else None
+"""Another address than that of the others who ask: attackers are other clients."""
 Attack = Callable[[str], Awaitable[set[int]]]
 """Runs against the server at a URL; gives the statuses of its answers, 0 for a connection that was closed."""
 
@@ -45,7 +48,7 @@ class Bodies:
 async def exchange(url: str, parts: list[bytes], pause: float = 0) -> int:
     """The status that a connection is answered with which sends these parts."""
     place = urlsplit(url)
-    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port, local_addr=SOURCE)
     try:
         with suppress(ConnectionError):
             for part in parts:

@@ -16,6 +16,7 @@ from tests.load.catalogue import REFUSED, Body
 from tests.load.report import Report
 
 Said = dict[str, Any]
+FULL = ("queue_full", "compiler_busy")
 USAGE = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -90,6 +91,9 @@ class SimulatedClient:
             chunks = [chunk.model_dump(exclude_unset=True) async for chunk in stream]
         except openai.RateLimitError as error:
             raise Busy(retry_after(error.response)) from error
+        except openai.APIError as error:
+            check_event({"message": error.message, "code": error.code})
+            raise
         got = self._tokens(fold(chunks))
         return self._report.compare(got, expected, body)
 
@@ -168,6 +172,7 @@ class SimulatedClient:
     def _read(self, line: str) -> dict[str, Any]:
         chunk = json.loads(line.removeprefix("data: "))
         if "error" in chunk:
+            check_event(chunk["error"])
             raise Wrong(f"an error in a stream: {chunk}")
         return chunk
 
@@ -183,6 +188,12 @@ def check_status(response: httpx.Response) -> httpx.Response:
     if response.status_code != 200:
         raise Wrong(f"status {response.status_code}: {response.text[:500]}")
     return response
+
+
+def check_event(error: dict[str, Any]) -> None:
+    """Raises Busy for the error that ends a stream which had to begin before it was known that there is no room."""
+    if error["code"] in FULL:
+        raise Busy(float(re.search(r"try again in (\d+) s", error["message"])[1]))
 
 
 def retry_after(response: httpx.Response) -> float:

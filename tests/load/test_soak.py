@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import jax
@@ -15,6 +16,7 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from backend.grammar.service.compiler import MOST_PENDING
 from tests.conformance.chat import PATH, said
 from tests.load.catalogue import Body, catalogue
 from tests.load.report import MEBIBYTE, Report, late
@@ -164,7 +166,9 @@ def test_nothing_was_compiled_under_load(soaked: Report) -> None:
 
 
 def test_threads_tasks_and_descriptors_are_as_many_as_before(soaked: Report) -> None:
-    assert soaked.after == soaked.before
+    """Of threads there may be more: those that wait for grammars are made as they are needed, and stay."""
+    assert replace(soaked.after, threads=soaked.before.threads) == soaked.before
+    assert soaked.after.threads <= soaked.before.threads + MOST_PENDING
 
 
 def test_memory_does_not_grow(soaked: Report) -> None:
