@@ -32,6 +32,7 @@ from handlers.page.middleware import PageMiddleware
 from handlers.responses import endpoint as responses
 from handlers.responses.store import ResponseStore
 from handlers.service import Service
+from handlers.tracing import NO_TRACING, Tracing, TracingMiddleware
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerChatComplete": complete_chat,
@@ -72,12 +73,13 @@ def create_app(
     store_bytes: int = STORE_BYTES,
     store_seconds: float = STORE_SECONDS,
     page: bool = False,
+    tracing: Tracing = NO_TRACING,
 ) -> AsyncApp:
     """The ASGI application. It starts the service when it starts, and closes it when it stops.
 
     max_body_bytes: of a request, None for what its model's context can use. access: who may ask. store_bytes,
     store_seconds: for how many bytes and how long responses are kept, 0 bytes for none. page: whether there is one to
-    talk to the model; its files need no key.
+    talk to the model; its files need no key. tracing: of requests; whoever made it closes it.
     """
     store = ResponseStore(store_bytes, store_seconds) if store_bytes else None
 
@@ -94,9 +96,8 @@ def create_app(
 
     use_openapi_31()
     document = load_document(service.acceptance.strict)
-    app = AsyncApp(
-        "handlers", lifespan=lifespan, middlewares=[*_outermost(access, read_files() if page else {}), *MIDDLEWARES]
-    )
+    outermost = _outermost(access, read_files() if page else {}, tracing)
+    app = AsyncApp("handlers", lifespan=lifespan, middlewares=[*outermost, *MIDDLEWARES])
     app.add_api(
         document,
         resolver=Resolver(_operation),
@@ -108,8 +109,9 @@ def create_app(
     return app
 
 
-def _outermost(access: Access, files: Mapping[str, PageFile]) -> list[Any]:
-    """What every request passes first: failures become answers, who may not ask is refused, the page is shown."""
+def _outermost(access: Access, files: Mapping[str, PageFile], tracing: Tracing) -> list[Any]:
+    """What every request passes first: it is traced, failures become answers, who may not ask is refused, the page is
+    shown."""
     cross_origin = partial(
         CORSMiddleware,
         allow_origins=sorted(access.origins),
@@ -119,6 +121,7 @@ def _outermost(access: Access, files: Mapping[str, PageFile]) -> list[Any]:
     )
     open_access = replace(access, open_paths=access.open_paths | files.keys())
     return [
+        *([] if tracing is NO_TRACING else [partial(TracingMiddleware, tracing=tracing)]),
         *([cross_origin] if access.origins else []),
         partial(ErrorMiddleware, shapes=ERROR_SHAPES),
         partial(AccessMiddleware, access=open_access),

@@ -156,6 +156,9 @@ class ServeSettings(ModelSettings):
 
     With no flag at all the small bundled model answers on http://localhost:8000, with a page to talk to it at / and
     Swagger UI at /ui.
+
+    Requests are traced where OpenTelemetry's variables say so (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER) and
+    jaxchat[otel] is installed.
     """
 
     served_model_name: Annotated[list[str], NoDecode] = Field(

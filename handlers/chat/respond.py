@@ -22,6 +22,7 @@ from handlers.http.sse import Framing
 from handlers.http.threads import in_prompt_thread
 from handlers.metrics.request import RequestMetrics
 from handlers.service import Acceptance, LoadedModel, current_service
+from handlers.tracing import current_trace
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ async def begin(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline)
         await in_prompt_thread(check_text, chat.request, chat.loaded)
         plan, output = await plan_chat(chat.request, chat.loaded, chat.acceptance)
         ignored = await asyncio.to_thread(ignored_parameters, chat.request, chat.loaded, output, plan)
+    current_trace.get().describe("chat", chat.model)
     running = await start(plan, chat.loaded, request_metrics, deadline)
     unenforced = () if plan.constraint is None else plan.constraint.unenforced
     return Answer(running, chat.describe(chat, plan, output), (*ignored, *unenforced))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import os
 import resource
 import socket
 import sys
@@ -24,6 +25,7 @@ from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
 from handlers.service import Acceptance, LoadedModel, MediaEncoder, Service
 from handlers.settings import ServeSettings
+from handlers.tracing import Tracing, tracing_from_environment
 
 logger = logging.getLogger(__name__)
 MOST_FILES = 65536
@@ -37,6 +39,7 @@ def serve(settings: ServeSettings) -> None:
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
     service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance, settings.report_cached_tokens)
+    tracing = traced()
     app = create_app(
         service,
         max_body_bytes=settings.max_body_bytes,
@@ -44,13 +47,23 @@ def serve(settings: ServeSettings) -> None:
         store_bytes=0 if settings.response_store == "off" else settings.response_store,
         store_seconds=settings.response_lifetime,
         page=settings.page,
+        tracing=tracing,
     )
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
     options = {"exit_on_failure": settings.exit_on_failure, **proxy_and_tls(settings)}
     server = Server(app, service, settings.drain_timeout, limits, **options)
     with open_ports(settings, service) as listener:
         server.run(sockets=[listener])
+    tracing.close()
     exit_at_once(0 if service.reason is None else 1)
+
+
+def traced() -> Tracing:
+    """What traces requests, by OpenTelemetry's variables. Ends the process where they name what is not installed."""
+    try:
+        return tracing_from_environment(os.environ)
+    except ValueError as error:
+        sys.exit(f"jaxchat: error: {error}")
 
 
 def access(settings: ServeSettings) -> Access:

@@ -11,8 +11,9 @@ from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.http.errors import invalid, too_many
-from handlers.metrics.request import RequestMetrics
+from handlers.metrics.request import RequestMetrics, failure_of
 from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
+from handlers.tracing import current_trace
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,36 @@ async def start(
 
     Raises APIError 429 where the queue is full, 422 where the constraint cannot be compiled, 504 at the deadline.
     """
-    async with deadline.enforced():
-        generation = await submit(plan, loaded.engine)
+    trace = current_trace.get().generation(traced_attributes(plan))
+    try:
+        async with deadline.enforced():
+            generation = await submit(plan, loaded.engine)
+    except BaseException as error:
+        trace.ended(0, (), failure_of(error) or "invalid")
+        raise
     request_metrics.accepted(len(plan.prompt))
-    monitor = Monitor(plan, generation, request_metrics, deadline)
+    monitor = Monitor(plan, generation, request_metrics, deadline, trace)
     deltas = decode(generation, decoders(plan, loaded.tokenizer))
     if plan.constraint is not None:
         deltas = checked(deltas, plan.constraint.check, plan.begun)
     return RunningGeneration(monitor.deltas(deltas), monitor.aclose)
+
+
+def traced_attributes(plan: GenerationPlan) -> dict[str, str | int | float]:
+    """What a trace tells of a plan, under the names of OpenTelemetry's conventions for generative AI; no text."""
+    sampling = plan.sampling
+    return {
+        "gen_ai.output.type": "text" if plan.is_whole is None else "json",
+        "gen_ai.request.choice.count": len(plan.seeds),
+        "gen_ai.request.max_tokens": sampling.max_tokens,
+        "gen_ai.request.temperature": sampling.temperature,
+        "gen_ai.request.top_p": sampling.top_p,
+        "gen_ai.request.top_k": sampling.top_k,
+        "gen_ai.request.frequency_penalty": sampling.frequency_penalty,
+        "gen_ai.request.presence_penalty": sampling.presence_penalty,
+        "gen_ai.request.seed": plan.seeds[0],
+        "gen_ai.usage.input_tokens": len(plan.prompt),
+    }
 
 
 async def submit(plan: GenerationPlan, engine: Engine) -> Generation:

@@ -13,6 +13,7 @@ from handlers.generation.monitor import Monitor
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.metrics import Metrics
+from handlers.tracing import GenerationTrace
 
 PLAN = GenerationPlan(
     Prompt((1, 2, 3, 4)),
@@ -45,11 +46,24 @@ async def replay(deltas, error=None):
         raise error
 
 
+class Trace(GenerationTrace):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.started_with, self.ends = [], []
+
+    def started(self, queued_seconds, cached_tokens):
+        self.started_with.append((queued_seconds, cached_tokens))
+
+    def ended(self, output_tokens, finish_reasons, error=None):
+        self.ends.append((output_tokens, list(finish_reasons), error))
+
+
 def watched(seconds=None):
     metrics, generation = Metrics(lambda: None), Recorder()
     request_metrics = metrics.request(2)
     request_metrics.accepted(4)
-    return metrics, generation, Monitor(PLAN, generation, request_metrics, Deadline(seconds))
+    return metrics, generation, Monitor(PLAN, generation, request_metrics, Deadline(seconds), Trace())
 
 
 def value(metrics, name, **labels):
@@ -67,6 +81,7 @@ async def test_a_complete_answer_is_counted_with_the_tokens_of_each_choice():
     assert value(metrics, "friendli_output_lengths_bucket", le="2.0") == 1
     assert value(metrics, "friendli_tcache_hit_ratio_sum") == 0.75
     assert value(metrics, "friendli_requests_queueing_delays_sum") == 5e8
+    assert watch._trace.started_with == [(0.5, 3)] and watch._trace.ends[0] == (7, ["stop", "length"], None)
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])
@@ -80,6 +95,7 @@ async def test_an_answer_that_is_left_is_counted_as_cancelled(read):
     assert generation.closes == 1 and value(metrics, "friendli_failure_by_cancel_total") == 1
     assert value(metrics, "friendli_responses_total") == 0 and value(metrics, "friendli_current_requests") == 0
     assert value(metrics, "friendli_requests_ttft_count") == (read > 0)
+    assert len(watch._trace.started_with) == (read > 0) and watch._trace.ends[0][2] == "cancel"
 
 
 async def test_a_failure_passes_through_and_is_counted_once():
@@ -87,7 +103,7 @@ async def test_a_failure_passes_through_and_is_counted_once():
     with pytest.raises(RuntimeError, match="broken"):
         [delta async for delta in watch.deltas(replay(DELTAS[:1], RuntimeError("broken")))]
     await watch.aclose()
-    assert value(metrics, "jaxchat_failure_by_error_total") == 1
+    assert value(metrics, "jaxchat_failure_by_error_total") == 1 and watch._trace.ends[0][2] == "error"
     assert value(metrics, "friendli_failure_by_cancel_total") == 0
 
 
