@@ -15,7 +15,7 @@ from backend import device, host, native
 from backend.attention import AttentionBackend, KVSpec
 from backend.attention.native import paged_attention
 from backend.attention.quantization import KV_DTYPES
-from backend.engine.config import EngineConfig, row_buckets
+from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
 from backend.models import hub, weights
@@ -47,6 +47,7 @@ class LoadOptions:
     stall_seconds: after which a computation that has not ended never will.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take; the rest is for what the programs compute.
+    media_cache_bytes: of embeddings of pictures, sound and film that are kept for prompts that have them again.
     kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows;
     on a processor no more than `device.default_cache` says.
     """
@@ -63,6 +64,7 @@ class LoadOptions:
     memory_fraction: float = 0.8
     kv_cache_tokens: int | None = None
     kv_cache_dtype: str = "auto"
+    media_cache_bytes: int = 256 << 20
     deterministic: bool = False
     stall_seconds: float = 300
     num_devices: int | None = None
@@ -101,7 +103,7 @@ def _start_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], kee
             keep()
             update(done, total)
 
-        return Engine(ModelRunner(decoder, sizes, backend, tokens, compiled, mesh))
+        return Engine(ModelRunner(decoder, sizes, backend, tokens, compiled, mesh), options.media_cache_bytes)
 
 
 class EnginePlan(NamedTuple):
@@ -213,11 +215,15 @@ def choose_sizes(
             f"a context of {context:,} tokens does not fit a cache of {pages * page_tokens:,}; "
             "lower --max-context-length or raise --kv-cache-tokens"
         )
+    both_ways = 0 if config.media is None else config.media.both_ways
     return EngineConfig(
         context=min(context, pages * page_tokens),
         pages=pages,
         page_tokens=page_tokens,
         row_buckets=row_buckets(options.rows),
+        prefill_shapes=prefill_shapes(both_ways, page_tokens, options.deterministic),
+        prompt_embeddings=config.media is not None,
+        both_ways=both_ways,
         read_behind=device.asynchronous(),
         max_queue=options.max_queue,
         stall_seconds=options.stall_seconds,

@@ -70,13 +70,15 @@ class Span:
     """Positions of a prompt whose content is not what their token ids say, such as the placeholders of a picture.
 
     start: the first position. length: how many. key: equal where the content is equal, such as a digest of it.
-    embeddings: float32 [length, D], what the model is given there in place of the embeddings of the ids.
+    embeddings: float32 [length, D], what the model is given there in place of the embeddings of the ids. both_ways:
+    each of the positions sees all of them, not only those before it; no prefill call has a part of them at its end.
     """
 
     start: int
     length: int
     key: Hashable
     embeddings: np.ndarray
+    both_ways: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,20 @@ class Prompt:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def cut(self, end: int) -> int:
+        """The last position at or before `end` where a prefill call may end: outside of what sees both ways."""
+        for span in self.spans:
+            if span.both_ways and span.start < end < span.start + span.length:
+                return span.start
+        return end
+
+    def uncut(self, end: int) -> int:
+        """The first position at or behind `end` where a prefill call may end."""
+        for span in self.spans:
+            if span.both_ways and span.start < end < span.start + span.length:
+                return span.start + span.length
+        return end
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ class Attend(Protocol):
     ) -> tuple[jax.Array, LayerCache]:
         """q [B, T, N, H], k and v [B, T, K, H], positions int32 [B, T] -> out [B, T, N, H] and the layer's next cache.
 
-        k and v belong at `positions` of their rows; a query sees every key of its row at or before its own position.
+        k and v belong at `positions` of their rows; a query sees every key of its row up to its own position, and
+        those that it is together with.
         Position -1 means that there is no token: nothing is written for it, and what comes out for it is finite and
         without meaning.
         """
@@ -81,10 +82,13 @@ class AttentionBackend(Protocol):
         """A pytree like `init_cache`'s, with the letters of each array's axes in place of the array (sharding.py)."""
         ...
 
-    def attend(self, page_table: jax.Array) -> Attend:
+    def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> Attend:
         """The attention of a call whose row b has its positions in the pages page_table[b], in order.
 
-        page_table: int32 [B, M]. What stands behind a row's last page is never seen, but must be a page.
+        page_table: int32 [B, M]. What stands behind a row's last page is never seen, but must be a page. together:
+        int32 [2, B, T], for each token of the call the first and the last of the positions that see each other, even
+        out of a window's sight: of a picture, perhaps, or its own alone. They are in the cache, or this call writes
+        them. None where all are alone.
         """
         ...
 

@@ -9,14 +9,18 @@ MASKED = -1e30
 """Score of a key that a query must not see: finite, so that a wholly masked chunk yields 0 and not NaN."""
 
 
-def visible(query_positions: jax.Array, key_positions: jax.Array, window: int | None) -> jax.Array:
+def visible(
+    query_positions: jax.Array, key_positions: jax.Array, window: int | None, together: jax.Array | None = None
+) -> jax.Array:
     """Which keys each query may see, bool [B, T, S]: none that come later, and only the last `window` if that is set.
 
-    query_positions: int32 [B, T]. key_positions: int32 [B, S], -1 where there is no key.
+    query_positions: int32 [B, T]. key_positions: int32 [B, S], -1 where there is no key. together: int32 [2, B, T], the
+    first and the last of the positions that see each other whatever else holds; None where there are none.
     """
-    distance = query_positions[:, :, None] - key_positions[:, None, :]
-    seen = (distance >= 0) & (key_positions >= 0)[:, None, :]
-    return seen if window is None else seen & (distance < window)
+    queries, keys = query_positions[:, :, None], key_positions[:, None, :]
+    first, last = (queries, queries) if together is None else together[..., None]
+    seen = (keys <= last) & (keys >= 0)
+    return seen if window is None else seen & ((queries - keys < window) | (keys >= first))
 
 
 def scores(

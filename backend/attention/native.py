@@ -21,9 +21,9 @@ def paged_attention(layers: tuple[KVSpec, ...], dtype: jnp.dtype, page_tokens: i
 class NativePagedAttention(PagedAttention):
     """A `PagedAttention` whose calls of one token per row are native where that takes the layer's heads."""
 
-    def attend(self, page_table: jax.Array) -> Attend:
-        """Attention over the pages of page_table int32 [B, M]."""
-        return NativePagedAttend(page_table)
+    def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> Attend:
+        """Attention over the pages of page_table int32 [B, M]. together: int32 [2, B, T]."""
+        return NativePagedAttend(page_table, together)
 
 
 @jax.tree_util.register_dataclass
@@ -36,7 +36,8 @@ class NativePagedAttend(PagedAttend):
     ) -> tuple[jax.Array, Pages]:
         """As the reference; what comes out for a token at position -1 is zeros."""
         _, _, page_tokens, head_dim = cache.k.shape
-        if q.shape[1] > 1 or not native.takes_attention(cache.k.dtype.name, head_dim, page_tokens):
+        alone = q.shape[1] == 1 and self.together is None
+        if not alone or not native.takes_attention(cache.k.dtype.name, head_dim, page_tokens):
             return super().__call__(cache, q, k, v, positions, spec)
         pools = [pool for pool in cache if pool is not None]
         (keys, key_scales), (values, value_scales) = quantize(k, cache.k.dtype), quantize(v, cache.v.dtype)

@@ -62,9 +62,9 @@ class PagedAttention:
     def _twice(shape: tuple[int, ...], dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
         return jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)
 
-    def attend(self, page_table: jax.Array) -> Attend:
-        """Attention over the pages of page_table int32 [B, M]."""
-        return PagedAttend(page_table)
+    def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> Attend:
+        """Attention over the pages of page_table int32 [B, M]. together: int32 [2, B, T]."""
+        return PagedAttend(page_table, together)
 
     def copy_page(self, cache: Cache, source: jax.Array, target: jax.Array) -> Cache:
         """Page `target` of every pool made equal to page `source`."""
@@ -84,13 +84,14 @@ def even_page_table(pages: int, rows: int) -> jax.Array:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class PagedAttend:
-    """`Attend` over the pages page_table[b] of row b. page_table: int32 [B, M].
+    """`Attend` over the pages page_table[b] of row b. page_table: int32 [B, M]; together: int32 [2, B, T].
 
     Cost follows the longest context in use, neither the pool nor M. A key that is masked adds exactly nothing, so a
     row's result does not depend on how far its neighbours reach, nor on what its pages held before.
     """
 
     page_table: jax.Array
+    together: jax.Array | None = None
 
     def __call__(
         self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
@@ -100,7 +101,7 @@ class PagedAttend:
         A token at position -1 is none: it writes nothing, and what comes out for it has no meaning.
         """
         cache = write(cache, k, v, self.page_table, positions)
-        return _running_softmax(cache, q, self.page_table, positions, spec), cache
+        return _running_softmax(cache, q, self.page_table, positions, self.together, spec), cache
 
 
 def write(cache: Pages, k: jax.Array, v: jax.Array, page_table: jax.Array, positions: jax.Array) -> Pages:
@@ -123,7 +124,12 @@ def _put(pool: jax.Array, new: jax.Array, page_table: jax.Array, positions: jax.
 
 
 def _running_softmax(
-    cache: Pages, q: jax.Array, page_table: jax.Array, positions: jax.Array, spec: AttentionSpec
+    cache: Pages,
+    q: jax.Array,
+    page_table: jax.Array,
+    positions: jax.Array,
+    together: jax.Array | None,
+    spec: AttentionSpec,
 ) -> jax.Array:
     """softmax(q kᵀ) v over chunks of pages, keeping a running maximum and sum (Milakov and Gimelshein, 2018)."""
     _, kv_heads, page_tokens, _ = cache.k.shape
@@ -132,7 +138,8 @@ def _running_softmax(
     chunk_pages = max(1, (DECODE_CHUNK if q.shape[1] == 1 else PREFILL_CHUNK) // page_tokens)
     chunk_tokens = chunk_pages * page_tokens
     page_table = jnp.pad(page_table, ((0, 0), (0, -page_table.shape[1] % chunk_pages)))
-    last = positions.max(axis=1)
+    first, last = (positions, positions) if together is None else together
+    last = last.max(axis=1)
 
     def gather(pool: jax.Array, pages: jax.Array) -> jax.Array:
         return jnp.swapaxes(pool[pages], 1, 2).reshape(b, kv_heads, chunk_tokens, *pool.shape[3:])
@@ -141,7 +148,7 @@ def _running_softmax(
         top, total, out = carry
         pages = jax.lax.dynamic_slice(page_table, (0, chunk * chunk_pages), (b, chunk_pages))
         key_positions = chunk * chunk_tokens + jnp.arange(chunk_tokens)[None]
-        seen = visible(positions, key_positions, spec.window)
+        seen = visible(positions, key_positions, spec.window, together)
         scale = None if cache.k_scale is None else gather(cache.k_scale, pages)
         raw = scores(grouped, gather(cache.k, pages).astype(q.dtype), seen, spec, scale)
         new_top = jnp.maximum(top, raw.max(-1))
@@ -158,8 +165,11 @@ def _running_softmax(
         return new_top, total * kept + weights.sum(-1), out * kept[..., None] + added
 
     # Padding (-1) must not pull the first chunk of a sliding layer back to 0.
-    lowest = jnp.where(positions < 0, page_table.shape[1] * page_tokens, positions).min()
-    first = 0 if spec.window is None else jnp.maximum(lowest - spec.window + 1, 0) // chunk_tokens
+    end = page_table.shape[1] * page_tokens
+    lowest, alike = (jnp.where(positions < 0, end, array).min() for array in (positions, first))
+    start: int | jax.Array = 0
+    if spec.window is not None:
+        start = jnp.maximum(jnp.minimum(lowest - spec.window + 1, alike), 0) // chunk_tokens
     empty = (jnp.full(grouped.shape[:-1], MASKED), jnp.zeros(grouped.shape[:-1]), jnp.zeros(grouped.shape, jnp.float32))
-    _, total, out = jax.lax.fori_loop(first, last.max() // chunk_tokens + 1, step, empty)
+    _, total, out = jax.lax.fori_loop(start, last.max() // chunk_tokens + 1, step, empty)
     return ungroup_queries((out / jnp.where(total > 0, total, 1.0)[..., None]).astype(q.dtype))

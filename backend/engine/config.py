@@ -19,10 +19,12 @@ class EngineConfig:
     grammar_cells: int32 cells for grammars, at least what the largest takes.
     grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
     prompt_embeddings: prompts may have spans, whose embeddings the prefill programs then take beside the ids.
+    both_ways: most positions of a span that sees both ways, 0 where none does; one prefill call takes them all.
     hidden_positions: C, positions of a row per prefill call whose hidden states come back, 0 for none; each costs the
     last layer's share of the call, which is left out otherwise.
     deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
-    `chunk` always, only what a prefill computed is reused, and nobody is admitted without all pages that it may need.
+    `chunk` always, or before what sees both ways, only what a prefill computed is reused, and nobody is admitted
+    without all pages that it may need.
     """
 
     context: int
@@ -38,6 +40,7 @@ class EngineConfig:
     grammar_cells: int = 3 << 23
     grammar_masks: int = 4096
     prompt_embeddings: bool = False
+    both_ways: int = 0
     hidden_positions: int = 0
     deterministic: bool = False
 
@@ -47,6 +50,7 @@ class EngineConfig:
         assert tokens == sorted(tokens) and self.prefill_shapes[0][0] == self.prefill_shapes[-1][0] == 1
         assert self.context <= self.pages * self.page_tokens
         assert not self.deterministic or self.chunk % self.page_tokens == 0
+        assert self.both_ways <= self.chunk
 
     @property
     def rows(self) -> int:
@@ -92,6 +96,15 @@ def row_buckets(rows: int) -> tuple[int, ...]:
     """Batch sizes 1, 4, 8, 16, ... up to and including `rows`: from 4 on less than twice what is needed."""
     assert rows >= 1
     return (*(size for size in (1, *(2**i for i in range(2, 32))) if size < rows), rows)
+
+
+def prefill_shapes(both_ways: int, page_tokens: int, deterministic: bool) -> tuple[Shape, ...]:
+    """Of prefill programs, the last of which takes `both_ways` tokens; a deterministic engine has but one."""
+    usual = EngineConfig.prefill_shapes
+    largest = (1, -(-both_ways // page_tokens) * page_tokens)
+    if both_ways <= (usual[0] if deterministic else usual[-1])[1]:
+        return usual
+    return (largest,) if deterministic else (*usual, largest)
 
 
 def bucket(buckets: tuple[int, ...], size: int) -> int:

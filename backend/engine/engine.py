@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import partial
 
 from backend.engine.compilations import compilations
+from backend.engine.media import CACHE_BYTES, MediaEncoder
 from backend.engine.model_runner import ModelRunner
 from backend.engine.places import Places
 from backend.engine.request_state import RequestState, SequenceState
@@ -30,12 +31,14 @@ class Engine:
     """Decodes requests in one thread of its own. `submit` and `generate` may be called from any thread.
 
     failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
-    enforced with this model, None where one can.
+    enforced with this model, None where one can. media: what it sees and hears with, None for a model of text.
+    media_cache_bytes: see `MediaEncoder`.
     """
 
-    def __init__(self, runner: ModelRunner) -> None:
+    def __init__(self, runner: ModelRunner, media_cache_bytes: int = CACHE_BYTES) -> None:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.max_queue
+        self.media = None if runner.media is None else MediaEncoder(runner, runner.media, media_cache_bytes)
         self.failure: str | None = None
         self._hangs = False
         self.constraint_unsupported_reason = None if runner.knows_tokens else "what its tokens write is not known"
@@ -119,7 +122,9 @@ class Engine:
 
     def _enqueue(self, request: Request, sink: Sink) -> RequestState:
         assert len(request.prompt) + request.sampling.max_tokens <= self.context_length
-        assert self._config.prompt_embeddings or not request.prompt.spans, "the programs take token ids alone"
+        spans = request.prompt.spans
+        assert self._config.prompt_embeddings or not spans, "the programs take token ids alone"
+        assert all(span.length <= self._config.both_ways for span in spans if span.both_ways)
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)

@@ -54,7 +54,7 @@ class KVCacheManager:
         unit = self._config.chunk if self._config.deterministic else self._config.page_tokens
         if sequence.num_computed % unit or sequence.num_uncomputed < unit:
             return
-        pages = self._tree.match(self._keys(sequence, len(sequence.tokens) - 1))
+        pages = self._tree.match(self._keys(sequence, self._reusable(sequence)))
         known = len(pages) * self._config.page_tokens // unit * unit
         if known > sequence.num_computed:
             shared = self._config.pages_for(known)
@@ -63,6 +63,17 @@ class KVCacheManager:
             sequence.num_cached += known - sequence.num_computed
             sequence.num_computed = known
         self._release(pages)
+
+    def _reusable(self, sequence: SequenceState) -> int:
+        """How many positions may be taken over, if they are there.
+
+        In a deterministic engine none behind the first that see both ways: from there on chunks are cut elsewhere.
+        """
+        positions = len(sequence.tokens) - 1
+        if self._config.deterministic:
+            both_ways = (span.start for span in sequence.request.prompt.spans if span.both_ways)
+            positions = min(positions, next(both_ways, positions))
+        return positions
 
     def insert_prefix(self, sequence: SequenceState) -> None:
         """Cache the whole pages that are computed of the sequence; where one is cached already it takes that one."""

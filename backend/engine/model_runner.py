@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
@@ -25,6 +26,7 @@ from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary
 from backend.models.decoder import Decoder
+from backend.models.media.interface import EncoderCall
 from backend.request import Prompt, Request, SamplingParams, Span
 from backend.sharding import placed, sharding
 
@@ -57,6 +59,7 @@ class ModelRunner:
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
     ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars.
     mesh: the devices over which the decoder's weights lie and everything else is split, None for one device.
+    media: what the decoder takes beside text, None for nothing.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
     """
 
@@ -81,6 +84,7 @@ class ModelRunner:
         self._vocabulary = jax.device_put(build_vocabulary(known), self._everywhere)
         self._backend = backend
         self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
+        self.media = decoder.config.media
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
@@ -110,6 +114,11 @@ class ModelRunner:
         Gives the next state and the hidden states of the chosen positions, [B, C, D], C `config.hidden_positions`.
         """
         return self._compiled["prefill", *shape](self._leaves, state, self._prefill_input(shape, chunks))
+
+    def embed(self, call: EncoderCall) -> np.ndarray:
+        """The embeddings float32 [call.rows, D] that the decoder's encoder makes. May be called by any thread."""
+        program = self._compiled[call.program.kind, 1, call.program.size]
+        return np.asarray(program(self._leaves, *call.inputs))[: call.rows]
 
     def row_state(
         self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
@@ -155,9 +164,13 @@ class ModelRunner:
         if config.prompt_embeddings:
             arrays["is_embedding"] = np.zeros(shape, bool)
             arrays["embeddings"] = np.zeros((*shape, self._embed), np.float32)
+        if config.both_ways:
+            arrays["together"] = np.full((2, *shape), -1, np.int32)
         for row, chunk in enumerate(chunks):
             size = len(chunk.tokens)
             page_table[row, : len(chunk.pages)] = chunk.pages
+            if config.both_ways:
+                arrays["together"][:, row, :size] = chunk.start + np.arange(size)
             tokens[row, :size], starts[row] = chunk.tokens, chunk.start
             places = [place % size for place in chunk.chosen][: config.hidden_positions]
             chosen[row, : len(places)] = places
@@ -167,6 +180,8 @@ class ModelRunner:
                     at = slice(first - chunk.start, last - chunk.start)
                     arrays["is_embedding"][row, at] = True
                     arrays["embeddings"][row, at] = span.embeddings[first - span.start : last - span.start]
+                    if span.both_ways:
+                        arrays["together"][:, row, at] = np.array([[span.start], [span.start + span.length - 1]])
         return PrefillInput(**arrays)
 
     def _lowered(self) -> Lowerings:
@@ -205,7 +220,14 @@ class ModelRunner:
         for shape in self.config.prefills:
             chunks = self._prefill_input(shape, [])
             lowerings["prefill", *shape] = partial(on_leaves(steps.prefill).lower, self._leaves, state, chunks)
+        for kind, size, inputs in () if self.media is None else self.media.programs:
+            arrays = [jax.ShapeDtypeStruct(*given) for given in inputs]
+            lowerings[kind, 1, size] = partial(jax.jit(partial(self._encode, kind)).lower, self._leaves, *arrays)
         return lowerings
+
+    def _encode(self, kind: str, leaves: list[jax.Array], *inputs: jax.Array) -> jax.Array:
+        embeddings: jax.Array = self._merge(leaves).media(kind, *inputs)  # type: ignore[misc]  # there is one
+        return embeddings.astype(jnp.float32)
 
 
 def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:

@@ -63,7 +63,7 @@ def plan_prefill(work: Sequence[SequenceState], config: EngineConfig, room: int)
     if not work:
         return Plan({})
     first, shapes = work[0], config.prefills
-    shape, group = cheapest(shapes, first.num_uncomputed)[1], [first]
+    shape, group = _shape_for(first, shapes), [first]
     for other in shapes:
         fitting = [sequence for sequence in work if sequence.num_uncomputed <= other[1]][: other[0]]
         alone = sum(cheapest(shapes, sequence.num_uncomputed)[0] for sequence in fitting)
@@ -72,7 +72,22 @@ def plan_prefill(work: Sequence[SequenceState], config: EngineConfig, room: int)
             break
     if padded(shape) > room:
         return Plan({})
-    return Plan({s: s.num_computed + min(s.num_uncomputed, shape[1]) for s in group}, shape)
+    return Plan({sequence: _end(sequence, shape) for sequence in group}, shape)
+
+
+def _end(sequence: SequenceState, shape: Shape) -> int:
+    """Up to which position one call takes of a sequence; where it has computed already if it takes nothing."""
+    end = sequence.num_computed + min(sequence.num_uncomputed, shape[1])
+    return max(sequence.num_computed, sequence.request.prompt.cut(end))
+
+
+def _shape_for(sequence: SequenceState, shapes: tuple[Shape, ...]) -> Shape:
+    """Of the call for one sequence alone: the cheapest, unless the next tokens see both ways and need a larger one."""
+    usual, start = cheapest(shapes, sequence.num_uncomputed)[1], sequence.num_computed
+    if _end(sequence, usual) > start:
+        return usual
+    needed = sequence.request.prompt.uncut(start + 1) - start
+    return next(shape for shape in shapes if shape[0] == 1 and shape[1] >= needed)
 
 
 def chunk_of(sequence: SequenceState, end: int) -> PrefillChunk:

@@ -25,6 +25,7 @@ class PrefillInput:
     page_table: int32 [B, M], their pages. tokens: int32 [B, T], padded at the end with -1. starts: int32 [B], the
     positions of the first. chosen: int32 [B, C], which of the T have their hidden states given back.
     is_embedding: bool [B, T], where `embeddings` float32 [B, T, D] stand in place of the ids'; None where none do.
+    together: int32 [2, B, T], first and last of the positions that see each token both ways; None where none ever do.
     """
 
     page_table: jax.Array
@@ -33,6 +34,7 @@ class PrefillInput:
     chosen: jax.Array
     is_embedding: jax.Array | None = None
     embeddings: jax.Array | None = None
+    together: jax.Array | None = None
 
 
 def prefill(
@@ -47,7 +49,8 @@ def prefill(
     x = decoder.embed(jnp.maximum(tokens, 0))
     if chunks.is_embedding is not None and chunks.embeddings is not None:
         x = jnp.where(chunks.is_embedding[..., None], chunks.embeddings.astype(x.dtype), x)
-    hidden, cache = decoder(x, decoder.context(positions, backend.attend(chunks.page_table)), state.cache)
+    attend = backend.attend(chunks.page_table, chunks.together)
+    hidden, cache = decoder(x, decoder.context(positions, attend), state.cache)
     return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backend.attention import AttentionSpec
+from backend.models.media.interface import MediaConfig
 from backend.models.rope import RopeConfig
 
 Activation = Literal["silu", "gelu_tanh"]
@@ -61,6 +62,7 @@ class DecoderConfig:
     layer_scales: what each layer gives is multiplied by a stored number of its own (Gemma 4).
     tied_head: the embedding is the head as well.
     embedding_scale: factor on the token embeddings. logit_softcap: logits become cap * tanh(logits / cap).
+    media: what is taken beside text, and how; None for text alone.
     """
 
     vocab: int
@@ -73,3 +75,4 @@ class DecoderConfig:
     tied_head: bool = False
     embedding_scale: float = 1.0
     logit_softcap: float | None = None
+    media: MediaConfig | None = None

@@ -13,12 +13,14 @@ from backend.models.config import DecoderConfig
 from backend.models.context import ForwardContext, forward_context
 from backend.models.kernel import Kernel
 from backend.models.layers import MIXERS, DecoderLayer, RMSNorm
+from backend.models.media.encoders import ENCODERS
 from backend.models.sources import Parameter, Parameters, Stored, within
 
 
 class Decoder(nnx.Module):
     """`embed` turns token ids into vectors, a call turns those into hidden states, `logits` those into scores.
 
+    media: the encoder of what is taken beside text (`ENCODERS`), whose vectors may stand in place of those of ids.
     `Decoder(config, dtype=jnp.float32, rngs=nnx.Rngs(0))` has fresh random weights (training);
     a checkpoint's weights go into `nnx.eval_shape(lambda: Decoder(...))` (weights.py).
     """
@@ -30,6 +32,8 @@ class Decoder(nnx.Module):
         self.layers = nnx.List([DecoderLayer(config, layer, dtype=dtype, rngs=rngs) for layer in config.layers])
         self.norm = RMSNorm(config.embed, config.norm_epsilon)
         self.head = None if config.tied_head else Kernel(init(rngs.params(), (config.vocab, config.embed), dtype))
+        encoder = ENCODERS.get(type(config.media))
+        self.media = None if encoder is None else encoder(config.media, config.embed, dtype=dtype, rngs=rngs)
 
     def embed(self, tokens: jax.Array) -> jax.Array:
         """Token ids int32 [B, T] -> [B, T, D], what a call starts from. A caller may put other vectors there."""
@@ -86,6 +90,8 @@ class Decoder(nnx.Module):
         parameters |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
         for i, layer in enumerate(self.layers):
             parameters |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))
+        if self.media is not None:
+            parameters |= within(("media",), self.media.parameters())
         return parameters
 
 

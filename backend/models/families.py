@@ -4,8 +4,8 @@ transformers' own configuration classes fill in each family's defaults and old s
 `sliding_window_pattern`); what the decoder would not honour is refused by name.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -14,6 +14,8 @@ from transformers import AutoConfig, PreTrainedConfig
 from backend.attention import AttentionSpec
 from backend.models.config import Activation, AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.errors import CheckpointError
+from backend.models.media import gemma4_unified
+from backend.models.media.interface import MediaConfig
 from backend.models.rope_reader import read_rope, stretched_context
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -36,13 +38,18 @@ LAYER_SIZES = ("intermediate_size", "num_attention_heads", "num_key_value_heads"
 MOST_SIZE = 1 << 24
 
 
-def read_config(raw: dict[str, Any]) -> DecoderConfig:
-    """The decoder that a parsed config.json describes; `CheckpointError` names each key that is not honoured."""
+def read_config(raw: dict[str, Any], processors: Mapping[str, Mapping[str, Any]] | None = None) -> DecoderConfig:
+    """The decoder that a parsed config.json describes; `CheckpointError` names each key that is not honoured.
+
+    processors: what the checkpoint says of its processors of media, by their names, see `media.settings`.
+    """
     family = family_of(raw)
     config = _parse(raw)
-    _refuse_unhonoured(raw, config)
+    text = config.get_text_config()
+    _refuse_unhonoured(raw, text)
     try:
-        return family.read(config)
+        media = None if family.media is None else family.media(config, processors or {})
+        return replace(family.read(text), media=media)
     except RuntimeError as error:  # transformers' own, of a key that layers must have in common
         raise CheckpointError(f"its layers differ in what must be alike: {error}") from error
 
@@ -59,7 +66,7 @@ def family_of(raw: dict[str, Any]) -> "Family":
 def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
     fields = {key: value for key, value in raw.items() if key not in ("model_type", "auto_map", "quantization_config")}
     try:
-        return AutoConfig.for_model(raw["model_type"], **fields).get_text_config()
+        return AutoConfig.for_model(raw["model_type"], **fields)
     except (StrictDataclassError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"transformers does not accept it: {error}") from error
 
@@ -220,13 +227,16 @@ TOWERS = ("vision_tower.", "multi_modal_projector.", "audio_tower.", "embed_visi
 """Parts of a multimodal checkpoint that its text decoder has no use for."""
 
 
-def _multimodal_name(name: str) -> str | None:
-    """The text decoder's part of a multimodal checkpoint, in either of the two layouts; None for the towers."""
+def _text_name(name: str) -> str | None:
+    """The text decoder's part of a multimodal checkpoint; None for the towers."""
+    return None if any(tower in name for tower in TOWERS) else _multimodal_name(name)
+
+
+def _multimodal_name(name: str) -> str:
+    """The name that a tensor of the text decoder has in a checkpoint of text, in either of the two layouts."""
     if name.startswith("model.language_model."):
         return "model." + name.removeprefix("model.language_model.")
-    if name.startswith("language_model."):
-        return name.removeprefix("language_model.")
-    return None if any(tower in name for tower in TOWERS) else name
+    return name.removeprefix("language_model.")
 
 
 @dataclass(frozen=True)
@@ -234,12 +244,14 @@ class Family:
     """How the checkpoints of one model_type are read.
 
     read: configuration of transformers -> `DecoderConfig`. norm_offset: added to stored norm scales. rename: a tensor's
-    stored name -> its name in the text decoder, None where the decoder has no use for it.
+    stored name -> its name in the decoder, None where the decoder has no use for it. media: the whole configuration of
+    transformers and what is said of processors -> what is taken beside text; None for a family of text alone.
     """
 
     read: Callable[[Any], DecoderConfig]
     norm_offset: float = 0.0
     rename: Callable[[str], str | None] = str
+    media: Callable[[Any, Mapping[str, Mapping[str, Any]]], MediaConfig | None] | None = None
 
 
 FAMILIES: dict[str, Family] = {
@@ -249,8 +261,9 @@ FAMILIES: dict[str, Family] = {
     "qwen3": Family(_qwen3),
     "gemma2": Family(_gemma2, norm_offset=1.0),
     "gemma3_text": Family(_gemma3, norm_offset=1.0),
-    "gemma3": Family(_gemma3, norm_offset=1.0, rename=_multimodal_name),
+    "gemma3": Family(_gemma3, norm_offset=1.0, rename=_text_name),
     "gemma4_text": Family(_gemma4),
-    "gemma4": Family(_gemma4, rename=_multimodal_name),
+    "gemma4": Family(_gemma4, rename=_text_name),
     "gemma4_unified_text": Family(_gemma4),
+    "gemma4_unified": Family(_gemma4, rename=_multimodal_name, media=gemma4_unified.read_media),
 }

@@ -8,6 +8,7 @@ from typing import Any
 from backend.models.config import DecoderConfig
 from backend.models.errors import reading
 from backend.models.families import Family, family_of, read_config
+from backend.models.media.settings import read_processors
 from backend.models.quantized import METHODS, quantized_tensors
 from backend.models.tensors import FLOATS, Tensors, read_json
 
@@ -27,7 +28,8 @@ class HuggingFaceCheckpoint:
     def config(self) -> DecoderConfig:
         """The decoder that config.json describes; `CheckpointError` names each key that is not honoured."""
         with reading(CONFIG):
-            return read_config(self._raw)
+            processors = read_processors(self._folder) if self._family.media else {}
+            return read_config(self._raw, processors)
 
     @cached_property
     def tensors(self) -> Mapping[str, Any]:

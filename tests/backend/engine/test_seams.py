@@ -36,13 +36,14 @@ class SlotAttend:
     """Plain softmax over every position of a row's page table at once."""
 
     slots: jax.Array
+    together: jax.Array | None = None
 
     def __call__(self, cache, q, k, v, positions, spec: AttentionSpec):
         at = jnp.take_along_axis(self.slots, jnp.maximum(positions, 0), axis=1)
         at = jnp.where(positions < 0, cache.k.shape[2], at)
         cache = Slots(*(_put(old, new, at) for old, new in zip(cache, (k, v), strict=True)))
         keys, values = (array[:, :, self.slots].transpose(2, 0, 3, 1) for array in cache)
-        seen = visible(positions, jnp.arange(self.slots.shape[1])[None], spec.window)
+        seen = visible(positions, jnp.arange(self.slots.shape[1])[None], spec.window, self.together)
         weights = jax.nn.softmax(scores(group_queries(q, k.shape[2]), keys, seen, spec), axis=-1)
         weights = jnp.where(seen[:, None, None], weights, 0)
         return ungroup_queries(jnp.einsum("bkgts,bksh->bkgth", weights, values).astype(q.dtype)), cache
@@ -70,9 +71,9 @@ class SlotAttention:
     def cache_axes(self) -> tuple[Slots, ...]:
         return tuple(Slots("KHS", "KHS") for _ in self.layers)
 
-    def attend(self, page_table: jax.Array) -> SlotAttend:
+    def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> SlotAttend:
         slots = page_table[:, :, None] * self.page_tokens + jnp.arange(self.page_tokens)
-        return SlotAttend(slots.reshape(len(page_table), -1))
+        return SlotAttend(slots.reshape(len(page_table), -1), together)
 
     def copy_page(self, cache, source: jax.Array, target: jax.Array):
         size = self.page_tokens

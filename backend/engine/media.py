@@ -1,0 +1,90 @@
+"""Pictures, sound and film of prompts: what stands for them, and the embeddings that fill it."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from backend.engine.model_runner import ModelRunner
+from backend.media import FilmInfo, Medium, Modality
+from backend.models.media.interface import MediaConfig, Run, Written
+from backend.request import Prompt, Span
+
+CACHE_BYTES = 256 << 20
+
+
+class MediaEncoder:
+    """What a model sees and hears with. May be asked by any thread; one medium is encoded at a time.
+
+    modalities: those that it takes. film_sound: whether the sound of a film is wanted beside its frames. placeholders:
+    the id of the token that the model's chat template writes for a medium of each modality. cache_bytes: of embeddings
+    that are kept, by the keys of their media, those that were used last.
+    """
+
+    def __init__(self, runner: ModelRunner, config: MediaConfig, cache_bytes: int = CACHE_BYTES) -> None:
+        self._runner, self._config = runner, config
+        self.placeholders = dict(config.placeholders)
+        self.modalities: frozenset[Modality] = frozenset(self.placeholders)
+        self.film_sound = config.film_sound
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._room = cache_bytes
+        self._lock = threading.Lock()
+
+    def choose_frames(self, film: FilmInfo) -> Sequence[int]:
+        """The frames of a film that the model is shown: at least one, ascending, within `film.times`."""
+        return [int(frame) for frame in self._config.choose_frames(film)]
+
+    def written(self, medium: Medium) -> tuple[str | int, ...]:
+        """What stands for a medium in the prompt, in place of its placeholder: text, and ids of control tokens.
+
+        Raises ValueError for a medium that the model cannot take, such as one too small.
+        """
+        parts: list[str | int] = []
+        for part in self._config.written(medium):
+            parts += [part.token] * part.length if isinstance(part, Run) else [part]
+        return tuple(parts)
+
+    def prompt(self, tokens: Sequence[int], media: Sequence[Medium]) -> Prompt:
+        """The prompt of token ids in which what is `written` of each medium stands, in order.
+
+        The embeddings are computed, or found. Raises ValueError where it does not stand there.
+        """
+        spans: list[Span] = []
+        at = 0
+        for medium in media:
+            embeddings, start = self._embeddings(medium), 0
+            for i, run in enumerate(_runs(self._config.written(medium))):
+                at = _find(tokens, run, at)
+                part = embeddings[start : start + run.length]
+                spans.append(Span(at, run.length, (medium.key, i), part, run.both_ways))
+                at, start = at + run.length, start + run.length
+        return Prompt(tuple(tokens), tuple(spans))
+
+    def _embeddings(self, medium: Medium) -> np.ndarray:
+        """float32 [n, D], of all its runs."""
+        with self._lock:
+            found = self._kept.get(medium.key)
+            if found is None:
+                found = np.concatenate([self._runner.embed(call) for call in self._config.calls(medium)])
+                self._kept[medium.key] = found
+                self._room -= found.nbytes
+            self._kept.move_to_end(medium.key)
+            while self._room < 0:
+                _, dropped = self._kept.popitem(last=False)
+                self._room += dropped.nbytes
+            return found
+
+
+def _runs(written: Written) -> list[Run]:
+    return [part for part in written if isinstance(part, Run)]
+
+
+def _find(tokens: Sequence[int], run: Run, start: int) -> int:
+    """Where the run begins, at or behind `start`."""
+    at = start
+    while at < len(tokens) and tokens[at] != run.token:
+        at += 1
+    if any(token != run.token for token in tokens[at : at + run.length]) or at + run.length > len(tokens):
+        raise ValueError(f"the prompt lacks the {run.length} tokens {run.token} that stand for a medium")
+    return at

@@ -1,0 +1,87 @@
+"""The interface of a family's modalities: what a medium is in a prompt, what the encoder is given of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from backend.media import FilmInfo, Medium, Modality
+
+
+@dataclass(frozen=True)
+class Run:
+    """Positions of a prompt that embeddings fill: `length` times the id `token`, at least once.
+
+    both_ways: each of the positions sees all of them.
+    """
+
+    token: int
+    length: int
+    both_ways: bool = False
+
+
+Written = tuple[str | int | Run, ...]
+"""What stands for a medium in a prompt: text, ids of control tokens, and runs, in order."""
+
+
+class Program(NamedTuple):
+    """A shape in which an encoder is compiled. inputs: shape and dtype of each array that it takes.
+
+    kind: what it does, one of the encoder's own. size: rows of embeddings that come out.
+    """
+
+    kind: str
+    size: int
+    inputs: tuple[tuple[tuple[int, ...], str], ...]
+
+
+class EncoderCall(NamedTuple):
+    """One call of a program: its inputs, padded, and how many rows of embeddings, the first ones, are meant."""
+
+    program: Program
+    inputs: tuple[np.ndarray, ...]
+    rows: int
+
+
+class MediaConfig(Protocol):
+    """What one family takes beside text, and how; hashable plain numbers, one class per family.
+
+    film_sound: whether the sound of a film is wanted beside its frames. placeholders: the id of the token that the
+    family's chat template writes for one medium of each modality. both_ways: length of the longest run that sees both
+    ways, 0 for none. programs: all shapes in which the encoder is called.
+    """
+
+    @property
+    def film_sound(self) -> bool: ...
+
+    @property
+    def placeholders(self) -> Mapping[Modality, int]: ...
+
+    @property
+    def both_ways(self) -> int: ...
+
+    @property
+    def programs(self) -> Sequence[Program]: ...
+
+    def choose_frames(self, film: FilmInfo) -> np.ndarray:
+        """The frames of a film that the model is shown, int64, ascending."""
+        ...
+
+    def written(self, medium: Medium) -> Written:
+        """What stands for a medium in a prompt. Raises ValueError for one that cannot be taken, such as too small."""
+        ...
+
+    def calls(self, medium: Medium) -> Iterator[EncoderCall]:
+        """The calls whose embeddings, one after the other, fill the runs of a medium that can be `written`."""
+        ...
+
+
+def padded(program: Program, inputs: Sequence[np.ndarray], fill: Sequence[float]) -> EncoderCall:
+    """A call with inputs that have at most `program.size` rows, the rows that lack being filled."""
+    arrays = []
+    for (shape, dtype), given, value in zip(program.inputs, inputs, fill, strict=True):
+        array = np.full(shape, value, dtype)
+        array[: len(given)] = given
+        arrays.append(array)
+    return EncoderCall(program, tuple(arrays), len(inputs[0]))

@@ -1,0 +1,198 @@
+"""Small random checkpoints with media, what is shown to them, and transformers (torch, fp32) as their oracle."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from transformers import AutoConfig, AutoModelForImageTextToText, Gemma4UnifiedAudioFeatureExtractor
+
+from backend.media import Film, FilmInfo, Medium, Picture, Sound
+from tests.parity.checkpoints import DISK_DTYPES
+from tests.parity.vision import processing, rescaled, resized
+
+RATE = 24.0
+"""Frames per second of films."""
+IDS = {"image": 1, "video": 2, "audio": 3}
+"""What transformers calls the type of a token."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """logits float32 [len(tokens), V] of a prompt, and the greedy answer with the logits of each token."""
+
+    prompt: np.ndarray
+    tokens: np.ndarray
+    logits: np.ndarray
+
+
+@st.composite
+def gemma4_unified(draw: st.DrawFn) -> dict[str, Any]:
+    """A configuration of transformers; patches of 4 pixels, merged from 2 x 2."""
+    heads, layers = draw(st.sampled_from([2, 4])), draw(st.integers(1, 3))
+    kinds = st.sampled_from(["sliding_attention", "full_attention"])
+    text = {
+        "vocab_size": 96,
+        "hidden_size": heads * 12,
+        "intermediate_size": 40,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "global_head_dim": draw(st.sampled_from([8, 16])),
+        "num_global_key_value_heads": draw(st.sampled_from([None, 1])),
+        "attention_k_eq_v": draw(st.booleans()),
+        "layer_types": [*draw(st.lists(kinds, min_size=layers - 1, max_size=layers - 1)), "full_attention"],
+        "sliding_window": draw(st.integers(3, 20)),
+        "final_logit_softcapping": draw(st.sampled_from([None, 10.0])),
+        "use_bidirectional_attention": draw(st.sampled_from([None, "vision"])),
+        "max_position_embeddings": 512,
+        "eos_token_id": None,
+        "pad_token_id": 0,
+    }
+    vision = {
+        "patch_size": 2,
+        "pooling_kernel_size": 2,
+        "mm_embed_dim": draw(st.sampled_from([12, 20])),
+        "mm_posemb_size": 1120,
+        "output_proj_dims": 0,
+    }
+    vision["output_proj_dims"] = vision["mm_embed_dim"]
+    marks = {"image_token_id": 90, "video_token_id": 91, "audio_token_id": 92}
+    marks |= {"boi_token_id": 93, "eoi_token_id": 94, "boa_token_id": 95, "eoa_token_index": 89}
+    return {"text_config": text, "vision_config": vision, "audio_config": {"audio_embed_dim": 10}, **marks}
+
+
+@st.composite
+def media(draw: st.DrawFn, modalities: Sequence[str]) -> Medium:
+    """A picture, a sound or a film of a few frames."""
+    kind, random = draw(st.sampled_from(sorted(modalities))), np.random.default_rng(draw(st.integers(0, 2**31)))
+    key = f"{kind} {random.bit_generator.state['state']['state']}"
+    if kind == "audio":
+        return Sound(random.normal(size=draw(st.integers(1, 90))).astype(np.float32) / 4, key)
+    height, width = draw(st.integers(4, 40)), draw(st.integers(4, 40))
+    if kind == "image":
+        return Picture(random.integers(256, size=(height, width, 3), dtype=np.uint8), key)
+    total, count = draw(st.integers(3, 2000)), draw(st.integers(1, 3))
+    chosen = np.sort(random.choice(total, count, replace=False))
+    info = FilmInfo(np.arange(total) / RATE, total / RATE, RATE, height, width)
+    frames = random.integers(256, size=(count, height, width, 3), dtype=np.uint8)
+    return Film(frames, chosen, info, None, key)
+
+
+def kind_of(medium: Medium) -> str:
+    return {Picture: "image", Sound: "audio", Film: "video"}[type(medium)]
+
+
+def save(model_type: str, fields: dict[str, Any], folder: Path, seed: int, disk: str = "fp32") -> None:
+    """Make the checkpoint in `folder`, with weights large enough that everything matters."""
+    model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(model_type, **fields))
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            weight.copy_(centre + torch.randn(weight.shape, generator=generator) * 0.25)
+        for name, scale in model.named_buffers():
+            if name.endswith("layer_scalar"):
+                scale.copy_(0.75 + 0.5 * torch.rand(scale.shape, generator=generator))
+    model.to(DISK_DTYPES[disk]).save_pretrained(folder)
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {"max_soft_tokens": 70}}))
+
+
+def gemma4_unified_inputs(shown: Sequence[Medium], patch_size: int, pooling: int, samples: int) -> dict[str, Any]:
+    """What transformers' own processors make of media for its model, 70 tokens at most for a picture or frame."""
+    inputs: dict[str, Any] = {}
+    pictures = [gemma4_unified_patches(m, patch_size, pooling) for m in shown if isinstance(m, Picture)]
+    if pictures:
+        inputs["pixel_values"], inputs["image_position_ids"] = map(torch.cat, zip(*pictures, strict=True))
+    films = [gemma4_unified_patches(m, patch_size, pooling) for m in shown if isinstance(m, Film)]
+    if films:
+        inputs["pixel_values_videos"], inputs["video_position_ids"] = map(torch.cat, zip(*films, strict=True))
+        inputs["num_frames_per_video"] = torch.tensor([len(m.frames) for m in shown if isinstance(m, Film)])
+    sounds = [m.samples for m in shown if isinstance(m, Sound)]
+    if sounds:
+        extractor = Gemma4UnifiedAudioFeatureExtractor(feature_size=samples, audio_samples_per_token=samples)
+        inputs |= extractor(sounds, return_tensors="pt")
+    return inputs
+
+
+def gemma4_unified_patches(medium: Picture | Film, patch_size: int, pooling: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patches [n, 70, ...] and their places [n, 70, 2], by transformers' functions in the order of its processors."""
+    picture, most = isinstance(medium, Picture), 70
+    theirs = processing("gemma4_unified", "image" if picture else "video")
+    pixels = torch.from_numpy(medium.pixels[None] if isinstance(medium, Picture) else medium.frames).permute(0, 3, 1, 2)
+    size = theirs.get_aspect_ratio_preserving_size(*pixels.shape[-2:], patch_size, most * pooling**2, pooling)
+    pixels = rescaled(resized(pixels, *size), normalized=not picture)
+    if picture:
+        patches = theirs.convert_image_to_patches(pixels[0], patch_size)[None]
+    else:
+        patches = theirs.convert_video_to_patches(pixels, patch_size)
+    columns, rows = pixels.shape[-1] // patch_size, pixels.shape[-2] // patch_size
+    grid = torch.stack(torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), dim=-1)
+    places = grid.reshape(-1, 2)[None].repeat(len(pixels), 1, 1)
+    merged, merged_places = theirs.patches_merge(patches, places, patches.shape[1] // pooling**2)
+    if picture:
+        padded = theirs.pad_along_first_dim(merged[0], merged_places[0], most)
+        return padded[0][None], padded[1][None]
+    return theirs.pad_to_max_patches(merged, merged_places, most)
+
+
+def answer(folder: Path, tokens: Sequence[int], ids: dict[str, int], inputs: dict[str, Any], new: int) -> Answer:
+    """transformers' answer to a prompt with media: its logits, and `generate` with its logits."""
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    prompt = torch.tensor([list(tokens)])
+    types = sum((prompt == token) * IDS[kind] for kind, token in ids.items())
+    given = {"input_ids": prompt, "mm_token_type_ids": types, **inputs}
+    with torch.no_grad():
+        whole = model(**given, use_cache=False).logits[0]
+        out = model.generate(
+            **given,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=new,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+    logits = torch.cat(out.logits)
+    return Answer(whole.numpy(), out.sequences[0, len(tokens) :].numpy(), logits.numpy())
+
+
+def prompt_parts(written: Sequence[Sequence[str | int]], texts: Sequence[Sequence[int]]) -> list[int]:
+    """Token ids of what stands for media, text before, between and behind them; characters are ids below 64."""
+    tokens = list(texts[0])
+    for parts, text in zip(written, texts[1:], strict=True):
+        for part in parts:
+            tokens += [ord(character) % 64 for character in part] if isinstance(part, str) else [part]
+        tokens += text
+    return tokens
+
+
+def fixed_gemma4_unified() -> dict[str, Any]:
+    """One configuration that has all there is: both kinds of layers, keys as values, patches that see both ways."""
+    text = {
+        "vocab_size": 96,
+        "hidden_size": 48,
+        "intermediate_size": 40,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "global_head_dim": 16,
+        "num_global_key_value_heads": 1,
+        "attention_k_eq_v": True,
+        "layer_types": ["sliding_attention", "full_attention", "full_attention"],
+        "sliding_window": 40,
+        "final_logit_softcapping": 10.0,
+        "use_bidirectional_attention": "vision",
+        "max_position_embeddings": 1024,
+        "eos_token_id": None,
+        "pad_token_id": 0,
+    }
+    vision = {"patch_size": 2, "pooling_kernel_size": 2, "mm_embed_dim": 20, "output_proj_dims": 20}
+    marks = {"image_token_id": 90, "video_token_id": 91, "audio_token_id": 92}
+    marks |= {"boi_token_id": 93, "eoi_token_id": 94, "boa_token_id": 95, "eoa_token_index": 89}
+    return {"text_config": text, "vision_config": vision, "audio_config": {"audio_embed_dim": 10}, **marks}

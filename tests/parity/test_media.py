@@ -1,0 +1,145 @@
+"""Families with media against transformers (torch, fp32): logits of drawn checkpoints, and whole engines' answers."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from backend.attention.native import paged_attention
+from backend.attention.uncached import UncachedAttend
+from backend.engine.config import EngineConfig
+from backend.engine.engine import Engine
+from backend.engine.media import MediaEncoder
+from backend.engine.model_runner import ModelRunner
+from backend.media import Medium
+from backend.models.checkpoint import open_checkpoint
+from backend.models.decoder import Decoder, kv_specs
+from backend.models.weights import load
+from backend.request import Prompt, Request, SamplingParams, TokenEvent
+from tests.parity import media
+from tests.parity.test_parity import assert_close, steps_before_a_tie
+
+NEW = 64
+IDS = {"image": 90, "video": 91, "audio": 92}
+DRAWN = settings(
+    deadline=None,
+    derandomize=False,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+SIZES = EngineConfig(
+    context=1024,
+    pages=160,
+    row_buckets=(1, 4),
+    prefill_shapes=((1, 32), (1, 80)),
+    grammar_cells=1 << 15,
+    prompt_embeddings=True,
+    both_ways=70,
+)
+MODALITIES = ["image", "audio", "video"]
+
+
+def shown() -> st.SearchStrategy[list[Medium]]:
+    """A few media, and perhaps one of them again."""
+    some = st.lists(media.media(MODALITIES), min_size=1, max_size=3)
+    return some.flatmap(lambda m: st.permutations(m + m[:1]) | st.just(m))
+
+
+def texts(count: int) -> st.SearchStrategy[list[list[int]]]:
+    """Text before, between and behind media."""
+    inner = st.lists(st.lists(st.integers(0, 63), max_size=40), min_size=count, max_size=count)
+    return st.tuples(inner, st.lists(st.integers(0, 63), min_size=1, max_size=9)).map(
+        lambda drawn: [*drawn[0], drawn[1]]
+    )
+
+
+def expected(folder: Path, prompt: Prompt, seen: Sequence[Medium]) -> media.Answer:
+    return media.answer(folder, prompt.tokens, IDS, media.gemma4_unified_inputs(seen, 2, 2, 10), NEW)
+
+
+def written(encoder: MediaEncoder, seen: Sequence[Medium], between: Sequence[Sequence[int]]) -> Prompt:
+    tokens = media.prompt_parts([encoder.written(medium) for medium in seen], between)
+    return encoder.prompt(tokens, seen)
+
+
+class Eager:
+    """A `ModelRunner` as far as a `MediaEncoder` needs one, without compiling anything ahead."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def embed(self, call):
+        return np.asarray(self._decoder.media(call.program.kind, *call.inputs))[: call.rows]
+
+
+def whole_logits(decoder: Decoder, prompt: Prompt) -> np.ndarray:
+    """float32 [T, V]: a prompt in one pass, without a cache."""
+    tokens, together = jnp.asarray(prompt.tokens)[None], np.tile(np.arange(len(prompt)), (2, 1, 1))
+    x = np.array(decoder.embed(tokens))
+    for span in prompt.spans:
+        at = slice(span.start, span.start + span.length)
+        x[0, at] = span.embeddings
+        if span.both_ways:
+            together[:, 0, at] = [[at.start], [at.stop - 1]]
+    context = decoder.context(jnp.arange(len(prompt))[None], UncachedAttend(together=jnp.asarray(together)))
+    hidden, _ = decoder(jnp.asarray(x), context, [None] * len(decoder.config.layers))
+    return np.asarray(decoder.logits(hidden[0]))
+
+
+@settings(DRAWN, max_examples=3)
+@given(data=st.data(), disk=st.sampled_from(["fp32", "bf16"]), seed=st.integers(0, 2**31))
+def test_gemma4_unified_has_the_logits_of_transformers(data: st.DataObject, disk: str, seed: int) -> None:
+    fields, seen = data.draw(media.gemma4_unified()), data.draw(shown())
+    with tempfile.TemporaryDirectory() as name:
+        media.save("gemma4_unified", fields, Path(name), seed, disk)
+        decoder = load(open_checkpoint(Path(name)), jnp.float32)
+        encoder = MediaEncoder(Eager(decoder), decoder.config.media)
+        prompt = written(encoder, seen, data.draw(texts(len(seen))))
+        assert_close(whole_logits(decoder, prompt), expected(Path(name), prompt, seen).prompt)
+
+
+class Served(NamedTuple):
+    folder: Path
+    engine: Engine
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("gemma4_unified")
+    fields = media.fixed_gemma4_unified()
+    media.save("gemma4_unified", fields, folder, seed=5)
+    decoder = load(open_checkpoint(folder), jnp.float32)
+    backend = paged_attention(kv_specs(decoder.config), jnp.dtype(jnp.float32))
+    engine = Engine(ModelRunner(decoder, SIZES, backend))
+    yield Served(folder, engine)
+    engine.close()
+
+
+def generate(engine: Engine, prompt: Prompt) -> list[TokenEvent]:
+    return engine.generate(Request(prompt, SamplingParams(NEW, (), temperature=0), (0,), top_logprobs=20))
+
+
+def assert_same_answer(events: list[TokenEvent], answer: media.Answer) -> None:
+    """The same tokens as far as rounding cannot turn them, and their log-probabilities."""
+    clear = int(steps_before_a_tie(answer.logits[None])[0])
+    assert [event.token for event in events][:clear] == answer.tokens[:clear].tolist()
+    exact = jax.nn.log_softmax(answer.logits, axis=-1)
+    for event, row in zip(events[:clear], exact, strict=False):
+        tokens, found = zip(*event.top_logprobs, strict=True)
+        np.testing.assert_allclose(found, row[np.array(tokens)], rtol=0, atol=2e-4 * np.abs(answer.logits).max())
+
+
+@settings(DRAWN, max_examples=8)
+@given(data=st.data())
+def test_an_engine_answers_as_transformers(served: Served, data: st.DataObject) -> None:
+    seen = data.draw(shown())
+    prompt = written(served.engine.media, seen, data.draw(texts(len(seen))))
+    assert_same_answer(generate(served.engine, prompt), expected(served.folder, prompt, seen))
