@@ -10,6 +10,7 @@ from generated.models import (
     AudioContent,
     ImageContent,
     ImageData,
+    InputAudioContent,
     ResponsesCustomToolCall,
     ResponsesCustomToolCallOutput,
     ResponsesFunctionCall,
@@ -43,6 +44,7 @@ Item = (
     | ResponsesItemReference
     | ResponsesHostedItem
 )
+Part = TextContent | AudioContent | ImageContent | VideoContent | InputAudioContent
 Block = ResponsesInputText | ResponsesInputImage | ResponsesOutputText | ResponsesRefusal
 
 
@@ -194,7 +196,7 @@ def _text(content: str | Sequence[Block], path: str) -> str:
     return "".join(map(_words, content))
 
 
-def _parts(content: str | Sequence[Block]) -> str | list[TextContent | AudioContent | ImageContent | VideoContent]:
+def _parts(content: str | Sequence[Block]) -> str | list[Part]:
     """A string where there are no pictures."""
     if isinstance(content, str) or not any(isinstance(part, ResponsesInputImage) for part in content):
         return content if isinstance(content, str) else "".join(map(_words, content))
