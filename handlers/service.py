@@ -17,6 +17,7 @@ from handlers.http.errors import APIError, engine_failed
 from handlers.http.lifecycle import ActiveRequests
 from handlers.media.reader import MediaReader
 from handlers.metrics import Metrics
+from handlers.text.shown_media import ShownMedium
 from handlers.text.template import Ending, FieldPlace
 
 logger = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class ChatTokenizer(Protocol):
         template_kwargs: dict[str, Any],
         reasoning_effort: str | None,
         ending: Ending = "answer",
+        media: Sequence[ShownMedium] = (),
     ) -> list[int]:
         """The prompt; raises handlers.text.template.PromptError where the model's template refuses the messages."""
         ...
@@ -175,21 +177,26 @@ class MediaEncoder(Protocol):
     """What a model sees and hears with. May be asked by any thread.
 
     modalities: those that it takes, at least one. film_sound: whether the sound of a film is wanted beside its frames.
+    placeholders: the id of the token that the model's chat template writes for a medium of each modality.
     """
 
     modalities: frozenset[Modality]
     film_sound: bool
+    placeholders: Mapping[Modality, int]
 
     def choose_frames(self, film: FilmInfo) -> Sequence[int]:
         """The frames of a film that the model is shown: at least one, ascending, within `film.times`."""
         ...
 
-    def prompt(self, tokens: Sequence[int], media: Sequence[Medium]) -> Prompt:
-        """The prompt of rendered messages, in which each medium, in order, has one placeholder token of its modality.
+    def written(self, medium: Medium) -> tuple[str | int, ...]:
+        """What stands for a medium in the prompt, in place of its placeholder: text, and ids of control tokens.
 
-        What a placeholder becomes, and how many tokens that takes, is the model's. Raises ValueError for a medium that
-        the model cannot take, such as one too small.
+        Raises ValueError for a medium that the model cannot take, such as one too small.
         """
+        ...
+
+    def prompt(self, tokens: Sequence[int], media: Sequence[Medium]) -> Prompt:
+        """The prompt of token ids in which what is `written` of each medium stands, in order."""
         ...
 
 

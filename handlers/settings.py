@@ -10,6 +10,7 @@ from pydantic import (
     ByteSize,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationInfo,
@@ -65,6 +66,10 @@ class ModelSettings(BaseSettings):
         "auto",
         description="type of the keys and values in the cache; fewer bits hold more tokens and are less exact; auto is "
         "the type in which they are computed: float32 on a CPU, elsewhere that of --dtype",
+    )
+    media_cache_bytes: NonNegativeInt = Field(
+        256 << 20,
+        description="bytes of embeddings of pictures, sound and film that are kept for prompts that have them again",
     )
     deterministic: CliImplicitFlag[bool] = Field(
         False,

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class MediaEncoder:
 
     def __init__(self, runner: ModelRunner, config: MediaConfig, cache_bytes: int = CACHE_BYTES) -> None:
         self._runner, self._config = runner, config
-        self.placeholders = dict(config.placeholders)
+        self.placeholders: Mapping[Modality, int] = config.placeholders
         self.modalities: frozenset[Modality] = frozenset(self.placeholders)
         self.film_sound = config.film_sound
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()

@@ -1,17 +1,20 @@
 """The pictures, sounds and films of a request's messages, and the prompt that has them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from backend import MODALITIES, Modality, Prompt
+from backend import MODALITIES, Medium, Modality, Prompt
 from generated.models import AudioContent, ContainerChatCompletionBody, ImageContent, UserMessage, VideoContent
 from handlers.chat.request import ChatRequest
 from handlers.http.client import current_client
 from handlers.http.errors import invalid
+from handlers.http.threads import in_prompt_thread
 from handlers.media.decoding import INSTALL
 from handlers.media.reader import MediaPart
-from handlers.service import LoadedModel
+from handlers.service import LoadedModel, MediaEncoder
+from handlers.text.shown_media import ShownMedium
 
+Fits = Callable[[int], object]
 MediaContent = AudioContent | ImageContent | VideoContent
 
 
@@ -35,17 +38,27 @@ def media_parts(request: ChatRequest) -> list[MediaPart]:
     ]
 
 
-async def with_media(request: ChatRequest, tokens: list[int], loaded: LoadedModel) -> Prompt:
-    """The prompt of rendered messages, with their media in it. Raises APIError 422 that names a part, and 429."""
+async def with_media(
+    request: ChatRequest, loaded: LoadedModel, encode: Callable[[Sequence[ShownMedium]], list[int]], fits: Fits
+) -> Prompt:
+    """The prompt of a request with media in its messages. Raises APIError 422 that names a part, and 429.
+
+    encode: the token ids of the messages, with what stands for their media. fits: raises for a prompt that is too long.
+    """
     parts = media_parts(request)
-    if not parts:
-        return Prompt(tuple(tokens))
-    assert loaded.encoder is not None and loaded.reader is not None
+    assert parts and loaded.encoder is not None and loaded.reader is not None
     async with loaded.reader.read(parts, loaded.encoder, current_client()) as media:
-        try:
-            return await asyncio.to_thread(loaded.encoder.prompt, tokens, media)
-        except ValueError as error:
-            raise invalid(f"the media of the messages cannot be shown to this model: {error}", "messages") from error
+        shown = [_shown(part, medium, loaded.encoder) for part, medium in zip(parts, media, strict=True)]
+        tokens = await in_prompt_thread(encode, shown)
+        fits(len(tokens))
+        return await asyncio.to_thread(loaded.encoder.prompt, tokens, media)
+
+
+def _shown(part: MediaPart, medium: Medium, encoder: MediaEncoder) -> ShownMedium:
+    try:
+        return ShownMedium(encoder.placeholders[part.modality], encoder.written(medium))
+    except ValueError as error:
+        raise invalid(f"{part.param} {error}", part.param) from error
 
 
 def _contents(body: ContainerChatCompletionBody) -> Iterator[tuple[str, MediaContent]]:

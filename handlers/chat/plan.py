@@ -2,13 +2,14 @@
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from backend import Prompt
 from generated.models import AssistantMessage, ContainerChatCompletionBody, Tool
 from handlers.chat.limits import token_budget
-from handlers.chat.media import with_media
+from handlers.chat.media import media_parts, with_media
 from handlers.chat.output import NO_PARAMETERS, output_request
 from handlers.chat.request import ChatRequest
 from handlers.chat.sampling import choice_seeds, sampling_params
@@ -24,6 +25,7 @@ from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, invalid
 from handlers.http.threads import in_prompt_thread
 from handlers.service import Acceptance, ChatTokenizer, LoadedModel
+from handlers.text.shown_media import ShownMedium
 from handlers.text.template import Ending, PromptError
 
 ALPHANUMERICS = string.ascii_letters + string.digits
@@ -43,7 +45,12 @@ async def plan_chat(
     asked = await in_prompt_thread(output_request, request, names, text)
     del text  # it may be large, and compiling may take long
     output = plan_output(asked, loaded, tokens if prefill is None else prefill.start)
-    prompt = await with_media(request, tokens, loaded)
+    context, clamp = loaded.engine.context_length, acceptance.clamp_max_tokens
+    budget = partial(token_budget, request, context_length=context, clamp=clamp)
+    prompt = Prompt(tuple(tokens))
+    if media_parts(request):
+        encode = partial(encode_prompt, request, names, loaded.tokenizer, None)
+        prompt = await with_media(request, loaded, encode, budget)
     constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()
     functions = [tool.function for tool in body.tools or []] if output.calls else []
     markers = output.format.markers(calls=output.calls)
@@ -60,7 +67,7 @@ async def plan_chat(
         written=written,
         new_id=call_id,
     )
-    max_tokens = token_budget(request, len(prompt), loaded.engine.context_length, acceptance.clamp_max_tokens)
+    max_tokens = budget(len(prompt))
     plan = GenerationPlan(
         prompt=prompt,
         sampling=sampling_params(
@@ -101,12 +108,16 @@ def content_of(text: str, parser: OutputParser) -> str:
 
 
 def encode_prompt(
-    request: ChatRequest, names: FunctionNames, tokenizer: ChatTokenizer, answered: int | None = None
+    request: ChatRequest,
+    names: FunctionNames,
+    tokenizer: ChatTokenizer,
+    answered: int | None = None,
+    media: Sequence[ShownMedium] = (),
 ) -> list[int]:
     """Token ids of the prompt that the request's messages and tools make, with functions under their `names`.
 
-    answered: only so many messages, and what begins an answer to them. Raises APIError 422 where the model's template
-    refuses them.
+    answered: only so many messages, and what begins an answer to them. media: what stands for those of the messages.
+    Raises APIError 422 where the model's template refuses them.
     """
     body = request.body
     hidden = body.tool_choice == "none" or not body.tools
@@ -118,6 +129,7 @@ def encode_prompt(
             template_kwargs=body.chat_template_kwargs or {},
             reasoning_effort=body.reasoning_effort,
             ending=_ending(body, tokenizer) if answered is None else "answer",
+            media=media,
         )
     except PromptError as error:
         raise _refusal(error, request) from error

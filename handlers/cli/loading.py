@@ -39,7 +39,9 @@ def load(settings: ModelSettings) -> LoadedModel:
     except BaseException:
         compiler.close()
         raise
-    return LoadedModel(engine, tokenizer, compiler, tokenizer.format, settings.parse_reasoning, defaults)
+    return LoadedModel(
+        engine, tokenizer, compiler, tokenizer.format, settings.parse_reasoning, defaults, encoder=engine.media
+    )
 
 
 def load_options(settings: ModelSettings) -> "LoadOptions":
@@ -59,6 +61,7 @@ def load_options(settings: ModelSettings) -> "LoadOptions":
         memory_fraction=settings.memory_fraction,
         kv_cache_tokens=settings.kv_cache_tokens,
         kv_cache_dtype=settings.kv_cache_dtype,
+        media_cache_bytes=settings.media_cache_bytes,
         deterministic=settings.deterministic,
         num_devices=settings.num_devices,
         stall_seconds=settings.stall_timeout,

@@ -19,6 +19,7 @@ from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.gguf.tokenizer import read_gguf
 from handlers.text.rendering import renderers
+from handlers.text.shown_media import ShownMedium, show
 from handlers.text.template import (
     Ending,
     FieldPlace,
@@ -95,11 +96,13 @@ class ChatTokenizer:
         template_kwargs: dict[str, Any],
         reasoning_effort: str | None,
         ending: Ending = "answer",
+        media: Sequence[ShownMedium] = (),
     ) -> list[int]:
         """The prompt's token ids.
 
         messages, tools: as the API has them, already valid by its schema. ending: what the prompt ends with, see
-        `Ending`. Control tokens of the model that stand in any of the arguments are encoded as the text they are.
+        `Ending`. media: what stands for those of the messages, in order; without it, what the template writes.
+        Control tokens of the model that stand in any of the arguments are encoded as the text they are.
         Raises PromptError for what the template cannot take.
         """
         variables = self._variables(template_kwargs, reasoning_effort)
@@ -108,12 +111,12 @@ class ChatTokenizer:
             {"messages": shaped, "tools": tools, "chat_template_kwargs": variables}
         )
         try:
-            ids = self._encode(shaped, tools, variables, ending)
+            ids = self._encode(shaped, tools, variables, ending, media)
         except PromptError:
             answered = results_as_text(shaped, self.traits, every="results" in self.tools_as_text)
             if answered == shaped:
                 raise
-            ids = self._encode(answered, tools, variables, ending)
+            ids = self._encode(answered, tools, variables, ending, media)
         if has_control_tokens:
             self._refuse_leaks(ids)
         self._refuse_ignored_system(messages)
@@ -270,14 +273,21 @@ class ChatTokenizer:
         )
 
     def _encode(
-        self, messages: list[Message], tools: list[Message] | None, variables: dict[str, Any], ending: Ending
+        self,
+        messages: list[Message],
+        tools: list[Message] | None,
+        variables: dict[str, Any],
+        ending: Ending,
+        media: Sequence[ShownMedium],
     ) -> list[int]:
         chat = (*self._tools.rewrite(messages, tools), variables)
         try:
             # What comes from the client is marked, so that control tokens in it are told from the template's own.
             shown, definitions, given = (mark_control_tokens(part, self._control_tokens) for part in chat)
-            text = self._text(shown, definitions, given, ending)
+            text = show(self._text(shown, definitions, given, ending), media, self._tokenizer)
             ids = self._tokenizer(text, add_special_tokens=False, sanitize_control_tokens=True)["input_ids"]
+        except PromptError:
+            raise
         except Exception as error:
             if _CHANGED in str(error):
                 path = f"messages.{len(messages) - 1}.{ending}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForImageTextToText, Gemma4UnifiedAudioFeatureExtractor
+from transformers import AutoConfig, AutoModelForImageTextToText, Gemma4UnifiedAudioFeatureExtractor, PreTrainedModel
 
 from backend.media import Film, FilmInfo, Medium, Picture, Sound
 from tests.parity.checkpoints import DISK_DTYPES
@@ -23,9 +23,8 @@ IDS = {"image": 1, "video": 2, "audio": 3}
 
 @dataclass(frozen=True)
 class Answer:
-    """logits float32 [len(tokens), V] of a prompt, and the greedy answer with the logits of each token."""
+    """The tokens [new] of a greedy answer, and the logits float32 [new, V] that each was drawn from."""
 
-    prompt: np.ndarray
     tokens: np.ndarray
     logits: np.ndarray
 
@@ -141,24 +140,36 @@ def gemma4_unified_patches(medium: Picture | Film, patch_size: int, pooling: int
     return theirs.pad_to_max_patches(merged, merged_places, most)
 
 
-def answer(folder: Path, tokens: Sequence[int], ids: dict[str, int], inputs: dict[str, Any], new: int) -> Answer:
-    """transformers' answer to a prompt with media: its logits, and `generate` with its logits."""
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+def oracle(folder: Path) -> PreTrainedModel:
+    """transformers' model of a checkpoint, in float32."""
+    return AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+
+
+def inputs_of(tokens: Sequence[int], ids: dict[str, int], inputs: dict[str, Any]) -> dict[str, Any]:
+    """All that a model of transformers is given. ids: of the tokens that fill runs, by what they are of."""
     prompt = torch.tensor([list(tokens)])
     types = sum((prompt == token) * IDS[kind] for kind, token in ids.items())
-    given = {"input_ids": prompt, "mm_token_type_ids": types, **inputs}
-    with torch.no_grad():
-        whole = model(**given, use_cache=False).logits[0]
-        out = model.generate(
-            **given,
-            attention_mask=torch.ones_like(prompt),
-            max_new_tokens=new,
-            do_sample=False,
-            output_logits=True,
-            return_dict_in_generate=True,
-        )
-    logits = torch.cat(out.logits)
-    return Answer(whole.numpy(), out.sequences[0, len(tokens) :].numpy(), logits.numpy())
+    return {"input_ids": prompt, "mm_token_type_ids": types, **inputs}
+
+
+@torch.no_grad()
+def prompt_logits(model: PreTrainedModel, given: dict[str, Any]) -> np.ndarray:
+    """float32 [T, V], after every token of a prompt, in one pass."""
+    return model(**given, use_cache=False).logits[0].numpy()
+
+
+@torch.no_grad()
+def answer(model: PreTrainedModel, given: dict[str, Any], new: int) -> Answer:
+    """What `generate` answers to a prompt, greedily."""
+    out = model.generate(
+        **given,
+        attention_mask=torch.ones_like(given["input_ids"]),
+        max_new_tokens=new,
+        do_sample=False,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    return Answer(out.sequences[0, -new:].numpy(), torch.cat(out.logits).numpy())
 
 
 def prompt_parts(written: Sequence[Sequence[str | int]], texts: Sequence[Sequence[int]]) -> list[int]:
