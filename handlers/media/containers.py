@@ -33,12 +33,15 @@ def opened(data: bytes, decoder: str) -> Iterator[InputContainer]:
 
 
 def limited(stream: Any, limits: MediaLimits) -> None:
-    """Sets what bounds the stream's decoder: one thread, and as many pixels as a frame may have."""
+    """Sets what bounds the stream's decoder: one thread, and pixels, so that frames may not grow without end later.
+
+    Some decoders count room around frames as pixels of theirs, so that these are more than a frame may have.
+    """
     context = stream.codec_context
     if context is None:
         raise MediaError(f"has a stream of {stream.type} in a codec that is not known here")
     context.thread_count = 1
-    context.options = {"max_pixels": str(limits.pixels)}
+    context.options = {"max_pixels": str(4 * limits.pixels + (1 << 20))}
 
 
 class Tolerance:

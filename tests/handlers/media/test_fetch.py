@@ -209,7 +209,7 @@ def test_who_does_not_wait_any_more_ends_it():
 
 
 def test_many_are_fetched_at_a_time():
-    network = Network(NAMES, [iter([None])] * 50)
+    network = Network(NAMES, [[None]] * 50)
     fetcher = fetcher_of(network)
 
     async def all_wait():
