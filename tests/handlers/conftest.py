@@ -83,7 +83,9 @@ class FakeTokenizer:
     def __init__(self, uses: Sequence[str] = ()) -> None:
         self.uses, self.calls = set(uses), []
 
-    def encode_chat(self, messages, *, tools, template_kwargs, reasoning_effort, ending="answer") -> list[int]:
+    def encode_chat(
+        self, messages, *, tools, template_kwargs, reasoning_effort, ending="answer", media=()
+    ) -> list[int]:
         self.calls.append(
             SimpleNamespace(
                 messages=messages, tools=tools, kwargs=template_kwargs, effort=reasoning_effort, ending=ending
@@ -92,7 +94,10 @@ class FakeTokenizer:
         for i, message in enumerate(messages):
             if "refuse" in str(message["content"]):
                 raise PromptError("the template refuses this", f"messages.{i}.content")
-        return list(json.dumps(messages[-1]["content"], ensure_ascii=False).encode())
+        content = messages[-1]["content"]
+        if isinstance(content, list) and any(part["type"] != "text" for part in content):
+            content = [part.get("text", part["type"]) for part in content]
+        return list(json.dumps(content, ensure_ascii=False).encode())
 
     def template_knows(self, name: str) -> bool:
         return name in self.uses

@@ -27,6 +27,7 @@ class Encoder:
     """Takes all, and tells what it was given. A picture of one pixel is too small for it."""
 
     film_sound = True
+    placeholders = {"image": 1, "audio": 2, "video": 3}  # noqa: RUF012
 
     def __init__(self, *modalities):
         self.modalities = frozenset(modalities or ("image", "audio", "video"))
@@ -35,11 +36,14 @@ class Encoder:
     def choose_frames(self, film):
         return range(0, len(film.times), 8)
 
+    def written(self, medium):
+        if isinstance(medium, Picture) and medium.pixels.size == 3:
+            raise ValueError("has 1 pixel, and 2 are needed")
+        return ("x",)
+
     def prompt(self, tokens, media):
         assert threading.current_thread() is not threading.main_thread()
         self.given.append((tokens, media))
-        if any(isinstance(medium, Picture) and medium.pixels.size == 3 for medium in media):
-            raise ValueError("a picture needs 2 pixels")
         return Prompt((1, 2, 3))
 
 
@@ -154,7 +158,9 @@ def test_what_is_wrong_with_a_part_is_422_that_names_its_field(seeing, name, str
 
 def test_what_a_model_cannot_take_is_422(seeing):
     answer = ask(seeing, [image(url(SMALL, "image/png"))])
-    assert answer.status_code == 422 and "a picture needs 2 pixels" in answer.json()["error"]["message"]
+    error = answer.json()["error"]
+    assert answer.status_code == 422 and error["param"] == "messages.0.content.0.image_url.url"
+    assert error["message"] == f"{error['param']} has 1 pixel, and 2 are needed"
 
 
 def test_other_fields_of_a_part_are_named(seeing):
