@@ -289,7 +289,7 @@ class MessagesUrlImageSource(BaseModel):
 class MessagesThinkingBlock(BaseModel):
     type: Annotated[Literal["thinking"], Field(title="Type")]
     thinking: Annotated[StrictStr, Field(title="Thinking")]
-    signature: Annotated[StrictStr | None, Field(description="Not checked.", title="Signature")] = None
+    signature: Annotated[StrictStr | None, Field(description="It changes nothing.", title="Signature")] = None
 
 
 class MessagesToolUseBlock(BaseModel):
@@ -315,7 +315,23 @@ class MessagesToolResultBlock(BaseModel):
 
 
 class MessagesCompatibilityBlock(BaseModel):
-    type: Annotated[Literal["MessagesCompatibilityBlock"], Field(title="Type")]
+    type: Annotated[
+        Literal[
+            "redacted_thinking",
+            "server_tool_use",
+            "web_search_tool_result",
+            "web_fetch_tool_result",
+            "code_execution_tool_result",
+            "bash_code_execution_tool_result",
+            "text_editor_code_execution_tool_result",
+            "tool_search_tool_result",
+            "container_upload",
+            "mcp_tool_use",
+            "mcp_tool_result",
+            "compaction",
+        ],
+        Field(title="Type"),
+    ]
 
 
 class MessagesToolDefinition(BaseModel):
@@ -955,7 +971,7 @@ class FunctionCallResult(BaseModel):
 class MessagesTextSource(BaseModel):
     type: Annotated[Literal["text"], Field(title="Type")]
     data: Annotated[StrictStr, Field(title="Data")]
-    media_type: Annotated[StrictStr | None, Field(description="Not looked at.", title="Media Type")] = None
+    media_type: Annotated[StrictStr | None, Field(description="It changes nothing.", title="Media Type")] = None
 
 
 class MessagesContentSource(BaseModel):
@@ -967,7 +983,7 @@ class MessagesSearchResultBlock(BaseModel):
     type: Annotated[Literal["search_result"], Field(title="Type")]
     title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
     source: Annotated[StrictStr | None, Field(description="A line before the text.", title="Source")] = None
-    content: Annotated[list[MessagesTextBlock], Field(title="Content")]
+    content: Annotated[list[MessagesTextBlock] | None, Field(title="Content")] = None
 
 
 class ChatCompleteBodyToolChoice(BaseModel):
@@ -1537,10 +1553,9 @@ class AllowedToolsChoice(BaseModel):
 
 class MessagesDocumentBlock(BaseModel):
     type: Annotated[Literal["document"], Field(title="Type")]
-    source: Annotated[
-        MessagesTextSource | MessagesContentSource | MessagesBase64ImageSource | MessagesUrlImageSource,
-        Field(discriminator="type", title="MessagesDocumentSource"),
-    ]
+    source: MessagesTextSource | MessagesContentSource | MessagesBase64ImageSource | MessagesUrlImageSource | None = (
+        None
+    )
     title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
     context: Annotated[StrictStr | None, Field(description="A line before the text.", title="Context")] = None
 

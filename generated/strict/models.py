@@ -320,7 +320,7 @@ class MessagesUrlImageSource(BaseModel):
 class MessagesThinkingBlock(BaseModel):
     type: Annotated[Literal["thinking"], Field(title="Type")]
     thinking: Annotated[StrictStr, Field(title="Thinking")]
-    signature: Annotated[StrictStr | None, Field(description="Not checked.", title="Signature")] = None
+    signature: Annotated[StrictStr | None, Field(description="It changes nothing.", title="Signature")] = None
 
 
 class MessagesToolUseBlock(BaseModel):
@@ -345,7 +345,22 @@ class MessagesToolResultBlock(BaseModel):
 
 
 class MessagesCompatibilityBlock(BaseModel):
-    type: Annotated[Literal["MessagesCompatibilityBlock"], Field(title="Type")]
+    type: Annotated[
+        Literal[
+            "document",
+            "search_result",
+            "redacted_thinking",
+            "server_tool_use",
+            "web_search_tool_result",
+            "web_fetch_tool_result",
+            "code_execution_tool_result",
+            "bash_code_execution_tool_result",
+            "text_editor_code_execution_tool_result",
+            "tool_search_tool_result",
+            "container_upload",
+        ],
+        Field(title="Type"),
+    ]
 
 
 class MessagesToolDefinition(BaseModel):

@@ -55,8 +55,15 @@ class ChatRequest:
         return self.words.told(path)
 
     def without_effect(self) -> Iterator[str]:
-        """Paths of the fields that the document does not know, and of those that say nothing by themselves."""
-        yield from unknown_fields(self.json_body.value, self.given)
+        """Paths of the fields that the document does not know, and of those that say nothing by themselves.
+
+        What is in one of the latter is not named beside it.
+        """
+        whole = frozenset(self.inert)
+        for path in unknown_fields(self.json_body.value, self.given):
+            names = path.split(".")
+            if whole.isdisjoint(".".join(names[:count]) for count in range(1, len(names))):
+                yield path
         yield from self.inert
 
 

@@ -1,15 +1,14 @@
 """Conversations of Anthropic's Messages API as messages of a chat, and where each part of those came from."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from generated.models import (
     MessagesBase64ImageSource,
-    MessagesCompatibilityBlock,
     MessagesContentSource,
     MessagesDocumentBlock,
     MessagesImageBlock,
@@ -65,10 +64,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a user's message. of_result: it is what a tool gave, and comes behind all results."""
+    """A part of a user's message.
+
+    of_result: it is what a tool gave, and comes behind all results. fields: paths of its own, where a chat has others.
+    """
 
     value: dict[str, Any]
     path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
     of_result: bool = False
 
 
@@ -172,7 +175,9 @@ def _add_parts(made: Conversation, path: str, parts: Sequence[Part]) -> None:
     if [part.path for part in parts] == [whole] or not parts:
         made.add({"role": "user", "content": "".join(part.value["text"] for part in parts)}, path)
         return
-    made.paths |= {f"{own}.{j}": part.path for j, part in enumerate(parts)}
+    for j, part in enumerate(parts):
+        made.paths[f"{own}.{j}"] = part.path
+        made.paths |= {f"{own}.{j}.{name}": f"{part.path}.{told}" for name, told in part.fields.items()}
     made.add({"role": "user", "content": [part.value for part in parts]}, path, content=whole)
 
 
@@ -194,7 +199,7 @@ def _add_result(made: Conversation, block: Block) -> list[Part]:
     made.add(
         {"role": "tool", "content": text, "tool_call_id": result.tool_use_id}, path, tool_call_id=f"{path}.tool_use_id"
     )
-    return [Part(part.value, part.path, of_result=True) for part in parts if part.value["type"] != "text"]
+    return [replace(part, of_result=True) for part in parts if part.value["type"] != "text"]
 
 
 def _read(kind: type[BaseModel], value: dict[str, Any], path: str) -> BaseModel:
@@ -212,19 +217,19 @@ def _parts(block: Block, made: Conversation) -> Iterator[Part]:
         case MessagesTextBlock(text=text):
             yield Part(_text(text), block.path)
         case MessagesImageBlock(source=source):
-            yield Part({"type": "image_url", "image_url": {"url": _url(source)}}, block.path)
-        case MessagesDocumentBlock() as document:
-            lines = [document.title, document.context, _document_text(document, block.path)]
+            yield _picture(source, block.path)
+        case MessagesDocumentBlock(source=source, title=title, context=context) if source is not None:
+            lines = [title, context, _document_text(source, block.path)]
             yield Part(_text("\n".join(filter(None, lines))), block.path)
-        case MessagesSearchResultBlock(title=title, source=source, content=content):
+        case MessagesSearchResultBlock(title=title, source=source, content=content) if content is not None:
             lines = [title, source, "".join(part.text for part in content)]
             yield Part(_text("\n".join(filter(None, lines))), block.path)
-        case MessagesCompatibilityBlock() | MessagesThinkingBlock() | MessagesToolUseBlock():
+        case _:
             made.inert.append(block.path)
 
 
-def _document_text(document: MessagesDocumentBlock, path: str) -> str:
-    match document.source:
+def _document_text(source: object, path: str) -> str:
+    match source:
         case MessagesTextSource(data=text) | MessagesContentSource(content=str(text)):
             return text
         case MessagesContentSource(content=list(parts)):
@@ -233,10 +238,13 @@ def _document_text(document: MessagesDocumentBlock, path: str) -> str:
             raise invalid(f"{path}: this server does not support document inputs other than text; send its text", path)
 
 
-def _url(source: MessagesBase64ImageSource | MessagesUrlImageSource) -> str:
+def _picture(source: MessagesBase64ImageSource | MessagesUrlImageSource, path: str) -> Part:
     if isinstance(source, MessagesUrlImageSource):
-        return source.url
-    return f"data:{source.media_type};base64,{source.data}"
+        url, own = source.url, "source.url"
+    else:
+        url, own = f"data:{source.media_type};base64,{source.data}", "source.data"
+    fields = {"image_url": "source", "image_url.url": own}
+    return Part({"type": "image_url", "image_url": {"url": url}}, path, fields)
 
 
 def _text(text: str) -> dict[str, Any]:

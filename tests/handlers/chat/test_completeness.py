@@ -3,21 +3,10 @@
 A field that the document gains fails the first test until it has an entry here.
 """
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, get_args
-from urllib.parse import unquote
-
 import pytest
-from pydantic import BaseModel
-from typing_extensions import TypeAliasType
 
 from generated.models import ContainerChatCompletionBody
-from handlers.text.tokenizer import ChatTokenizer
-
-TINY = Path(__file__).parents[3] / "backend/tiny/checkpoint"
-REPLY = "<think>\nHm.\n</think>\n\nHello there."
+from tests.handlers.completeness import acts, bundled, check, documented, fields_of, ignored, refused, send
 
 USER = {"role": "user", "content": "Hi"}
 CALL = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
@@ -88,27 +77,9 @@ def developer(**fields):
 SYSTEM, ANSWER = {"role": "system", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
 
 
-def acts(given: dict[str, Any], without: dict[str, Any] | None = None) -> tuple[str, ...]:
-    """Something differs from the same request `without` it."""
-    return ("acts", given, without or {})
-
-
-def refused(path: str, given: dict[str, Any]) -> tuple[str, ...]:
-    return ("refused", given, path)
-
-
-def allowed(*names: str, mode: str = "auto") -> dict[str, Any]:
+def allowed(*names, mode="auto"):
     choices = [tool_choice(name)["tool_choice"] for name in names]
     return {"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": choices}}}
-
-
-def ignored(path: str, given: dict[str, Any]) -> tuple[str, ...]:
-    return ("ignored", given, path)
-
-
-def documented(given: dict[str, Any], without: dict[str, Any]) -> tuple[str, ...]:
-    """Nothing differs, and the document says so."""
-    return ("documented", given, without)
 
 
 BODY, CHOICE = "ContainerChatCompletionBody", "ChatCompleteBodyToolChoice"
@@ -239,76 +210,14 @@ CASES = {
 }
 
 
-def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, TypeAliasType):
-        yield from models_in(annotation.__value__)
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    else:
-        for part in get_args(annotation):
-            yield from models_in(part)
-
-
-def fields_of(model: type[BaseModel], seen: dict[str, str]) -> dict[str, str]:
-    """ "Model.field" to the field's description, of a model and all that it is made of."""
-    for name, field in model.model_fields.items():
-        key = f"{model.__name__}.{field.alias or name}"
-        if key not in seen:
-            seen[key] = field.description or ""
-            for inner in models_in(field.annotation):
-                fields_of(inner, seen)
-    return seen
-
-
 FIELDS = fields_of(ContainerChatCompletionBody, {})
 
 
 @pytest.fixture(scope="module")
-def app(fakes):
-    """The bundled model's own tokenizer and template; the engine gives a reply with reasoning in it."""
-    tokenizer = ChatTokenizer(TINY)
-    reply = [*tokenizer.marker_tokens(REPLY), *tokenizer.end_tokens[:1]]
-
-    class Generation(fakes.Generation):
-        def _reply(self, choice):
-            return reply
-
-    class Engine(fakes.Engine):
-        context_length, vocab_size, generation = 4096, tokenizer.vocab_size, Generation
-
-    with fakes.connected(Engine(), tokenizer, format=tokenizer.format) as app:
-        yield app
-
-
-def send(app, parameters):
-    return app.client.post("/v1/chat/completions", json={"messages": [USER], "seed": 0, **parameters})
-
-
-def effect(app, parameters):
-    """All that a request brings about: what the engine is asked for, and the answer without what is new in each."""
-    response = send(app, parameters)
-    assert response.status_code == 200, response.text
-    answers = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line.startswith(("{", "data: {"))]
-    said = [
-        {name: value for name, value in json.loads(answer).items() if name not in ("id", "created")}
-        for answer in answers
-    ]
-    return app.engine.generations[-1].request, said, named(response)
-
-
-def named(response):
-    header = response.headers.get("x-ignored-parameters", "")
-    return [unquote(name) for name in header.split(",") if name]
-
-
-def constraint(request):
-    return None if request.grammar is None else request.grammar.key
-
-
-def same(a, b):
-    """Grammars are the same where their constraints are."""
-    plain = [(r.prompt, r.sampling, r.seeds, r.top_logprobs, r.reasoning_limit, constraint(r)) for r in (a[0], b[0])]
-    return plain[0] == plain[1] and a[1] == b[1]
+def ask(fakes):
+    """Sends parameters beside a message that has text."""
+    with bundled(fakes) as app:
+        yield lambda given: send(app, "/v1/chat/completions", {"messages": [USER], "seed": 0, **given})
 
 
 def test_every_field_of_the_body_has_a_case():
@@ -316,19 +225,5 @@ def test_every_field_of_the_body_has_a_case():
 
 
 @pytest.mark.parametrize("field", CASES)
-def test_a_field_is_acted_on_or_refused_or_named(app, field):
-    outcome, given, other = CASES[field]
-    if outcome == "refused":
-        response = send(app, given)
-        assert response.status_code in (404, 422) and response.json()["error"]["param"] == other, response.text
-        return
-    found = effect(app, given)
-    if outcome == "ignored":
-        assert other in found[2]
-        return
-    without = effect(app, other)
-    assert same(found, without) == (outcome == "documented")
-    if outcome == "documented":
-        assert any(words in FIELDS[field] for words in ("changes nothing", "whatever this says"))
-    else:
-        assert field.rpartition(".")[2] not in [name.rpartition(".")[2] for name in found[2]]
+def test_a_field_is_acted_on_or_refused_or_named(ask, field):
+    check(ask, field, CASES[field], FIELDS)
