@@ -32,7 +32,8 @@ def bearer(key):
 
 
 def test_with_a_key_everything_is_answered(locked):
-    for headers in (bearer("key-one"), bearer("schlüssel"), {"authorization": "bearer   key-one "}):
+    for headers in (bearer("key-one"), bearer("schlüssel"), {"authorization": "bearer   key-one "},
+                    {"x-api-key": "key-one"}, {"x-api-key": "key-one", "authorization": "Basic other"}):  # fmt: skip
         assert locked.client.post(PATH, json=BODY, headers=headers).status_code == 200
         assert locked.client.get("/v1/models", headers=headers).status_code == 200
 
@@ -40,7 +41,7 @@ def test_with_a_key_everything_is_answered(locked):
 @pytest.mark.parametrize(
     "headers",
     [{}, bearer(""), bearer("key-on"), bearer("key-one2"), bearer("KEY-ONE"), {"authorization": "key-one"},
-     {"authorization": "Basic key-one"}, {"x-api-key": "key-one"}, {"cookie": "key-one"}],
+     {"authorization": "Basic key-one"}, {"x-api-key": "key-on"}, {"x-api-key": "Bearer key-one"}, {"cookie": "key-one"}],
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("method", "path"),
