@@ -144,6 +144,7 @@ def read_request(
         words=words,
         exact=lambda value: {"tools": tools.exact(value), "response_format": _exact_format(value)},
         texts=tools.texts(),
+        allowed=tools.allowed,
         asked=asked,
         tools=tools,
         unknown=tuple(path for path in unknown_fields(json_body.value, asked) if not path.startswith(tuple(hidden))),

@@ -84,12 +84,13 @@ def custom_parameters(grammar: ResponsesCustomToolGrammar | None) -> dict[str, A
 
 @dataclass(frozen=True)
 class Tools:
-    """own: those that the model is shown. choice: of them, in the words of a chat. inert: paths of those that it is not
-    shown, although they may be called.
+    """own: those that the model is shown. choice: of them, in the words of a chat; allowed: names of those that it may
+    call, None for all. inert: paths of those that it is not shown, although they may be called.
     """
 
     own: tuple[OwnTool, ...] = ()
     choice: Choice = None
+    allowed: tuple[str, ...] | None = None
     inert: tuple[str, ...] = ()
 
     def functions(self) -> list[Tool] | None:
@@ -136,13 +137,14 @@ def read_tools(body: ContainerResponsesBody) -> Tools:
     own, inert = list(_own(body.tools or [])), list(_hosted(body.tools or []))
     match body.tool_choice:
         case ResponsesToolChoiceAllowed() as allowed:
-            return Tools(_allowed(allowed, own), allowed.mode, tuple(inert))
+            return Tools(tuple(own), allowed.mode, tuple(_allowed(allowed, own)), tuple(inert))
         case ResponsesToolChoiceFunction(name=name) | ResponsesToolChoiceCustom(name=name):
             named = next((one.name for one in own if name in (one.name, one.tool.name)), name)
             function = ChatCompleteBodyToolChoiceFunction.model_construct(name=named)
-            return Tools(tuple(own), ChatCompleteBodyToolChoice(type="function", function=function), tuple(inert))
+            named_choice = ChatCompleteBodyToolChoice(type="function", function=function)
+            return Tools(tuple(own), named_choice, inert=tuple(inert))
         case choice:
-            return Tools(tuple(own), choice, tuple(inert))
+            return Tools(tuple(own), choice, inert=tuple(inert))
 
 
 def _own(tools: Sequence[Any]) -> Iterator[OwnTool]:
@@ -161,12 +163,10 @@ def _hosted(tools: Sequence[Any]) -> Iterator[str]:
             yield f"tools.{i}"
 
 
-def _allowed(allowed: ResponsesToolChoiceAllowed, own: Sequence[OwnTool]) -> tuple[OwnTool, ...]:
-    wanted: set[str] = set()
+def _allowed(allowed: ResponsesToolChoiceAllowed, own: Sequence[OwnTool]) -> Iterator[str]:
     for i, choice in enumerate(allowed.tools):
         found = [one for one in own if choice.name in (one.name, one.tool.name)]
         if not found:
             path = f"tool_choice.tools.{i}.name"
             raise invalid(f"{path} is {choice.name!r}, which is none of tools; give one that is", path)
-        wanted |= {one.name for one in found}
-    return tuple(one for one in own if one.name in wanted)
+        yield from (one.name for one in found)
