@@ -44,7 +44,7 @@ async def create_response(json_body: JSONBody) -> Response:
     asked = read_body(json_body)
     previous, referenced = _previous(asked), _referenced(asked)
     history = [] if previous is None else previous.items()
-    request = read_request(json_body, asked, history, referenced, loaded.format)
+    request = read_request(json_body, asked, history, referenced, loaded.format, current_store() is not None)
     keeper = _keeper(request, previous, referenced)
     return await respond(request, lambda chat, plan, output: _maker(chat, plan, request, keeper), NAMED_EVENTS)
 

@@ -106,11 +106,13 @@ def read_request(
     history: Sequence[dict[str, Any]],
     referenced: dict[int, dict[str, Any]],
     format: Format,
+    keeps: bool,
 ) -> ResponseRequest:
     """The request of a body.
 
     asked: the body. history: items of the conversation that it follows. referenced: by place in `input`, the item that
-    a reference there means. format: how the model writes answers, which says what has an effect.
+    a reference there means. format: how the model writes answers, which says what has an effect. keeps: responses are
+    kept.
 
     Raises APIError 422 for pictures where there can be none, a choice of a tool that there is not, and for no input.
     """
@@ -138,6 +140,7 @@ def read_request(
         inert=(
             *conversation.inert,
             *tools.inert,
+            *(["store"] if asked.store and not keeps else []),
             *_inert(asked, format),
             *map(words.told, loose_ends(conversation.messages)),
         ),
