@@ -1,11 +1,20 @@
-"""The OpenAI Agents SDK, which calls tools until the model answers in text."""
+"""The OpenAI Agents SDK, which calls tools until the model answers in text: by responses, its default, and by chats."""
 
 import json
 
 import agents
 import pytest
-from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, ReasoningItem, Runner, function_tool
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    ReasoningItem,
+    Runner,
+    function_tool,
+)
 from openai import AsyncOpenAI
+from openai.types.shared import Reasoning
 
 from tests.clients.tools import (
     FLIGHT,
@@ -29,13 +38,25 @@ pytestmark = pytest.mark.clients
 agents.set_tracing_disabled(True)
 
 
+KINDS = {
+    "responses": (OpenAIResponsesModel, ModelSettings(reasoning=Reasoning(effort="high", summary="auto"))),
+    "chats": (OpenAIChatCompletionsModel, ModelSettings(extra_body={**THINKING, "seed": 1})),
+}
+"""By API, what asks it and how it is told to reason."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return KINDS[request.param]
+
+
 @pytest.fixture
-async def agent(url):
+async def agent(url, kind):
     async with AsyncOpenAI(base_url=url, api_key="unused", max_retries=0) as client:
 
         def agent(settings=None, **parameters):
-            model = OpenAIChatCompletionsModel(model="tiny", openai_client=client)
-            always = ModelSettings(temperature=0, extra_args={"seed": 1})
+            model = kind[0](model="tiny", openai_client=client)
+            always = ModelSettings(temperature=0, extra_body={"seed": 1})
             return Agent(name="tester", model=model, model_settings=always.resolve(settings), **parameters)
 
         yield agent
@@ -63,8 +84,8 @@ async def test_a_round_trip(agent, run, tools, strict, question, calls, results)
     assert tells(result.final_output, *results)
 
 
-async def test_a_round_trip_with_reasoning(agent, run, tools):
-    able = agent(ModelSettings(extra_body=THINKING), tools=[function_tool(tools.get_weather)])
+async def test_a_round_trip_with_reasoning(agent, kind, run, tools):
+    able = agent(kind[1], tools=[function_tool(tools.get_weather)])
     result = await run(able, WEATHER_OF_ONE)
     thoughts = [item.raw_item.summary[0].text for item in result.new_items if isinstance(item, ReasoningItem)]
     assert tools.calls == [("get_weather", "Paris")] and tells(result.final_output, WEATHER["Paris"])

@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from handlers.http.spec import load_document
-from tests.conformance.chat import DOCUMENT, read_error, read_stream, strict
+from tests.conformance.chat import DOCUMENT, read_error, read_stream, strict, validator
 
 # That a valid body is answered with 200 is not checked: much that no schema can say makes a body wrong.
 CHECKS = [
@@ -24,8 +24,15 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-MOST = {"max_tokens": 3, "max_completion_tokens": 3, "n": 2}
+MOST = {"max_tokens": 3, "max_completion_tokens": 3, "max_output_tokens": 3, "n": 2}
 NO_LIMIT = (None, -1)
+LAST_EVENTS = (
+    "response.completed\n",
+    "response.incomplete\n",
+    "response.failed\n",
+    'error\ndata: {"type":"error","sequence',
+)
+EVENT = validator("ResponsesStreamEvent")
 SETTINGS = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
@@ -47,8 +54,9 @@ def shortened(body):
     valid = {name: body[name] for name in MOST if _is_count(body.get(name))}
     short = {name: min(value, MOST[name]) for name, value in valid.items()}
     stream = {"stream": len(body) % 2 == 0} if "stream" not in body else {}
-    unlimited = body.get("max_tokens") in NO_LIMIT and body.get("max_completion_tokens") in NO_LIMIT
-    return {**body, **short, **stream, **({"max_tokens": 3} if unlimited else {})}
+    lengths = ("max_output_tokens",) if "input" in body else ("max_tokens", "max_completion_tokens")
+    unlimited = all(body.get(name) in NO_LIMIT for name in lengths)
+    return {**body, **short, **stream, **({lengths[0]: 3} if unlimited else {})}
 
 
 def _is_count(value):
@@ -84,6 +92,8 @@ def check(method, response):
         assert last, response.text[-2000:]
         if last == ["data: [DONE]"]:
             assert read_stream(response)
+        elif response.text.rpartition("event: ")[2].startswith(LAST_EVENTS):
+            EVENT.validate(strict(last[0].removeprefix("data: ")))
         else:  # an error that was found after the stream had to begin
             error = strict(last[0].removeprefix("data: "))
             assert error.keys() == {"message", "error"}, response.text[-2000:]
