@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from backend.models.listing import LocalModel, family_of, list_models
     from backend.models.wheels import package_client
     from backend.request import (
+        MAX_BANNED_TOKENS,
         Admission,
         EngineFailed,
         FinishReason,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE",
+    "MAX_BANNED_TOKENS",
     "MODALITIES",
     "MODEL_CACHE",
     "SAMPLE_RATE",

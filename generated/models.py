@@ -261,6 +261,107 @@ class ErrorDetail(BaseModel):
     ]
 
 
+PromptItem = TypeAliasType("PromptItem", Annotated[int, Field(ge=0)])
+
+
+Token = TypeAliasType("Token", Annotated[int, Field(ge=0)])
+
+
+Seed2 = TypeAliasType(
+    "Seed2",
+    Annotated[
+        int,
+        Field(
+            description="Of the choices of a prompt, one for each, or one from which they count up. By default they are random; each choice has its own.",
+            ge=-9223372036854775808,
+            le=18446744073709551615,
+            title="Seed",
+        ),
+    ],
+)
+
+
+Seed3Item = TypeAliasType("Seed3Item", Annotated[int, Field(ge=-9223372036854775808, le=18446744073709551615)])
+
+
+Seed3 = TypeAliasType(
+    "Seed3",
+    Annotated[
+        list[Seed3Item],
+        Field(
+            description="Of the choices of a prompt, one for each, or one from which they count up. By default they are random; each choice has its own.",
+            max_length=128,
+            min_length=1,
+            title="Seed",
+        ),
+    ],
+)
+
+
+ForcedOutputToken = TypeAliasType("ForcedOutputToken", Annotated[int, Field(ge=0)])
+
+
+class TokenSequence(BaseModel):
+    tokens: Annotated[list[Token] | None, Field(description="Token ids, at least one.", title="Tokens")] = None
+
+
+class CompletionsLogprobs(BaseModel):
+    text_offset: Annotated[
+        list[int],
+        Field(description="At which character of the choice's whole text each token begins.", title="Text Offset"),
+    ]
+    token_logprobs: Annotated[
+        list[StrictFloat | None],
+        Field(description="Natural logarithms; minus infinity is -9999.", title="Token Logprobs"),
+    ]
+    tokens: Annotated[
+        list[StrictStr],
+        Field(
+            description="The text of each token; one that is no whole characters as `bytes:\\xe2\\x82`, as OpenAI has it.",
+            title="Tokens",
+        ),
+    ]
+    top_logprobs: Annotated[
+        list[dict[str, Any] | None],
+        Field(
+            description="For each token the likeliest in its place by their texts, and itself.", title="Top Logprobs"
+        ),
+    ]
+
+
+class CompletionChunkChoice(BaseModel):
+    index: Annotated[int, Field(title="Index")]
+    text: Annotated[
+        StrictStr,
+        Field(
+            description="What the chunk adds to the text; often nothing, as text comes once it is certain.",
+            title="Text",
+        ),
+    ]
+    token: Annotated[
+        int | None,
+        Field(
+            description="The id of a token that was drawn. All of a choice's together are its `tokens`.", title="Token"
+        ),
+    ] = None
+    logprobs: CompletionsLogprobs | None = None
+    finish_reason: Annotated[
+        Literal["stop", "length"] | None,
+        Field(description="Set on the last chunk of a choice, null on the others.", title="Finish Reason"),
+    ] = None
+    seed: Annotated[int | None, Field(description="The seed of this choice.", title="Seed")] = None
+
+
+class CompletionEvent(BaseModel):
+    data: Annotated[
+        StrictStr,
+        Field(
+            description="A `CompletionChunk` as JSON text, or `[DONE]`, or an `Error` where generation failed.",
+            title="Data",
+        ),
+    ]
+
+
 class Health(BaseModel):
     status: Annotated[Literal["loading", "ready", "failed", "draining"], Field(title="Status")]
 
@@ -1126,6 +1227,44 @@ class Error(BaseModel):
     error: ErrorDetail
 
 
+class CompletionsChoice(BaseModel):
+    index: Annotated[int, Field(title="Index")]
+    text: Annotated[StrictStr, Field(title="Text")]
+    logprobs: CompletionsLogprobs | None = None
+    seed: Annotated[
+        int,
+        Field(
+            description="The seed this choice was drawn with. The same seed and parameters draw the same choice again.",
+            title="Seed",
+        ),
+    ]
+    finish_reason: Annotated[
+        Literal["stop", "length"],
+        Field(
+            description="`length` where a limit cut the answer, or a stop phrase one of a `response_format`.",
+            title="Finish Reason",
+        ),
+    ]
+    tokens: Annotated[
+        list[int],
+        Field(
+            description="The ids of all tokens that were drawn, those of a stop phrase and an end token included.",
+            title="Tokens",
+        ),
+    ]
+
+
+class CompletionChunk(BaseModel):
+    id: Annotated[StrictStr, Field(description="A unique ID of the completion, the same in every chunk.", title="Id")]
+    object: Annotated[Literal["text_completion"], Field(title="Object")]
+    created: Annotated[int, Field(description="The Unix timestamp (in seconds) of the completion.", title="Created")]
+    model: Annotated[StrictStr | None, Field(description="The model that generates the completion.", title="Model")] = (
+        None
+    )
+    choices: Annotated[list[CompletionChunkChoice], Field(description="Empty on the usage chunk.", title="Choices")]
+    usage: Annotated[ChatUsage | None, Field(description="Set on the usage chunk, null on the others.")] = None
+
+
 class Unhealthy(Error, Health):
     pass
 
@@ -1397,6 +1536,269 @@ class ChatCompletionDelta(BaseModel):
     function_call: Annotated[
         ToolCallDeltaFunction | None, Field(description="More of the call, in an answer to a request with `functions`.")
     ] = None
+
+
+class ContainerCompletionsBody(BaseModel):
+    model: Annotated[
+        StrictStr | None, Field(description="Routes the request to a specific adapter.", title="Model")
+    ] = None
+    prompt: Annotated[
+        StrictStr | list[StrictStr] | list[PromptItem] | list[list[PromptItem]] | None,
+        Field(
+            description="The text to be continued, or several. Control tokens of the model that stand in it are these tokens. The tokens with which the model's tokenizer begins a text go before it, unless it begins with them already. Of several prompts each is answered as it would be alone, with the same seeds; the choices of prompt `i` have the indices `i * n` to `i * n + n - 1`.",
+            title="Prompt",
+        ),
+    ] = None
+    tokens: Annotated[
+        list[Token] | None, Field(description="The prompt as token ids, which nothing is added to.", title="Tokens")
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        Field(
+            description="Most tokens of an answer. By default, and with -1, it may fill the context.",
+            ge=-1,
+            title="Max Tokens",
+        ),
+    ] = None
+    max_total_tokens: Annotated[
+        int | None,
+        Field(
+            description="Most tokens of prompt and answer together. Not together with `max_tokens`.",
+            ge=1,
+            title="Max Total Tokens",
+        ),
+    ] = None
+    min_tokens: Annotated[
+        int | None,
+        Field(
+            description="No end token is drawn before so many tokens, and no stop phrase counts that they complete. Not together with `response_format`.",
+            ge=0,
+            title="Min Tokens",
+        ),
+    ] = None
+    min_total_tokens: Annotated[
+        int | None,
+        Field(
+            description="The same for prompt and answer together. Not together with `min_tokens`.",
+            ge=0,
+            title="Min Total Tokens",
+        ),
+    ] = None
+    n: Annotated[
+        int | None,
+        Field(description="How many choices there are of each prompt. Defaults to 1.", ge=1, le=128, title="N"),
+    ] = None
+    seed: Annotated[
+        Seed2 | Seed3 | None,
+        Field(
+            description="Of the choices of a prompt, one for each, or one from which they count up. By default they are random; each choice has its own.",
+            title="Seed",
+        ),
+    ] = None
+    temperature: Annotated[
+        StrictFloat | None,
+        Field(
+            description="What the logits are divided by; 0 takes the likeliest token. Defaults to 1.",
+            ge=0.0,
+            title="Temperature",
+        ),
+    ] = None
+    top_k: Annotated[
+        int | None,
+        Field(description="Only so many of the likeliest tokens are drawn from; 0 is off.", ge=-1, title="Top K"),
+    ] = None
+    top_p: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Only the likeliest tokens are drawn from whose probabilities reach this; 1 is off.",
+            gt=0.0,
+            le=1.0,
+            title="Top P",
+        ),
+    ] = None
+    min_p: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Only tokens of at least so much of the likeliest one's probability are drawn from; 0 is off.",
+            ge=0.0,
+            le=1.0,
+            title="Min P",
+        ),
+    ] = None
+    xtc_threshold: Annotated[
+        StrictFloat | None,
+        Field(
+            description="Of the tokens at or above this probability XTC takes out all but the least likely; 0 is off.",
+            ge=0.0,
+            le=1.0,
+            title="Xtc Threshold",
+        ),
+    ] = None
+    xtc_probability: Annotated[
+        StrictFloat | None,
+        Field(description="How often XTC does that; 0 is off.", ge=0.0, le=1.0, title="Xtc Probability"),
+    ] = None
+    repetition_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="What positive logits of tokens of prompt and answer are divided by, and others multiplied.",
+            gt=0.0,
+            title="Repetition Penalty",
+        ),
+    ] = None
+    presence_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="What is taken from the logits of tokens that the answer has.",
+            ge=-2.0,
+            le=2.0,
+            title="Presence Penalty",
+        ),
+    ] = None
+    frequency_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="The same for each time that the answer has the token.",
+            ge=-2.0,
+            le=2.0,
+            title="Frequency Penalty",
+        ),
+    ] = None
+    no_repeat_ngram: Annotated[
+        int | None,
+        Field(
+            description="No sequence of so many tokens that prompt and answer have already comes again; 0 is off. A ban that leaves no token holds back at that place.",
+            ge=0,
+            title="No Repeat Ngram",
+        ),
+    ] = None
+    bad_words: Annotated[
+        list[StrictStr] | None,
+        Field(
+            description="Texts that are not written: the tokens of each, as it is and behind a space, do not come one after the other in the answer. The prompt may have the first of them. A ban that leaves no token holds back at that place.",
+            title="Bad Words",
+        ),
+    ] = None
+    bad_word_tokens: Annotated[
+        list[TokenSequence] | None, Field(description="The same as sequences of token ids.", title="Bad Word Tokens")
+    ] = None
+    forced_output_tokens: Annotated[
+        list[ForcedOutputToken] | None,
+        Field(
+            description="The answer is these tokens and no others, as for log-probabilities of an answer that is known. Not together with `response_format`.",
+            min_length=1,
+            title="Forced Output Tokens",
+        ),
+    ] = None
+    eos_token: Annotated[
+        list[EosTokenItem] | None,
+        Field(description="Token ids that end an answer, in place of the model's own.", title="Eos Token"),
+    ] = None
+    stop_tokens: Annotated[
+        list[TokenSequence] | None, Field(description="The same as sequences of token ids.", title="Stop Tokens")
+    ] = None
+    logprobs: Annotated[
+        int | None,
+        Field(
+            description="Log-probabilities of each token, and of so many of the likeliest in its place, under the model itself, before every filter. Not given: none.",
+            ge=0,
+            le=20,
+            title="Logprobs",
+        ),
+    ] = None
+    response_format: Annotated[
+        ResponseFormatJsonSchema
+        | ResponseFormatJsonObject
+        | ResponseFormatRegex
+        | ResponseFormatText
+        | ResponseFormatGrammar
+        | None,
+        Field(description="The form of the answer. It holds for what is new, not for the prompt."),
+    ] = None
+    stream: Annotated[
+        StrictBool | None,
+        Field(description="Whether the answer comes as server-sent events, one for each token.", title="Stream"),
+    ] = False
+    stream_options: Annotated[StreamOptions | None, Field(description="Options of a stream.")] = None
+    encoder_no_repeat_ngram: Annotated[
+        int | None,
+        Field(
+            description="For models with an encoder. This model has none, so it has no effect and is named as ignored.",
+            title="Encoder No Repeat Ngram",
+        ),
+    ] = None
+    encoder_repetition_penalty: Annotated[
+        StrictFloat | None,
+        Field(
+            description="For models with an encoder. This model has none, so it has no effect and is named as ignored.",
+            title="Encoder Repetition Penalty",
+        ),
+    ] = None
+    embedding_to_replace: Annotated[
+        list[StrictFloat] | None,
+        Field(
+            description="Embeddings in place of those of tokens. They cannot be given here; it is an error 422.",
+            title="Embedding To Replace",
+        ),
+    ] = None
+    token_index_to_replace: Annotated[
+        list[int] | None,
+        Field(
+            description="Whose embeddings are replaced. They cannot be given here; it is an error 422.",
+            title="Token Index To Replace",
+        ),
+    ] = None
+    stop: Annotated[
+        StrictStr | list[StrictStr] | None,
+        Field(
+            description="Phrases that end an answer, which is what stands before the first that is complete: one, or a list of at most 256. What cuts an answer of a `response_format` before it is complete ends it with the finish reason `length`.",
+            title="Stop",
+        ),
+    ] = None
+    echo: Annotated[
+        StrictBool | None,
+        Field(
+            description="The text begins with the prompt, and log-probabilities are of its tokens too: each under the model behind those before it, that of the first is null.",
+            title="Echo",
+        ),
+    ] = None
+    logit_bias: Annotated[
+        dict[
+            Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})$", strict=True)],
+            LogitBiasAdditionalProperty,
+        ]
+        | None,
+        Field(description="Token id, as a decimal string, to what is added to its logit.", title="Logit Bias"),
+    ] = None
+    best_of: Annotated[
+        int | None,
+        Field(
+            description="How many choices are drawn of which `n` are given. It must be `n`; another number is an error 422.",
+            ge=1,
+            title="Best Of",
+        ),
+    ] = None
+    suffix: Annotated[
+        StrictStr | None,
+        Field(
+            description="The text behind what is filled in. This model cannot do that; it is an error 422.",
+            title="Suffix",
+        ),
+    ] = None
+
+
+class ContainerCompletionsSuccess(BaseModel):
+    id: Annotated[StrictStr, Field(description="A unique ID of the completion.", title="Id")]
+    object: Annotated[Literal["text_completion"], Field(title="Object")]
+    created: Annotated[
+        int | None,
+        Field(description="The Unix timestamp (in seconds) for when the generation completed.", title="Created"),
+    ] = None
+    model: Annotated[StrictStr | None, Field(description="The model that generates the completion.", title="Model")] = (
+        None
+    )
+    choices: Annotated[list[CompletionsChoice], Field(title="Choices")]
+    usage: ChatUsage
 
 
 class MessagesImageBlock(BaseModel):

@@ -19,6 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from handlers import health, models
 from handlers.chat.endpoint import complete_chat
+from handlers.completions.endpoint import complete_text
 from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
@@ -36,6 +37,7 @@ from handlers.tracing import NO_TRACING, Tracing, TracingMiddleware
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerChatComplete": complete_chat,
+    "containerCompletionsComplete": complete_text,
     "containerResponses": responses.create_response,
     "deleteResponse": responses.delete_response,
     "getHealth": health.get_health,

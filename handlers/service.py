@@ -97,11 +97,11 @@ class IncrementalDetokenizer(Protocol):
 
     @property
     def stopped_by(self) -> str | None:
-        """The stop string that was found, None for none; the text ended before it."""
+        """The stop string that was found, "" for stop tokens, None for neither; the text ended before it."""
         ...
 
     def feed(self, token: int) -> str:
-        """Text that is now certain; never part of a character or of a stop string."""
+        """Text that is now certain; never part of a character, of a stop string or of a sequence of stop tokens."""
         ...
 
     def finish(self) -> str:
@@ -148,10 +148,21 @@ class ChatTokenizer(Protocol):
         """
         ...
 
+    def encode_text(self, text: str, *, begins: bool = True) -> list[int]:
+        """The ids of a text. begins: it is a prompt, with what the model's tokenizer begins texts with."""
+        ...
+
     def detokenizer(
-        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
+        self,
+        prompt: Sequence[int],
+        stop: Sequence[str],
+        markers: Sequence[str] = (),
+        min_tokens: int = 0,
+        stop_tokens: Sequence[Sequence[int]] = (),
     ) -> IncrementalDetokenizer:
-        """markers: texts in which special tokens are shown. min_tokens: of the choice, before stop strings count."""
+        """stop, stop_tokens: texts and sequences of tokens that end the text before them. markers: texts in which
+        special tokens are shown. min_tokens: of the choice, before one of the former counts.
+        """
         ...
 
     def spell(self, text: str) -> Marker:

@@ -76,9 +76,7 @@ class StubTokenizer:
     def template_shows(self, place: str, name: str) -> bool:
         return False
 
-    def detokenizer(
-        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
-    ) -> Any:
+    def detokenizer(self, prompt: Sequence[int], stop: Sequence[str], *others: Any) -> Any:
         return SimpleNamespace(stopped=False, read=0, feed=chr, finish=str)
 
     def spell(self, text: str) -> Marker:

@@ -7,12 +7,10 @@ from generated.models import AssistantMessage, ChatCompleteBodyToolChoice, Conta
 from handlers.chat.media import check_media
 from handlers.chat.output import limits_reasoning, must_call, wants_form
 from handlers.chat.request import ChatRequest
-from handlers.http.errors import APIError, invalid
+from handlers.generation.lengths import answer_length
+from handlers.generation.sampling import check_sampling
+from handlers.http.errors import invalid
 from handlers.service import Engine, LoadedModel
-
-MOST_STOPS = 256
-TOO_LONG = "context_length_exceeded"
-"""The code of errors about the context, which agents know and answer by shortening their history."""
 
 
 def check_request(request: ChatRequest, loaded: LoadedModel, strict: bool) -> None:
@@ -26,14 +24,12 @@ def check_request(request: ChatRequest, loaded: LoadedModel, strict: bool) -> No
         _check_strictly(request)
     _check_ending(request)
     _check_exclusions(request)
-    _check_stops(request)
     _check_tools(request)
     _check_tool_choice(request, loaded)
     _check_reasoning_budget(request, loaded)
     _check_response_format(request, engine)
     _check_lengths(body)
-    _check_choices(body, engine)
-    _check_vocabulary(request, engine)
+    check_sampling(body, engine, request.told)
 
 
 def token_budget(request: ChatRequest, prompt_tokens: int, context_length: int, clamp: bool) -> int:
@@ -41,25 +37,19 @@ def token_budget(request: ChatRequest, prompt_tokens: int, context_length: int, 
 
     clamp: a number beyond what fits is not refused, but means what fits.
     """
-    body, room = request.body, context_length - prompt_tokens
-    if room < 1:
-        raise _too_long(
-            f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's maximum context "
-            f"length of {context_length} tokens; shorten the messages",
-            request.told("messages"),
-        )
-    wanted = requested_tokens(body) or room
-    if wanted > room and not clamp:
-        name = request.told(length_param(body))
-        raise _too_long(
-            f"the prompt has {prompt_tokens} tokens and {name} is {wanted}, together {prompt_tokens + wanted}, but "
-            f"the model's maximum context length is {context_length} tokens; use {name} of at most {room}",
-            name,
-        )
-    wanted = min(wanted, room)
-    if body.min_tokens is not None and body.min_tokens > wanted:
-        raise invalid(f"min_tokens is {body.min_tokens}, but only {wanted} tokens fit the context", "min_tokens")
-    return wanted
+    body = request.body
+    length = answer_length(
+        requested_tokens(body),
+        prompt_tokens,
+        context_length,
+        param=request.told(length_param(body)),
+        prompt_param=request.told("messages"),
+        prompt="the messages",
+        clamp=clamp,
+    )
+    if body.min_tokens is not None and body.min_tokens > length:
+        raise invalid(f"min_tokens is {body.min_tokens}, but only {length} tokens fit the context", "min_tokens")
+    return length
 
 
 def length_param(body: ContainerChatCompletionBody) -> str:
@@ -111,12 +101,6 @@ def _check_exclusions(request: ChatRequest) -> None:
         raise invalid("min_tokens cannot be used together with response_format; leave one of them out", "min_tokens")
     if body.top_logprobs is not None and not body.logprobs:
         raise invalid("top_logprobs needs logprobs; set logprobs to true", "top_logprobs")
-
-
-def _check_stops(request: ChatRequest) -> None:
-    count, param = len(request.body.stop or ()), request.told("stop")
-    if count > MOST_STOPS:
-        raise invalid(f"{param} has {count} members, but may have {MOST_STOPS}", param)
 
 
 def _check_tools(request: ChatRequest) -> None:
@@ -176,28 +160,3 @@ def _check_lengths(body: ContainerChatCompletionBody) -> None:
     most = requested_tokens(body)
     if body.min_tokens is not None and most is not None and body.min_tokens > most:
         raise invalid(f"min_tokens is {body.min_tokens}, more than max_tokens, which is {most}", "min_tokens")
-
-
-def _check_choices(body: ContainerChatCompletionBody, engine: Engine) -> None:
-    n = body.n or 1
-    if n > engine.max_choices:
-        raise invalid(f"n is {n}, but this server answers at most {engine.max_choices} choices per request", "n")
-    if isinstance(body.seed, list) and len(body.seed) != n:
-        raise invalid(f"seed has {len(body.seed)} members, but n is {n}; give one seed per choice", "seed")
-
-
-def _check_vocabulary(request: ChatRequest, engine: Engine) -> None:
-    body, size = request.body, engine.vocab_size
-    if body.top_k is not None and body.top_k > size:
-        param = request.told("top_k")
-        raise invalid(f"{param} is {body.top_k}, but the vocabulary has {size} tokens", param)
-    for i, token in enumerate(body.eos_token or []):
-        if token >= size:
-            raise invalid(f"eos_token.{i} is {token}, but the vocabulary has {size} tokens", f"eos_token.{i}")
-    for key in body.logit_bias or {}:
-        if int(key) >= size:
-            raise invalid(f"logit_bias names token {key}, but the vocabulary has {size} tokens", f"logit_bias.{key}")
-
-
-def _too_long(message: str, param: str) -> APIError:
-    return APIError(422, message, param=param, code=TOO_LONG)

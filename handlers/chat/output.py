@@ -1,5 +1,6 @@
 """What a chat request asks of the form of its answers, taken out of its body."""
 
+from collections.abc import Callable
 from typing import Any
 
 from backend.grammar import ContextFree, Regex
@@ -32,6 +33,13 @@ from handlers.http.validation import parse_exact
 
 SCHEMA, PATTERN = "response_format.json_schema.schema", "response_format.schema"
 GRAMMAR = "response_format.grammar"
+ResponseFormat = (
+    ResponseFormatText
+    | ResponseFormatJsonObject
+    | ResponseFormatJsonSchema
+    | ResponseFormatRegex
+    | ResponseFormatGrammar
+)
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -46,7 +54,9 @@ def output_request(request: ChatRequest, names: FunctionNames, text: bytes) -> O
     exact, body = _Exact(text, request), request.body
     return OutputRequest(
         _tool_use(request, names, exact),
-        _form(request, exact),
+        answer_form(
+            request.body.response_format, lambda: exact.part("response_format", request.told(SCHEMA)), request.told
+        ),
         body.parse_reasoning,
         _reasoning_budget(request),
         None if body.eos_token is None else EndTokens(tuple(body.eos_token), request.told("eos_token")),
@@ -77,6 +87,27 @@ def _reasoning_budget(request: ChatRequest) -> ReasoningBudget | None:
     if not limits_reasoning(request.body):
         return None
     return ReasoningBudget(request.body.reasoning_budget, request.told("reasoning_budget"))  # type: ignore[arg-type]
+
+
+def answer_form(
+    asked: ResponseFormat | None, exact: Callable[[], Any], told: Callable[[str], str] = str
+) -> AnswerForm | None:
+    """The form that a `response_format` asks for, None for any text.
+
+    exact: gives its JSON with every digit; asked where there is a schema. told: what the API calls its fields.
+    """
+    match asked:
+        case ResponseFormatJsonSchema():
+            schema = exact()["json_schema"]
+            return JSONSchemaForm(schema["schema"], told(SCHEMA), schema.get("strict") is True)
+        case ResponseFormatJsonObject():
+            return JSONObjectForm(told("response_format"))
+        case ResponseFormatRegex(schema_=regex):
+            return RegexForm(regex, told(PATTERN))
+        case ResponseFormatGrammar(grammar=grammar, syntax=syntax, max_recursion=levels):
+            return GrammarForm(grammar, syntax or "", levels or 0, told(GRAMMAR))
+        case _:
+            return None
 
 
 class _Exact:
@@ -124,19 +155,3 @@ def _language(form: TextForm) -> Regex | ContextFree:
     if isinstance(form, RegexForm):
         return Regex(form.pattern)
     return ContextFree(form.grammar, form.param, form.syntax, form.max_recursion)
-
-
-def _form(request: ChatRequest, exact: _Exact) -> AnswerForm | None:
-    told = request.told
-    match request.body.response_format:
-        case ResponseFormatJsonSchema():
-            asked = exact.part("response_format", told(SCHEMA))["json_schema"]
-            return JSONSchemaForm(asked["schema"], told(SCHEMA), asked.get("strict") is True)
-        case ResponseFormatJsonObject():
-            return JSONObjectForm(told("response_format"))
-        case ResponseFormatRegex(schema_=regex):
-            return RegexForm(regex, told(PATTERN))
-        case ResponseFormatGrammar(grammar=grammar, syntax=syntax, max_recursion=levels):
-            return GrammarForm(grammar, syntax or "", levels or 0, told(GRAMMAR))
-        case _:
-            return None

@@ -12,7 +12,6 @@ from handlers.chat.limits import token_budget
 from handlers.chat.media import media_parts, with_media
 from handlers.chat.output import NO_PARAMETERS, output_request
 from handlers.chat.request import ChatRequest
-from handlers.chat.sampling import choice_seeds, sampling_params
 from handlers.formats.names import FunctionNames
 from handlers.formats.parser import OutputParser
 from handlers.formats.segments import Content
@@ -21,6 +20,7 @@ from handlers.generation.constraint import ConstraintBuilder, OutputConstraint
 from handlers.generation.output import OutputPlan, plan_output
 from handlers.generation.plan import GenerationPlan, reasoning_limit
 from handlers.generation.prefill import Prefill, find_prefill
+from handlers.generation.sampling import choice_seeds, sampling_params
 from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, invalid
 from handlers.http.threads import in_prompt_thread

@@ -1,7 +1,7 @@
 """What a grammar defers is checked when an answer is complete; one that breaks it ends as if it had been cut off."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from handlers.generation.deferred import CHECKS
@@ -48,7 +48,7 @@ class Answer:
 
 async def checked(
     deltas: AsyncIterator[Delta], check: Callable[[], AnswerCheck | None], begun: str = ""
-) -> AsyncIterator[Delta]:
+) -> AsyncGenerator[Delta, None]:
     """The same deltas, but that a choice that is complete and not known to be valid ends with "length".
 
     check: what is to be checked, None for nothing; asked when a choice is complete. begun: content before that of the

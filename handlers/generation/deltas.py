@@ -1,6 +1,6 @@
 """From token events to typed deltas: the one thing that the streamed and the whole answer are both made of."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Literal
@@ -29,16 +29,28 @@ class CallDelta:
 
 
 @dataclass(frozen=True)
+class DrawnToken:
+    """A token that was drawn, end tokens and those of a stop string too.
+
+    start: the character of the choice's text at which it begins. logprob: None where not asked for.
+    """
+
+    id: int
+    start: int
+    logprob: TokenLogprob | None = None
+
+
+@dataclass(frozen=True)
 class Delta:
     """What is added to one choice: at most one of content, reasoning and call.
 
     content, reasoning: text, "" for none. logprobs, reasoning_logprobs: of tokens that no delta had before, in order,
     up to the last one of this delta's text: of reasoning with what marks it, where reasoning is sent, and of all
     others; on the last delta, those of tokens behind all text. None where not asked for. tokens: how many were drawn
-    since this choice's previous delta. finish_reason: set on the choice's last delta only, which has none of the three.
-    stopped_by: the stop string that ended the choice, on its last delta, None where none did.
-    reasoning_tokens: of the whole choice, on its last delta. cached_tokens: of the prompt, how many were in the cache;
-    on the request's first delta only.
+    since this choice's previous delta; drawn: these tokens, where every token is asked for. finish_reason: set on the
+    choice's last delta only, which has none of the three. stopped_by: the stop string that ended the choice, on its
+    last delta, "" where stop tokens did, None where nothing did. reasoning_tokens: of the whole choice, on its last
+    delta. cached_tokens: of the prompt, how many were in the cache; on the request's first delta only.
     """
 
     choice: int
@@ -48,6 +60,7 @@ class Delta:
     logprobs: tuple[TokenLogprob, ...] = ()
     reasoning_logprobs: tuple[TokenLogprob, ...] = ()
     tokens: int = 0
+    drawn: tuple[DrawnToken, ...] = ()
     finish_reason: FinishReason | None = None
     stopped_by: str | None = None
     reasoning_tokens: int = 0
@@ -67,7 +80,8 @@ class ChoiceDecoder:
     """Makes deltas of the token events of one choice.
 
     Holds the text that is not certain, and the log-probabilities and tokens that no delta has had yet.
-    choice: its index. text: makes text of its tokens. logprobs: deltas have them. finished: the last delta was given.
+    choice: its index. text: makes text of its tokens. logprobs: deltas have them. every_token: deltas have every token
+    that was drawn, and log-probabilities are theirs. finished: the last delta was given.
     parser: tells what in the text is reasoning and what are calls. include_reasoning: reasoning is sent.
     is_whole: whether a text is all that a constrained answer must be; None where its form is not constrained. What a
     stop string cuts before that ends with "length", and so does a call that is cut.
@@ -81,10 +95,17 @@ class ChoiceDecoder:
         parser: OutputParser,
         *,
         logprobs: bool,
+        every_token: bool = False,
         include_reasoning: bool = True,
         is_whole: Callable[[str], bool] | None = None,
     ) -> None:
-        self._choice, self._text, self._tokenizer, self._logprobs = choice, text, tokenizer, logprobs
+        self._choice, self._text, self._tokenizer, self._logprobs = (
+            choice,
+            text,
+            tokenizer,
+            logprobs and not every_token,
+        )
+        self._every_token, self._drawn = every_token, list[DrawnToken]()
         self._parser, self._include_reasoning, self._is_whole = parser, include_reasoning, is_whole
         self._held: list[HeldLogprob] = []
         self._tokens, self._said = 0, ""
@@ -95,6 +116,9 @@ class ChoiceDecoder:
     def feed(self, event: TokenEvent) -> Iterator[Delta]:
         """The deltas that are certain with this event; the last one of the choice if the event ends it."""
         self._tokens += 1
+        if self._every_token:
+            logprob = None if event.logprob is None else token_logprob(event, self._tokenizer)
+            self._drawn.append(DrawnToken(event.token, self._text.read, logprob))
         text = "" if event.is_end else self._read(event)
         ended = self._text.stopped_by is not None or event.finish_reason is not None
         if ended:
@@ -170,8 +194,9 @@ class ChoiceDecoder:
         return entries
 
     def _take(self, **fields: Any) -> Delta:
-        tokens, self._tokens = self._tokens, 0
-        return Delta(self._choice, tokens=tokens, **fields)
+        tokens, drawn = self._tokens, tuple(self._drawn)
+        self._tokens, self._drawn = 0, []
+        return Delta(self._choice, tokens=tokens, drawn=drawn, **fields)
 
     def _count_reasoning(self) -> int:
         """Tokens whose first character is reasoning."""
@@ -179,7 +204,7 @@ class ChoiceDecoder:
         return sum(any(start <= offset < end for start, end in spans) for offset in self._offsets)
 
 
-async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> AsyncIterator[Delta]:
+async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> AsyncGenerator[Delta, None]:
     """Deltas of all choices of a generation, interleaved as they come; `choices[i]` reads choice i.
 
     A choice that found its stop string is cancelled.

@@ -1,13 +1,15 @@
 """A plan in the engine: submitted, held to its deadline, counted, and read as deltas."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from backend import QueueFull, Request
 from handlers.generation.check import checked
 from handlers.generation.deltas import ChoiceDecoder, Delta, decode
-from handlers.generation.monitor import Monitor
+from handlers.generation.interleave import interleaved
+from handlers.generation.monitor import Monitor, close_all
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.http.errors import invalid, too_many
@@ -31,31 +33,50 @@ class RunningGeneration:
 async def start(
     plan: GenerationPlan, loaded: LoadedModel, request_metrics: RequestMetrics, deadline: Deadline
 ) -> RunningGeneration:
-    """Gives the plan to the engine; returns its deltas once its constraint is compiled.
+    """`start_all` of the one plan that a request with one prompt is."""
+    return await start_all((plan,), loaded, request_metrics, deadline)
 
-    Raises APIError 429 where the queue is full, 422 where the constraint cannot be compiled, 504 at the deadline.
+
+async def start_all(
+    plans: Sequence[GenerationPlan], loaded: LoadedModel, request_metrics: RequestMetrics, deadline: Deadline
+) -> RunningGeneration:
+    """Gives the plans of a request to the engine, one for each prompt; returns their deltas once they are constrained.
+
+    In the deltas the choices of all plans are counted through. Raises APIError 429 where the queue is full, 422 where a
+    constraint cannot be compiled, 504 at the deadline.
     """
-    trace = current_trace.get().generation(traced_attributes(plan))
+    trace = current_trace.get().generation(traced_attributes(plans))
     try:
         async with deadline.enforced():
-            generation = await submit(plan, loaded.engine)
+            generations = await submit(plans, loaded.engine)
     except BaseException as error:
         trace.ended(0, (), failure_of(error) or "invalid")
         raise
-    request_metrics.accepted(len(plan.prompt))
-    monitor = Monitor(plan, generation, request_metrics, deadline, trace)
-    deltas = decode(generation, decoders(plan, loaded.tokenizer))
-    if plan.constraint is not None:
-        deltas = checked(deltas, plan.constraint.check, plan.begun)
-    return RunningGeneration(monitor.deltas(deltas), monitor.aclose)
+    for plan in plans:
+        request_metrics.accepted(len(plan.prompt))
+    monitor = Monitor(plans, generations, request_metrics, deadline, trace)
+    firsts = accumulate((len(plan.seeds) for plan in plans), initial=0)
+    deltas = [
+        _deltas(plan, generation, loaded.tokenizer, first)
+        for plan, generation, first in zip(plans, generations, firsts, strict=False)
+    ]
+    return RunningGeneration(monitor.deltas(deltas[0] if len(deltas) == 1 else interleaved(deltas)), monitor.aclose)
 
 
-def traced_attributes(plan: GenerationPlan) -> dict[str, str | int | float]:
-    """What a trace tells of a plan, under the names of OpenTelemetry's conventions for generative AI; no text."""
-    sampling = plan.sampling
+def _deltas(
+    plan: GenerationPlan, generation: Generation, tokenizer: ChatTokenizer, first: int
+) -> AsyncGenerator[Delta, None]:
+    """Those of one plan. first: what its first choice is called."""
+    deltas = decode(generation, decoders(plan, tokenizer, first))
+    return deltas if plan.constraint is None else checked(deltas, plan.constraint.check, plan.begun)
+
+
+def traced_attributes(plans: Sequence[GenerationPlan]) -> dict[str, str | int | float]:
+    """What a trace tells of a request, under the names of OpenTelemetry's conventions for generative AI; no text."""
+    plan, sampling = plans[0], plans[0].sampling
     return {
         "gen_ai.output.type": "text" if plan.is_whole is None else "json",
-        "gen_ai.request.choice.count": len(plan.seeds),
+        "gen_ai.request.choice.count": sum(len(plan.seeds) for plan in plans),
         "gen_ai.request.max_tokens": sampling.max_tokens,
         "gen_ai.request.temperature": sampling.temperature,
         "gen_ai.request.top_p": sampling.top_p,
@@ -63,49 +84,55 @@ def traced_attributes(plan: GenerationPlan) -> dict[str, str | int | float]:
         "gen_ai.request.frequency_penalty": sampling.frequency_penalty,
         "gen_ai.request.presence_penalty": sampling.presence_penalty,
         "gen_ai.request.seed": plan.seeds[0],
-        "gen_ai.usage.input_tokens": len(plan.prompt),
+        "gen_ai.usage.input_tokens": sum(len(plan.prompt) for plan in plans),
     }
 
 
-async def submit(plan: GenerationPlan, engine: Engine) -> Generation:
-    """Queues the plan's request, then waits for its grammar, which is compiled while the prompt is computed.
+async def submit(plans: Sequence[GenerationPlan], engine: Engine) -> list[Generation]:
+    """Queues the requests of plans, then waits for their grammars, which are compiled while prompts are computed.
 
-    Raises APIError 429 where the queue is full, 422 where the grammar cannot be compiled or does not allow what the
-    answer begins with.
+    Raises APIError 429 where the queue is full, 422 where a grammar cannot be compiled or does not allow what the
+    answer begins with; then none of them is left in the engine.
     """
-    request = plan.request()
+    requests, generations = [plan.request() for plan in plans], list[Generation]()
     try:
-        generation = engine.submit(request)
+        for request in requests:
+            generations.append(engine.submit(request))
+        for constraint in {id(plan.constraint): plan.constraint for plan in plans}.values():
+            if constraint is not None:
+                await constraint.ready()
+        for plan, request in zip(plans, requests, strict=True):
+            await check_prefill(plan, engine, request)
     except QueueFull as error:
+        await close_all(generations)
         message = "the server has as many requests as it can queue, of all clients or of this one"
         raise too_many(message, "queue_full", error.retry_after) from error
-    if plan.constraint is not None:
-        try:
-            await plan.constraint.ready()
-            await check_prefill(plan, engine, request)
-        except BaseException:
-            await generation.aclose()
-            raise
-    return generation
+    except BaseException:
+        await close_all(generations)
+        raise
+    return generations
 
 
 async def check_prefill(plan: GenerationPlan, engine: Engine, request: Request) -> None:
     """Raises APIError 422 where what the answer begins with is not how an answer can begin by its constraint."""
-    if plan.prefill is not None and not await asyncio.to_thread(engine.allows, request):
+    if plan.constraint and plan.prefill and not await asyncio.to_thread(engine.allows, request):
         param = plan.prefill.param
         message = f"{param} is not the beginning of any answer of the form that was asked for; mend it or leave it out"
         raise invalid(message, param)
 
 
-def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer) -> list[ChoiceDecoder]:
-    """A decoder of deltas for each choice of the plan, in order."""
+def decoders(plan: GenerationPlan, tokenizer: ChatTokenizer, first: int = 0) -> list[ChoiceDecoder]:
+    """A decoder of deltas for each choice of the plan, in order. first: what the first is called."""
     return [
         ChoiceDecoder(
-            i,
-            tokenizer.detokenizer(plan.prompt.tokens, plan.stop, plan.markers, plan.sampling.min_tokens),
+            first + i,
+            tokenizer.detokenizer(
+                plan.prompt.tokens, plan.stop, plan.markers, plan.sampling.min_tokens, plan.stop_tokens
+            ),
             tokenizer,
             plan.parser(),
             logprobs=plan.top_logprobs is not None,
+            every_token=plan.every_token,
             include_reasoning=plan.include_reasoning,
             is_whole=plan.is_whole,
         )

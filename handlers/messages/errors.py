@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers.chat.limits import TOO_LONG
+from handlers.generation.lengths import TOO_LONG
 from handlers.http.errors import APIError, ErrorShape, brief
 from handlers.http.request_id import request_id
 

@@ -1,7 +1,8 @@
-"""Tokens to text, one token at a time: the bytes of a token, incremental UTF-8, stop strings."""
+"""Tokens to text, one token at a time: the bytes of a token, incremental UTF-8, stop strings and tokens."""
 
 import codecs
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -104,32 +105,45 @@ class TokenBytes:
         return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-class _StopString:
-    """Knuth-Morris-Pratt matching of one stop string; its border table grows only as far as the text has matched."""
+class _Pattern:
+    """Knuth-Morris-Pratt matching of one stop string or sequence of stop tokens.
 
-    def __init__(self, text: str):
-        self.text = text
+    Its border table grows only as far as the input has matched.
+    """
+
+    def __init__(self, items: Sequence[Any]):
+        self.items = items
         self.matched = 0
         self._borders = [0]
 
-    def advance(self, char: str) -> bool:
-        """Take the next character of the text; true when the string is complete: then only `go_on` may follow."""
-        while self.matched and self.text[self.matched] != char:
+    def advance(self, item: Any) -> bool:
+        """Take the next character or token; true when the pattern is complete: then only `go_on` may follow."""
+        while self.matched and self.items[self.matched] != item:
             self.matched = self._border(self.matched)
-        self.matched += self.text[self.matched] == char
-        return self.matched == len(self.text)
+        self.matched += self.items[self.matched] == item
+        return self.matched == len(self.items)
 
     def go_on(self) -> None:
-        """The string that is complete does not count: look for the next, which may overlap it."""
+        """The pattern that is complete does not count: look for the next, which may overlap it."""
         self.matched = self._border(self.matched)
 
     def _border(self, length: int) -> int:
         while len(self._borders) < length:
-            char, border = self.text[len(self._borders)], self._borders[-1]
-            while border and self.text[border] != char:
+            item, border = self.items[len(self._borders)], self._borders[-1]
+            while border and self.items[border] != item:
                 border = self._borders[border - 1]
-            self._borders.append(border + (self.text[border] == char))
+            self._borders.append(border + (self.items[border] == item))
         return self._borders[length - 1]
+
+
+def _advance(patterns: Sequence[_Pattern], item: Any, counts: bool) -> list[_Pattern]:
+    """The patterns that are complete with the next character or token, none where that does not count."""
+    complete = [pattern for pattern in patterns if pattern.advance(item)]
+    if counts:
+        return complete
+    for pattern in complete:
+        pattern.go_on()
+    return []
 
 
 class StopStrings:
@@ -142,7 +156,7 @@ class StopStrings:
     """
 
     def __init__(self, stop: Sequence[str]):
-        self._strings = [_StopString(text) for text in stop]
+        self._strings = [_Pattern(text) for text in stop]
         self._held = ""
         self.found: str | None = None
 
@@ -155,13 +169,11 @@ class StopStrings:
             return text
         start, text = len(self._held), self._held + text
         for end in range(start + 1, len(text) + 1):
-            complete = [string for string in self._strings if string.advance(text[end - 1])]
-            if not counts:
-                for string in complete:
-                    string.go_on()
-            elif complete:
-                self.found, self._held = max((string.text for string in complete), key=len), ""
-                return text[: end - len(self.found)]
+            complete = _advance(self._strings, text[end - 1], counts)
+            if complete:
+                longest = max(string.matched for string in complete)
+                self.found, self._held = text[end - longest : end], ""
+                return text[: end - longest]
         certain = len(text) - max(string.matched for string in self._strings)
         self._held = text[certain:]
         return text[:certain]
@@ -172,14 +184,38 @@ class StopStrings:
         return held
 
 
+class StopTokens:
+    """Tells how much of a text certainly stands before the sequence of stop tokens that is complete first.
+
+    sequences: of token ids, none empty. found: one was complete. Of two that end together the longer counts.
+    """
+
+    def __init__(self, sequences: Sequence[Sequence[int]]):
+        self._sequences = [_Pattern(tuple(tokens)) for tokens in sequences]
+        self._starts: deque[int] = deque(maxlen=max(map(len, sequences), default=1))
+        self.found = False
+
+    def feed(self, token: int, start: int, *, counts: bool = True) -> int | None:
+        """Takes the next token; gives how many characters are certain, None for all. After `found` none may be fed.
+
+        start: the character at which the token begins. counts: a sequence that this token completes ends the text.
+        """
+        self._starts.append(start)
+        complete = _advance(self._sequences, token, counts)
+        self.found = bool(complete)
+        matched = max((sequence.matched for sequence in complete or self._sequences), default=0)
+        return self._starts[-matched] if matched else None
+
+
 class IncrementalDetokenizer:
     """The text of one choice as its tokens arrive, as a continuation of the prompt.
 
     prompt: token ids; a character that its last tokens left unfinished is finished by the first ones fed.
-    stop: non-empty strings. min_tokens: how many tokens are fed before one that completes a stop string ends the text.
-    shown: special tokens that are not left out, with their texts as bytes.
-    stopped_by: the stop string that was found, None for none; the text ended before it, and later tokens add nothing.
-    read: characters so far, those held back included.
+    stop: non-empty strings. stop_tokens: sequences of token ids that are not empty. min_tokens: how many tokens are fed
+    before one that completes one of these ends the text. shown: special tokens that are not left out, with their texts
+    as bytes.
+    stopped_by: the stop string that was found, "" for a sequence of stop tokens, None for neither; the text ended
+    before it, and later tokens add nothing. read: characters so far, those held back included.
     """
 
     def __init__(
@@ -189,28 +225,44 @@ class IncrementalDetokenizer:
         stop: Sequence[str],
         shown: Mapping[int, bytes] = MappingProxyType({}),
         min_tokens: int = 0,
+        stop_tokens: Sequence[Sequence[int]] = (),
     ):
         self._bytes, self._shown, self._early = token_bytes, shown, min_tokens
         self.read = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")(token_bytes.errors)
         # An unfinished character is at most three bytes, so at most three tokens.
         self._utf8.decode(b"".join(token_bytes[token] for token in prompt[-3:]))
-        self._stop = StopStrings(stop)
+        self._strings, self._tokens = StopStrings(stop), StopTokens(stop_tokens)
+        self._given, self._held = 0, ""
 
     @property
     def stopped_by(self) -> str | None:
-        """The stop string that was found, None for none; the text ended before it."""
-        return self._stop.found
+        """The stop string that was found, "" for stop tokens, None for neither; the text ended before it."""
+        return "" if self._tokens.found else self._strings.found
 
     def feed(self, token: int) -> str:
-        """The text that this token makes certain: whole characters, and nothing that may begin a stop string."""
+        """The text that this token makes certain: whole characters, and nothing that may belong to what ends it."""
         if self.stopped_by is not None:
             return ""
-        text = self._utf8.decode(self._shown.get(token) or self._bytes[token])
+        start, text = self.read, self._utf8.decode(self._shown.get(token) or self._bytes[token])
         self.read += len(text)
         counts, self._early = self._early <= 0, self._early - 1
-        return self._stop.feed(text, counts=counts)
+        self._held += self._strings.feed(text, counts=counts)
+        certain = self._tokens.feed(token, start, counts=counts)
+        if self._tokens.found:
+            self._held += self._strings.finish()
+        return self._give(None if self._strings.found is not None and not self._tokens.found else certain)
 
     def finish(self) -> str:
         """Ends the choice; gives the text held back, without a character whose last bytes never came."""
-        return self._stop.finish() if self.stopped_by is None else ""
+        if self.stopped_by is not None:
+            return ""
+        self._held += self._strings.finish()
+        return self._give(None)
+
+    def _give(self, end: int | None) -> str:
+        """What is held of the text up to character `end`, None for all of it."""
+        count = len(self._held) if end is None else max(0, end - self._given)
+        text, self._held = self._held[:count], self._held[count:]
+        self._given += len(text)
+        return text

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from handlers.text.chat_templates import NAMES
 from handlers.text.checkpoint import read_folder
 from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
 from handlers.text.gguf.tokenizer import read_gguf
+from handlers.text.places import path_of, strings_of
 from handlers.text.rendering import renderers
 from handlers.text.shown_media import ShownMedium, show
 from handlers.text.template import (
@@ -55,9 +56,6 @@ _RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_templ
     "messages",
     "raise_exception",
 }
-
-Place = tuple[Any, str | int]
-"""The place of the object or list that something is in, None at the top, and its key or index there."""
 
 
 class ChatTokenizer:
@@ -153,17 +151,31 @@ class ChatTokenizer:
         except RenderingExceeded:
             return True  # nobody knows that it does not
 
+    def encode_text(self, text: str, *, begins: bool = True) -> list[int]:
+        """The ids of a text. Control tokens of the model that stand in it are these tokens.
+
+        begins: it is a prompt of its own, before which goes what the tokenizer begins texts with, unless it begins so.
+        """
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        added = begins and ids[: len(self._beginning)] != self._beginning
+        return [*self._beginning, *ids] if added else ids
+
     def detokenizer(
-        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
+        self,
+        prompt: Sequence[int],
+        stop: Sequence[str],
+        markers: Sequence[str] = (),
+        min_tokens: int = 0,
+        stop_tokens: Sequence[Sequence[int]] = (),
     ) -> IncrementalDetokenizer:
-        """A detokenizer of one choice that continues the token ids `prompt`, up to the first of the stop strings.
+        """A detokenizer of one choice that continues the token ids `prompt`, up to the first stop string or sequence.
 
         markers: special tokens that stand in any of these texts are shown as text, others are left out. min_tokens:
-        stop strings do not count before so many tokens.
+        neither stop strings nor stop tokens count before so many tokens.
         """
         ids = [part.token for marker in markers for part in self.spell(marker) if isinstance(part, ControlToken)]
         shown = {id: self.token_text(id).encode() for id in ids if self._bytes.is_special(id)}
-        return IncrementalDetokenizer(self._bytes, prompt, stop, shown, min_tokens)
+        return IncrementalDetokenizer(self._bytes, prompt, stop, shown, min_tokens, stop_tokens)
 
     def spell(self, text: str) -> Marker:
         """A text as the model writes it: control tokens by their ids, and what is between as text."""
@@ -222,6 +234,7 @@ class ChatTokenizer:
         self._bytes = TokenBytes(self._tokenizer)
         self.end_tokens = found.end_tokens
         self.vocab_size = len(self._tokenizer)
+        self._beginning = self._begins_texts_with()
         self.longest_token = max(len(self._bytes[token] or b"") for token in range(self.vocab_size))
         self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
         self._control_tokens = _control_tokens(self._tokenizer)
@@ -239,6 +252,12 @@ class ChatTokenizer:
             self.end_tokens = tuple(dict.fromkeys([*self.end_tokens, *self._token_behind_answer()]))
         self._template_variables = TemplateVariables(_templates(self._tokenizer), self._render, self.traits)
         self._field_matters = cache(partial(field_matters, self._render, self.traits))
+
+    def _begins_texts_with(self) -> list[int]:
+        """The ids that the tokenizer puts before every text by itself."""
+        text: list[int] = self._tokenizer.encode("a", add_special_tokens=False)
+        whole: list[int] = self._tokenizer.encode("a")
+        return next((whole[:i] for i in range(len(whole)) if whole[i : i + len(text)] == text), [])
 
     def _led_on(self, format: Format, traits: TemplateTraits) -> Format:
         """The format with what the template itself writes behind reasoning."""
@@ -320,15 +339,15 @@ class ChatTokenizer:
     def _check_strings(self, fields: dict[str, Any]) -> bool:
         """Refuse what cannot be encoded as text; return whether any value contains a control token."""
         found = False
-        for place, text, is_key in _walk(fields):
+        for place, text, is_key in strings_of(fields):
             if _SURROGATE.search(text):
-                path = _path(place)
+                path = path_of(place)
                 raise PromptError(f"{path} contains a lone surrogate, which is not a character", path)
             if self._control_tokens.search(text):
                 # The library encodes control tokens as text in values only; in a key they would become the token.
                 if is_key:
                     message = f"the key {text!r} contains a control token of this model; rename it"
-                    raise PromptError(message, _path(place))
+                    raise PromptError(message, path_of(place))
                 found = True
         return found
 
@@ -373,27 +392,3 @@ def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
 def _any_of(texts: list[str]) -> re.Pattern[str]:
     """Matches any of the texts, the longest that begins at a place."""
     return re.compile("|".join(map(re.escape, sorted(filter(None, texts), key=len, reverse=True))) or "(?!)")
-
-
-def _walk(fields: dict[str, Any]) -> Iterator[tuple[Place, str, bool]]:
-    """Every string inside, with the place of its field or, for a key, of the key's object, and whether it is a key."""
-    stack: list[tuple[Place, Any]] = [((None, name), value) for name, value in fields.items()]
-    while stack:
-        place, value = stack.pop()
-        if isinstance(value, str):
-            yield place, value, False
-        elif isinstance(value, dict):
-            yield from ((place, key, True) for key in value)
-            stack.extend(((place, key), item) for key, item in value.items())
-        elif isinstance(value, list):
-            stack.extend(((place, index), item) for index, item in enumerate(value))
-
-
-def _path(place: Place) -> str:
-    """A place as it is written: every step behind the one before, which is put together for the one that is named."""
-    steps: list[str] = []
-    rest: Place | None = place
-    while rest is not None:
-        rest, step = rest
-        steps.append(str(step))
-    return ".".join(reversed(steps))

@@ -108,10 +108,18 @@ class FakeTokenizer:
     def template_shows(self, place: str, name: str) -> bool:
         return f"{place}.{name}" in self.uses
 
+    def encode_text(self, text: str, *, begins: bool = True) -> list[int]:
+        return list(text.encode())
+
     def detokenizer(
-        self, prompt: Sequence[int], stop: Sequence[str], markers: Sequence[str] = (), min_tokens: int = 0
+        self,
+        prompt: Sequence[int],
+        stop: Sequence[str],
+        markers: Sequence[str] = (),
+        min_tokens: int = 0,
+        stop_tokens: Sequence[Sequence[int]] = (),
     ) -> FakeText:
-        return FakeText(stop)
+        return FakeText([*stop, *(bytes(tokens).decode() for tokens in stop_tokens)])
 
     def spell(self, text: str) -> Marker:
         return (ConstText(text),)

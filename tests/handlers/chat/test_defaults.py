@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from generated.models import ContainerChatCompletionBody
 from handlers.chat.defaults import sampling_defaults
-from handlers.chat.sampling import sampling_params
+from handlers.generation.sampling import sampling_params
 from handlers.service import LoadedModel
 
 USER = {"role": "user", "content": "Hi"}

@@ -163,7 +163,7 @@ def test_a_pipe_to_a_server_that_is_not_there_fails_with_status_1(monkeypatch, c
 
 def test_a_pipe_to_a_server(monkeypatch, capsys, fakes):
     monkeypatch.setattr("sys.stdin", io.StringIO("Hi\nBye\n"))
-    monkeypatch.setattr("handlers.chat.sampling.secrets.randbelow", lambda n: 0)
+    monkeypatch.setattr("handlers.generation.sampling.secrets.randbelow", lambda n: 0)
     with fakes.served() as server:
         assert run(ChatSettings(url=server.url, system="Be kind.")) == 0
     assert capsys.readouterr().out == f"{fakes.REPLIES[0]}\n" * 2
@@ -230,7 +230,7 @@ def test_the_model_is_loaded_in_the_process_unless_a_server_is_named(monkeypatch
     seen = []
     parts = LoadedModel(engine, fakes.Tokenizer(), fakes.Compiler())
     monkeypatch.setattr("handlers.cli.local.load", lambda settings: seen.append(settings) or parts)
-    monkeypatch.setattr("handlers.chat.sampling.secrets.randbelow", lambda n: 0)
+    monkeypatch.setattr("handlers.generation.sampling.secrets.randbelow", lambda n: 0)
     monkeypatch.setattr("sys.stdin", io.StringIO("Hi\n"))
     settings = ChatSettings(model="some/where")
     assert run(settings) == 0

@@ -63,7 +63,7 @@ def watched(seconds=None):
     metrics, generation = Metrics(lambda: None), Recorder()
     request_metrics = metrics.request(2)
     request_metrics.accepted(4)
-    return metrics, generation, Monitor(PLAN, generation, request_metrics, Deadline(seconds), Trace())
+    return metrics, generation, Monitor([PLAN], [generation], request_metrics, Deadline(seconds), Trace())
 
 
 def value(metrics, name, **labels):

@@ -292,3 +292,46 @@ def test_nothing_comes_after_a_stop_string(vocabularies):
     pieces = [stream.feed(id) for id in tokenizer.encode("Hello world, how")]
     assert "".join(pieces) == "Hello " and stream.stopped_by == "wor"
     assert stream.feed(5) == stream.finish() == ""
+
+
+# --- Stop tokens ---
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    text=st.text(alphabet="ab é😀", max_size=20),
+    stop=st.lists(st.text("ab é", min_size=1, max_size=3), max_size=2),
+    cuts=st.lists(st.tuples(st.integers(0, 20), st.integers(1, 3)), max_size=3),
+    early=st.integers(0, 4),
+)
+def test_the_text_ends_before_the_first_sequence_of_stop_tokens_or_stop_string(vocabularies, text, stop, cuts, early):
+    tokenizer, token_bytes, _ = vocabularies["byte_level"]
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    sequences = [ids[at : at + size] for at, size in cuts if at + size <= len(ids)]
+    stream = IncrementalDetokenizer(token_bytes, [], stop, min_tokens=early, stop_tokens=sequences)
+    strings, released, plain = StopStrings(stop), "", ""
+    for count in range(1, len(ids) + 1):
+        released += stream.feed(ids[count - 1])
+        before, after = characters(token_bytes, ids[: count - 1]), characters(token_bytes, ids[:count])
+        plain += strings.feed(after[len(before) :], counts=count > early)
+        sizes = [len(sequence) for sequence in sequences if ids[:count][-len(sequence) :] == sequence and count > early]
+        if sizes or strings.found:
+            expected = plain + strings.finish()
+            end = len(characters(token_bytes, ids[: count - max(sizes)])) if sizes else None
+            assert stream.stopped_by is not None and released == expected[:end]
+            assert stream.feed(ids[0]) == stream.finish() == ""
+            return
+    assert not stream.stopped_by is not None and released + stream.finish() == text
+
+
+def characters(token_bytes, ids):
+    """Those that are whole."""
+    return b"".join(map(token_bytes.__getitem__, ids)).decode(errors="ignore")
+
+
+def test_exactly_what_may_become_stop_tokens_is_held_back(vocabularies):
+    tokenizer, token_bytes, _ = vocabularies["byte_level"]
+    a, b, c = (tokenizer.encode(letter, add_special_tokens=False)[0] for letter in "abc")
+    stream = IncrementalDetokenizer(token_bytes, [], [], stop_tokens=[[a, b, c], [b, b]])
+    assert [stream.feed(token) for token in (c, a, b, a, b)] == ["c", "", "", "ab", ""]
+    assert stream.read == 5 and stream.finish() == "ab" and stream.stopped_by is None

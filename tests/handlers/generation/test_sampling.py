@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backend.request import SamplingParams
 from generated.models import ContainerChatCompletionBody
-from handlers.chat.sampling import choice_seeds, sampling_params
+from handlers.generation.sampling import choice_seeds, sampling_params
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 PARAMETERS = {
