@@ -1,7 +1,8 @@
 """The pictures, sounds and films of a request's messages, and the prompt that has them."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 from backend import MODALITIES, Medium, Modality, Prompt
 from generated.models import AudioContent, ContainerChatCompletionBody, ImageContent, UserMessage, VideoContent
@@ -14,6 +15,7 @@ from handlers.media.reader import MediaPart
 from handlers.service import LoadedModel, MediaEncoder
 from handlers.text.shown_media import ShownMedium
 
+Encode = Callable[[Sequence[ShownMedium]], list[int]]
 Fits = Callable[[int], object]
 MediaContent = AudioContent | ImageContent | VideoContent
 
@@ -38,18 +40,32 @@ def media_parts(request: ChatRequest) -> list[MediaPart]:
     ]
 
 
+@asynccontextmanager
 async def with_media(
-    request: ChatRequest, loaded: LoadedModel, encode: Callable[[Sequence[ShownMedium]], list[int]], fits: Fits
-) -> Prompt:
-    """The prompt of a request with media in its messages. Raises APIError 422 that names a part, and 429.
+    request: ChatRequest, loaded: LoadedModel, encode: Encode
+) -> AsyncIterator[tuple[list[int], list[Medium]]]:
+    """The token ids of a request's messages with what stands for their media, and these, held for the block.
 
-    encode: the token ids of the messages, with what stands for their media. fits: raises for a prompt that is too long.
+    encode: makes ids of the messages, given what stands for their media. Raises APIError 422 that names a part, and
+    429.
     """
     parts = media_parts(request)
-    assert parts and loaded.encoder is not None and loaded.reader is not None
+    if not parts:
+        yield await in_prompt_thread(encode, ()), []
+        return
+    assert loaded.encoder is not None and loaded.reader is not None
     async with loaded.reader.read(parts, loaded.encoder, current_client()) as media:
         shown = [_shown(part, medium, loaded.encoder) for part, medium in zip(parts, media, strict=True)]
-        tokens = await in_prompt_thread(encode, shown)
+        yield await in_prompt_thread(encode, shown), media
+
+
+async def media_prompt(request: ChatRequest, loaded: LoadedModel, encode: Encode, fits: Fits) -> Prompt:
+    """The prompt of a request with media in its messages. Raises as `with_media`.
+
+    fits: raises for a prompt that is too long.
+    """
+    assert loaded.encoder is not None
+    async with with_media(request, loaded, encode) as (tokens, media):
         fits(len(tokens))
         return await asyncio.to_thread(loaded.encoder.prompt, tokens, media)
 

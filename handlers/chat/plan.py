@@ -9,7 +9,7 @@ from typing import Any
 from backend import Prompt
 from generated.models import AssistantMessage, ContainerChatCompletionBody, Tool
 from handlers.chat.limits import token_budget
-from handlers.chat.media import media_parts, with_media
+from handlers.chat.media import media_parts, media_prompt
 from handlers.chat.output import NO_PARAMETERS, output_request
 from handlers.chat.request import ChatRequest
 from handlers.formats.names import FunctionNames
@@ -50,7 +50,7 @@ async def plan_chat(
     prompt = Prompt(tuple(tokens))
     if media_parts(request):
         encode = partial(encode_prompt, request, names, loaded.tokenizer, None)
-        prompt = await with_media(request, loaded, encode, budget)
+        prompt = await media_prompt(request, loaded, encode, budget)
     constraint = await ConstraintBuilder(output, loaded.compiler, current_client()).build()
     functions = [tool.function for tool in body.tools or []] if output.calls else []
     markers = output.format.markers(calls=output.calls)

@@ -1,5 +1,7 @@
 """POST /v1/messages and /v1/messages/count_tokens, from the validated body to the answer."""
 
+from functools import partial
+
 import orjson
 from connexion.context import scope
 from starlette.datastructures import Headers
@@ -8,6 +10,7 @@ from starlette.responses import Response
 from generated.models import ContainerMessagesBody, MessagesPrompt
 from handlers.chat.ignored import ignored_header
 from handlers.chat.limits import check_request
+from handlers.chat.media import with_media
 from handlers.chat.plan import encode_prompt, function_names
 from handlers.chat.request import ChatRequest
 from handlers.chat.respond import Chat, respond
@@ -56,4 +59,5 @@ async def _count(request: ChatRequest, loaded: LoadedModel, deadline: Deadline) 
     async with deadline.enforced():
         await in_prompt_thread(check_text, request, loaded)
         names = function_names(request.body, loaded.format)
-        return len(await in_prompt_thread(encode_prompt, request, names, loaded.tokenizer))
+        async with with_media(request, loaded, partial(encode_prompt, request, names, loaded.tokenizer, None)) as shown:
+            return len(shown[0])

@@ -101,7 +101,9 @@ class Conversation:
     def _add_other(self, place: Place, item: Item) -> None:
         match item:
             case ResponsesInputMessage(role="user", content=content):
-                self.say(UserMessage(role="user", content=_parts(content)), place, {"content": "content"})
+                self.say(
+                    UserMessage(role="user", content=_parts(content)), place, {"content": "content", **_urls(content)}
+                )
             case ResponsesInputMessage(content=content):
                 text = _text(content, place.of("content"))
                 self.say(SystemMessage(role="system", content=text), place, {"content": "content"})
@@ -206,6 +208,12 @@ def _parts(content: str | Sequence[Block]) -> str | list[Part]:
         else TextContent(type="text", text=_words(part))
         for part in content
     ]
+
+
+def _urls(content: str | Sequence[Block]) -> dict[str, str]:
+    """Fields of pictures in a message of the user, by what its item calls them."""
+    pictures = [i for i, part in enumerate(content) if isinstance(part, ResponsesInputImage)]
+    return {f"content.{i}.image_url.url": f"content.{i}.image_url" for i in pictures}
 
 
 def _words(part: Block) -> str:

@@ -96,7 +96,9 @@ class FakeTokenizer:
                 raise PromptError("the template refuses this", f"messages.{i}.content")
         content = messages[-1]["content"]
         if isinstance(content, list) and any(part["type"] != "text" for part in content):
-            content = [part.get("text", part["type"]) for part in content]
+            written = iter(media)
+            content = [part.get("text") or next(written, part["type"]) for part in content]
+            content = [part if isinstance(part, str) else "".join(part.written) for part in content]
         return list(json.dumps(content, ensure_ascii=False).encode())
 
     def template_knows(self, name: str) -> bool:

@@ -117,6 +117,29 @@ def test_media_come_decoded_in_the_order_of_the_messages(seeing, network):
     assert len({first.key, heard.key, film.key, film.sound.key}) == 4
 
 
+def test_in_anthropics_and_responses_words_too(seeing):
+    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}
+    said = {"model": "tiny", "messages": [{"role": "user", "content": [{"type": "image", "source": source}, TEXT]}]}
+    answer = seeing.client.post("/v1/messages", json={**said, "max_tokens": 3})
+    assert answer.status_code == 200, answer.text
+    assert seeing.encoder.given[-1][1][0].pixels.shape == (48, 64, 3)
+    answers = [
+        seeing.client.post("/v1/messages/count_tokens", json=each).json()
+        for each in (said, {**said, "messages": [{"role": "user", "content": [TEXT, TEXT]}]})
+    ]
+    assert answers[0] == {"input_tokens": len('["x", "Hi"]')}  # what stands for the picture is counted
+    source["data"] = "e"
+    refused = seeing.client.post("/v1/messages", json={**said, "max_tokens": 3}).json()["error"]
+    assert "messages.0.content.0.source" in refused["message"] and "no base64" in refused["message"]
+    part = {"type": "input_image", "image_url": url(PNG, "image/png"), "detail": "auto"}
+    asked = {"input": [{"role": "user", "content": [part, {"type": "input_text", "text": "Hi"}]}], "store": False}
+    answer = seeing.client.post("/v1/responses", json=asked)
+    assert answer.status_code == 200, answer.text
+    part["image_url"] = "http://intranet/x"
+    refused = seeing.client.post("/v1/responses", json=asked).json()["error"]
+    assert refused["param"] == "input.0.content.0.image_url" and "no host of the public internet" in refused["message"]
+
+
 def test_files_below_the_folder_are_taken(seeing):
     assert ask(seeing, [image(f"file://{seeing.folder}/picture.png")]).status_code == 200
     assert seeing.encoder.given[-1][1][0].pixels.shape == (48, 64, 3)
