@@ -148,7 +148,7 @@ def media_reader(settings: ServeSettings, encoder: MediaEncoder) -> MediaReader 
     """What reads media as the settings say, None where the packages for it are missing; what it does is logged."""
     takes = " and ".join(name for name in MODALITIES if name in encoder.modalities)
     if missing := missing_packages():
-        logger.warning("%s: not taken, since %s is missing; %s", takes, " and ".join(missing), INSTALL)
+        logger.warning("%s: not taken, for want of %s; %s", takes, " and ".join(missing), INSTALL)
         return None
     limits = MediaLimits(
         bytes=settings.media_max_bytes,

@@ -90,6 +90,8 @@ def test_files_that_are_missing_or_useless_are_named(tmp_path):
         ({"ssl_certfile": empty}, "go together"),
         ({"ssl_keyfile": empty}, "go together"),
         ({"ssl_keyfile": empty, "ssl_certfile": tmp_path / "x"}, "ssl_certfile: there is no file"),
+        ({"media_folder": empty}, "media_folder: there is no folder"),
+        ({"allowed_media_domains": ["a", " "]}, "one is empty"),
     ]:
         with pytest.raises(ValidationError, match=words):
             ServeSettings(**given)

@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from handlers.cli.serve import allow_many_connections, most_connections, open_ports, serve
+from handlers.cli.serve import allow_many_connections, fetched_from, media_reader, most_connections, open_ports, serve
+from handlers.media.fetch import FetchPolicy
 from handlers.server import Server, listen, url
 from handlers.service import Service
 from handlers.settings import ServeSettings
@@ -93,3 +95,31 @@ def test_a_model_that_cannot_be_loaded_ends_the_process_with_one_line(tmp_path: 
     assert done.returncode == 1
     assert "nowhere is not here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_media_are_read_as_the_settings_say(tmp_path: Path, caplog, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    settings = ServeSettings(
+        media_folder=tmp_path, allowed_media_domains=["B.example", "a.example"], media_max_bytes=7, media_max_pixels=8,
+        media_max_duration=9, media_timeout=10,
+    )  # fmt: skip
+    with caplog.at_level("INFO"):
+        reader = media_reader(settings, SimpleNamespace(modalities=frozenset({"audio", "image"})))
+    assert reader is not None
+    limits = reader.limits
+    reader.close()
+    assert (limits.bytes, limits.pixels, limits.duration, limits.fetch_seconds) == (7, 8, 9, 10)
+    assert "media: image and audio, fetched from a.example, b.example" in caplog.text
+    assert "not fetched from hosts behind the proxies of the environment (https)" in caplog.text
+    assert fetched_from(FetchPolicy(allowed=False)) == "nowhere (--no-media-fetch)"
+
+
+def test_without_the_packages_media_are_not_taken_and_the_log_says_what_to_install(caplog, monkeypatch):
+    monkeypatch.setattr("handlers.cli.serve.missing_packages", lambda: ["pillow", "av"])
+    assert media_reader(ServeSettings(), SimpleNamespace(modalities=frozenset({"image"}))) is None
+    assert "image: not taken, for want of pillow and av; pip install 'jaxchat[media]'" in caplog.text
+
+
+def test_the_server_needs_the_packages_of_media_for_nothing_else():
+    code = "import sys; sys.modules.update(PIL=None, av=None); import handlers.cli.serve, handlers.cli.loading"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -117,6 +117,37 @@ def test_traits_of_known_families(traits_of, name, expected):
     assert not traits.short_call_ids
 
 
+@pytest.mark.parametrize(
+    ("name", "media"),
+    {
+        "qwen2_5_vl": {"image", "video"},
+        "qwen3_vl": {"image", "video"},
+        "gemma3": {"image"},
+        "gemma4_v5": {"image", "audio", "video"},
+        "idefics3": {"image"},
+        "smolvlm": {"image"},
+        **{
+            name: set() for name in ("llama3", "qwen2_5", "qwen3", "phi3", "gptoss", "cohere2", "deepseekv3", "glm4moe")
+        },
+    }.items(),
+)
+def test_media_that_a_template_has_a_place_for(traits_of, name, media):
+    assert traits_of(name).media == media
+
+
+def test_media_stand_among_texts_and_those_are_joined():
+    traits = TemplateTraits(media=frozenset({"image"}))
+    image = {"type": "image_url", "image_url": {"url": "data:,"}}
+    texts = [{"type": "text", "text": text} for text in ("a", "b", "c")]
+    (shaped,) = shape_messages([{"role": "user", "content": [*texts[:2], image, image, texts[2]]}], traits)
+    assert shaped["content"] == [
+        {"type": "text", "text": "ab"}, {"type": "image"}, {"type": "image"}, {"type": "text", "text": "c"},
+    ]  # fmt: skip
+    with pytest.raises(PromptError, match="does not support audio inputs") as caught:
+        shape_messages([{"role": "user", "content": [*texts, {"type": "audio_url"}]}], traits)
+    assert caught.value.param == "messages.0.content.3"
+
+
 @pytest.mark.parametrize("name", sorted(REAL))
 @pytest.mark.parametrize("form", ["chat", "chat without system", "text", "empty content", "with reasoning"])
 def test_what_is_accepted_reaches_the_prompt_whole(traits_of, name, form):

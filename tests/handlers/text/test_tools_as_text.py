@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from handlers.formats.families import TOOL_SYNTAXES
 from handlers.text.template import PromptError, TemplateTraits
 from handlers.text.tokenizer import ChatTokenizer
-from handlers.text.tools_as_text import ToolsAsText
+from handlers.text.tools_as_text import ToolsAsText, results_as_text
 from tests.handlers.formats.writing import format_of, read
 from tests.handlers.text.test_tokenizer import REAL, save_byte_level
 
@@ -47,6 +47,16 @@ RETURNED = "<tool_response>\nrain\n</tool_response>\n<tool_response>\nnoon\n</to
 
 
 # --- Rewriting ---
+
+
+def test_media_stay_where_they_are_beside_what_is_written():
+    seen = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Paris?"}]}
+    (message,), tools = ToolsAsText(TemplateTraits(), HERMES).rewrite([seen], TOOLS)
+    text, *rest = message["content"]
+    assert tools is None and rest == seen["content"]
+    assert text["text"].startswith(INTRODUCTION) and text["text"].endswith("\n\n")
+    messages = results_as_text([{"role": "tool", "content": "rain", "tool_call_id": "x"}, seen], NOTHING, every=True)
+    assert [part["type"] for part in messages[0]["content"]] == ["text", "image", "text"] and len(messages) == 1
 
 
 def test_definitions_stand_behind_the_system_message_and_calls_and_results_in_contents():
