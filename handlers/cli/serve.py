@@ -150,7 +150,7 @@ def media_reader(settings: ServeSettings, encoder: MediaEncoder) -> MediaReader 
     if missing := missing_packages():
         logger.warning("%s: not taken, for want of %s; %s", takes, " and ".join(missing), INSTALL)
         return None
-    limits = MediaLimits(
+    limits = MediaLimits.of(
         bytes=settings.media_max_bytes,
         pixels=settings.media_max_pixels,
         duration=settings.media_max_duration,

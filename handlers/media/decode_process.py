@@ -76,9 +76,9 @@ class Decoder:
         return _array(decode_frames(self._data, self._decoder, self._film, chosen, self._limits, most))
 
 
-def load_all(limits: MediaLimits) -> None:
+def load_all() -> None:
     """Has everything imported that the libraries import when it is first used: later no file can be opened."""
-    sound, film = io.BytesIO(), io.BytesIO()
+    sound, film, limits = io.BytesIO(), io.BytesIO(), MediaLimits()
     with wave.open(sound, "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(800))
@@ -93,7 +93,7 @@ def load_all(limits: MediaLimits) -> None:
 def main(limits: MediaLimits) -> None:
     """Serves until standard input ends, or memory did not suffice."""
     answers = open_answers()
-    load_all(limits)
+    load_all()
     limit_memory(limits.memory)
     open_nothing_more()
     decoder = Decoder(limits)

@@ -29,7 +29,18 @@ class MediaLimits:
     decode_seconds: int = 30
     memory: int = 1536 << 20
 
+    @classmethod
+    def of(cls, *, bytes: int, pixels: int, duration: float, fetch_seconds: float) -> "MediaLimits":
+        """With room for one picture of so many pixels, whatever its number of channels."""
+        decoded = max(cls.decoded, RGB * pixels)
+        memory = cls.memory + WORKING * max(0, pixels - cls.pixels)
+        return cls(
+            bytes, decoded, pixels=pixels, duration=duration, fetch_seconds=fetch_seconds, memory=memory
+        )  # fmt: skip
 
+
+RGB, WORKING = 3, 24
+"""Bytes of a pixel once it is decoded, and those that decoding it takes: as it comes, in four bytes, over white."""
 WALL = 4
 DEFAULT_LIMITS = MediaLimits()
 

@@ -226,6 +226,13 @@ def test_what_takes_too_much_memory_is_refused():
     decoders.close()
 
 
+def test_limits_that_an_operator_sets_have_room_for_one_picture():
+    given = {"bytes": 1, "duration": 1.0, "fetch_seconds": 1.0}
+    small, large = (MediaLimits.of(pixels=pixels, **given) for pixels in (8, 10**9))
+    assert small.decoded == MediaLimits().decoded and small.memory == MediaLimits().memory
+    assert large.decoded == 3 * 10**9 and large.memory > 7 * large.decoded
+
+
 def test_a_process_that_ends_or_is_stopped_is_the_files_error_and_is_replaced():
     decoders = Decoders(replace(LIMITS, decode_seconds=1), most=1)
     decoders.warm()
