@@ -194,7 +194,7 @@ class FakeEngine:
     """
 
     context_length, vocab_size, max_choices, constraint_unsupported_reason = CONTEXT, VOCAB, 128, None
-    rows, refuses = 16, False
+    rows, refuses, media = 16, False, None
     generation = FakeGeneration
 
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:

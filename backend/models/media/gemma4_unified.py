@@ -187,6 +187,8 @@ def read_media(config: Any, processors: Mapping[str, Mapping[str, Any]]) -> Gemm
     vision, audio = config.vision_config, config.audio_config
     sizes = None if vision is None else _read_vision(vision, processors)
     sound = None if audio is None else (audio.audio_embed_dim, audio.rms_norm_eps)
+    if sizes is None and sound is None:
+        return None
     own = processors.get("feature_extractor", {}).get("audio_samples_per_token", sound and sound[0])
     if sound is not None and own != sound[0]:
         raise CheckpointError(f"audio_samples_per_token is {own}, but audio_config.audio_embed_dim {sound[0]}")
@@ -197,8 +199,6 @@ def read_media(config: Any, processors: Mapping[str, Mapping[str, Any]]) -> Gemm
     for ours, theirs in names.items():
         if type(tokens[ours]) is not int or not 0 <= tokens[ours] < vocab:
             raise CheckpointError(f"{theirs} must be a token's id below {vocab}, not {tokens[ours]!r}")
-    if sizes is None and sound is None:
-        return None
     both_ways = config.text_config.use_bidirectional_attention == "vision"
     return Gemma4UnifiedMedia(sizes, sound, tuple(tokens.items()), both_ways)
 
