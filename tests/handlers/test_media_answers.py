@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,10 +69,9 @@ def save_model(folder: Path) -> Path:
     (folder / "processor_config.json").write_text(json.dumps({"image_processor": sizes, "video_processor": sizes}))
     decoder = nnx.eval_shape(lambda: Decoder(open_checkpoint(folder).config, rngs=nnx.Rngs(0)))
     random = np.random.default_rng(0)
-    stored = [s for parameter in decoder.parameters().values() for s in parameter.source.stored()]
-    save_file(
-        {s.name: random.normal(0.5, 0.5, s.shape).astype(np.float32) for s in stored}, folder / "model.safetensors"
-    )
+    stored = [each for parameter in decoder.parameters().values() for each in parameter.source.stored()]
+    tensors = {each.name: random.normal(0.5, 0.5, each.shape).astype(np.float32) for each in stored}
+    save_file(tensors, folder / "model.safetensors")
     return folder
 
 
@@ -79,7 +79,7 @@ def save_model(folder: Path) -> Path:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = save_model(tmp_path_factory.mktemp("sees"))
     caches = {"grammar_cache": folder / "grammars", "compilation_cache": folder / "programs"}
-    given = ServeSettings(model=str(folder), max_batch_size=2, max_context_length=512, **caches)
+    given = ServeSettings(model=str(folder), max_batch_size=1, max_context_length=512, **caches)
     loaded = load(given)
     service = Service(lambda: replace(loaded, reader=media_reader(given, loaded.encoder)), ["sees"])
     with serving(service) as client:
@@ -89,13 +89,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 @contextmanager
 def serving(service: Service) -> Iterator[TestClient]:
     with TestClient(create_app(service), raise_server_exceptions=False) as client:
-        service.start()
         while service.loading:
-            pass
-        try:
-            yield client
-        finally:
-            service.close()
+            time.sleep(0.01)
+        yield client
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 40)) -> dict[str, Any]:
@@ -110,10 +106,8 @@ def sound(samples: int) -> dict[str, Any]:
     with wave.open(file, "wb") as written:
         written.setparams((1, 2, 16_000, samples, "NONE", ""))
         written.writeframes(np.random.default_rng(0).integers(-9000, 9000, samples).astype("<i2").tobytes())
-    return {
-        "type": "audio_url",
-        "audio_url": {"url": f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"},
-    }
+    url = f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {"type": "audio_url", "audio_url": {"url": url}}
 
 
 def said(text: str) -> dict[str, str]:
