@@ -36,6 +36,7 @@ EVENT = validator("ResponsesStreamEvent")
 SETTINGS = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
+MESSAGES_EVENT, MESSAGES_ERROR = map(validator, ("MessagesStreamEvent", "MessagesErrorResponse"))
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 strict_schema = schemathesis.openapi.from_dict(load_document(strict=True))
 for document in (schema, strict_schema):
@@ -80,7 +81,20 @@ def answered_as_documented(case, server):
     response = case.call_and_validate(base_url=server.url, checks=CHECKS)
     assert not response.stream_cut_short
     headers = {name: values[0] for name, values in response.headers.items()}
-    check(case.method, httpx.Response(response.status_code, content=response.content, headers=headers))
+    answer = httpx.Response(response.status_code, content=response.content, headers=headers)
+    (check_messages if case.path.startswith("/v1/messages") else check)(case.method, answer)
+
+
+def check_messages(method, response):
+    """The same of Anthropic's API: each event is one of its kinds, the last an end or an error, no error is empty."""
+    if response.status_code >= 400 and method != "HEAD":
+        MESSAGES_ERROR.validate(strict(response.text))
+    elif response.headers["content-type"].startswith("text/event-stream"):
+        lines = [line for line in response.text.splitlines() if line.startswith("data: ")]
+        events = [strict(line.removeprefix("data: ")) for line in lines]
+        for event in events:
+            MESSAGES_EVENT.validate(event)
+        assert events[-1]["type"] in ("message_stop", "error"), response.text[-2000:]
 
 
 def check(method, response):
