@@ -64,7 +64,7 @@ MIDDLEWARES = [
 ]
 EVERYBODY = Access()
 STORE_BYTES, STORE_SECONDS = 64 << 20, 24 * 3600.0
-EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after")
+EXPOSED_HEADERS = ("x-request-id", "request-id", "x-ignored-parameters", "retry-after")
 
 
 def create_app(

@@ -612,10 +612,6 @@ class MessagesStreamMessageStop(BaseModel):
     type: Annotated[Literal["message_stop"], Field(title="Type")]
 
 
-class MessagesStreamPing(BaseModel):
-    type: Annotated[Literal["ping"], Field(title="Type")]
-
-
 class ContainerMessagesEvent(BaseModel):
     event: Annotated[StrictStr, Field(description="The `type` of the data.", title="Event")]
     data: Annotated[StrictStr, Field(description="A `MessagesStreamEvent` as JSON text.", title="Data")]
@@ -1849,7 +1845,6 @@ MessagesStreamEvent = TypeAliasType(
         | MessagesStreamContentBlockStop
         | MessagesStreamMessageDelta
         | MessagesStreamMessageStop
-        | MessagesStreamPing
         | MessagesErrorResponse,
         Field(description="The JSON text of one event's `data`.", discriminator="type", title="MessagesStreamEvent"),
     ],

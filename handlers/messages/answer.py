@@ -15,7 +15,7 @@ from handlers.chat.completion import Counts
 from handlers.generation.deltas import Delta
 from handlers.http.sse import Chunks, Event, Framing
 
-NAMED_EVENTS = Framing(ping=Event("ping", {"type": "ping"}).encoded(), end=b"")
+NAMED_EVENTS = Framing(ping=b": ping\n\n", end=b"")  # a comment, since Friendli's client knows no event `ping`
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 Kind = str | int
 """Of a block: "text", "thinking", or the index of a call."""

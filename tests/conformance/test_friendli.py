@@ -2,7 +2,7 @@
 
 import pytest
 from friendli import AsyncFriendli, SyncFriendli
-from friendli.core.models import SDKError
+from friendli.core.models import MessagesErrorResponse, SDKError
 
 from tests.conformance.chat import HELLO, TIMEOUT, ending, said, text
 
@@ -102,3 +102,38 @@ async def test_the_asynchronous_client(options, chat):
         assert "".join(deltas) == result.choices[0].message.content
         with pytest.raises(SDKError):
             await complete(messages=[], **options)
+
+
+CALLED = [{"role": "user", "content": "What is the weather in Paris?"}]
+DEFINITION = {
+    "name": "get_weather",
+    "description": "Get the current weather in a city.",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+@pytest.fixture(scope="module")
+def create_message(options):
+    with SyncFriendli(token="unused", x_friendli_team=None) as client:
+        yield lambda **parameters: client.container.messages.messages(
+            **{"messages": CALLED, "temperature": 0, "max_tokens": 100, "tools": [DEFINITION], **parameters, **options}
+        )
+
+
+def test_a_message_and_the_same_as_a_stream(create_message):
+    thinking = {"type": "enabled", "budget_tokens": 40}
+    message = create_message(thinking=thinking)
+    assert [block.TYPE for block in message.content] == ["thinking", "tool_use"] and message.stop_reason == "tool_use"
+    assert message.content[1].input == {"city": "Paris"} and message.usage.output_tokens > 1
+    with create_message(thinking=thinking, stream=True) as events:
+        found = [event.data for event in events]
+    assert [found[0].TYPE, found[-2].TYPE, found[-1].TYPE] == ["message_start", "message_delta", "message_stop"]
+    assert found[-2].delta.stop_reason == "tool_use"
+    started = [event.content_block.TYPE for event in found if event.TYPE == "content_block_start"]
+    assert started == ["thinking", "tool_use"]
+
+
+def test_a_message_that_is_refused_has_the_errors_fields(create_message):
+    with pytest.raises(MessagesErrorResponse) as raised:
+        create_message(stop_sequences=["a"] * 257)
+    assert raised.value.status_code == 422 and "stop_sequences has 257" in raised.value.data.error.message

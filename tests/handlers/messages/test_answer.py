@@ -167,5 +167,5 @@ def test_a_calls_input_is_an_object_whatever_cut_it(arguments, expected):
     assert sent == expected
 
 
-def test_a_ping_is_an_event_and_nothing_follows_the_last():
-    assert NAMED_EVENTS.ping == b'event: ping\ndata: {"type":"ping"}\n\n' and NAMED_EVENTS.end == b""
+def test_a_ping_is_a_comment_and_nothing_follows_the_last_event():
+    assert NAMED_EVENTS.ping == b": ping\n\n" and NAMED_EVENTS.end == b""
