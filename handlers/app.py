@@ -19,7 +19,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 from handlers import health, models
 from handlers.chat.endpoint import complete_chat
+from handlers.chat.render import render_chat
 from handlers.completions.endpoint import complete_text
+from handlers.completions.tokens import detokenize, tokenize
 from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
@@ -37,7 +39,10 @@ from handlers.tracing import NO_TRACING, Tracing, TracingMiddleware
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerChatComplete": complete_chat,
+    "containerChatRender": render_chat,
     "containerCompletionsComplete": complete_text,
+    "containerDetokenization": detokenize,
+    "containerTokenization": tokenize,
     "containerResponses": responses.create_response,
     "deleteResponse": responses.delete_response,
     "getHealth": health.get_health,

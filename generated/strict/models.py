@@ -1049,6 +1049,53 @@ class ResponsesStreamCustomToolCallInputDone(BaseModel):
     input: Annotated[StrictStr, Field(title="Input")]
 
 
+class ContainerTokenizationBody(BaseModel):
+    model: Annotated[
+        StrictStr | None, Field(description="Routes the request to a specific adapter.", title="Model")
+    ] = None
+    prompt: Annotated[
+        StrictStr,
+        Field(
+            description="The text. Control tokens of the model that stand in it are these tokens. The tokens with which the model's tokenizer begins a text go before it, unless it begins with them already.",
+            title="Prompt",
+        ),
+    ]
+
+
+class ContainerTokenizationSuccess(BaseModel):
+    tokens: Annotated[
+        list[int], Field(description="The token ids that `/v1/completions` makes of the same prompt.", title="Tokens")
+    ]
+
+
+class ContainerDetokenizationBody(BaseModel):
+    model: Annotated[
+        StrictStr | None, Field(description="Routes the request to a specific adapter.", title="Model")
+    ] = None
+    tokens: Annotated[list[Token], Field(description="The token ids.", title="Tokens")]
+
+
+class ContainerDetokenizationSuccess(BaseModel):
+    text: Annotated[StrictStr, Field(description="Their text, with control tokens by their names.", title="Text")]
+
+
+class ContainerChatRenderSuccess(BaseModel):
+    text: Annotated[
+        StrictStr,
+        Field(
+            description="The prompt that the model's chat template makes of messages and tools. Control tokens of the model that stand in a message are text there; in this text nothing tells them from others.",
+            title="Text",
+        ),
+    ]
+    tokens: Annotated[
+        list[int],
+        Field(
+            description="The prompt's token ids. `/v1/completions` continues them as a chat is answered.",
+            title="Tokens",
+        ),
+    ]
+
+
 class ChatCompleteBodyToolChoice(BaseModel):
     type: Annotated[
         Literal["function"],

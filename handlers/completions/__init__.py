@@ -1,1 +1,1 @@
-"""POST /v1/completions: texts that are continued as they are, without a chat template."""
+"""Texts without a chat template: POST /v1/completions continues them, /v1/tokenize and /v1/detokenize count them."""

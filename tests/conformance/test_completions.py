@@ -7,7 +7,7 @@ from friendli import SyncFriendli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conformance.bodies import ORDINARY, SAMPLING, SEEDS
+from tests.conformance.bodies import ORDINARY, SAMPLING, SEEDS, TEXTS
 from tests.conformance.chat import CONTEXT, TIMEOUT, read_error, strict, validator
 
 PROMPT = "user: What is the capital of France?\nassistant: The"
@@ -172,6 +172,28 @@ def test_an_answer_in_a_form_is_behind_the_prompt_as_it_is(texts):
     digits = {"type": "regex", "schema": "[0-9]{3}"}
     for choice in texts.whole(response_format=digits, n=3, seed=0):
         assert len(choice["text"]) == 3 and choice["text"].isdigit() and choice["finish_reason"] == "stop"
+
+
+def test_friendlis_client_reads_tokens_and_text(server, tokenizer):
+    options = {"server_url": server.url, "retries": None, "timeout_ms": TIMEOUT * 1000}
+    with SyncFriendli(token="unused", x_friendli_team=None) as client:
+        tokens = client.container.token.tokenize(prompt="Hello, 東京!", **options).tokens
+        assert tokens == tokenizer.encode("Hello, 東京!", add_special_tokens=False).ids
+        assert client.container.token.detokenize(tokens=tokens, **options).text == "Hello, 東京!"
+
+
+@settings(max_examples=15)
+@given(content=TEXTS, seed=SEEDS, temperature=st.sampled_from([0, 1.0]), system=st.booleans())
+def test_a_rendered_chat_is_continued_as_the_chat_is_answered(texts, content, seed, temperature, system):
+    messages = [{"role": "user", "content": content}]
+    if system:
+        messages.insert(0, {"role": "system", "content": "Be kind."})
+    rendered = texts.client.post("/v1/chat/render", json={"messages": messages}).json()
+    drawing = {"seed": seed, "temperature": temperature, "max_tokens": 12}
+    chat = texts.client.post("/v1/chat/completions", json={"messages": messages, **drawing}).json()
+    (text,) = texts.whole(prompt=rendered["tokens"], **drawing)
+    assert text["text"] == chat["choices"][0]["message"]["content"]
+    assert texts.whole(prompt=rendered["text"], **drawing)[0]["tokens"] == text["tokens"]
 
 
 def test_control_tokens_in_a_prompt_are_these_tokens(texts):
