@@ -223,6 +223,7 @@ def choose_sizes(
         row_buckets=row_buckets(options.rows),
         prefill_shapes=prefill_shapes(both_ways, page_tokens, options.deterministic),
         prompt_embeddings=config.media is not None,
+        prompt_logprobs=True,
         both_ways=both_ways,
         read_behind=device.asynchronous(),
         max_queue=options.max_queue,

@@ -125,6 +125,8 @@ class Request:
     share what is computed. client: for whom it is, by which rows and places in line are shared out; all without one are
     one client.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
+    prompt_logprobs: those of the prompt's tokens are given too; needs `top_logprobs`. With `sampling.max_tokens` 0 they
+    are all that is.
     grammar: what every choice must match, None for any text. written: tokens that stand for the beginning of what must
     match, which the prompt has already; the grammar must allow them. reasoning_limit: needs a grammar; what is written
     does not count.
@@ -139,9 +141,11 @@ class Request:
     reasoning_limit: ReasoningLimit | None = None
     namespace: Hashable = None
     client: str | None = None
+    prompt_logprobs: bool = False
 
     def __post_init__(self) -> None:
-        assert self.seeds and self.sampling.max_tokens >= 1
+        assert self.seeds and self.sampling.max_tokens >= 0
+        assert self.top_logprobs is not None or not self.prompt_logprobs
         assert self.reasoning_limit is None or self.grammar is not None
 
 
@@ -161,6 +165,19 @@ class TokenEvent:
     top_logprobs: tuple[tuple[int, float], ...] = ()
     finish_reason: FinishReason | None = None
     is_end: bool = False
+
+
+@dataclass(frozen=True)
+class PromptLogprobs:
+    """Of the tokens of a prompt but the first, under the model behind those before each; natural logarithms.
+
+    logprobs: float32 [P - 1] for P tokens. top_ids: int32 [P - 1, top], the likeliest in each place, likeliest first.
+    top_logprobs: float32 [P - 1, top].
+    """
+
+    logprobs: np.ndarray
+    top_ids: np.ndarray
+    top_logprobs: np.ndarray
 
 
 @dataclass(frozen=True)

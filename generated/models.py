@@ -1598,7 +1598,7 @@ class ContainerCompletionsBody(BaseModel):
     max_tokens: Annotated[
         int | None,
         Field(
-            description="Most tokens of an answer. By default, and with -1, it may fill the context.",
+            description="Most tokens of an answer. By default, and with -1, it may fill the context. 0 needs `echo`: nothing is drawn.",
             ge=-1,
             title="Max Tokens",
         ),

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from connexion.context import scope as current_scope
 
-from backend import Admission, EngineStats, FilmInfo, Medium, Modality, Prompt, Request, TokenEvent
+from backend import Admission, EngineStats, FilmInfo, Medium, Modality, Prompt, PromptLogprobs, Request, TokenEvent
 from backend.grammar import Constraint, Grammar, Marker
 from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
@@ -35,6 +35,11 @@ class Generation(Protocol):
     @property
     def admission(self) -> Admission | None:
         """How the request got into the batch; None before that, set before the first event."""
+        ...
+
+    @property
+    def prompt_logprobs(self) -> PromptLogprobs | None:
+        """Those of the prompt's tokens, where they were asked for; None before the first event."""
         ...
 
     def __aiter__(self) -> AsyncIterator[TokenEvent]: ...

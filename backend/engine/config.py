@@ -22,6 +22,8 @@ class EngineConfig:
     both_ways: most positions of a span that sees both ways, 0 where none does; one prefill call takes them all.
     hidden_positions: C, positions of a row per prefill call whose hidden states come back, 0 for none; each costs the
     last layer's share of the call, which is left out otherwise.
+    prompt_logprobs: prompts may be scored, for which there are programs of their own: two more, so that those of other
+    prompts go without the last layer and the scores of the vocabulary.
     deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
     `chunk` always, or before what sees both ways, only what a prefill computed is reused, and nobody is admitted
     without all pages that it may need.
@@ -42,6 +44,7 @@ class EngineConfig:
     prompt_embeddings: bool = False
     both_ways: int = 0
     hidden_positions: int = 0
+    prompt_logprobs: bool = False
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +69,12 @@ class EngineConfig:
     def prefills(self) -> tuple[Shape, ...]:
         """(rows, tokens of each) of the prefill programs, ascending by tokens."""
         return self.prefill_shapes[:1] if self.deterministic else self.prefill_shapes
+
+    @property
+    def scorings(self) -> tuple[Shape, ...]:
+        """(rows, tokens of each) of the programs that score a prompt while they prefill it, of one row each."""
+        one_row = [shape for shape in self.prefills if shape[0] == 1]
+        return tuple(dict.fromkeys((one_row[0], one_row[-1]))) if self.prompt_logprobs else ()
 
     @property
     def chunk(self) -> int:

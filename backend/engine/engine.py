@@ -18,7 +18,7 @@ from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
 from backend.engine.watchdog import Watchdog
 from backend.grammar.device.state import begins
-from backend.request import Admission, EngineFailed, Request, TokenEvent
+from backend.request import Admission, EngineFailed, PromptLogprobs, Request, TokenEvent
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +125,7 @@ class Engine:
         spans = request.prompt.spans
         assert self._config.prompt_embeddings or not spans, "the programs take token ids alone"
         assert all(span.length <= self._config.both_ways for span in spans if span.both_ways)
+        assert self._config.prompt_logprobs or not request.prompt_logprobs, "no program scores prompts"
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
@@ -213,6 +214,11 @@ class Generation:
     def admission(self) -> Admission | None:
         """How long the request was queued and what of it was cached; None until just before its first event."""
         return None if self.state is None else self.state.admission
+
+    @property
+    def prompt_logprobs(self) -> PromptLogprobs | None:
+        """Those of the prompt's tokens, where they were asked for; None until just before the first event."""
+        return None if self.state is None else self.state.prompt_logprobs
 
     def receive(self, item: list[TokenEvent] | End) -> None:
         """Hand over events, or the end of them (see `Sink`); called by the engine in its thread."""

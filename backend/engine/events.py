@@ -40,8 +40,11 @@ def events_of(sequence: SequenceState, block: Block, row: int) -> list[TokenEven
 
 def failure_of(block: Block, row: int) -> RequestFailed | None:
     """Why the request of `row` cannot go on after a block of numpy arrays, None where it can."""
-    if not block.failed[row]:
-        return None
+    return not_finite() if block.failed[row] else None
+
+
+def not_finite() -> RequestFailed:
+    """Why a request cannot go on for which such logits were computed."""
     failure = RequestFailed("the model computed logits that are not finite")
     failure.__cause__ = FloatingPointError("logits are not finite: weights or activations overflow, or the device errs")
     return failure

@@ -12,7 +12,8 @@ class KVCacheManager:
     """Owns the pool and the radix cache. A sequence has one reference to each of its pages.
 
     Only whole pages are shared; a page that a sequence still writes to is its own. In a deterministic engine only what
-    prefill programs computed is reused, in multiples of their chunk: decoding the same token may round differently.
+    prefill programs computed is reused, in multiples of their chunk: decoding the same token may round differently, and
+    so may scoring it.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -65,11 +66,11 @@ class KVCacheManager:
         self._release(pages)
 
     def _reusable(self, sequence: SequenceState) -> int:
-        """How many positions may be taken over, if they are there.
+        """How many positions may be taken over, if they are there: of a prompt that is scored those that were.
 
         In a deterministic engine none behind the first that see both ways: from there on chunks are cut elsewhere.
         """
-        positions = len(sequence.tokens) - 1
+        positions = sequence.parent.num_scored if sequence.is_scored else len(sequence.tokens) - 1
         if self._config.deterministic:
             both_ways = (span.start for span in sequence.request.prompt.spans if span.both_ways)
             positions = min(positions, next(both_ways, positions))
@@ -79,7 +80,7 @@ class KVCacheManager:
         """Cache the whole pages that are computed of the sequence; where one is cached already it takes that one."""
         positions = sequence.num_computed
         if self._config.deterministic:
-            positions = min(positions, sequence.num_prompt - 1)
+            positions = 0 if sequence.request.prompt_logprobs else min(positions, sequence.num_prompt - 1)
         keys = self._keys(sequence, positions)
         self._tree.insert(keys, sequence.pages[: len(keys)])
         own, sequence.pages[: len(keys)] = sequence.pages[: len(keys)], self._tree.match(keys)

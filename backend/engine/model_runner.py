@@ -19,7 +19,7 @@ from backend.attention import AttentionBackend
 from backend.engine import steps
 from backend.engine.config import EngineConfig
 from backend.engine.prefill_shapes import Shape
-from backend.engine.state import Block, DecodeState, RowState, first_row_state, init_state, state_axes
+from backend.engine.state import Block, ChunkScores, DecodeState, RowState, first_row_state, init_state, state_axes
 from backend.engine.steps import PrefillInput
 from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
@@ -43,6 +43,7 @@ class PrefillChunk(NamedTuple):
     """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least.
 
     spans: those of the prompt. chosen: places within `tokens` whose hidden states are wanted, the last by default.
+    targets: the tokens behind each, where these are to be scored.
     """
 
     tokens: Sequence[int]
@@ -50,6 +51,7 @@ class PrefillChunk(NamedTuple):
     pages: Sequence[int]
     spans: Sequence[Span] = ()
     chosen: Sequence[int] = (-1,)
+    targets: Sequence[int] = ()
 
 
 class ModelRunner:
@@ -119,6 +121,12 @@ class ModelRunner:
         """The embeddings float32 [call.rows, D] that the decoder's encoder makes. May be called by any thread."""
         program = self._compiled[call.program.kind, 1, call.program.size]
         return np.asarray(program(self._leaves, *call.inputs))[: call.rows]
+
+    def score(self, state: DecodeState, shape: Shape, chunk: PrefillChunk) -> tuple[DecodeState, ChunkScores]:
+        """`prefill` of one chunk by one of `config.scorings`; gives the next state and the scores of its `targets`."""
+        targets = np.zeros(shape, np.int32)
+        targets[0, : len(chunk.targets)] = chunk.targets
+        return self._compiled["score", *shape](self._leaves, state, self._prefill_input(shape, [chunk]), targets)
 
     def row_state(
         self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
@@ -220,6 +228,9 @@ class ModelRunner:
         for shape in self.config.prefills:
             chunks = self._prefill_input(shape, [])
             lowerings["prefill", *shape] = partial(on_leaves(steps.prefill).lower, self._leaves, state, chunks)
+        for shape in self.config.scorings:
+            chunks, targets = self._prefill_input(shape, []), np.zeros(shape, np.int32)
+            lowerings["score", *shape] = partial(on_leaves(steps.score).lower, self._leaves, state, chunks, targets)
         for kind, size, inputs in () if self.media is None else self.media.programs:
             arrays = [jax.ShapeDtypeStruct(*given) for given in inputs]
             lowerings[kind, 1, size] = partial(jax.jit(partial(self._encode, kind)).lower, self._leaves, *arrays)

@@ -5,8 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+import jax
+import numpy as np
+
 from backend.engine.radix_cache import PageKey
-from backend.request import Admission, Request, TokenEvent
+from backend.engine.state import ChunkScores
+from backend.request import Admission, PromptLogprobs, Request, TokenEvent
 
 Emit = Callable[[list[TokenEvent]], None]
 _arrivals = count()
@@ -18,6 +22,8 @@ class RequestState:
 
     emit: takes the events of one block, in order. fail: takes what ends the request early; nothing follows it.
     admission: set when the first sequence begins to decode. started: when its first prompt tokens were computed.
+    prompt_logprobs: set before the first event, where they are asked for. num_scored: how many tokens of the prompt are
+    behind which the next one's was computed, from the first on; `scores` has these, chunk by chunk with their starts.
     compiled: it can decode, having no grammar or one that was compiled when `poll_grammar` was called last.
     """
 
@@ -29,11 +35,33 @@ class RequestState:
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None
     admission: Admission | None = None
+    prompt_logprobs: PromptLogprobs | None = None
+    num_scored: int = 0
+    scores: list[tuple[int, int, ChunkScores]] = field(default_factory=list)
     compiled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.sequences = [SequenceState(self, choice) for choice in range(len(self.request.seeds))]
         self.poll_grammar()
+
+    def note_scores(self, start: int, end: int, scores: ChunkScores) -> None:
+        """What is behind the tokens from `start` up to `end` was scored, in row 0; the device may still compute it."""
+        self.scores.append((start, end, scores))
+        self.num_scored = max(self.num_scored, end)
+
+    def read_scores(self) -> bool:
+        """Makes `prompt_logprobs` of all scores, once the device has them. False: some are not finite."""
+        top = (len(self.request.prompt) - 1, self.request.top_logprobs or 0)
+        found = PromptLogprobs(np.zeros(top[0], np.float32), np.zeros(top, np.int32), np.zeros(top, np.float32))
+        finite = True
+        for start, end, scores in self.scores:
+            host, place = jax.device_get(scores), slice(end - start)
+            found.logprobs[start:end] = host.logprobs[0, place]
+            found.top_ids[start:end] = host.top_ids[0, place, : top[1]]
+            found.top_logprobs[start:end] = host.top_logprobs[0, place, : top[1]]
+            finite &= bool(host.finite[0, place].all())
+        self.scores, self.prompt_logprobs = [], found
+        return finite
 
     def poll_grammar(self) -> None:
         """See whether the grammar is compiled by now, which another thread decides.
@@ -104,6 +132,11 @@ class SequenceState:
     def has_prompt(self) -> bool:
         """Whether the keys and values of all of the prompt that is prefilled are in its pages."""
         return self.num_computed >= self.num_prompt - 1
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether what is computed of it next is the prompt, and its log-probabilities are wanted."""
+        return self.request.prompt_logprobs and self.parent.num_scored < self.num_prompt - 1
 
     @property
     def max_positions(self) -> int:

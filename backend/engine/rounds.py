@@ -62,7 +62,9 @@ def plan_prefill(work: Sequence[SequenceState], config: EngineConfig, room: int)
     """A program of at most `room` tokens, and whose it takes: the first's, with others' where that costs less."""
     if not work:
         return Plan({})
-    first, shapes = work[0], config.prefills
+    first = work[0]
+    shapes = config.scorings if first.is_scored else config.prefills
+    work = [sequence for sequence in work if sequence.is_scored == first.is_scored]
     shape, group = _shape_for(first, shapes), [first]
     for other in shapes:
         fitting = [sequence for sequence in work if sequence.num_uncomputed <= other[1]][: other[0]]
@@ -92,5 +94,6 @@ def _shape_for(sequence: SequenceState, shapes: tuple[Shape, ...]) -> Shape:
 
 def chunk_of(sequence: SequenceState, end: int) -> PrefillChunk:
     """Its tokens up to position `end`, which are not computed yet."""
-    start = sequence.num_computed
-    return PrefillChunk(sequence.tokens[start:end], start, sequence.pages, sequence.request.prompt.spans)
+    start, tokens = sequence.num_computed, sequence.tokens
+    targets = tokens[start + 1 : end + 1] if sequence.is_scored else ()
+    return PrefillChunk(tokens[start:end], start, sequence.pages, sequence.request.prompt.spans, targets=targets)

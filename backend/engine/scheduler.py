@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from backend.engine.config import bucket
-from backend.engine.events import events_of, failure_of
+from backend.engine.events import events_of, failure_of, not_finite
 from backend.engine.kv_cache import KVCacheManager
 from backend.engine.model_runner import ModelRunner
 from backend.engine.prefill_shapes import padded
@@ -96,6 +96,7 @@ class Scheduler:
         changed |= self._start_all()
         self._compact()
         dispatched = self._dispatch()
+        changed |= self._end_undrawn()
         while len(self._in_flight) > (dispatched and self._config.read_behind):
             self._process_block()
         return changed or dispatched or self._blocks_read > read_before
@@ -291,7 +292,11 @@ class Scheduler:
         if plan.shape is None or not reserved:
             return None
         chunks = [chunk_of(sequence, plan.demand[sequence]) for sequence in reserved]
-        self._state, _ = self._runner.prefill(self._state, plan.shape, chunks)
+        if chunks[0].targets:
+            self._state, scores = self._runner.score(self._state, plan.shape, chunks[0])
+            reserved[0].parent.note_scores(chunks[0].start, plan.demand[reserved[0]], scores)
+        else:
+            self._state, _ = self._runner.prefill(self._state, plan.shape, chunks)
         for sequence in reserved:
             sequence.parent.started = sequence.parent.started or time.monotonic()
             sequence.num_computed = plan.demand[sequence]
@@ -304,8 +309,30 @@ class Scheduler:
 
     def _start_all(self) -> bool:
         """Let everyone decode whose tokens are in the cache."""
-        ready = [s for s in self._holders() if not s.decoding and s.num_uncomputed == 0 and s.parent.compiled]
+        ready = [s for s in self._ready() if s.request.sampling.max_tokens]
         return sum(not sequence.ended and self._start(sequence) for sequence in ready) > 0
+
+    def _ready(self) -> list[SequenceState]:
+        """Who has all tokens in the cache that are there, and does not decode."""
+        return [s for s in self._holders() if not s.decoding and s.num_uncomputed == 0 and s.parent.compiled]
+
+    def _end_undrawn(self) -> bool:
+        """End those of which nothing is drawn, once their prompts are computed; with what is wanted of these."""
+        ready = [s for s in self._ready() if not s.request.sampling.max_tokens]
+        for sequence in ready:
+            if not sequence.ended and self._has_scores(sequence.parent):
+                self._note_admission(sequence)
+                self.cancel(sequence)
+                sequence.parent.emit([])
+        return bool(ready)
+
+    def _has_scores(self, request: RequestState) -> bool:
+        """Whether the prompt's log-probabilities are there, if they are wanted; if they cannot be, the request ends."""
+        if not request.request.prompt_logprobs or request.prompt_logprobs is not None or request.read_scores():
+            return True
+        self._forget(request)
+        self._fail(request, not_finite())
+        return False
 
     def _start(self, sequence: SequenceState) -> bool:
         """Let the sequence decode; not yet if its grammar must wait for room."""
@@ -407,7 +434,7 @@ class Scheduler:
                 self.cancel(sequence)
         self.totals.steps += int(block.steps)
         for request, of_request in events.items():
-            if of_request:
+            if of_request and self._has_scores(request):
                 self.totals.output_tokens += len(of_request)
                 request.emit(of_request)
         for request, failure in failures.items():

@@ -94,6 +94,21 @@ def state_axes(state: DecodeState, backend: AttentionBackend) -> DecodeState:
     return DecodeState(backend.cache_axes(), rows, jax.tree.map(lambda _: "", state.masks))
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ChunkScores:
+    """Log-probabilities of the token behind each of a chunk, for B rows.
+
+    logprobs: float32 [B, T]. top_ids: int32 [B, T, 20]. top_logprobs: float32 [B, T, 20]. finite: bool [B, T], the
+    logits were.
+    """
+
+    logprobs: jax.Array
+    top_ids: jax.Array
+    top_logprobs: jax.Array
+    finite: jax.Array
+
+
 def init_state(
     config: DecoderConfig, sizes: EngineConfig, backend: AttentionBackend, vocabulary: Vocabulary
 ) -> DecodeState:

@@ -1,12 +1,13 @@
 """The functions that advance the decode state. Pure; compiled by model_runner.py, which donates `state` to each."""
 
+import math
 from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 
 from backend.attention import AttentionBackend, Cache
-from backend.engine.state import Block, DecodeState, RowState, empty_block
+from backend.engine.state import Block, ChunkScores, DecodeState, RowState, empty_block
 from backend.grammar.device import step as grammars
 from backend.grammar.device.mask_cache import TokenMaskCache
 from backend.grammar.device.vocabulary import Vocabulary
@@ -14,6 +15,7 @@ from backend.models.decoder import Decoder
 from backend.sampling import logprobs
 from backend.sampling.chain import TokenHistory, sample
 
+SCORED_AT_ONCE = 32
 Carry = tuple[Cache, RowState, TokenMaskCache, Block]
 
 
@@ -52,6 +54,27 @@ def prefill(
     attend = backend.attend(chunks.page_table, chunks.together)
     hidden, cache = decoder(x, decoder.context(positions, attend), state.cache)
     return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
+
+
+def score(
+    decoder: Decoder, state: DecodeState, chunks: PrefillInput, targets: jax.Array, backend: AttentionBackend
+) -> tuple[DecodeState, ChunkScores]:
+    """`prefill`, and the log-probabilities of `targets`, int32 [B, T], each behind the token in the same place.
+
+    Of SCORED_AT_ONCE places at a time, so that logits of a whole vocabulary never stand beside many others.
+    """
+    rows, size = chunks.tokens.shape
+    everywhere = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (rows, size))
+    state, hidden = prefill(decoder, state, replace(chunks, chosen=everywhere), backend)
+    at_once = math.gcd(rows * size, SCORED_AT_ONCE)
+
+    def of_part(part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+        logits = decoder.logits(part[0])
+        return *logprobs.of_tokens(logits, part[1]), jnp.isfinite(logits).all(-1)
+
+    parts = (hidden.reshape(-1, at_once, hidden.shape[-1]), targets.reshape(-1, at_once))
+    scores = jax.lax.map(of_part, parts)
+    return state, ChunkScores(*(x.reshape(rows, size, *x.shape[2:]) for x in scores))
 
 
 def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:

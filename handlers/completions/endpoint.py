@@ -73,6 +73,7 @@ def describe(text: Text, plans: Sequence[GenerationPlan], prompts: Sequence[Toke
     options = body.stream_options
     return Completion(
         model=text.model,
+        tokenizer=text.loaded.tokenizer,
         prompts=prompts,
         seeds=tuple(seed for plan in plans for seed in plan.seeds),
         logprobs=body.logprobs is not None,

@@ -112,6 +112,7 @@ def _plan(
         stop=tuple(body.stop or ()),
         stop_tokens=tuple(tuple(sequence.tokens or ()) for sequence in body.stop_tokens or []),
         every_token=True,
+        prompt_logprobs=bool(body.echo) and body.logprobs is not None,
         client=current_client(),
         namespace=current_cache_namespace(),
     )

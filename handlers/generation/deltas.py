@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Literal
 
-from backend import TokenEvent
+from backend import PromptLogprobs, TokenEvent
 from handlers.formats.parser import OutputParser
 from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning, Segment
 from handlers.generation.logprobs import TokenLogprob, token_logprob
@@ -50,7 +50,8 @@ class Delta:
     since this choice's previous delta; drawn: these tokens, where every token is asked for. finish_reason: set on the
     choice's last delta only, which has none of the three. stopped_by: the stop string that ended the choice, on its
     last delta, "" where stop tokens did, None where nothing did. reasoning_tokens: of the whole choice, on its last
-    delta. cached_tokens: of the prompt, how many were in the cache; on the request's first delta only.
+    delta. cached_tokens: of the prompt, how many were in the cache; on the request's first delta only, as are
+    prompt_logprobs, where they were asked for.
     """
 
     choice: int
@@ -65,6 +66,7 @@ class Delta:
     stopped_by: str | None = None
     reasoning_tokens: int = 0
     cached_tokens: int = 0
+    prompt_logprobs: PromptLogprobs | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ class ChoiceDecoder:
         self._offsets: list[int] = []
         self._called, self._sent_until = False, 0
         self.finished = False
+
+    def undrawn(self) -> Delta:
+        """The only delta of a choice of which nothing is drawn."""
+        self.finished = True
+        return Delta(self._choice, finish_reason="length")
 
     def feed(self, event: TokenEvent) -> Iterator[Delta]:
         """The deltas that are certain with this event; the last one of the choice if the event ends it."""
@@ -204,10 +211,13 @@ class ChoiceDecoder:
         return sum(any(start <= offset < end for start, end in spans) for offset in self._offsets)
 
 
-async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> AsyncGenerator[Delta, None]:
+async def decode(
+    generation: Generation, choices: Sequence[ChoiceDecoder], *, draws: bool = True
+) -> AsyncGenerator[Delta, None]:
     """Deltas of all choices of a generation, interleaved as they come; `choices[i]` reads choice i.
 
-    A choice that found its stop string is cancelled.
+    A choice that found its stop string is cancelled. draws: there are tokens to come; without any a choice has one
+    delta, once the prompt is computed.
 
     The caller closes the generation. Raises RuntimeError where it ends before its choices.
     """
@@ -221,15 +231,19 @@ async def decode(generation: Generation, choices: Sequence[ChoiceDecoder]) -> As
             if event.finish_reason is None:
                 generation.cancel(event.choice)
         if deltas and not started:
-            started, deltas[0] = True, replace(deltas[0], cached_tokens=_cached_tokens(generation))
+            started, deltas[0] = True, _first(deltas[0], generation)
         for delta in deltas:
             yield delta
         if not running:
             return
-    raise RuntimeError(f"the engine ended while the choices {sorted(running)} were unfinished")
+    if draws:
+        raise RuntimeError(f"the engine ended while the choices {sorted(running)} were unfinished")
+    first, *others = (choice.undrawn() for choice in choices)
+    for delta in (_first(first, generation), *others):
+        yield delta
 
 
-def _cached_tokens(generation: Generation) -> int:
-    """Of a generation that has given its first event."""
-    assert generation.admission is not None, "an event came before its request was admitted"
-    return generation.admission.cached_tokens
+def _first(delta: Delta, generation: Generation) -> Delta:
+    """The first delta of a generation, with what it tells of the prompt."""
+    assert generation.admission is not None, "a delta came before its request was admitted"
+    return replace(delta, cached_tokens=generation.admission.cached_tokens, prompt_logprobs=generation.prompt_logprobs)

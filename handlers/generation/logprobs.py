@@ -24,9 +24,10 @@ class TokenLogprob:
 def token_logprob(event: TokenEvent, tokenizer: ChatTokenizer) -> TokenLogprob:
     """The log-probability of the token of `event`, which must have it, and of the likeliest tokens in its place."""
     assert event.logprob is not None
-    top = tuple(_of(token, logprob, tokenizer) for token, logprob in event.top_logprobs)
-    return _of(event.token, event.logprob, tokenizer, top)
+    top = tuple(token_of(token, logprob, tokenizer) for token, logprob in event.top_logprobs)
+    return token_of(event.token, event.logprob, tokenizer, top)
 
 
-def _of(token: int, logprob: float, tokenizer: ChatTokenizer, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+def token_of(token: int, logprob: float, tokenizer: ChatTokenizer, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    """A token with its log-probability, and the likeliest in its place."""
     return TokenLogprob(tokenizer.token_text(token), tokenizer.token_bytes(token), logprob, top)

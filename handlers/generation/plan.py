@@ -22,10 +22,11 @@ class GenerationPlan:
     is_whole: whether a text, control tokens shown in it, is an answer in the form that was asked for; None for no form.
     prefill: the beginning of the answers, which the prompt has already; None where it has none. begun: its content.
     reasoning_limit: needs a constraint. top_logprobs: None for no log-probabilities, else how many of the likeliest
-    tokens go with each token. stop, stop_tokens: texts and sequences of token ids that end a choice and are no part of
-    it. every_token: deltas have every token that was drawn, with its id. markers: texts in which special tokens are
-    shown to the parser. include_reasoning: deltas of reasoning are given, not only counted. client: for whom it is, by
-    which the engine's rows are shared out. namespace: among whose prompts this one may be found.
+    tokens go with each token. prompt_logprobs: the first delta has those of the prompt. stop, stop_tokens: texts and
+    sequences of token ids that end a choice and are no part of it. every_token: deltas have every token that was drawn,
+    with its id. markers: texts in which special tokens are shown to the parser. include_reasoning: deltas of reasoning
+    are given, not only counted. client: for whom it is, by which the engine's rows are shared out. namespace: among
+    whose prompts this one may be found.
     """
 
     prompt: Prompt
@@ -40,6 +41,7 @@ class GenerationPlan:
     top_logprobs: int | None = None
     stop: tuple[str, ...] = ()
     stop_tokens: tuple[tuple[int, ...], ...] = ()
+    prompt_logprobs: bool = False
     every_token: bool = False
     markers: tuple[str, ...] = ()
     include_reasoning: bool = True
@@ -57,6 +59,7 @@ class GenerationPlan:
             written=() if self.constraint is None or self.prefill is None else self.prefill.tokens,
             reasoning_limit=self.reasoning_limit,
             client=self.client,
+            prompt_logprobs=self.prompt_logprobs,
             namespace=self.namespace,
         )
 

@@ -67,7 +67,7 @@ def _deltas(
     plan: GenerationPlan, generation: Generation, tokenizer: ChatTokenizer, first: int
 ) -> AsyncGenerator[Delta, None]:
     """Those of one plan. first: what its first choice is called."""
-    deltas = decode(generation, decoders(plan, tokenizer, first))
+    deltas = decode(generation, decoders(plan, tokenizer, first), draws=plan.sampling.max_tokens > 0)
     return deltas if plan.constraint is None else checked(deltas, plan.constraint.check, plan.begun)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -26,7 +27,7 @@ from backend.grammar import (
     Marker,
     Notes,
 )
-from backend.request import Admission, EngineFailed, QueueFull, Request, TokenEvent
+from backend.request import Admission, EngineFailed, PromptLogprobs, QueueFull, Request, TokenEvent
 from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.http.protocol import ConnectionLimits
@@ -139,18 +140,30 @@ class FakeTokenizer:
         return bytes([token]).decode(errors="replace") if token < 256 else f"<|{token}|>"
 
 
+def scores_of(request: Request) -> PromptLogprobs:
+    """Of a prompt: each token half a nat more likely than the one before it; the likeliest are the first ids."""
+    others, top = len(request.prompt) - 1, request.top_logprobs
+    ids = np.tile(np.arange(top, dtype=np.int32), (others, 1))
+    return PromptLogprobs(np.arange(others, dtype=np.float32) / 2 - 9, ids, -1.0 - ids.astype(np.float32))
+
+
 class FakeGeneration:
     """Draws the reply that a choice's seed picks, one token per choice and turn."""
 
     def __init__(self, request: Request, engine: "FakeEngine") -> None:
         self.request, self.engine = request, engine
         self.running = dict.fromkeys(range(len(request.seeds)), 0)
-        self.closed, self.drawn, self.admission = False, 0, None
+        self.closed, self.drawn, self.admission, self.prompt_logprobs = False, 0, None, None
 
     def __aiter__(self):
         return self._draw()
 
     async def _draw(self):
+        if self.request.prompt_logprobs:
+            self.prompt_logprobs = scores_of(self.request)
+        if not self.request.sampling.max_tokens:
+            self.admission = self.engine.admission
+            return
         while self.running:
             for choice in list(self.running):
                 await asyncio.sleep(self.engine.delay)

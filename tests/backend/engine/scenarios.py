@@ -21,7 +21,7 @@ from tests.backend.engine.conftest import TOKENS, Small, paged
 LENGTH, SMALLEST, LARGEST = 96, 24, 96  # positions of a choice; pages of 4 positions that hold 1 choice, and 4 choices
 FREE = EngineConfig(
     LENGTH, pages=LARGEST, page_tokens=4, row_buckets=(1, 4), prefill_shapes=((1, 8), (3, 8), (1, 32)), max_steps=8,
-    max_queue=64, grammar_cells=1 << 15,
+    max_queue=64, grammar_cells=1 << 15, prompt_logprobs=True,
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def broken(small: Small) -> Decoder:
 
 @pytest.fixture(scope="module")
 def engine(small: Small) -> Iterator[Engine]:
-    decoder, config = broken(small), replace(CONFIG, row_buckets=(4,), prefill_shapes=((1, 32),))
+    decoder, config = broken(small), replace(CONFIG, row_buckets=(4,), prefill_shapes=((1, 32),), prompt_logprobs=True)
     made = Engine(ModelRunner(decoder, config, paged(decoder), TOKENS))
     yield made
     made.close()
@@ -52,6 +52,12 @@ def fails(engine: Engine, asked) -> None:
 @pytest.mark.parametrize("prompt", [[1, NAN], [NAN, 1, 2], [1, INFINITE], [1, 2, INFINITE, *range(20, 50)]])
 def test_a_prompt_that_leads_to_it_fails(engine: Engine, prompt: list[int], temperature: float) -> None:
     fails(engine, request(prompt, temperature=temperature, top_logprobs=2))
+
+
+@pytest.mark.parametrize("drawn", [0, 3])
+def test_a_prompt_that_cannot_be_scored_fails(engine: Engine, drawn: int) -> None:
+    fails(engine, replace(request([1, NAN, 2, 3], max_tokens=drawn, top_logprobs=0), prompt_logprobs=True))
+    assert len(engine.generate(request([1, 2], max_tokens=3))) == 3
 
 
 def test_a_token_that_is_drawn_and_leads_to_it_fails_with_the_next(engine: Engine) -> None:

@@ -44,7 +44,7 @@ def folded(response):
     "parameters",
     [
         {"n": 3},
-        {"prompt": ["a", "b"], "n": 2, "logprobs": 2, "echo": True},
+        {"prompt": ["a", "bc"], "n": 2, "logprobs": 2, "echo": True},
         {"prompt": [[65], [66, 67]], "seed": 1, "stop": ["på"]},
         {"seed": 2, "stop_tokens": [{"tokens": list(b" STOP")}], "logprobs": 0},
         {"seed": 2, "max_tokens": 4},
@@ -118,6 +118,37 @@ def test_echo_gives_the_prompt_before_the_text(post, fakes):
     ]  # fmt: skip
     first = chunks(post(prompt=list(b"ab"), seed=0, echo=True, stream=True))[0]["choices"][0]
     assert first["text"] == "ab" and first["token"] is None
+
+
+def test_with_echo_log_probabilities_are_of_the_prompt_too(post):
+    (choice,) = choices(post(prompt="Hi!", seed=0, echo=True, logprobs=1, max_tokens=2))
+    assert choice["text"] == "Hi!He" and choice["tokens"] == list(b"He")
+    assert choice["logprobs"] == {
+        "text_offset": [0, 1, 2, 3, 4],
+        "token_logprobs": [None, -9.0, -8.5, -9999.0, -0.5],
+        "tokens": ["H", "i", "!", "H", "e"],
+        "top_logprobs": [
+            None, {"\0": -1.0, "i": -9.0}, {"\0": -1.0, "!": -8.5}, {"\0": -1.0, "H": -9999.0}, {"\0": -1.0, "e": -0.5},
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_echo_without_an_answer_scores_the_prompts_and_draws_nothing(post, stream):
+    body = {"prompt": [list(b"ab"), list(b"c")], "n": 2, "echo": True, "max_tokens": 0, "logprobs": 0, "stream": stream}
+    response = post(**body)
+    found = folded(response) if stream else choices(response)
+    assert [choice["text"] for choice in found] == ["ab", "ab", "c", "c"]
+    assert all(choice["tokens"] == [] and choice["finish_reason"] == "length" for choice in found)
+    assert [choice["logprobs"]["token_logprobs"] for choice in found] == [[None, -9.0]] * 2 + [[None]] * 2
+    if not stream:
+        assert response.json()["usage"]["completion_tokens"] == 0
+
+
+def test_nothing_is_scored_where_it_is_not_asked_for(app, post):
+    for parameters in ({"echo": True}, {"logprobs": 2}, {"echo": False, "logprobs": 0}):
+        post(**parameters)
+        assert not app.engine.generations[-1].request.prompt_logprobs
 
 
 def test_bad_words_are_banned_as_they_are_and_behind_a_space(app, post):

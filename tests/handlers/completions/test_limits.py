@@ -36,6 +36,8 @@ def refused(response, param, *words):
         ({"response_format": JSON_OBJECT, "forced_output_tokens": [1]}, "forced_output_tokens"),
         ({"n": 2, "best_of": 3}, "best_of"),
         ({"n": 2, "seed": [1]}, "seed"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 0, "echo": True, "min_tokens": 1}, "min_tokens"),
     ],
 )
 def test_parameters_of_completions_that_exclude_each_other(post, parameters, param):

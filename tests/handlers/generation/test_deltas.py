@@ -22,6 +22,7 @@ class Script:
 
     def __init__(self, events):
         self.events, self.cancelled, self.admission = events, [], Admission(0.5, CACHED)
+        self.prompt_logprobs = None
 
     async def __aiter__(self):
         for event in self.events:
