@@ -3,6 +3,7 @@
 import jax
 
 from backend import host
+from backend.target import platform
 
 
 def set_up() -> None:
@@ -17,12 +18,12 @@ def activation_dtype() -> str | None:
 
     XLA's code for processors computes in float32: with bfloat16 a step takes twenty times as long.
     """
-    return "float32" if jax.default_backend() == "cpu" else None
+    return "float32" if platform() == "cpu" else None
 
 
 def asynchronous() -> bool:
     """Whether a program runs while the host goes on; see `set_up`."""
-    return jax.default_backend() != "cpu"
+    return platform() != "cpu"
 
 
 def describe() -> str:
@@ -42,7 +43,7 @@ def default_cache() -> tuple[int, int] | None:
 
     None: all that memory holds. A processor's memory is shared with whatever else a laptop runs.
     """
-    return (2**29, 2**30) if jax.default_backend() == "cpu" else None
+    return (2**29, 2**30) if platform() == "cpu" else None
 
 
 def mebibytes(size: int) -> str:

@@ -60,17 +60,17 @@ def start(model: str, caches: Path) -> dict[str, dict[str, float]]:
             from backend.models import weights
             from handlers.cli import loading, serve  # noqa: F401
             from handlers.settings import ModelSettings
-        compile_all = model_runner._compile_all
+        compile_all = model_runner.compile_all
 
-        def compile_timed(lowerings: model_runner.Lowerings, progress: model_runner.Progress) -> Any:
-            timed = {name: phases.within("of these tracing", lower) for name, lower in lowerings.items()}
+        def compile_timed(programs: model_runner.Programs, progress: model_runner.Progress) -> Any:
             with phases.phase("programs"):
-                return compile_all(timed, progress)
+                return compile_all(programs, progress)
 
         loading.read_tokenizer = phases.within("tokenizer", loading.read_tokenizer)
         weights.load = phases.within("weights", weights.load)
         model_runner.build_vocabulary = phases.within("vocabulary", model_runner.build_vocabulary)
-        model_runner._compile_all = compile_timed
+        model_runner.compile_all = compile_timed
+        model_runner.Program.lower = phases.within("of these tracing", model_runner.Program.lower)
         Engine.measure = phases.within("first steps", Engine.measure)
         folders = {"compilation_cache": caches / "compiled", "grammar_cache": caches / "grammars"}
         loaded = loading.load(ModelSettings(model=model, **folders))

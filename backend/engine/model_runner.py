@@ -32,11 +32,26 @@ from backend.sharding import placed, sharding
 
 Name = tuple[str, int, int]
 """A program and its shape, rows and tokens; 0, 0 where there is but one."""
-Lowerings = dict[Name, Callable[[], jax.stages.Lowered]]
 Progress = Callable[[int, int], None]
 MOST_COMPILE_THREADS = 4
 NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
+
+
+class Program(NamedTuple):
+    """What is compiled: a jitted function, and what it is called with, arrays or shapes in place of them."""
+
+    function: Any
+    arguments: tuple[Any, ...]
+
+    def lower(self) -> jax.stages.Lowered:
+        """Traced, and lowered for the devices at hand."""
+        lowered: jax.stages.Lowered = self.function.lower(*self.arguments)
+        return lowered
+
+
+Programs = dict[Name, Program]
+Compiler = Callable[[Programs, Progress], dict[Name, Any]]
 
 
 class PrefillChunk(NamedTuple):
@@ -59,7 +74,8 @@ class ModelRunner:
 
     backend: how keys and values are kept, in pages of as many tokens as `config` says.
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
-    ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars.
+    ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars. compiler: makes
+    the programs; a decoder of shapes in place of weights is enough for one that never runs them.
     mesh: the devices over which the decoder's weights lie and everything else is split, None for one device.
     media: what the decoder takes beside text, None for nothing.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
@@ -73,6 +89,7 @@ class ModelRunner:
         tokens: Sequence[bytes] = (),
         progress: Progress = lambda done, total: None,
         mesh: Mesh | None = None,
+        compiler: Compiler | None = None,
     ) -> None:
         assert config.page_tokens == backend.page_tokens
         self.config, self.vocab, self._embed = config, decoder.config.vocab, decoder.config.embed
@@ -90,7 +107,7 @@ class ModelRunner:
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
-        self._compiled = _compile_all(self._lowered(), progress)
+        self._compiled = (compiler or compile_all)(self._programs(), progress)
 
     def init_state(self) -> DecodeState:
         """A decode state on the device with empty pages, in which every row is done."""
@@ -192,8 +209,8 @@ class ModelRunner:
                         arrays["together"][:, row, at] = np.array([[span.start], [span.start + span.length - 1]])
         return PrefillInput(**arrays)
 
-    def _lowered(self) -> Lowerings:
-        """How to trace each program."""
+    def _programs(self) -> Programs:
+        """Every program, with the shapes that it is compiled for."""
         shapes = jax.eval_shape(self._init_state)
         state = placed(shapes, state_axes(shapes, self._backend), self._mesh)
         whole = self._everywhere
@@ -201,15 +218,16 @@ class ModelRunner:
         one = self.row_state(Request(Prompt((0,)), SamplingParams(1, ()), (0,)), 0)
         number, flag, pages = np.int32(0), np.bool_(False), self.config.max_pages_per_row
         copy_page = partial(steps.copy_page, backend=self._backend)
-        lowerings: Lowerings = {
-            ("init", 0, 0): jax.jit(self._init_state, out_shardings=kept).lower,
-            ("admit", 0, 0): lambda: on_state(steps.admit).lower(state, number, one),
-            ("move_row", 0, 0): lambda: on_state(steps.move_row).lower(state, number, number),
-            ("copy_page", 0, 0): lambda: on_state(copy_page).lower(state, number, number),
-        }
 
         def on_state(step: Callable[..., Any]) -> Any:
             return jax.jit(step, donate_argnums=0, out_shardings=kept)
+
+        programs: Programs = {
+            ("init", 0, 0): Program(jax.jit(self._init_state, out_shardings=kept), ()),
+            ("admit", 0, 0): Program(on_state(steps.admit), (state, number, one)),
+            ("move_row", 0, 0): Program(on_state(steps.move_row), (state, number, number)),
+            ("copy_page", 0, 0): Program(on_state(copy_page), (state, number, number)),
+        }
 
         def on_leaves(step: Callable[..., Any], **static: Any) -> Any:
             static["backend"] = self._backend
@@ -223,40 +241,39 @@ class ModelRunner:
         for rows in self.config.batches:
             page_table, active = np.zeros((rows, pages), np.int32), np.zeros(rows, bool)
             args = (self._leaves, state, self.arena.cells, self._vocabulary, page_table, active, number, flag)
-            decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
-            lowerings["decode", rows, 1] = partial(decode.lower, *args)
+            programs["decode", rows, 1] = Program(on_leaves(steps.decode, max_steps=self.config.max_steps), args)
         for shape in self.config.prefills:
             chunks = self._prefill_input(shape, [])
-            lowerings["prefill", *shape] = partial(on_leaves(steps.prefill).lower, self._leaves, state, chunks)
+            programs["prefill", *shape] = Program(on_leaves(steps.prefill), (self._leaves, state, chunks))
         for shape in self.config.scorings:
             chunks, targets = self._prefill_input(shape, []), np.zeros(shape, np.int32)
-            lowerings["score", *shape] = partial(on_leaves(steps.score).lower, self._leaves, state, chunks, targets)
+            programs["score", *shape] = Program(on_leaves(steps.score), (self._leaves, state, chunks, targets))
         for kind, size, inputs in () if self.media is None else self.media.programs:
             arrays = [jax.ShapeDtypeStruct(*given) for given in inputs]
-            lowerings[kind, 1, size] = partial(jax.jit(partial(self._encode, kind)).lower, self._leaves, *arrays)
-        return lowerings
+            programs[kind, 1, size] = Program(jax.jit(partial(self._encode, kind)), (self._leaves, *arrays))
+        return programs
 
     def _encode(self, kind: str, leaves: list[jax.Array], *inputs: jax.Array) -> jax.Array:
         embeddings: jax.Array = self._merge(leaves).media(kind, *inputs)  # type: ignore[misc]  # there is one
         return embeddings.astype(jnp.float32)
 
 
-def _compile_all(lowerings: Lowerings, progress: Progress) -> dict[Name, Any]:
+def compile_all(programs: Programs, progress: Progress) -> dict[Name, Any]:
     """Trace in order, compile side by side: as many as there are cores, since each takes hundreds of megabytes."""
     finished = count(1)
 
     def tell(_: Future[Any]) -> None:
         host.trim()
-        progress(next(finished), len(lowerings))
+        progress(next(finished), len(programs))
 
-    progress(0, len(lowerings))
+    progress(0, len(programs))
     pending: dict[Name, Future[Any]] = {}
     with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool, _no_garbage_collection():
-        for name, lower in lowerings.items():
-            pending[name] = pool.submit(lower().compile)
+        for name, program in programs.items():
+            pending[name] = pool.submit(program.lower().compile)
             pending[name].add_done_callback(tell)
     compiled = {name: future.result() for name, future in pending.items()}
-    progress(len(lowerings), len(lowerings))
+    progress(len(programs), len(programs))
     return compiled
 
 

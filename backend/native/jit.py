@@ -17,6 +17,7 @@ from backend.native.machine import Machine
 from backend.native.pool import THREADS
 from backend.native.product import Product, Rows
 from backend.native.stored import STORED
+from backend.target import platform
 
 FFI_VERSIONS = range(3, 6)
 """Minor versions of XLA's foreign function interface (major 0) whose call frames have the places used here."""
@@ -31,11 +32,14 @@ _compiled: list[object] = []
 _lock = threading.Lock()
 
 
-@cache
 def unavailable_reason() -> str | None:
     """Why products have to be left to XLA on this machine; None where they have not."""
-    if jax.default_backend() != "cpu":
-        return "it is for processors"
+    return "it is for processors" if platform() != "cpu" else _missing()
+
+
+@cache
+def _missing() -> str | None:
+    """Why there is no machine code for this processor."""
     if jax.device_count() > 1:
         return "there are several devices, over which only XLA splits a product"
     try:

@@ -149,9 +149,9 @@ def test_names_tell_products_apart() -> None:
 
 def test_without_llvmlite_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "llvmlite.binding", None)
-    assert "llvmlite" in (jit.unavailable_reason.__wrapped__() or "")
+    assert "llvmlite" in (jit._missing.__wrapped__() or "")
 
 
 def test_another_foreign_function_interface_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jit, "_ffi_version", lambda: 99)
-    assert "jaxlib" in (jit.unavailable_reason.__wrapped__() or "")
+    assert "jaxlib" in (jit._missing.__wrapped__() or "")

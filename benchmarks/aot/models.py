@@ -1,0 +1,55 @@
+"""Shapes of decoders that programs are compiled for, and tokens for them: no weights."""
+
+import base64
+import json
+from functools import cache
+from pathlib import Path
+
+import jax.numpy as jnp
+from flax import nnx
+
+from backend.attention import AttentionSpec
+from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
+from backend.models.decoder import Decoder
+from backend.models.quantization import WeightFormat
+from backend.models.rope import RopeConfig
+from backend.models.storage import kernels
+
+
+def llama(
+    layers: int, embed: int, ffw: int, heads: int, kv_heads: int, head_dim: int, vocab: int, context: int = 131072
+) -> DecoderConfig:
+    """A decoder of Llama 3's kind."""
+    rope = RopeConfig(theta=500000.0, kind="llama3", factor=8.0, original_context=8192)
+    mixer = AttentionConfig(AttentionSpec(head_dim**-0.5), rope, heads, kv_heads, head_dim)
+    layer = LayerConfig(mixer, MLPConfig(ffw))
+    return DecoderConfig(vocab, embed, (layer,) * layers, context, norm_epsilon=1e-5)
+
+
+MODELS = {
+    "small": llama(2, 1024, 2816, 8, 8, 128, 32768),
+    "1b": llama(16, 2048, 8192, 32, 8, 64, 128256),
+    "4b": llama(36, 2560, 9728, 32, 8, 128, 128256),
+    "8b": llama(32, 4096, 14336, 32, 8, 128, 128256),
+    "70b": llama(80, 8192, 28672, 64, 8, 128, 128256),
+}
+
+
+def abstract_decoder(config: DecoderConfig, format: WeightFormat | None = None) -> Decoder:
+    """A decoder in bfloat16 with shapes for weights. format: of every kernel but embedding and head, if any."""
+    decoder: Decoder = nnx.eval_shape(lambda: Decoder(config, dtype=jnp.dtype(jnp.bfloat16), rngs=nnx.Rngs(0)))
+    for kernel in kernels(decoder.layers) if format is not None else ():
+        kernel.keep_in(format)
+        kernel.eight_bits = format.values in ("int8", "float8_e4m3fn") and not format.group
+    return decoder
+
+
+@cache
+def tokens(size: int) -> tuple[bytes, ...]:
+    """The bytes of `size` tokens: the most frequent of a public vocabulary of 130,000 (Mistral's Tekken)."""
+    import mistral_common
+
+    path = Path(mistral_common.__file__).parent / "data" / "tekken_240911.json"
+    entries = sorted(json.loads(path.read_text(encoding="utf-8"))["vocab"], key=lambda entry: entry["rank"])
+    words = [base64.b64decode(entry["token_bytes"]) for entry in entries[: size - 256]]
+    return (b"",) * (size - len(words)) + tuple(words)
