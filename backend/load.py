@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from backend import device, host, native
 from backend.attention import AttentionBackend, KVSpec
-from backend.attention.native import paged_attention
+from backend.attention.choice import paged_attention
 from backend.attention.quantization import KV_DTYPES
 from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
 from backend.engine.engine import Engine
@@ -125,7 +125,7 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     checkpoint, storage = open_checkpoint(path), choose_storage(options)
     specs = kv_specs(checkpoint.config)
     mesh = choose_mesh(options, specs)
-    backend = paged_attention(specs, choose_cache_dtype(options, storage.activations))
+    backend = paged_attention(specs, choose_cache_dtype(options, storage.activations), mesh=mesh)
     decoder = abstract_decoder(checkpoint, storage)
     # All devices have the same pages, of their own heads: what one has for them counts for as many as heads are split.
     parts = 1 if mesh is None else mesh.shape[HEADS]

@@ -1,5 +1,7 @@
 """Which keys a query sees, and the scores before softmax: shared by every back end written in plain JAX."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -21,6 +23,20 @@ def visible(
     first, last = (queries, queries) if together is None else together[..., None]
     seen = (keys <= last) & (keys >= 0)
     return seen if window is None else seen & ((queries - keys < window) | (keys >= first))
+
+
+class Sight(NamedTuple):
+    """The first and the last key position that each query sees, int32 [B, T]: all between them, none where last is -1."""
+
+    first: jax.Array
+    last: jax.Array
+
+
+def sight(positions: jax.Array, window: int | None, together: jax.Array | None = None) -> Sight:
+    """What `visible` lets queries at positions int32 [B, T] see of a row's cache. together: int32 [2, B, T]."""
+    first, last = (positions, positions) if together is None else together
+    start = jnp.zeros_like(positions) if window is None else jnp.minimum(positions - window + 1, first)
+    return Sight(jnp.maximum(start, 0), jnp.where(positions < 0, -1, last))
 
 
 def scores(

@@ -6,15 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from backend import native
-from backend.attention import Attend, AttentionSpec, KVSpec
+from backend.attention import Attend, AttentionSpec
 from backend.attention.quantization import quantize
-from backend.attention.reference import PAGE_TOKENS, PagedAttend, PagedAttention, Pages
-
-
-def paged_attention(layers: tuple[KVSpec, ...], dtype: jnp.dtype, page_tokens: int = PAGE_TOKENS) -> PagedAttention:
-    """The back end that is fastest on this device; see `PagedAttention`."""
-    kind = NativePagedAttention if native.unavailable_reason() is None else PagedAttention
-    return kind(layers, dtype, page_tokens)
+from backend.attention.reference import PagedAttend, PagedAttention, Pages
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """The reference back end: pages of keys and values, gathered chunk by chunk. The oracle for the others."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from backend.attention import Attend, AttentionSpec, Cache, KVSpec
-from backend.attention.masks import MASKED, group_queries, scores, ungroup_queries, visible
+from backend.attention.chunks import Chunk, Extent, running_softmax
+from backend.attention.masks import sight
 from backend.attention.quantization import is_scaled, quantize
 
 PAGE_TOKENS = 16
@@ -101,7 +103,11 @@ class PagedAttend:
         A token at position -1 is none: it writes nothing, and what comes out for it has no meaning.
         """
         cache = write(cache, k, v, self.page_table, positions)
-        return _running_softmax(cache, q, self.page_table, positions, self.together, spec), cache
+        kv_heads, page_tokens = cache.k.shape[1:3]
+        chunk_pages = max(1, (DECODE_CHUNK if q.shape[1] == 1 else PREFILL_CHUNK) // page_tokens)
+        extent = Extent(kv_heads, page_tokens, chunk_pages)
+        seen = sight(positions, spec.window, self.together)
+        return running_softmax(partial(_read, cache), extent, q, self.page_table, seen, spec), cache
 
 
 def write(cache: Pages, k: jax.Array, v: jax.Array, page_table: jax.Array, positions: jax.Array) -> Pages:
@@ -123,53 +129,13 @@ def _put(pool: jax.Array, new: jax.Array, page_table: jax.Array, positions: jax.
     return pool.at[pages, :, positions % page_tokens].set(new, mode="drop")
 
 
-def _running_softmax(
-    cache: Pages,
-    q: jax.Array,
-    page_table: jax.Array,
-    positions: jax.Array,
-    together: jax.Array | None,
-    spec: AttentionSpec,
-) -> jax.Array:
-    """softmax(q kᵀ) v over chunks of pages, keeping a running maximum and sum (Milakov and Gimelshein, 2018)."""
-    _, kv_heads, page_tokens, _ = cache.k.shape
-    grouped = group_queries(q, kv_heads)
-    b = q.shape[0]
-    chunk_pages = max(1, (DECODE_CHUNK if q.shape[1] == 1 else PREFILL_CHUNK) // page_tokens)
-    chunk_tokens = chunk_pages * page_tokens
-    page_table = jnp.pad(page_table, ((0, 0), (0, -page_table.shape[1] % chunk_pages)))
-    first, last = (positions, positions) if together is None else together
-    last = last.max(axis=1)
+def _read(cache: Pages, pages: jax.Array) -> Chunk:
+    """The positions of pages int32 [B, C]."""
 
-    def gather(pool: jax.Array, pages: jax.Array) -> jax.Array:
+    def gather(pool: jax.Array) -> jax.Array:
+        b, kv_heads, page_tokens = pages.shape[0], *pool.shape[1:3]
+        chunk_tokens = pages.shape[1] * page_tokens
         return jnp.swapaxes(pool[pages], 1, 2).reshape(b, kv_heads, chunk_tokens, *pool.shape[3:])
 
-    def step(chunk: jax.Array, carry: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        top, total, out = carry
-        pages = jax.lax.dynamic_slice(page_table, (0, chunk * chunk_pages), (b, chunk_pages))
-        key_positions = chunk * chunk_tokens + jnp.arange(chunk_tokens)[None]
-        seen = visible(positions, key_positions, spec.window, together)
-        scale = None if cache.k_scale is None else gather(cache.k_scale, pages)
-        raw = scores(grouped, gather(cache.k, pages).astype(q.dtype), seen, spec, scale)
-        new_top = jnp.maximum(top, raw.max(-1))
-        # exp(MASKED - MASKED) is 1: a row whose keys are all masked so far must add nothing.
-        weights = jnp.where(seen[:, None, None], jnp.exp(raw - new_top[..., None]), 0.0)
-        kept = jnp.exp(top - new_top)
-        # What an earlier owner left in a page may be NaN, and 0 * NaN is NaN.
-        owned = (key_positions <= last[:, None])[:, None, :]
-        values = jnp.where(owned[..., None], gather(cache.v, pages).astype(q.dtype), 0)
-        factors = weights
-        if cache.v_scale is not None:
-            factors *= jnp.where(owned, gather(cache.v_scale, pages), 0)[:, :, None, None]
-        added = jnp.einsum("bkgts,bksh->bkgth", factors.astype(q.dtype), values, preferred_element_type=jnp.float32)
-        return new_top, total * kept + weights.sum(-1), out * kept[..., None] + added
-
-    # Padding (-1) must not pull the first chunk of a sliding layer back to 0.
-    end = page_table.shape[1] * page_tokens
-    lowest, alike = (jnp.where(positions < 0, end, array).min() for array in (positions, first))
-    start: int | jax.Array = 0
-    if spec.window is not None:
-        start = jnp.maximum(jnp.minimum(lowest - spec.window + 1, alike), 0) // chunk_tokens
-    empty = (jnp.full(grouped.shape[:-1], MASKED), jnp.zeros(grouped.shape[:-1]), jnp.zeros(grouped.shape, jnp.float32))
-    _, total, out = jax.lax.fori_loop(start, last.max() // chunk_tokens + 1, step, empty)
-    return ungroup_queries((out / jnp.where(total > 0, total, 1.0)[..., None]).astype(q.dtype))
+    scales = (None if pool is None else gather(pool) for pool in cache[2:])
+    return Chunk(gather(cache.k), gather(cache.v), *scales)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from backend import device
-from backend.attention.native import paged_attention
+from backend.attention.choice import paged_attention
 from backend.engine.config import EngineConfig
 from backend.engine.model_runner import ModelRunner
 from backend.engine.request_state import RequestState

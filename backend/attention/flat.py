@@ -1,0 +1,118 @@
+"""Pages whose positions lie one after the other, all heads of a position together: the layout of accelerators.
+
+A TPU keeps the last two axes of an array in tiles, and XLA chooses one layout for an array that a scatter writes and a
+gather reads: with the heads of a position apart the two want different ones, and XLA keeps a second pool and copies it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+
+from backend.attention import Attend, AttentionSpec, KVSpec
+from backend.attention.chunks import Chunk, Extent, running_softmax
+from backend.attention.masks import sight
+from backend.attention.quantization import is_scaled, quantize
+from backend.attention.reference import PagedAttention, Pages
+
+CHUNK = 512
+"""Key positions per step of the running softmax."""
+
+
+@dataclass(frozen=True)
+class FlatPagedAttention(PagedAttention):
+    """A `PagedAttention` of pools [P, L, K * H], scales float32 [P, L, K]: written and attended by XLA's own code.
+
+    mesh: devices over whose first axis heads are split, None for one device; XLA does not split the kernels of others.
+    """
+
+    mesh: Mesh | None = None
+
+    def init_cache(self, pages: int) -> tuple[Pages, ...]:
+        """An empty pool per layer, keys and values [P, L, K * H] for P = `pages`."""
+        return tuple(self._empty(pages, layer) for layer in self.layers)
+
+    def width(self, layer: KVSpec) -> int:
+        """Numbers of a position, of keys and of values each."""
+        return layer.kv_heads * layer.head_dim
+
+    def _empty(self, pages: int, layer: KVSpec) -> Pages:
+        shape, kv_heads = (pages, self.page_tokens), layer.kv_heads
+        kept = [jnp.zeros((*shape, self.width(layer)), self.dtype) for _ in range(2)]
+        scaled = is_scaled(self.dtype)
+        return Pages(*kept, *(jnp.zeros((*shape, kv_heads), jnp.float32) if scaled else None for _ in range(2)))
+
+    def cache_axes(self) -> tuple[Any, ...]:
+        """The letters of each array's axes in place of the array: P, L, and K for K * H as well (sharding.py)."""
+        scales = ("PLK", "PLK") if is_scaled(self.dtype) else (None, None)
+        return tuple(Pages("PLK", "PLK", *scales) for _ in self.layers)  # type: ignore[arg-type]
+
+    def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> Attend:
+        """Attention over the pages of page_table int32 [B, M]. together: int32 [2, B, T]."""
+        return FlatAttend(page_table, together)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class FlatAttend:
+    """`Attend` over the pages page_table[b] of row b. page_table: int32 [B, M]; together: int32 [2, B, T]."""
+
+    page_table: jax.Array
+    together: jax.Array | None = None
+
+    def __call__(
+        self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
+    ) -> tuple[jax.Array, Pages]:
+        """As `reference.PagedAttend`."""
+        cache = write(cache, k, v, self.page_table, positions)
+        extent = Extent(k.shape[2], cache.k.shape[1], max(1, CHUNK // cache.k.shape[1]))
+        seen = sight(positions, spec.window, self.together)
+        return running_softmax(partial(read, cache, k.shape[2]), extent, q, self.page_table, seen, spec), cache
+
+
+def split_by_heads(
+    mesh: Mesh | None, call: Callable[..., jax.Array], cache: Pages, q: jax.Array, *whole: Any
+) -> jax.Array:
+    """call(cache, q, *whole) -> [B, T, N, H] on every device, with its own heads of the pools and of q [B, T, N, H]."""
+    if mesh is None:
+        return call(cache, q, *whole)
+    heads = PartitionSpec(None, None, mesh.axis_names[0])
+    specs = (jax.tree.map(lambda _: heads, cache), heads, *jax.tree.map(lambda _: PartitionSpec(), whole))
+    split: jax.Array = jax.shard_map(call, mesh=mesh, in_specs=specs, out_specs=heads, check_vma=False)(
+        cache, q, *whole
+    )
+    return split
+
+
+def write(cache: Pages, k: jax.Array, v: jax.Array, page_table: jax.Array, positions: jax.Array) -> Pages:
+    """The pools with new keys and values [B, T, K, H] at `positions` int32 [B, T] of their rows, as they are kept.
+
+    page_table: int32 [B, M]. Position -1 writes nothing.
+    """
+    (keys, key_scales), (values, value_scales) = quantize(k, cache.k.dtype), quantize(v, cache.v.dtype)
+    page_tokens = cache.k.shape[1]
+    pages = jnp.take_along_axis(page_table, jnp.maximum(positions, 0) // page_tokens, axis=1)
+    # A negative index would wrap around; one past the end is dropped.
+    pages = jnp.where(positions < 0, cache.k.shape[0], pages)
+
+    def put(pool: jax.Array, new: jax.Array) -> jax.Array:
+        flat = new.reshape(*positions.shape, -1)
+        flat = jnp.pad(flat, ((0, 0), (0, 0), (0, pool.shape[-1] - flat.shape[-1])))
+        return pool.at[pages, positions % page_tokens].set(flat, mode="drop")
+
+    return jax.tree.map(put, cache, Pages(keys, values, key_scales, value_scales))
+
+
+def read(cache: Pages, kv_heads: int, pages: jax.Array) -> Chunk:
+    """The positions of pages int32 [B, C], of pools with K = `kv_heads`."""
+
+    def gather(pool: jax.Array, *heads: int) -> jax.Array:
+        positions = pool[pages].reshape(pages.shape[0], pages.shape[1] * pool.shape[1], kv_heads, *heads)
+        return jnp.swapaxes(positions, 1, 2)
+
+    scales = (None if pool is None else gather(pool) for pool in cache[2:])
+    return Chunk(gather(cache.k, -1), gather(cache.v, -1), *scales)
