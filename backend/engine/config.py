@@ -17,7 +17,8 @@ class EngineConfig:
     max_queue: choices that may run or wait, see `Places`. stall_seconds: after which a computation that has not ended
     never will.
     grammar_cells: int32 cells for grammars, at least what the largest takes.
-    grammar_masks: sets of allowed tokens that are remembered, a bit per token each.
+    grammar_masks: sets of allowed tokens that are remembered, a bit per token each; 0 where all are computed anew, by
+    kernels of a GPU.
     prompt_embeddings: prompts may have spans, whose embeddings the prefill programs then take beside the ids.
     both_ways: most positions of a span that sees both ways, 0 where none does; one prefill call takes them all.
     hidden_positions: C, positions of a row per prefill call whose hidden states come back, 0 for none; each costs the

@@ -54,12 +54,12 @@ class DecodeState:
     """All that lives on the device between two programs, apart from weights and grammars.
 
     cache: keys and values of all pages, as the attention back end lays them out. rows: of each of the R rows, where it
-    stands. masks: the token masks computed before.
+    stands. masks: the token masks computed before, None where all are computed anew.
     """
 
     cache: Cache
     rows: RowState
-    masks: TokenMaskCache
+    masks: TokenMaskCache | None
 
 
 @jax.tree_util.register_dataclass
@@ -127,8 +127,12 @@ def init_state(
             params=params.empty(rows, config.vocab),
             grammar=grammar_state.empty(rows, words),
         ),
-        masks=mask_cache.empty_cache(sizes.grammar_masks, words, key_size(vocabulary)),
+        masks=_empty_masks(sizes.grammar_masks, vocabulary),
     )
+
+
+def _empty_masks(masks: int, vocabulary: Vocabulary) -> TokenMaskCache | None:
+    return mask_cache.empty_cache(masks, vocabulary.words, key_size(vocabulary)) if masks else None
 
 
 def first_row_state(

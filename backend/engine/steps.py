@@ -16,7 +16,7 @@ from backend.sampling import logprobs
 from backend.sampling.chain import TokenHistory, sample
 
 SCORED_AT_ONCE = 32
-Carry = tuple[Cache, RowState, TokenMaskCache, Block]
+Carry = tuple[Cache, RowState, TokenMaskCache | None, Block]
 
 
 @jax.tree_util.register_dataclass
@@ -130,7 +130,8 @@ def decode(
         tokens = sample(logits, rows.params, history, rows.position + 1, masked)
         failed = running & ~jnp.isfinite(logits).all(-1)
         count = (running & ~failed).astype(jnp.int32)
-        rows, block = accept(cells, vocabulary, rows, block, tokens[:, None], count, logits[:, None])
+        drawn = tokens[:, None], count, logits[:, None]
+        rows, block = accept(cells, vocabulary, rows, block, *drawn, in_kernels=masks is None)
         rows, block = replace(rows, done=rows.done | failed), replace(block, failed=block.failed | failed)
         return cache, rows, masks, replace(block, steps=block.steps + 1)
 
@@ -150,6 +151,7 @@ def accept(
     tokens: jax.Array,
     count: jax.Array,
     logits: jax.Array,
+    in_kernels: bool = False,
 ) -> tuple[RowState, Block]:
     """What one step drew goes to the rows and into the block: of row b the first count[b] of tokens[b].
 
@@ -159,18 +161,23 @@ def accept(
     for i in range(tokens.shape[1]):
         accepted = (count > i) & ~rows.done
         block = _record(block, rows, accepted, tokens[:, i], logits[:, i])
-        rows = _advance(cells, vocabulary, rows, accepted, tokens[:, i])
+        rows = _advance(cells, vocabulary, rows, accepted, tokens[:, i], in_kernels)
     return rows, block
 
 
 def _advance(
-    cells: jax.Array, vocabulary: Vocabulary, rows: RowState, accepted: jax.Array, tokens: jax.Array
+    cells: jax.Array,
+    vocabulary: Vocabulary,
+    rows: RowState,
+    accepted: jax.Array,
+    tokens: jax.Array,
+    in_kernels: bool,
 ) -> RowState:
     """The rows after tokens int32 [B] where `accepted`."""
     index = jnp.arange(tokens.size)
     num_output_tokens = rows.num_output_tokens + accepted
     is_end = rows.params.is_end[index, tokens]
-    grammar = grammars.advance(cells, vocabulary, rows.grammar, accepted & ~is_end, tokens)
+    grammar = grammars.advance(cells, vocabulary, rows.grammar, accepted & ~is_end, tokens, in_kernels)
     place = jnp.where(accepted, rows.position + 1, rows.history.shape[1])  # of others nowhere
     ended = is_end | (num_output_tokens >= rows.params.max_tokens) | grammars.finished(cells, grammar)
     return replace(

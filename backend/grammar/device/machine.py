@@ -1,6 +1,6 @@
 """One byte of a grammar on the device, for many configurations at once. `AutomatonTables.image` lays the cells out."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -90,8 +90,18 @@ class Move(NamedTuple):
     pop: jax.Array
 
 
-def read(cells: jax.Array, at: jax.Array) -> jax.Array:
+class Loads(Protocol):
+    """Cells that are not an array: those of a kernel."""
+
+    def load(self, at: jax.Array) -> jax.Array:
+        """cells[at], any shape; `at` must be within bounds."""
+        ...
+
+
+def read(cells: jax.Array | Loads, at: jax.Array) -> jax.Array:
     """cells[at], any shape; `at` must be within bounds. Unsigned, as a signed index is first looked at for its sign."""
+    if not isinstance(cells, jax.Array):
+        return cells.load(at)
     return cells.at[at.astype(jnp.uint32)].get(mode="promise_in_bounds")
 
 
@@ -100,7 +110,7 @@ def columns_of(cells: jax.Array, grammar: jax.Array) -> jax.Array:
     return jax.lax.dynamic_slice(cells, (grammar + 1,), (256,))
 
 
-def plain_move(cells: jax.Array, state: jax.Array, column: jax.Array) -> jax.Array:
+def plain_move(cells: jax.Array | Loads, state: jax.Array, column: jax.Array) -> jax.Array:
     """The next state, int32 [...], where neither the stack nor the count is used, TRAP where one is.
 
     column: int32 [...], where the byte's code stands in a state's record.
@@ -109,7 +119,7 @@ def plain_move(cells: jax.Array, state: jax.Array, column: jax.Array) -> jax.Arr
     return jnp.where(code < 0, NOWHERE, jnp.where(code <= ARGUMENT, code, TRAP))
 
 
-def counting_move(cells: jax.Array, at: Place, depth: jax.Array, column: jax.Array) -> Place:
+def counting_move(cells: jax.Array | Loads, at: Place, depth: jax.Array, column: jax.Array) -> Place:
     """The next place where the stack, `depth` int32 [...] frames deep, is not used.
 
     column: int32 [...], where the byte's code stands in a state's record.
@@ -123,7 +133,7 @@ def counting_move(cells: jax.Array, at: Place, depth: jax.Array, column: jax.Arr
     return registers._replace(state=jnp.where((code < 0) | (target < 0) | refused, NOWHERE, target))
 
 
-def move(cells: jax.Array, at: Place, column: jax.Array, top: Top) -> Move:
+def move(cells: jax.Array | Loads, at: Place, column: jax.Array, top: Top) -> Move:
     """One byte. column: int32 [...], where the byte's code stands in a state's record."""
     code = read(cells, at.state + column)
     kind, argument = code >> SHIFT, code & ARGUMENT
@@ -160,27 +170,27 @@ def _registers(kind: jax.Array, first: jax.Array, at: Place, depth: jax.Array) -
     return Place(at.state, characters, layout, items), offset, refused
 
 
-def character_limit(cells: jax.Array, state: jax.Array, layout: jax.Array, depth: jax.Array) -> jax.Array:
+def character_limit(cells: jax.Array | Loads, state: jax.Array, layout: jax.Array, depth: jax.Array) -> jax.Array:
     """int32 [...], the count of characters that states watch for, 0 for none, at this layout and depth of the stack."""
     limit = read(cells, state + 1)
     return jnp.where(limit < 0, (layout - INDENTED) * (depth + limit - INDENTATION), limit)
 
 
-def min_closing_depth(cells: jax.Array, state: jax.Array) -> jax.Array:
+def min_closing_depth(cells: jax.Array | Loads, state: jax.Array) -> jax.Array:
     """int32 [...], frames that the stack must still take before the container that each `state` is in can end."""
     return (read(cells, state) >> CLOSING_DEPTH_SHIFT) & 255
 
 
-def in_reasoning(cells: jax.Array, state: jax.Array) -> jax.Array:
+def in_reasoning(cells: jax.Array | Loads, state: jax.Array) -> jax.Array:
     """bool [...], whether what is being written in `state` int32 [...] is reasoning."""
     return read(cells, state) & IN_REASONING != 0
 
 
-def accepting(cells: jax.Array, state: jax.Array, depth: jax.Array) -> jax.Array:
+def accepting(cells: jax.Array | Loads, state: jax.Array, depth: jax.Array) -> jax.Array:
     """bool [...], whether the output may end in `state` with `depth` frames on the stack, both int32 [...]."""
     return (depth == 0) & (read(cells, state) & ACCEPTING != 0)
 
 
-def finished(cells: jax.Array, state: jax.Array, depth: jax.Array) -> jax.Array:
+def finished(cells: jax.Array | Loads, state: jax.Array, depth: jax.Array) -> jax.Array:
     """bool [...], whether the output must end in `state` with `depth` frames on the stack, both int32 [...]."""
     return (depth == 0) & (read(cells, state) & FINISHED != 0)

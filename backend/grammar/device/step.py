@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from backend.grammar.automaton.tables import INDENTED, WIDEST
-from backend.grammar.device import machine
+from backend.grammar.device import kernels, machine
 from backend.grammar.device.lanes import Start
 from backend.grammar.device.machine import Place, Top, character_limit, columns_of, move, read, where
 from backend.grammar.device.mask_cache import TokenMaskCache, find, insert, make_room
@@ -26,21 +26,25 @@ def key_size(vocabulary: Vocabulary) -> int:
 
 
 def allowed_tokens(
-    cells: jax.Array, vocabulary: Vocabulary, cache: TokenMaskCache, rows: GrammarState, active: jax.Array
-) -> tuple[TokenMaskCache, jax.Array]:
+    cells: jax.Array, vocabulary: Vocabulary, cache: TokenMaskCache | None, rows: GrammarState, active: jax.Array
+) -> tuple[TokenMaskCache | None, jax.Array]:
     """Which tokens the rows may draw, uint32 [B, W], packed as in packing.py; what an inactive row gets has no meaning.
 
-    cells: int32 [capacity] of the arena. active: bool [B]. Masks not in the cache are computed and added to it. End
-    tokens are allowed exactly where the output may end, and where nothing else is, so that no row goes astray. Rows
-    without a grammar may draw everything; a row whose budget is used up inside reasoning only the next token that ends
-    it.
+    cells: int32 [capacity] of the arena. active: bool [B]. Masks not in the cache are computed and added to it; without
+    a cache all are, by kernels of a GPU. End tokens are allowed exactly where the output may end, and where nothing
+    else is, so that no row goes astray. Rows without a grammar may draw everything; a row whose budget is used up
+    inside reasoning only the next token that ends it.
     """
     forced = active & _forced(cells, rows)
     wanted = active & rows.constrained & ~forced
-    cache = make_room(cache, wanted.size)
-    keys, places = _find_masks(cells, vocabulary, cache, rows, wanted)
-    cache, places = _compute_missing(cells, vocabulary, cache, rows.grammar, keys, places)
-    masks = _gather_masks(cells, cache, rows, wanted, places)
+    if cache is None:
+        masks = kernels.masks(cells, vocabulary, rows, wanted)
+        masks = _with_ends(cells, rows, wanted, masks)
+    else:
+        cache = make_room(cache, wanted.size)
+        keys, places = _find_masks(cells, vocabulary, cache, rows, wanted)
+        cache, places = _compute_missing(cells, vocabulary, cache, rows.grammar, keys, places)
+        masks = _gather_masks(cells, cache, rows, wanted, places)
     return cache, jax.lax.cond(forced.any(), lambda: _with_forced(rows, forced, masks), lambda: masks)
 
 
@@ -50,12 +54,23 @@ def apply_mask(logits: jax.Array, masks: jax.Array) -> jax.Array:
 
 
 def advance(
-    cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState, active: jax.Array, tokens: jax.Array
+    cells: jax.Array,
+    vocabulary: Vocabulary,
+    rows: GrammarState,
+    active: jax.Array,
+    tokens: jax.Array,
+    in_kernels: bool = False,
 ) -> GrammarState:
-    """The rows after drawing `tokens` int32 [B] where `active` bool [B]; end tokens must not be among these."""
+    """The rows after drawing `tokens` int32 [B] where `active` bool [B]; end tokens must not be among these.
+
+    in_kernels: by a kernel of a GPU, in place of a loop.
+    """
     rows = _count_reasoning(cells, rows, active)
     lengths = jnp.where(active & rows.constrained, vocabulary.lengths[tokens], 0)
     offsets = vocabulary.offsets[tokens]
+    if in_kernels:
+        at, depth, stack, counts = kernels.follow(cells, vocabulary, rows, lengths, offsets)
+        return replace(rows, **at._asdict(), depth=depth, stack=stack, counts=counts)
 
     def body(carry: Carry) -> Carry:
         i, at, depth, stack, counts = carry
@@ -133,11 +148,16 @@ def _gather_masks(
     """What `allowed_tokens` gives, once the masks of all rows are in the cache."""
 
     def gather() -> jax.Array:
-        others = cache.pool[places] & ~rows.ends
-        ends = machine.accepting(cells, rows.state, rows.depth) | (others == 0).all(-1)
-        return jnp.where(wanted[:, None], jnp.where(ends[:, None], others | rows.ends, others), ~jnp.uint32(0))
+        return _with_ends(cells, rows, wanted, cache.pool[places])
 
     return jax.lax.cond(wanted.any(), gather, lambda: jnp.full_like(rows.ends, ~jnp.uint32(0)))
+
+
+def _with_ends(cells: jax.Array, rows: GrammarState, wanted: jax.Array, masks: jax.Array) -> jax.Array:
+    """`masks` uint32 [B, W] with end tokens where the output may end or must; everything where none is `wanted`."""
+    others = masks & ~rows.ends
+    ends = machine.accepting(cells, rows.state, rows.depth) | (others == 0).all(-1)
+    return jnp.where(wanted[:, None], jnp.where(ends[:, None], others | rows.ends, others), ~jnp.uint32(0))
 
 
 def _keys(cells: jax.Array, vocabulary: Vocabulary, rows: GrammarState) -> jax.Array:

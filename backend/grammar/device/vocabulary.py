@@ -30,6 +30,7 @@ class Vocabulary:
     the second set], their ids and places.
     text_sizes: uint8 [32 * W], the characters of each text token, NO_TEXT for all others.
     brackets: int32 [bracket tokens], the tokens that are not plain; other_brackets: int32, those of them not text.
+    bracket_places: int32 [32 * W], the place of each token in `brackets`, -1 for all others.
     ordered: int32 [tokens with bytes], all tokens by their bytes. Those with the same first two bytes are a range of
     it: range_starts, range_sizes, range_firsts, range_seconds, int32 [ranges]; second -1 for a token of one byte.
     spelling: uint8 [total], the bytes of all tokens; token t has lengths[t] of them from offsets[t], int32 [V].
@@ -45,6 +46,7 @@ class Vocabulary:
     text_sizes: Any
     brackets: Any
     other_brackets: Any
+    bracket_places: Any
     ordered: Any
     range_starts: Any
     range_sizes: Any
@@ -77,6 +79,8 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
     trie, (node_of, other_node_of) = build_trie([{tokens[id] for id in some} for some in (plain, other)])
     trie_places = np.full(32 * words, trie.size, np.int32)
     trie_places[plain] = [node_of[tokens[id]] for id in plain]
+    bracket_places = np.full(32 * words, -1, np.int32)
+    bracket_places[brackets] = np.arange(len(brackets))
     lengths = np.asarray([len(token) for token in tokens], np.int32)
     return Vocabulary(
         trie=trie,
@@ -86,6 +90,7 @@ def build_vocabulary(tokens: Sequence[bytes]) -> Vocabulary:
         text_sizes=text_sizes,
         brackets=_int32(brackets),
         other_brackets=_int32([id for id in brackets if text_sizes[id] == NO_TEXT]),
+        bracket_places=bracket_places,
         **_ranges(tokens, ids),
         spelling=np.frombuffer(b"".join(tokens), np.uint8),
         offsets=np.cumsum(lengths, dtype=np.int32) - lengths,

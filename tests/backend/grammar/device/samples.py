@@ -193,12 +193,15 @@ def brackets_as_text() -> AutomatonTables:
 
 
 class Walk:
-    """Rows that draw tokens on the device and, beside it, on the host. A row without tables has no grammar."""
+    """Rows that draw tokens on the device and, beside it, on the host. A row without tables has no grammar.
+
+    pool: masks that are remembered; 0 for none: then all is done by the kernels of a GPU.
+    """
 
     def __init__(self, tokens: Sequence[bytes], rows: Sequence[AutomatonTables | None], pool: int = 300) -> None:
         self.tokens, self.vocabulary = tokens, jax.device_put(build_vocabulary(tokens))
         self.arena = Arena(1 << 17)
-        self.cache: TokenMaskCache = new_cache(self.vocabulary, pool)
+        self.cache: TokenMaskCache | None = new_cache(self.vocabulary, pool) if pool else None
         self.active = jnp.ones(len(rows), bool)
         self._start(rows)
 
@@ -243,7 +246,8 @@ class Walk:
         for row, (runner, token) in enumerate(zip(self.runners, tokens, strict=True)):
             if runner is not None:
                 self.at[row] = runner.run(self.tokens[token], self.at[row])
-        self.rows = _advance(self.arena.cells, self.vocabulary, self.rows, self.active, jnp.asarray(tokens, jnp.int32))
+        given = self.rows, self.active, jnp.asarray(tokens, jnp.int32)
+        self.rows = _advance(self.arena.cells, self.vocabulary, *given, self.cache is None)
 
     def finished(self) -> list[bool]:
         """Of each row, on the device."""
@@ -256,4 +260,4 @@ def new_cache(vocabulary: Vocabulary, pool: int) -> TokenMaskCache:
 
 
 _allowed = partial(jax.jit, donate_argnums=2)(step.allowed_tokens)
-_advance = jax.jit(step.advance)
+_advance = jax.jit(step.advance, static_argnums=5)

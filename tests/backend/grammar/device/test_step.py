@@ -64,6 +64,24 @@ def test_masks_equal_those_of_the_host_in_mixed_batches(seed: int) -> None:
     check(Walk(TOKENS, [random_grammar(rng), None, random_grammar(rng), random_grammar(rng)]), rng, 12)
 
 
+@given(seeds)
+@settings(max_examples=8, deadline=None)
+def test_kernels_give_the_masks_of_the_host_and_lead_where_it_goes(seed: int) -> None:
+    """Without a memory of masks: brackets, counted characters and items, a row that has no grammar."""
+    rng = random.Random(seed)
+    nested = rng.choice([nested_lists(), nested_objects(), brackets_as_text()])
+    check(Walk(TOKENS, [random_grammar(rng), None, nested, counted(1, 9)], pool=0), rng, 12)
+
+
+def test_kernels_do_nothing_to_rows_that_are_inactive() -> None:
+    walk = Walk(TOKENS, [nested_lists(), counted(1, 2)] * 2, pool=0)
+    walk.active = jnp.asarray([True, False, False, True])
+    before = walk.rows
+    walk.draw([TOKENS.index(b"["), TOKENS.index(b"a")] * 2)
+    for was, now in zip(jax.tree.leaves(before), jax.tree.leaves(walk.rows), strict=True):
+        np.testing.assert_array_equal(np.asarray(was)[1:3], np.asarray(now)[1:3])
+
+
 @given(st.sampled_from([0, 1, 5, 30]), st.sampled_from([None, 0, 1, 6, 40, 41]), seeds)
 @settings(max_examples=12, deadline=None)
 def test_characters_are_counted_exactly_on_both_sides_of_a_limit(least: int, more: int | None, seed: int) -> None:
