@@ -7,12 +7,17 @@ position of the token that is to be drawn. Logits are float32 [B, V].
 import jax
 import jax.numpy as jnp
 
+from backend.sampling import kernels
+from backend.target import platform
+
 
 def repeated_ngrams(tokens: jax.Array, length: jax.Array, n: jax.Array, vocab: int) -> jax.Array:
     """bool [B, V]: the tokens that would end a sequence of `n` tokens, int32 [B], that is there already.
 
     0 is off. As `no_repeat_ngram_size` of transformers (Paulus et al., 2017; Klein et al., 2017).
     """
+    if platform() == "gpu":  # where the host would drive the loop
+        return _marked(tokens, kernels.ngram_ends(tokens, length, n), vocab)
     index = jnp.arange(tokens.shape[1])
     ends = (index >= n[:, None] - 1) & (index < length[:, None]) & (n > 0)[:, None]
 

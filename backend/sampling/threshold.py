@@ -4,6 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backend.sampling import kernels
+from backend.target import platform
+
 _SIGN = np.int32(-(2**31))
 
 
@@ -14,14 +17,22 @@ def _ordered(values: jax.Array) -> jax.Array:
     return jnp.where(bits < 0, ~bits ^ _SIGN, bits)
 
 
-def upper_set_mask(values: jax.Array, weights: jax.Array, target: jax.Array) -> jax.Array:
-    """Which values belong to the smallest upper set whose weights sum to `target`: bool [B, V].
+def _value(order: jax.Array) -> jax.Array:
+    """The float32 that has this place in the order; -inf for all places below it."""
+    order = jnp.maximum(order, _ordered(jnp.float32(-jnp.inf)))
+    return jax.lax.bitcast_convert_type(jnp.where(order < 0, ~(order ^ _SIGN), order), jnp.float32)
+
+
+def least_taken(values: jax.Array, weights: jax.Array, target: jax.Array) -> jax.Array:
+    """The least value of the smallest upper set whose weights sum to `target`: float32 [B].
 
     values, weights: float32 [B, V], weights not negative; target: float32 [B]. Values equal to the last one taken are
     all taken. Where the whole row falls short of the target, every value is taken; the largest one is taken always.
     A device that flushes subnormal numbers takes them for 0.
     Bisection over the 32 bits of the ordered values: 32 passes over the row, each one comparison and one sum.
     """
+    if platform() == "gpu" and jax.sharding.get_abstract_mesh().size <= 1:  # where the host would drive a loop
+        return kernels.least_taken(values, weights, target)
     order = _ordered(values)
 
     def halve(_: int, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
@@ -33,4 +44,4 @@ def upper_set_mask(values: jax.Array, weights: jax.Array, target: jax.Array) -> 
 
     bounds = (jnp.full(values.shape[0], _SIGN), order.max(-1))
     low, _ = jax.lax.fori_loop(0, 32, halve, bounds)
-    return order >= low[:, None]
+    return _value(low)

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from transformers import NoBadWordsLogitsProcessor, NoRepeatNGramLogitsProcessor
 
 from backend.request import MAX_BANNED_TOKENS, SamplingParams
-from backend.sampling import params, sequences
+from backend.sampling import kernels, params, sequences
 
 ROWS, VOCAB, CONTEXT = 4, 6, 24
 token = st.integers(0, VOCAB - 1)
 histories = st.lists(st.lists(token, min_size=1, max_size=CONTEXT - 1), min_size=ROWS, max_size=ROWS)
 banned_sequences = st.lists(st.lists(token, min_size=1, max_size=5).map(tuple), max_size=5).map(tuple)
 repeated = jax.jit(sequences.repeated_ngrams, static_argnums=3)
+ngram_ends = jax.jit(kernels.ngram_ends)
 completed = jax.jit(sequences.completed_sequences, static_argnums=3)
 
 
@@ -41,6 +42,14 @@ def sets(marks: jax.Array) -> list[set[int]]:
 def test_the_end_of_a_sequence_that_is_there_already_is_marked(tokens, n, behind, oracle: SimpleNamespace):
     found = repeated(*arrays_of(tokens, behind), np.asarray(n, np.int32), VOCAB)
     assert sets(found) == [oracle.repeats(row, size) for row, size in zip(tokens, n, strict=True)]
+
+
+@given(tokens=histories, n=st.lists(st.sampled_from([0, 2, 3, 4, CONTEXT]), min_size=ROWS, max_size=ROWS), behind=token)
+def test_a_kernel_finds_the_same_ends(tokens, n, behind, oracle: SimpleNamespace):
+    padded, length = arrays_of(tokens, behind)
+    ends = np.asarray(ngram_ends(padded, length, np.asarray(n, np.int32)))
+    found = [set(row[here].tolist()) for row, here in zip(padded, ends, strict=True)]
+    assert found == [oracle.repeats(row, size) for row, size in zip(tokens, n, strict=True)]
 
 
 @given(tokens=histories, banned=st.lists(banned_sequences, min_size=ROWS, max_size=ROWS), behind=token)
