@@ -186,7 +186,7 @@ class ServeSettings(ModelSettings):
     api_key: Annotated[list[str], NoDecode] = Field(
         [],
         description="key that every request must have, as `Authorization: Bearer KEY` or `x-api-key: KEY`; give the "
-        "flag once per key; other users of this machine see flags, so rather set JAXCHAT_API_KEY, or use --api-key-file",
+        "flag once per key; others on this machine see flags, so rather set JAXCHAT_API_KEY, or use --api-key-file",
         repr=False,
     )
     api_key_file: Path | None = Field(None, description="file with API keys, one a line")

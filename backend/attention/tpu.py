@@ -130,9 +130,7 @@ def attend(
     tiles = tiling(t, group, kv_heads, h, page_tokens, cache.k.dtype.itemsize)
     blocks = -(-t // tiles.tokens)
     padding = (0, blocks * tiles.tokens - t)
-    seen = Sight(
-        *(jnp.pad(x, ((0, 0), padding), constant_values=-1).reshape(b * blocks, tiles.tokens) for x in seen)
-    )
+    seen = Sight(*(jnp.pad(x, ((0, 0), padding), constant_values=-1).reshape(b * blocks, tiles.tokens) for x in seen))
     queries = jnp.pad(q, ((0, 0), padding, (0, 0), (0, 0)))
     queries = queries.reshape(b * blocks, tiles.tokens, tiles.groups, tiles.heads, group, h)
     own = jnp.eye(tiles.heads, dtype=q.dtype)

@@ -22,8 +22,8 @@ class Completion:
     """Makes the answer to one request of its deltas: one object with all choices, or the chunks of a stream.
 
     tokenizer: of the model. prompts, seeds: in order, and of each prompt the same number of choices. logprobs,
-    include_usage, echo: as asked for. forced: how many tokens the whole of an answer has, where it is known. cached_tokens: it is told how much of
-    the prompts was cached. model, id, created: repeated by every chunk.
+    include_usage, echo: as asked for. forced: how many tokens the whole of an answer has, where it is known.
+    cached_tokens: it is told how much of the prompts was cached. model, id, created: repeated by every chunk.
     """
 
     model: str

@@ -45,7 +45,7 @@ class Arena:
     """
 
     def __init__(self, capacity: int, sharding: Sharding | None = None) -> None:
-        """capacity: cells (4 bytes each), rounded up to a multiple of UNIT. sharding: where they are; None: anywhere."""
+        """capacity: cells (4 bytes each), a multiple of UNIT at least. sharding: where they are, None for anywhere."""
         capacity = -(-capacity // UNIT) * UNIT
         assert 2 * UNIT <= capacity <= ARGUMENT
         self.cells = jnp.zeros(capacity, jnp.int32, device=sharding)
