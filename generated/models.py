@@ -415,6 +415,13 @@ class MessagesToolResultBlock(BaseModel):
     ] = None
 
 
+class MessagesSearchResultBlock(BaseModel):
+    type: Annotated[Literal["search_result"], Field(title="Type")]
+    title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
+    source: Annotated[StrictStr | None, Field(description="A line before the text.", title="Source")] = None
+    content: Annotated[list[MessagesTextBlock] | None, Field(title="Content")] = None
+
+
 class MessagesCompatibilityBlock(BaseModel):
     type: Annotated[
         Literal[
@@ -1121,13 +1128,6 @@ class MessagesTextSource(BaseModel):
 class MessagesContentSource(BaseModel):
     type: Annotated[Literal["content"], Field(title="Type")]
     content: Annotated[StrictStr | list[MessagesTextBlock], Field(title="Content")]
-
-
-class MessagesSearchResultBlock(BaseModel):
-    type: Annotated[Literal["search_result"], Field(title="Type")]
-    title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
-    source: Annotated[StrictStr | None, Field(description="A line before the text.", title="Source")] = None
-    content: Annotated[list[MessagesTextBlock] | None, Field(title="Content")] = None
 
 
 class ChatCompleteBodyToolChoice(BaseModel):
@@ -1851,6 +1851,15 @@ class MessagesImageBlock(BaseModel):
     ]
 
 
+class MessagesDocumentBlock(BaseModel):
+    type: Annotated[Literal["document"], Field(title="Type")]
+    source: MessagesTextSource | MessagesContentSource | MessagesBase64ImageSource | MessagesUrlImageSource | None = (
+        None
+    )
+    title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
+    context: Annotated[StrictStr | None, Field(description="A line before the text.", title="Context")] = None
+
+
 class ContainerMessagesSuccess(BaseModel):
     id: Annotated[StrictStr, Field(title="Id")]
     type: Annotated[Literal["message"], Field(title="Type")]
@@ -1994,15 +2003,6 @@ class ResponsesStreamOutputItemDone(BaseModel):
 class AllowedToolsChoice(BaseModel):
     type: Annotated[Literal["allowed_tools"], Field(title="Type")]
     allowed_tools: AllowedTools
-
-
-class MessagesDocumentBlock(BaseModel):
-    type: Annotated[Literal["document"], Field(title="Type")]
-    source: MessagesTextSource | MessagesContentSource | MessagesBase64ImageSource | MessagesUrlImageSource | None = (
-        None
-    )
-    title: Annotated[StrictStr | None, Field(description="A line before the text.", title="Title")] = None
-    context: Annotated[StrictStr | None, Field(description="A line before the text.", title="Context")] = None
 
 
 class UserMessage(BaseModel):
@@ -2195,9 +2195,9 @@ class MessagesInputMessage(BaseModel):
                 | MessagesThinkingBlock
                 | MessagesToolUseBlock
                 | MessagesToolResultBlock
-                | MessagesCompatibilityBlock
                 | MessagesDocumentBlock
-                | MessagesSearchResultBlock,
+                | MessagesSearchResultBlock
+                | MessagesCompatibilityBlock,
                 Field(discriminator="type"),
             ]
         ],

@@ -441,11 +441,17 @@ class MessagesToolResultBlock(BaseModel):
     ] = None
 
 
+class MessagesDocumentBlock(BaseModel):
+    type: Annotated[Literal["document"], Field(title="Type")]
+
+
+class MessagesSearchResultBlock(BaseModel):
+    type: Annotated[Literal["search_result"], Field(title="Type")]
+
+
 class MessagesCompatibilityBlock(BaseModel):
     type: Annotated[
         Literal[
-            "document",
-            "search_result",
             "redacted_thinking",
             "server_tool_use",
             "web_search_tool_result",
@@ -2019,6 +2025,8 @@ class MessagesInputMessage(BaseModel):
                 | MessagesThinkingBlock
                 | MessagesToolUseBlock
                 | MessagesToolResultBlock
+                | MessagesDocumentBlock
+                | MessagesSearchResultBlock
                 | MessagesCompatibilityBlock,
                 Field(discriminator="type"),
             ]
