@@ -16,6 +16,7 @@ from handlers.generation.plan import GenerationPlan
 from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, ErrorShape, as_api_error, error_body
 from handlers.http.sse import Chunks, Event, Framing
+from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.responses.answer import ResponseMaker
 from handlers.responses.items import OutputForm
@@ -43,8 +44,8 @@ async def create_response(json_body: JSONBody) -> Response:
     check_size(json_body.value, loaded.engine.context_length)
     asked = read_body(json_body)
     previous, referenced = _previous(asked), _referenced(asked)
-    history = [] if previous is None else previous.items()
-    request = read_request(json_body, asked, history, referenced, loaded.format, current_store() is not None)
+    keeps = current_store() is not None
+    request = await in_prompt_thread(read_request, json_body, asked, previous, referenced, loaded.format, keeps)
     keeper = _keeper(request, previous, referenced)
     return await respond(request, lambda chat, plan, output: _maker(chat, plan, request, keeper), NAMED_EVENTS)
 
@@ -151,10 +152,10 @@ def _referenced(asked: ContainerResponsesBody) -> dict[int, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Keeper:
-    """Keeps one response when it has ended. store: where, None for nowhere."""
+    """Keeps one response when it has ended. store: where, None for nowhere. given: `input` of its request."""
 
     store: ResponseStore | None
-    request: ResponseRequest
+    given: str | list[dict[str, Any]]
     previous: StoredResponse | None
     referenced: Mapping[int, dict[str, Any]]
     owner: str | None
@@ -164,15 +165,16 @@ class Keeper:
         """Whether it is kept: there may be no room."""
         if self.store is None:
             return False
-        given = kept_items(self.request.json_body.value["input"], dict(self.referenced))
-        return self.store.put(response, given, self.previous, self.owner, self.client)
+        items = kept_items(self.given, self.referenced)
+        return self.store.put(response, items, self.previous, self.owner, self.client)
 
 
 def _keeper(
     request: ResponseRequest, previous: StoredResponse | None, referenced: Mapping[int, dict[str, Any]]
 ) -> Keeper:
     store = current_store() if request.asked.store is not False else None
-    return Keeper(store, request, previous, referenced, current_cache_namespace(), current_client())
+    given = "" if store is None else request.json_body.value["input"]
+    return Keeper(store, given, previous, referenced, current_cache_namespace(), current_client())
 
 
 def _maker(chat: Chat, plan: GenerationPlan, request: ResponseRequest, keeper: Keeper) -> StreamedResponse:

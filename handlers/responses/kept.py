@@ -1,6 +1,6 @@
 """Items of a request as they are kept and listed: each with an id, contents as parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ PREFIXES = {
 """What the id of an item begins with, by its type; of others with "item"."""
 
 
-def kept_items(given: str | list[dict[str, Any]], referenced: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def kept_items(given: str | list[dict[str, Any]], referenced: Mapping[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The items of `input`, in order. referenced: by place, what a reference there means."""
     if isinstance(given, str):
         yield _kept({"role": "user", "content": given})

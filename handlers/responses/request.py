@@ -24,6 +24,7 @@ from handlers.formats.syntax import Format
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
 from handlers.responses.conversation import Conversation, Item, Place
+from handlers.responses.store import StoredResponse
 from handlers.responses.tools import Tools, read_tools
 
 ENCRYPTED, LOGPROBS = "reasoning.encrypted_content", "message.output_text.logprobs"
@@ -47,11 +48,16 @@ class ResponseRequest(ChatRequest):
 
     asked: ContainerResponsesBody = field(kw_only=True)
     tools: Tools = field(kw_only=True)
-    unknown: tuple[str, ...] = field(kw_only=True)
 
     def without_effect(self) -> Iterator[str]:
-        """Paths of the fields that the document does not know, and of those that say nothing by themselves."""
-        yield from self.unknown
+        """Paths of the fields that the document does not know, and of those that say nothing by themselves.
+
+        Of an item or a tool that has no effect at all its own path will do.
+        """
+        inert = set(self.inert)
+        for path in unknown_fields(self.json_body.value, self.given):
+            if ".".join(path.split(".")[:2]) not in inert:
+                yield path
         yield from self.inert
 
     @property
@@ -103,14 +109,14 @@ def read_body(json_body: JSONBody) -> ContainerResponsesBody:
 def read_request(
     json_body: JSONBody,
     asked: ContainerResponsesBody,
-    history: Sequence[dict[str, Any]],
+    previous: StoredResponse | None,
     referenced: dict[int, dict[str, Any]],
     format: Format,
     keeps: bool,
 ) -> ResponseRequest:
     """The request of a body.
 
-    asked: the body. history: items of the conversation that it follows. referenced: by place in `input`, the item that
+    asked: the body. previous: the response that it follows. referenced: by place in `input`, the item that
     a reference there means. format: how the model writes answers, which says what has an effect. keeps: responses are
     kept.
 
@@ -119,7 +125,8 @@ def read_request(
     conversation, tools = Conversation(), read_tools(asked)
     if asked.instructions is not None:
         conversation.instruct(asked.instructions)
-    earlier = [(Place("previous_response_id", exact=False), item) for item in read_items(history)]
+    history = [] if previous is None else read_items(previous.items())
+    earlier = [(Place("previous_response_id", exact=False), item) for item in history]
     if isinstance(asked.input, str):
         conversation.add(earlier)
         place = Place("input", exact=False)
@@ -132,7 +139,6 @@ def read_request(
     if not conversation.messages:
         raise invalid("input has no items that the model is shown; give a message of the user", "input")
     words = Words({**WORDS, **conversation.paths, **tools.paths()})
-    hidden = [f"{path}." for path in (*conversation.inert, *tools.inert)]
     return ResponseRequest(
         json_body=json_body,
         given=asked,
@@ -150,7 +156,6 @@ def read_request(
         allowed=tools.allowed,
         asked=asked,
         tools=tools,
-        unknown=tuple(path for path in unknown_fields(json_body.value, asked) if not path.startswith(tuple(hidden))),
     )
 
 

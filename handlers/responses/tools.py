@@ -123,12 +123,10 @@ class Tools:
         """Paths of a chat's fields -> where they stand in the request."""
         found: dict[str, str] = {}
         for i, one in enumerate(self.own):
-            schema = "parameters" if isinstance(one.tool, ResponsesFunctionTool) else "format.definition"
-            found |= {
-                f"tools.{i}": one.path,
-                f"tools.{i}.function": one.path,
-                f"tools.{i}.function.parameters": f"{one.path}.{schema}",
-            }
+            found |= {f"tools.{i}": one.path, f"tools.{i}.function": one.path}
+            if isinstance(one.tool, ResponsesCustomTool):
+                schema = one.path if one.form is None else one.form.param
+                found[f"tools.{i}.function.parameters"] = schema
         return {**found, "tool_choice.function.name": "tool_choice.name"}
 
 
