@@ -95,3 +95,20 @@ def test_files_that_are_missing_or_useless_are_named(tmp_path):
     ]:
         with pytest.raises(ValidationError, match=words):
             ServeSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("off", "off"), ("256MiB", 256 << 20), ("1000000", 10**6), (0, 0), (None, 64 << 20)]
+)
+def test_memory_for_responses_is_bytes_or_off(monkeypatch, given, kept):
+    if given is not None:
+        monkeypatch.setenv("JAXCHAT_RESPONSE_STORE", str(given))
+    assert ServeSettings().response_store == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("response_store", "much"), ("response_store", "-1"), ("response_lifetime", 0)]
+)
+def test_memory_for_responses_is_no_other_word(name, value):
+    with pytest.raises(ValidationError, match=name):
+        ServeSettings(**{name: value})
