@@ -67,8 +67,8 @@ class OutputGrammar:
     """Makes grammar terms of what an answer in one format may be.
 
     spell: a marker's text in control tokens and plain text. opened, closed: the prompt ends inside the reasoning block,
-    or right behind it. limited: reasoning may be ended by force; a model that reasons on must not be able to end it
-    once more in what is its answer.
+    or right behind it. limited: reasoning may be ended by force; a model that then reasons on must not be able to
+    end it once more in what is its answer.
     """
 
     format: Format
@@ -132,33 +132,34 @@ class OutputGrammar:
         behind = self.format.reasoning.behind if self.format.reasoning else ""
         return AnyOf((BLANKS, ConstText(behind))) if behind else BLANKS
 
-    def _inside(self, reasoning: ReasoningSyntax, may_stop: bool) -> Term:
-        """Reasoning from behind its opening marker on; may_stop: the answer may end in it."""
+    def _inside(self, reasoning: ReasoningSyntax, may_stop: bool, cut: Term | None = None) -> Term:
+        """Reasoning from behind its opening marker on; may_stop: the answer may end in it. cut: see AnyText."""
         ends = Branch(self._markers(reasoning.close), EMPTY, resumes=False)
-        return AnyText((ends,), may_stop=may_stop, in_reasoning=True)
+        return AnyText((ends,), may_stop=may_stop, in_reasoning=True, cut=cut)
 
     def _text(self, *branches: Branch) -> Term:
         """Text with branches, in which reasoning may open or, where the syntax says so, come anywhere."""
         reasoning = self.format.reasoning
         if reasoning is None:
             return AnyText(branches, may_stop=True)
-        inside, opens = self._inside(reasoning, may_stop=True), self._markers(reasoning.open)
-        reasons = Branch(opens, inside, resumes=True)
+        cut = self._cut(reasoning, branches) if self.limited else None
+        inside = self._inside(reasoning, may_stop=True, cut=cut)
+        reasons = Branch(self._markers(reasoning.open), inside, resumes=True)
         again = (reasons,) if reasoning.anywhere else ()
-        if not self.limited:
-            if self.opened:
-                return Concat((inside, AnyText(branches, may_stop=True)))
-            return AnyText((*again, *branches), None if again else reasons, may_stop=True)
-        whole = Concat((inside, AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)))
         if self.opened:
-            return whole
-        begins = Branch(opens, whole, resumes=False)
-        first = (begins,) if again else ()
-        return AnyText((*first, *branches), None if again else begins, may_stop=True)
+            return Concat((inside, AnyText((*again, *branches), may_stop=True)))
+        return AnyText((*again, *branches), None if again else reasons, may_stop=True)
+
+    def _cut(self, reasoning: ReasoningSyntax, branches: Sequence[Branch]) -> Term:
+        """What follows where reasoning is ended by force: its end, then text with branches, in which it ends no more."""
+        inside = self._inside(reasoning, may_stop=True)
+        again = [Branch(self._markers(reasoning.open), inside, resumes=True)] if reasoning.anywhere else []
+        text = AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)
+        return Concat((self._marker(reasoning.close), text))
 
     def _no_more(self, reasoning: ReasoningSyntax) -> list[Branch]:
-        """What may not come behind reasoning: its markers, but the one that may come anywhere, and in channels the one
-        that ends all messages.
+        """What may not come behind reasoning that was ended by force: its markers, but the one that may come anywhere,
+        and in channels the one that ends all messages.
         """
         opens = [] if reasoning.anywhere else [reasoning.open.removesuffix("<|message|>")]
         closes = [] if self.format.flow == "channels" else [reasoning.close]

@@ -14,6 +14,7 @@ from backend.grammar.device.arena import Placement
 from backend.grammar.device.machine import NOWHERE
 from backend.grammar.device.packing import pack_flags
 from backend.grammar.limits import MAX_CLOSING_TOKENS
+from backend.grammar.structural.control import CUT
 
 DEPTH = 64
 """Containers that may be open at the same time."""
@@ -111,6 +112,8 @@ def after(start: GrammarState, tables: AutomatonTables, strings: Sequence[bytes]
     for string in strings:
         reasoning = bool(tables.in_reasoning[at.state])
         forced = budget <= 0 and (reasoning or (closed > 0 and start.closing[closed] != NO_TOKEN))
+        if forced and closed == 0:
+            at = runner.run(bytes([CUT]), at) or at
         closed = closed + 1 if forced else 0
         budget -= reasoning and 0 < budget < UNLIMITED
         following = runner.run(string, at)

@@ -8,12 +8,24 @@ import jax.numpy as jnp
 from backend.grammar.automaton.tables import INDENTED, WIDEST
 from backend.grammar.device import kernels, machine
 from backend.grammar.device.lanes import Start
-from backend.grammar.device.machine import Place, Top, character_limit, columns_of, move, read, where
+from backend.grammar.device.machine import (
+    NOWHERE,
+    TRAP,
+    Place,
+    Top,
+    character_limit,
+    columns_of,
+    move,
+    plain_move,
+    read,
+    where,
+)
 from backend.grammar.device.mask_cache import TokenMaskCache, find, insert, make_room
 from backend.grammar.device.packing import pack_tokens, unpack
 from backend.grammar.device.state import DEPTH, NO_TOKEN, UNLIMITED, GrammarState
 from backend.grammar.device.token_mask import compute_mask
 from backend.grammar.device.vocabulary import Vocabulary
+from backend.grammar.structural.control import CUT
 
 Carry = tuple[jax.Array, Place, jax.Array, jax.Array, jax.Array]
 ALONE = 5
@@ -65,7 +77,7 @@ def advance(
 
     in_kernels: by a kernel of a GPU, in place of a loop.
     """
-    rows = _count_reasoning(cells, rows, active)
+    rows = replace(_count_reasoning(cells, rows, active), state=_cut(cells, rows, active))
     lengths = jnp.where(active & rows.constrained, vocabulary.lengths[tokens], 0)
     offsets = vocabulary.offsets[tokens]
     if in_kernels:
@@ -107,6 +119,16 @@ def _forced(cells: jax.Array, rows: GrammarState) -> jax.Array:
     """bool [B], rows that must end their reasoning, or have, and must still draw what leads on to the answer."""
     leads_on = (rows.closed > 0) & (_closing_token(rows)[:, 0] != NO_TOKEN)
     return rows.constrained & (rows.budget <= 0) & (leads_on | machine.in_reasoning(cells, rows.state))
+
+
+def _cut(cells: jax.Array, rows: GrammarState, active: jax.Array) -> jax.Array:
+    """The states int32 [B], of rows that now end their reasoning by force where the grammar goes on behind that.
+
+    Nothing is pushed or popped in reasoning. Rows whose grammar goes on in the same way in any case stay.
+    """
+    begins = active & _forced(cells, rows) & (rows.closed == 0)
+    to = plain_move(cells, rows.state, read(cells, rows.grammar + 1 + CUT))
+    return jnp.where(begins & (to != NOWHERE) & (to != TRAP), to, rows.state)
 
 
 def _closing_token(rows: GrammarState) -> jax.Array:

@@ -54,8 +54,10 @@ def decode(listed: Any) -> Term:
             return AnyOf(tuple(map(decode, parts)))
         case ["Separated", part, separator]:
             return Separated(decode(part), decode(separator))
-        case ["AnyText", branches, opening, may_stop, in_reasoning]:
-            return AnyText(tuple(map(_branch, branches)), opening and _branch(opening), may_stop, in_reasoning)
+        case ["AnyText", branches, opening, may_stop, in_reasoning, cut]:
+            return AnyText(
+                tuple(map(_branch, branches)), opening and _branch(opening), may_stop, in_reasoning, cut and decode(cut)
+            )
     raise ValueError(f"not a structural term: {listed}")
 
 

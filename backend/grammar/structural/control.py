@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from backend.grammar.structural.terms import ConstText, ControlToken, Marker
 
-NO_TEXT = 0xFF
-"""A byte that UTF-8 never uses."""
+NO_TEXT, CUT = 0xFF, 0xFE
+"""Bytes that UTF-8 never uses: what begins a control token, and what stands where reasoning is ended by its limit."""
 
 
 def spelling(token: int) -> bytes:
@@ -29,4 +29,7 @@ def token_spellings(tokens: Sequence[bytes]) -> list[bytes]:
 
     A token without text, or whose bytes could be taken for a spelling, is as good as control: it has its spelling.
     """
-    return [bytes_ if bytes_ and NO_TEXT not in bytes_ else spelling(token) for token, bytes_ in enumerate(tokens)]
+    return [
+        bytes_ if bytes_ and NO_TEXT not in bytes_ and CUT not in bytes_ else spelling(token)
+        for token, bytes_ in enumerate(tokens)
+    ]

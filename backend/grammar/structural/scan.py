@@ -6,6 +6,7 @@ from itertools import groupby
 from types import MappingProxyType
 
 from backend.grammar.automaton.graph import Graph
+from backend.grammar.structural.control import CUT
 
 WHITE = frozenset(b" \t\r\n")
 AWAY = -1
@@ -21,11 +22,13 @@ def write_scan(
     openings: Mapping[bytes, int] = MappingProxyType({}),
     stop: int | None = None,
     in_reasoning: bool = False,
+    cut: int | None = None,
 ) -> None:
     """From a, any bytes; each marker leads to its node as soon as it is complete, the longest where several are.
 
     openings: markers that count at the beginning only, white space before them aside. stop: where the scan may end at
-    any time. in_reasoning: the nodes between are marked as such. No marker is empty.
+    any time. in_reasoning: the nodes between are marked as such. cut: where CUT leads, None for nowhere special. No
+    marker is empty.
     """
     anywhere, first = _Tree(markers), _Tree(openings)
     start: State = (0, 0 if openings else AWAY)
@@ -48,6 +51,8 @@ def write_scan(
                 nodes[after] = graph.node()
                 work.append(after)
             targets.append(nodes[after])
+        if cut is not None:
+            targets[CUT] = cut
         for target, run in groupby(range(256), key=targets.__getitem__):
             bytes_ = list(run)
             graph.edge(node, bytes_[0], bytes_[-1], target)

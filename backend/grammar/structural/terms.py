@@ -140,13 +140,15 @@ class AnyText:
     """Any bytes, up to the first of the markers of `branches`, wherever it comes.
 
     opening: a branch whose markers count at the very beginning only, after white space. may_stop: the whole output may
-    end anywhere before a marker. in_reasoning: the text is reasoning, whose length may be limited.
+    end anywhere before a marker. in_reasoning: the text is reasoning, whose length may be limited. cut: the rest of the
+    whole output where that limit ends the text, beginning with what then ends it; None where it ends as ever.
     """
 
     branches: tuple[Branch, ...]
     opening: Branch | None = None
     may_stop: bool = False
     in_reasoning: bool = False
+    cut: "Term | None" = None
 
 
 Term = ConstText | ControlToken | Regex | JsonSchema | ContextFree | Concat | AnyOf | Separated | AnyText

@@ -148,11 +148,14 @@ class _Writer:
     def _any_text(self, a: int, b: int, term: AnyText) -> None:
         again, stop = self._graph.node(), self._end if term.may_stop else None
         targets = {mark: node for one in term.branches for mark, node in self._branch(one, again, b).items()}
-        write_scan(self._graph, again, targets, stop=stop, in_reasoning=term.in_reasoning)
+        cut = None if term.cut is None else self._graph.node()
+        if term.cut is not None and cut is not None:
+            self.write(term.cut, cut, self._end)
+        write_scan(self._graph, again, targets, stop=stop, in_reasoning=term.in_reasoning, cut=cut)
         if term.opening is None:
             self._graph.epsilon(a, again)
         else:
-            write_scan(self._graph, a, targets, self._branch(term.opening, again, b), stop, term.in_reasoning)
+            write_scan(self._graph, a, targets, self._branch(term.opening, again, b), stop, term.in_reasoning, cut)
 
     def _branch(self, branch: Branch, again: int, b: int) -> dict[bytes, int]:
         """The node to which its markers lead; those that cannot be written lead nowhere."""

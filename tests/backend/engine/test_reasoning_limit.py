@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,9 @@ from backend.grammar import (
 from backend.grammar.automaton.run import Runner
 from backend.grammar.automaton.tables import AutomatonTables
 from backend.grammar.compile import compile_constraint
+from backend.grammar.device.arena import Placement
+from backend.grammar.device.state import after, row
+from backend.grammar.structural.control import CUT, spelling
 from backend.request import ReasoningLimit
 from tests.backend.engine.conftest import TOKENS, VOCAB, request, tokens
 from tests.backend.engine.scenarios import SMALLEST, Scenario, alone, run_all, running, settled, varied
@@ -98,11 +102,12 @@ LEADS_ON = (TOKENS.index(b","), TOKENS.index(b"]]"))
 
 @cache
 def led_on_tables() -> AutomatonTables:
-    """Reasoning up to a control token, then any text in which that token does not come."""
+    """Reasoning up to a control token, then any text, in which that token does not come where it was forced."""
     close = (ControlToken(CLOSE),)
-    reasoning = AnyText((Branch((close,), EMPTY, resumes=False),), may_stop=True, in_reasoning=True)
     text = AnyText((Branch((close,), AnyOf(()), resumes=False),), may_stop=True)
-    return compile_constraint(structural_constraint(Concat((reasoning, text))))
+    ends, cut = Branch((close,), EMPTY, resumes=False), Concat((ControlToken(CLOSE), text))
+    reasoning = AnyText((ends,), may_stop=True, in_reasoning=True, cut=cut)
+    return compile_constraint(structural_constraint(Concat((reasoning, AnyText((), may_stop=True)))))
 
 
 def led_on(budget: int, **options):
@@ -121,10 +126,29 @@ def test_what_leads_on_to_the_answer_is_forced_behind_an_end_that_was_and_no_oth
     events = small.engine.generate(led_on(budget, seeds=tuple(seeds), logit_bias={CLOSE: bias}, max_tokens=40))
     for choice in range(len(seeds)):
         output = tokens(events, choice)
-        if CLOSE in output[:budget]:
-            assert output.count(CLOSE) == 1
-        elif len(output) > budget + 3 and 0 not in output[:budget]:
+        if CLOSE not in output[:budget] and len(output) > budget + 3 and 0 not in output[:budget]:
             assert output[budget : budget + 3] == [CLOSE, *LEADS_ON] and output.count(CLOSE) == 1
+
+
+@pytest.mark.parametrize("budget", [0, 5])
+def test_what_ended_by_itself_may_be_followed_by_what_ends_it_and_what_was_forced_may_not(small, budget):
+    eager = {"logit_bias": {CLOSE: 12.0}, "max_tokens": 40, "end_tokens": (), "seeds": (0, 1)}
+    events = small.engine.generate(led_on(budget, **eager))
+    for choice in (0, 1):
+        output = tokens(events, choice)
+        assert output[0] == CLOSE and (output.count(CLOSE) == 1) == (budget == 0)
+
+
+@pytest.mark.parametrize("budget", [0, 2, 9])
+def test_who_was_preempted_is_where_it_was_in_its_grammar(budget):
+    tables, strings = led_on_tables(), [b"a", b"b", spelling(CLOSE), *(TOKENS[token] for token in LEADS_ON), b"c"]
+    strings = strings if budget else strings[2:]
+    start = row(
+        Placement(0, 1, tables.state_at(0, tables.start), tables.layout), np.zeros(VOCAB, bool), 2, budget, (CLOSE,)
+    )
+    at = after(start, tables, strings)
+    forced = b"".join(strings[:budget] + [bytes([CUT])] + strings[budget:]) if budget < 9 else b"".join(strings)
+    assert at.state == tables.state_at(0, Runner(tables).run(forced).state)
 
 
 def test_who_gives_way_while_it_is_led_on_is_led_on(small):

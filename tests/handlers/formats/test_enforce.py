@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backend.grammar import ConstText, ControlToken, JsonSchema, Marker, structural_constraint
 from backend.grammar.automaton.run import Runner
 from backend.grammar.compile import compile_constraint
-from backend.grammar.structural.control import marker_bytes, spelling
+from backend.grammar.structural.control import CUT, marker_bytes, spelling
 from handlers.formats.enforce import OutputGrammar, Tool
 from handlers.formats.families import TOOL_SYNTAXES
 from tests.grammar_suite.walks import Walker
@@ -131,7 +131,9 @@ def test_what_looks_like_a_call_inside_reasoning_is_free(family, controls, opene
 @pytest.mark.parametrize("reasoning", ["think", "mistral", "gemma4", "harmony"])
 @pytest.mark.parametrize("calls", [False, True])
 @pytest.mark.parametrize("opened", [False, True])
-def test_behind_reasoning_that_is_limited_nothing_ends_it_again(reasoning, calls, opened):
+@pytest.mark.parametrize("forced", [False, True])
+def test_behind_reasoning_that_was_ended_by_force_nothing_ends_it_again(reasoning, calls, opened, forced):
+    """What a model ends by itself is followed by any text, as without a limit."""
     family = "harmony" if reasoning == "harmony" else "hermes"
     format = format_of(family, reasoning)
     syntax, speller = format.reasoning, Speller(True)
@@ -143,15 +145,16 @@ def test_behind_reasoning_that_is_limited_nothing_ends_it_again(reasoning, calls
         return b"".join(marker_bytes(speller(text)) for text in texts)
 
     begun = () if opened else (syntax.open,)
-    ended = runner.run(written(*begun, "hm", syntax.close, syntax.behind))
+    ended = runner.run(written(*begun, "hm") + bytes([CUT] * forced) + written(syntax.close, syntax.behind))
     assert ended is not None and runner.complete(ended)
     assert runner.complete(runner.run(b"So 1 < 2.", ended))
     if reasoning == "harmony":
-        assert runner.run(b"final", ended) is not None and runner.run(b"analysis", ended) is None
+        assert runner.run(b"final", ended) is not None and (runner.run(b"analysis", ended) is None) == forced
     else:
-        assert runner.run(written("So", syntax.close), ended) is None
-        assert (runner.run(written("So", syntax.open), ended) is not None) == syntax.anywhere
-        assert (runner.run(written("So", syntax.open, "x", syntax.close), ended) is not None) == syntax.anywhere
+        may_open = syntax.anywhere or not forced
+        assert (runner.run(written("So", syntax.close), ended) is None) == forced
+        assert (runner.run(written("So", syntax.open), ended) is not None) == may_open
+        assert (runner.run(written("So", syntax.open, "x", syntax.close), ended) is not None) == may_open
     if calls:
         head = "commentary to=functions." if reasoning == "harmony" else '<tool_call>\n{"name": "'
         assert runner.run(written(f"{head}now"), ended) is not None
