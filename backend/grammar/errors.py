@@ -18,7 +18,11 @@ class GrammarError(ValueError):
 
     def at(self, pointer: str) -> "GrammarError":
         """The same refusal with its place in the schema; an innermost place, once known, is kept."""
-        return self if self.pointer else GrammarError(self.message, pointer)
+        return self if self.pointer else type(self)(self.message, pointer)
+
+
+class TooManyAlternatives(GrammarError):
+    """Keywords combine into more alternatives than there may be; without one of them the rest may be exact."""
 
 
 class CompilerFault(Exception):

@@ -26,9 +26,10 @@ class AnswerCheck:
         texts = [(self.tools[name], arguments) for name, arguments in answer.calls.values() if name in self.tools]
         if self.form is not None and not answer.calls:
             texts.append((self.form, answer.content))
-        return self.keywords <= CHECKS.keys() and all(
-            CHECKS[keyword](schema, text) for keyword in self.keywords for schema, text in texts
-        )
+        if not self.keywords <= CHECKS.keys():
+            return False
+        checks = {CHECKS[keyword] for keyword in self.keywords}
+        return all(check(schema, text) for check in checks for schema, text in texts)
 
 
 @dataclass

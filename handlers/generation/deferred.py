@@ -15,6 +15,9 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, lookup_recursive_ref, specification_with
 
+from handlers.generation.repeats import repeats
+from handlers.generation.satisfies import satisfies
+
 MOST_STEPS = 200_000
 """Pairs of a schema and a value that one check looks at; what needs more is not taken for valid."""
 MEMBERS = ("additionalProperties", "unevaluatedProperties", "additionalItems", "unevaluatedItems", "contains")
@@ -41,7 +44,16 @@ def properties_are_enough(schema: bytes, text: str) -> bool:
     return _kept(schema, text, breaks)
 
 
-CHECKS = {"uniqueItems": items_are_unique, "minProperties": properties_are_enough}
+APPLICATORS = (
+    *("allOf", "anyOf", "oneOf", "if", "not", "dependentRequired", "dependentSchemas", "dependencies", "propertyNames"),
+    *("$ref", "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"),
+)
+"""Keywords that are left to a check where they combine into too many alternatives."""
+CHECKS = {
+    "uniqueItems": items_are_unique,
+    "minProperties": properties_are_enough,
+    **dict.fromkeys(APPLICATORS, satisfies),
+}
 """By keyword, whether a text keeps it everywhere."""
 
 
@@ -54,25 +66,8 @@ def _kept(schema: bytes, text: str, breaks: Callable[[dict[str, Any], Any], bool
         return False
 
 
-def repeats(items: list[Any]) -> bool:
-    """Whether two items are equal, as JSON Schema has it: 1 and 1.0 are, 1 and true are not."""
-    return len({_hashable(item) for item in items}) < len(items)
-
-
 class _TooMuch(Exception):
     """A check takes too long."""
-
-
-def _hashable(value: Any) -> Any:
-    match value:
-        case bool():
-            return bool, value
-        case list():
-            return list, tuple(map(_hashable, value))
-        case dict():
-            return dict, frozenset((name, _hashable(item)) for name, item in value.items())
-        case _:
-            return value
 
 
 def _pairs(schema: Any, value: Any) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -1,10 +1,12 @@
 """Expressions -> normal forms, on demand and once each; and whether an expression can be satisfied at all."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
-from backend.grammar.errors import GrammarError
+from backend.grammar.errors import GrammarError, TooManyAlternatives
 from backend.grammar.schema.document import Document
 from backend.grammar.schema.expressions import (
     NOTHING,
@@ -25,6 +27,8 @@ from backend.grammar.schema.shapes.objects import Names, ObjectShape
 from backend.grammar.schema.shapes.strings import language_of
 from backend.grammar.schema.unenforced import note_unenforced
 
+FEW = 8
+"""Alternatives that a keyword may make which is left to a check in part."""
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 
 
@@ -110,13 +114,37 @@ class Normaliser:
         form = assertions(self._document, subschema)
         for keyword, applicator in APPLICATORS.items():
             if keyword in raw:
-                form = self._meet(form, applicator(self, subschema, evaluated or closing))
+                form = self._apply(form, subschema, keyword, partial(applicator, self, subschema, evaluated or closing))
         form = self._close(subschema, form) if closing else form
         return replace(form, null=True) if raw.get("nullable") is True else form
 
+    def _apply(self, form: Form, subschema: Subschema, keyword: str, parts: Callable[[], Iterable[Form]]) -> Form:
+        """The values in a form and in all `parts` that `keyword` adds; if these are too many alternatives, in those
+        that make few of them, and the keyword is left to a check of the finished output."""
+        try:
+            return self._meet(form, parts())
+        except TooManyAlternatives as error:
+            self.notebook.defer(f"{subschema.pointer}/{keyword}", error.message)
+        with suppress(TooManyAlternatives):
+            for part in self._rough_parts(subschema, keyword, parts):
+                met = form.meet(part)
+                few = max(FEW, form.combinations(), part.combinations())
+                form = met if met.combinations() <= few else form
+        return replace(form, loose=True)
+
+    def _rough_parts(self, subschema: Subschema, keyword: str, parts: Callable[[], Iterable[Form]]) -> Iterable[Form]:
+        """What `keyword` adds, or more; of branches what they allow together, whatever they evaluate."""
+        if keyword in ("anyOf", "oneOf"):
+            return [union(self.form(branch) for branch in self._branches(subschema, keyword))]
+        return parts()
+
     def _close(self, subschema: Subschema, form: Form) -> Form:
         """The values of a form of which what is not evaluated satisfies `unevaluatedItems` and
-        `unevaluatedProperties`."""
+        `unevaluatedProperties`. They are left to a check of the finished output where that is not known."""
+        if form.loose:
+            for keyword in subschema.raw.keys() & set(UNEVALUATED):
+                self.notebook.defer(f"{subschema.pointer}/{keyword}", "what is evaluated has too many alternatives")
+            return form
         items, properties = [
             self._document.child(subschema, keyword) if keyword in subschema.raw else None for keyword in UNEVALUATED
         ]

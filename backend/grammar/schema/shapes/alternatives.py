@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from backend.grammar.errors import NOT_FAULTS, CompilerFault, GrammarError
+from backend.grammar.errors import NOT_FAULTS, CompilerFault, GrammarError, TooManyAlternatives
 from backend.grammar.limits import DEFAULT_LIMITS
 
 
@@ -119,7 +119,7 @@ def join_evaluated(
 def _check_number(found: int, left: int, right: int) -> None:
     """Raise GrammarError where the alternatives of two unions are too many."""
     if found > max(DEFAULT_LIMITS.alternatives, left, right):
-        raise GrammarError(
+        raise TooManyAlternatives(
             f"anyOf, oneOf, allOf and not combine into more than {DEFAULT_LIMITS.alternatives} alternatives"
         )
 

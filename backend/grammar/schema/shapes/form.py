@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backend.grammar.errors import GrammarError
 from backend.grammar.schema.expressions import Expression
 from backend.grammar.schema.shapes import alternatives, numbers, strings
 from backend.grammar.schema.shapes.arrays import ANY_ARRAY, ArrayShape
@@ -18,7 +19,11 @@ Decide = Callable[[Expression], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """Values by type: whether null, which booleans, and unions of numbers, strings, arrays and objects."""
+    """Values by type: whether null, which booleans, and unions of numbers, strings, arrays and objects.
+
+    loose: others may be among them, which a keyword that was deferred does not allow; and what they evaluate is not
+    known.
+    """
 
     null: bool = False
     booleans: frozenset[bool] = frozenset()
@@ -26,6 +31,7 @@ class Form:
     strings: tuple[StringShape, ...] = ()
     arrays: tuple[ArrayShape, ...] = ()
     objects: tuple[ObjectShape, ...] = ()
+    loose: bool = False
 
     def meet(self, other: "Form") -> "Form":
         """The values in both. Raises GrammarError for too many alternatives."""
@@ -40,6 +46,7 @@ class Form:
             alternatives.meet(self.strings, other.strings, ANY_STRING),
             alternatives.meet(self.arrays, other.arrays, ANY_ARRAY),
             alternatives.meet(self.objects, other.objects, ANY_OBJECT),
+            self.loose or other.loose,
         )
 
     def overlaps(self, other: "Form", decide: Decide) -> bool:
@@ -55,6 +62,7 @@ class Form:
 
     def complement(self, decide: Decide) -> "Form":
         """The values outside. Raises GrammarError where that cannot be said."""
+        self._check_exact()
         return Form(
             not self.null,
             BOOLEANS - self.booleans,
@@ -63,6 +71,10 @@ class Form:
             alternatives.complement(self.arrays, ANY_ARRAY, lambda shape: shape.inhabited(decide)),
             alternatives.complement(self.objects, ANY_OBJECT, lambda shape: shape.inhabited(decide)),
         )
+
+    def _check_exact(self) -> None:
+        if self.loose:
+            raise GrammarError("what is left to a check of the finished output can be no condition, and not be negated")
 
     def inhabited(self, decide: Decide) -> bool:
         """Whether there may be a value. decide: the same for expressions inside."""
@@ -122,7 +134,8 @@ class Form:
         return replace(self, arrays=arrays, objects=objects)
 
     def as_condition(self) -> "Form":
-        """The same values, everything inside being conditions."""
+        """The same values, everything inside being conditions. Raises GrammarError where others are among them."""
+        self._check_exact()
         arrays = self.arrays if self.arrays == (ANY_ARRAY,) else tuple(shape.as_condition() for shape in self.arrays)
         objects = (
             self.objects if self.objects == (ANY_OBJECT,) else tuple(shape.as_condition() for shape in self.objects)
@@ -144,6 +157,7 @@ def union(forms: Iterable[Form]) -> Form:
         strings.with_values_together(alternatives.join([form.strings for form in forms], ANY_STRING)),
         alternatives.join([form.arrays for form in forms], ANY_ARRAY),
         alternatives.join([form.objects for form in forms], ANY_OBJECT),
+        any(form.loose for form in forms),
     )
 
 

@@ -97,6 +97,58 @@ DEFERRED: dict[str, tuple[Any, list[str]]] = {
 }
 
 
+NAMES = [f"p{i}" for i in range(12)]
+CONDITIONS = {
+    "type": "object",
+    "properties": {**{name: {"enum": [1, 2]} for name in NAMES}, **{f"{name}x": {"const": 1} for name in NAMES}},
+    "allOf": [
+        {"if": {"properties": {name: {"const": 1}}, "required": [name]}, "then": {"required": [f"{name}x"]}}
+        for name in NAMES
+    ],
+}
+MANY: dict[str, tuple[Any, list[str], list[Any], list[Any]]] = {
+    "conditions": (CONDITIONS, ["#/allOf"], [{"p0": 1, "p0x": 1}, {"p11": 2}], [{"p0": 3}, {"q": 1}]),
+    "names that need others": (
+        {
+            "type": "object",
+            "properties": {f"n{i}": {"type": "integer"} for i in range(80)},
+            "dependentRequired": {f"n{i}": [f"n{i + 40}"] for i in range(40)},
+        },
+        ["#/dependentRequired"],
+        [{}, {"n0": 1, "n39": 2, "n40": 0, "n79": 0}],
+        [{"n0": ""}],
+    ),
+    "branches that evaluate": (
+        {
+            "type": "object",
+            "anyOf": [{"properties": {f"a{i}": {"type": "integer"}}, "required": [f"a{i}"]} for i in range(20)],
+            "unevaluatedProperties": False,
+        },
+        ["#/anyOf", "#/unevaluatedProperties"],
+        [{"a0": 1}, {"a19": 1}],
+        [{}, {"a0": "x"}],
+    ),
+}
+"""Each with what is deferred, and values that are written and that are not."""
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_what_makes_too_many_alternatives_is_left_to_a_check(name: str) -> None:
+    """What is left is none of what the rest forbids, and may be none of a negation or a strict schema."""
+    schema, deferred, some, none = MANY[name]
+    assert list(notes(schema).deferred) == deferred
+    run = language(schema)
+    for value in some:
+        assert run.accepts(json.dumps(value, separators=(",", ":")).encode())
+    for value in none:
+        assert not run.accepts(json.dumps(value, separators=(",", ":")).encode())
+    with pytest.raises(GrammarError, match="more than 500 alternatives, and strict is true"):
+        build(schema, Graph(), Notebook(strict=True))
+    for negation in ({"not": schema}, {"if": schema, "then": {"maxProperties": 3}}):
+        with pytest.raises(GrammarError, match="can be no condition"):
+            build(negation, Graph(), Notebook())
+
+
 def notes(schema: Any) -> Notes:
     notebook = Notebook()
     build(json.loads(json.dumps(schema)), Graph(), notebook)

@@ -160,7 +160,7 @@ def test_nesting_is_bounded() -> None:
 def test_alternatives_are_bounded() -> None:
     choice = {"anyOf": [{"type": "object", "required": [name]} for name in "abcdefghij"]}
     with pytest.raises(GrammarError, match="more than 500 alternatives"):
-        build({"allOf": [choice, choice.copy(), choice.copy()]}, Graph(), Notebook())
+        build({"allOf": [choice, choice.copy(), choice.copy()]}, Graph(), Notebook(strict=True))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,6 @@ def test_alternatives_are_bounded() -> None:
         {"enum": [Decimal("1e-999999999")]},
         {"multipleOf": Decimal("1e-999999999")},
         {"patternProperties": {f"x{i}.*y{i}": {"minimum": i} for i in range(12)}, "type": "object"},
-        {"allOf": [{"dependentRequired": {f"{i}": [f"{i}x"]}} for i in range(30)]},
         {"minItems": 1 << 27},
         {"contains": True, "minContains": 30_000},
     ],
