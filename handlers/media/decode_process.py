@@ -18,7 +18,13 @@ from handlers.media.films import FilmFile, decode_frames, examine_film
 from handlers.media.limits import MediaError, MediaLimits
 from handlers.media.pictures import decode_picture
 from handlers.media.sounds import decode_sound
-from handlers.processes.confine import limit_memory, limit_time, open_answers, open_nothing_more
+from handlers.processes.confine import (
+    limit_memory,
+    limit_time,
+    open_answers,
+    open_nothing_more,
+    print_nothing_more,
+)
 from handlers.processes.frames import Frame, read_frame, write_frame
 
 MESSAGE_CHARACTERS = 500
@@ -95,6 +101,7 @@ def main(limits: MediaLimits) -> None:
     answers = open_answers()
     load_all()
     limit_memory(limits.memory)
+    print_nothing_more()
     open_nothing_more()
     decoder = Decoder(limits)
     while (request := read_frame(sys.stdin.buffer)) is not None:

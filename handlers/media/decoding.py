@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
 from math import prod
@@ -84,7 +85,7 @@ class Decoders:
         self._threads.shutdown(wait=False)
 
     def _do(self, job: "_Job[Result]") -> Result:
-        process, usable = self._idle.pop() if self._idle else self._start(), False
+        process, usable = self._take(), False
         try:
             job.begin(process)
             result = job.work(Decoding(process))
@@ -102,6 +103,11 @@ class Decoders:
                 self._idle.append(process)
             else:
                 process.end()
+
+    def _take(self) -> BoundedProcess:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return self._start()
 
     def _start(self) -> BoundedProcess:
         seconds = self._limits.decode_seconds

@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from handlers.media.places import Places
 
 READING, READING_OF_ONE, WAITING = 8, 4, 256
 """Requests whose media are held at a time, those of one client, and those that may wait for it."""
+THREADS = 4
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class MediaReader:
         self.limits, self._folder = limits, folder
         self._fetcher = fetcher or Fetcher(policy, limits)
         self._decoders = decoders or Decoders(limits)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="media-read")
         self._places = Places("media", READING, READING_OF_ONE, WAITING)
 
     @asynccontextmanager
@@ -85,6 +89,7 @@ class MediaReader:
         """Ends what is being read, and the processes that decode."""
         self._fetcher.close()
         self._decoders.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _read(self, parts: Sequence[MediaPart], chooser: FrameChooser, client: str | None) -> list[Medium]:
         files = await self._files(parts)
@@ -97,6 +102,9 @@ class MediaReader:
             left -= _size(medium)
             media.append(medium)
         return media
+
+    async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def _files(self, parts: Sequence[MediaPart]) -> list[tuple[bytes, Format]]:
         """Bytes and format of each part's file. Of several at fault the first is named, and no other is waited for."""
@@ -113,9 +121,9 @@ class MediaReader:
         with named(part):
             media_type, scheme = None, part.url[:8].partition(":")[0].lower()
             if scheme == "data":
-                data, media_type = await asyncio.to_thread(read_data_url, part.url, budget)
+                data, media_type = await self._in_thread(read_data_url, part.url, budget)
             elif scheme == "file":
-                data = await asyncio.to_thread(read_file_url, part.url, self._folder, budget)
+                data = await self._in_thread(read_file_url, part.url, self._folder, budget)
             else:
                 data = await self._fetcher.fetch(part.url, budget)
             return data, format_of(data, part.modality, media_type)
@@ -134,13 +142,15 @@ def _work(
     modality: Modality, data: bytes, format: Format, chooser: FrameChooser, most: int
 ) -> Callable[[Decoding], Medium]:
     """What makes the medium of a file with a process."""
-    key = f"{modality}:{hashlib.sha256(data).hexdigest()}"
+
+    def key() -> str:
+        return f"{modality}:{hashlib.sha256(data).hexdigest()}"
 
     def picture(decoding: Decoding) -> Picture:
-        return Picture(decoding.picture(data, format.decoder, most), key)
+        return Picture(decoding.picture(data, format.decoder, most), key())
 
     def sound(decoding: Decoding) -> Sound:
-        return Sound(decoding.sound(data, format.decoder, most), key)
+        return Sound(decoding.sound(data, format.decoder, most), key())
 
     def film(decoding: Decoding) -> Film:
         info, has_sound = decoding.film(data, format.decoder.lower())
@@ -148,8 +158,8 @@ def _work(
         frames = decoding.frames(chosen, most)
         sound = None
         if chooser.film_sound and has_sound:
-            sound = Sound(decoding.film_sound(most - frames.nbytes), f"{key}:sound")
-        return Film(frames, np.array(chosen), info, sound, key)
+            sound = Sound(decoding.film_sound(most - frames.nbytes), f"{key()}:sound")
+        return Film(frames, np.array(chosen), info, sound, key())
 
     works: dict[Modality, Callable[[Decoding], Medium]] = {"image": picture, "audio": sound, "video": film}
     return works[modality]

@@ -265,6 +265,16 @@ def test_who_does_not_wait_any_more_ends_the_decoding():
     decoders.close()
 
 
+def test_what_decoders_print_of_a_file_is_in_no_log(capfd):
+    decoders = Decoders(LIMITS, most=1)
+    data = saved(corpus.quadrants(), "TIFF", compression="tiff_lzw")
+    broken = data[:8] + b"\xff" * 60 + data[68:]  # libtiff says so on standard error
+    with pytest.raises(MediaError):
+        decode(decoders, lambda decoding: decoding.picture(broken, "TIFF", LIMITS.decoded))
+    decoders.close()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_process_has_no_secrets_and_opens_nothing(monkeypatch):
     monkeypatch.setenv("JAXCHAT_API_KEY", "a secret")
     decoders = Decoders(LIMITS, most=1)
