@@ -13,7 +13,7 @@ from handlers.chat.turns import loose_ends
 from handlers.chat.words import Words
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
-from handlers.messages.conversation import Conversation, conversation_of
+from handlers.messages.conversation import conversation_of
 from handlers.service import LoadedModel
 
 SAMPLING = ("max_tokens", "stream", "temperature", "top_p", "top_k", "seed")
@@ -54,15 +54,18 @@ def read_messages(
     given = model_of(getattr(generated.strict.models, kind.__name__) if strict else kind, json_body.value)
     known = model_of(kind, given.model_dump(by_alias=True, exclude_unset=True)) if strict else given
     conversation, reasoning = conversation_of(known), _reasoning(known, loaded)
-    tools, (form, form_path) = dict(_shown(json_body.value.get("tools"))), _form(json_body.value, strict)
-    paths = {
-        **OWN_WORDS,
-        **conversation.paths,
-        **_tool_words(tools),
-        "reasoning_budget": reasoning.param,
-        "response_format": form_path,
-        "response_format.json_schema.schema": f"{form_path}.schema",
-    }
+    tools = dict(_shown(json_body.value.get("tools")))
+    form, form_path = _form(json_body.value, strict)
+    words = Words(
+        {
+            **OWN_WORDS,
+            **conversation.paths,
+            **_tool_words(tools),
+            "reasoning_budget": reasoning.param,
+            "response_format": form_path,
+            "response_format.json_schema.schema": f"{form_path}.schema",
+        }
+    )
     values = {
         **{name: value for name in SAMPLING if (value := getattr(known, name, None)) is not None},
         "model": known.model,
@@ -73,9 +76,8 @@ def read_messages(
         "response_format": form,
         "reasoning_effort": _effort(known),
         **reasoning.fields,
-        **_ending(conversation, paths),
+        "continue_final_message": _continues(conversation.messages),
     }
-    words = Words(paths)
     body = _chat_body({name: value for name, value in values.items() if value is not None}, words)
     inert = [
         *_ineffective(known),
@@ -166,13 +168,10 @@ def _reasoning(body: MessagesPrompt, loaded: LoadedModel) -> Reasoning:
     return Reasoning(fields, inert=tuple(inert))
 
 
-def _ending(conversation: Conversation, paths: dict[str, str]) -> dict[str, Any]:
-    """An answer at the end that has text, and calls nothing, is continued."""
-    last = conversation.messages[-1] if conversation.messages else {}
-    if last.get("role") != "assistant" or last.get("tool_calls") or not last["content"]:
-        return {}
-    paths["continue_final_message"] = paths[f"messages.{len(conversation.messages) - 1}"]
-    return {"continue_final_message": True}
+def _continues(messages: list[dict[str, Any]]) -> bool | None:
+    """Whether there is an answer at the end that has text, and calls nothing: that is continued."""
+    last = messages[-1] if messages else {}
+    return True if last.get("role") == "assistant" and last["content"] and not last.get("tool_calls") else None
 
 
 def _ineffective(body: MessagesPrompt) -> Iterator[str]:

@@ -312,7 +312,7 @@ class ChatTokenizer:
                 path = f"messages.{len(messages) - 1}.{ending}"
                 raise PromptError(
                     f"{path} cannot be continued, since the model's chat template changes it, as where it takes "
-                    "reasoning out of it; give reasoning as reasoning_content, or do without continue_final_message",
+                    "reasoning out of it; give its reasoning apart from its content, or do not have it continued",
                     path,
                 ) from error
             # Template and data are both foreign here, so whatever they raise together is the request's error.
