@@ -66,10 +66,16 @@ def test_the_budget_is_exact_to_the_token_and_the_answer_goes_on(chat, budget, p
         assert 0 <= json.loads(text(answer))["sum"] <= 99
 
 
-@pytest.mark.parametrize("budget", [20, 2, 3])
-@pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 1.5, "n": 8, "seed": 1}])
+FREELY = {"temperature": 1.5, "n": 8, "seed": 1}
+
+
+@pytest.mark.parametrize(
+    ("budget", "sampling"),
+    [(20, {"temperature": 0}), (2, {"temperature": 0}), (2, FREELY), (3, {"temperature": 0}), (3, FREELY)],
+)
 @pytest.mark.parametrize("tools", [None, [TOOL]])
 def test_what_ends_reasoning_comes_once_and_is_never_content(chat, budget, sampling, tools):
+    """Where it was forced: in so few tokens no choice ends it by itself, behind which anything may come."""
     question = [{"role": "user", "content": "What is 3 + 4?"}]
     body = {"messages": question, **THINKING, **sampling, "reasoning_budget": budget, "max_tokens": 200}
     body |= {"tools": tools} if tools else {}
