@@ -151,7 +151,7 @@ class OutputGrammar:
         return AnyText((*again, *branches), None if again else reasons, may_stop=True)
 
     def _cut(self, reasoning: ReasoningSyntax, branches: Sequence[Branch]) -> Term:
-        """What follows where reasoning is ended by force: its end, then text with branches, in which it ends no more."""
+        """What follows where reasoning is ended by force: its end, then text with branches, without another end."""
         inside = self._inside(reasoning, may_stop=True)
         again = [Branch(self._markers(reasoning.open), inside, resumes=True)] if reasoning.anywhere else []
         text = AnyText((*again, *self._no_more(reasoning), *branches), may_stop=True)

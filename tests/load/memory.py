@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -66,8 +67,16 @@ def memory_limit(most: int) -> Iterator[ControlGroup | DataLimit]:
         yield group or DataLimit(most)
     finally:
         if group is not None:
-            with suppress(OSError):  # a process is still in it
-                group.folder.rmdir()
+            _remove(group.folder)
+
+
+def _remove(folder: Path) -> None:
+    """Once the processes in it have ended, which its server's own do soon behind it; left behind if they do not."""
+    for _ in range(100):
+        with suppress(OSError):
+            folder.rmdir()
+            return
+        time.sleep(0.1)
 
 
 def _made(folder: Path, limit: str, peak: str, most: int) -> ControlGroup | None:

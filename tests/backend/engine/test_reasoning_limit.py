@@ -147,7 +147,7 @@ def test_who_was_preempted_is_where_it_was_in_its_grammar(budget):
         Placement(0, 1, tables.state_at(0, tables.start), tables.layout), np.zeros(VOCAB, bool), 2, budget, (CLOSE,)
     )
     at = after(start, tables, strings)
-    forced = b"".join(strings[:budget] + [bytes([CUT])] + strings[budget:]) if budget < 9 else b"".join(strings)
+    forced = b"".join([*strings[:budget], bytes([CUT]), *strings[budget:]]) if budget < 9 else b"".join(strings)
     assert at.state == tables.state_at(0, Runner(tables).run(forced).state)
 
 
