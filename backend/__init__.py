@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backend.engine.engine import Engine, Generation
+    from backend.engine.hosts import Follower, Leader
     from backend.engine.stats import EngineStats
     from backend.load import (
         LoadOptions,
         describe_machine,
         download_bytes,
         examine,
+        follow_engine,
+        join_hosts,
         load_engine,
         resolve_checkpoint,
     )
@@ -52,7 +55,9 @@ __all__ = [
     "Film",
     "FilmInfo",
     "FinishReason",
+    "Follower",
     "Generation",
+    "Leader",
     "LoadOptions",
     "LocalModel",
     "Medium",
@@ -72,6 +77,8 @@ __all__ = [
     "download_bytes",
     "examine",
     "family_of",
+    "follow_engine",
+    "join_hosts",
     "list_models",
     "load_engine",
     "package_client",
@@ -94,6 +101,10 @@ _MODULES = {
     "describe_machine": "backend.load",
     "download_bytes": "backend.load",
     "examine": "backend.load",
+    "follow_engine": "backend.load",
+    "join_hosts": "backend.load",
+    "Follower": "backend.engine.hosts",
+    "Leader": "backend.engine.hosts",
     "family_of": "backend.models.listing",
     "list_models": "backend.models.listing",
     "package_client": "backend.models.wheels",

@@ -28,13 +28,13 @@ def asynchronous() -> bool:
 
 def describe() -> str:
     """Kind and platform of the device that is used, and the memory that can be had of it."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     return f"{device.device_kind} ({device.platform}), {mebibytes(memory())} available"
 
 
 def memory() -> int:
     """Bytes that can be had: what the platform's allocator may take, or what the machine has to spare for us."""
-    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return int(limit or host.available_memory())
 
 

@@ -17,6 +17,7 @@ from backend.attention.choice import paged_attention
 from backend.attention.quantization import KV_DTYPES
 from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
 from backend.engine.engine import Engine
+from backend.engine.hosts import Follower, Leader, LeadingRunner, agree, follow, meet
 from backend.engine.model_runner import ModelRunner
 from backend.models import hub, weights
 from backend.models.catalogue import MODEL_CACHE
@@ -29,6 +30,11 @@ from backend.progress import progress
 from backend.sharding import HEADS, make_mesh
 
 log = logging.getLogger(__name__)
+AGREED = (
+    *("revision", "rows", "context", "dtype", "quantization", "kv_cache_tokens", "kv_cache_dtype", "deterministic"),
+    "num_devices",
+)
+"""Options that are the same in every process of an engine."""
 
 
 @dataclass(frozen=True)
@@ -70,24 +76,56 @@ class LoadOptions:
     num_devices: int | None = None
 
 
-def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes]) -> Engine:
+def join_hosts(coordinator: str, processes: int | None = None, process: int | None = None) -> Leader | Follower:
+    """Makes the devices of this process and of all others one set; before anything else is asked of a device.
+
+    coordinator: host:port of the first process, "auto" for what the cluster says of all three. processes: how many.
+    process: which of them this is. Raises ValueError where they do not meet.
+    """
+    device.set_up()
+    try:
+        if coordinator == "auto":
+            jax.distributed.initialize()
+        else:
+            jax.distributed.initialize(coordinator, processes, process)
+        return meet()
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"--coordinator {coordinator}: the processes did not meet: {error}") from error
+
+
+def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], leader: Leader | None = None) -> Engine:
     """Load the checkpoint at `path`, compile every program, start the engine. Raises CheckpointError, ValueError.
 
-    tokens: the bytes that each token adds to a text, b"" for special ones.
+    tokens: the bytes that each token adds to a text, b"" for special ones. leader: of the other hosts, None for none.
     """
     began = time.monotonic()
     device.set_up()
     log.info("device: %s", device.describe())
     with kept_programs(options.compilation_cache) as keep:
-        engine = _start_engine(options, path, tokens, keep)
+        runner = _make_runner(options, path, tokens, keep, leader)
+        engine = Engine(runner, options.media_cache_bytes, leader)
         speed = engine.measure()
     log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
     return engine
 
 
-def _start_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], keep: Callable[[], None]) -> Engine:
-    """`load_engine`; calls `keep` after every program."""
+def follow_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], follower: Follower) -> None:
+    """Load what the leader's `load_engine` loads, and repeat what its engine does until it lets go."""
+    log.info("process %d of %d; device: %s", jax.process_index(), jax.process_count(), device.describe())
+    with kept_programs(options.compilation_cache) as keep:
+        runner = _make_runner(options, path, tokens, keep, follower)
+    log.info("ready, and follows process 0")
+    follow(runner, follower)
+
+
+def _make_runner(
+    options: LoadOptions, path: Path, tokens: Sequence[bytes], keep: Callable[[], None], hosts: Leader | Follower | None
+) -> ModelRunner:
+    """The runner of the checkpoint at `path`; calls `keep` after every program."""
     plan = plan_engine(options, path)
+    if hosts is not None:
+        agree(hosts, options, AGREED)
+        plan = plan._replace(sizes=agree(hosts, plan.sizes))
     with progress("weights", _bytes_text) as update:
         decoder = weights.load(plan.checkpoint, plan.storage, update, plan.mesh)
     for line in size_lines(options, plan):
@@ -103,7 +141,8 @@ def _start_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], kee
             keep()
             update(done, total)
 
-        return Engine(ModelRunner(decoder, sizes, backend, tokens, compiled, mesh), options.media_cache_bytes)
+        parts = (decoder, sizes, backend, tokens, compiled, mesh)
+        return LeadingRunner(hosts, *parts) if isinstance(hosts, Leader) else ModelRunner(*parts)
 
 
 class EnginePlan(NamedTuple):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from signal import Signals
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 from connexion import AsyncApp
@@ -180,7 +180,7 @@ def file_fault() -> str | None:
     return None
 
 
-def exit_at_once(status: int) -> None:
+def exit_at_once(status: int) -> NoReturn:
     """Ends the process without waiting for its threads: one that computes cannot be interrupted.
 
     The interpreter's own end would wait for some of them, abort on others that run in compiled code, and take seconds

@@ -76,10 +76,17 @@ class ModelSettings(BaseSettings):
         description="give a seed the very same tokens under any load, at a cost in speed; otherwise batches of other "
         "sizes may round differently",
     )
+    coordinator: str | None = Field(
+        None,
+        description="host:port of the first of several processes that serve one model together, one per host; it "
+        "answers requests, the others follow it; auto is what SLURM, GKE and TPU pods say of themselves",
+    )
+    num_processes: PositiveInt | None = Field(None, description="how many processes there are, with --coordinator")
+    process_id: NonNegativeInt | None = Field(None, description="which of them this is, from 0, with --coordinator")
     num_devices: PositiveInt | None = Field(
         None,
-        description="devices of this machine over which the model is split (tensor parallelism); default: all GPUs or "
-        "TPUs that it has",
+        description="devices over which the model is split (tensor parallelism); default: all GPUs or TPUs that there "
+        "are, on all hosts",
     )
     stall_timeout: PositiveFloat = Field(
         300,
@@ -323,6 +330,8 @@ class ServeSettings(ModelSettings):
             file = getattr(self, name)
             if file is not None and not file.is_file():
                 raise ValueError(f"{name}: there is no file {file}")
+        if self.coordinator not in (None, "auto") and (self.num_processes is None or self.process_id is None):
+            raise ValueError("coordinator: give --num-processes and --process-id with it, or auto")
         if self.media_folder is not None and not self.media_folder.is_dir():
             raise ValueError(f"media_folder: there is no folder {self.media_folder}")
         if self.api_key_file is not None and not self.keys:

@@ -42,6 +42,18 @@ def test_the_flags_are_the_server_s() -> None:
     assert POD["terminationGracePeriodSeconds"] > grace
 
 
+def test_the_processes_of_a_model_over_several_machines_meet() -> None:
+    group = yaml.safe_load((DEPLOY / "multi-host" / "leaderworkerset.yaml").read_text())["spec"]["leaderWorkerTemplate"]
+    given = {"LWS_LEADER_ADDRESS": "leader", "LWS_GROUP_SIZE": str(group["size"]), "LWS_WORKER_INDEX": "1"}
+    found = []
+    for template in ("leaderTemplate", "workerTemplate"):
+        (container,) = group[template]["spec"]["containers"]
+        args = [re.sub(r"\$\((\w+)\)", lambda name: given[name[1]], arg) for arg in container["args"]]
+        settings = Jaxchat(_cli_parse_args=["serve", *args]).serve
+        found.append((settings.coordinator, settings.num_processes, settings.process_id))
+    assert found == [("leader:1234", 2, 0), ("leader:1234", 2, 1)]
+
+
 def test_the_image_s_environment_is_the_server_s() -> None:
     (line,) = re.findall(r"^ENV (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     names = {f"JAXCHAT_{name.upper()}" for name in ServeSettings.model_fields}

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import partial
 
 from backend.engine.compilations import compilations
+from backend.engine.hosts import Leader
 from backend.engine.media import CACHE_BYTES, MediaEncoder
 from backend.engine.model_runner import ModelRunner
 from backend.engine.places import Places
@@ -32,10 +33,10 @@ class Engine:
 
     failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
     enforced with this model, None where one can. media: what it sees and hears with, None for a model of text.
-    media_cache_bytes: see `MediaEncoder`.
+    media_cache_bytes: see `MediaEncoder`. leader: of the processes that repeat what `runner` does, None for none.
     """
 
-    def __init__(self, runner: ModelRunner, media_cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, runner: ModelRunner, media_cache_bytes: int = CACHE_BYTES, leader: Leader | None = None) -> None:
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.max_queue
         self.media = None if runner.media is None else MediaEncoder(runner, runner.media, media_cache_bytes)
@@ -52,6 +53,9 @@ class Engine:
         self._watchdog = Watchdog(runner.config.stall_seconds, self._stalled)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
+        self._leader = leader
+        if leader is not None:
+            leader.watch(self._lost)
 
     def submit(self, request: Request) -> "Generation":
         """Queue a request from a running event loop. Raises QueueFull, EngineFailed."""
@@ -119,6 +123,8 @@ class Engine:
         self._commands.put(None)
         if not self._hangs:
             self._thread.join()
+        if self._leader is not None:
+            self._leader.close()
 
     def _enqueue(self, request: Request, sink: Sink) -> RequestState:
         assert len(request.prompt) + request.sampling.max_tokens <= self.context_length
@@ -154,8 +160,11 @@ class Engine:
 
     def _stalled(self) -> None:
         """The device gives nothing: whoever waits is told, in the watchdog's thread, since the engine's own hangs."""
+        self._lost(f"the device has computed for {self._config.stall_seconds:g} s at one step without an end")
+
+    def _lost(self, reason: str) -> None:
+        """A device, or one of the hosts, gives nothing any more."""
         self._hangs = True
-        reason = f"the device has computed for {self._config.stall_seconds:g} s at one step without an end"
         log.critical("the engine stopped: %s", reason)
         self._fail(f"the engine stopped: {reason}")
 

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
@@ -98,7 +98,7 @@ class ModelRunner:
         known += [b""] * (self.vocab - len(known))
         known = token_spellings(known) if self.knows_tokens else known
         self._mesh, self._everywhere = mesh, None if mesh is None else sharding(mesh)
-        self.arena = Arena(config.grammar_cells, self._everywhere)
+        self.arena = Arena(config.grammar_cells, self._everywhere, self._uploading)
         self._tokens = known
         self._vocabulary = jax.device_put(build_vocabulary(known), self._everywhere)
         self._backend = backend
@@ -179,6 +179,10 @@ class ModelRunner:
         """Make page `target` equal to page `source` in every layer; gives the next state."""
         return self._compiled["copy_page", 0, 0](state, np.int32(source), np.int32(target))
 
+    def _uploading(self, base: int, image: np.ndarray) -> AbstractContextManager[None]:
+        """Entered around each upload of a grammar into the arena."""
+        return nullcontext()
+
     def _prefill_input(self, shape: Shape, chunks: Sequence[PrefillChunk]) -> PrefillInput:
         """The chunks as padded numpy arrays."""
         config = self.config
@@ -250,7 +254,8 @@ class ModelRunner:
             programs["score", *shape] = Program(on_leaves(steps.score), (self._leaves, state, chunks, targets))
         for kind, size, inputs in () if self.media is None else self.media.programs:
             arrays = [jax.ShapeDtypeStruct(*given) for given in inputs]
-            programs[kind, 1, size] = Program(jax.jit(partial(self._encode, kind)), (self._leaves, *arrays))
+            encode = jax.jit(partial(self._encode, kind), out_shardings=whole)
+            programs[kind, 1, size] = Program(encode, (self._leaves, *arrays))
         return programs
 
     def _encode(self, kind: str, leaves: list[jax.Array], *inputs: jax.Array) -> jax.Array:

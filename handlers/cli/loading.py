@@ -10,14 +10,17 @@ from handlers.settings import ModelSettings
 from handlers.text.chat_templates import read_chat_template
 
 if TYPE_CHECKING:
-    from backend import LoadOptions
+    from backend import Follower, Leader, LoadOptions
     from handlers.text.tokenizer import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 
 
-def load(settings: ModelSettings) -> LoadedModel:
-    """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError."""
+def load(settings: ModelSettings, leader: "Leader | None" = None) -> LoadedModel:
+    """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError.
+
+    leader: of the other hosts, None for none.
+    """
     logger.info("loading %s", settings.model)
     # Importing these takes seconds, during which the port already answers.
     from backend import load_engine, resolve_checkpoint
@@ -34,7 +37,7 @@ def load(settings: ModelSettings) -> LoadedModel:
         bounded_numbers=settings.json_numbers == "bounded",
     )
     try:
-        engine = load_engine(options, path, tokens)
+        engine = load_engine(options, path, tokens, leader)
         compiler.warm()
     except BaseException:
         compiler.close()
@@ -42,6 +45,16 @@ def load(settings: ModelSettings) -> LoadedModel:
     return LoadedModel(
         engine, tokenizer, compiler, tokenizer.format, settings.parse_reasoning, defaults, encoder=engine.media
     )
+
+
+def follow(settings: ModelSettings, follower: "Follower") -> None:
+    """Does what the first process of an engine over several hosts does, until that lets go."""
+    from backend import follow_engine, resolve_checkpoint
+
+    options = load_options(settings)
+    path = resolve_checkpoint(options)
+    tokenizer, _ = read_tokenizer(settings, path)
+    follow_engine(options, path, tokenizer.vocabulary(), follower)
 
 
 def load_options(settings: ModelSettings) -> "LoadOptions":

@@ -4,16 +4,17 @@ import ipaddress
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backend import MODALITIES
 from handlers.app import create_app
-from handlers.cli.loading import load
+from handlers.cli.loading import follow, load
 from handlers.cli.logs import set_up_logging
 from handlers.http.access import HEALTH, LOCAL_HOSTS, Access, digests
 from handlers.http.protocol import ConnectionLimits
@@ -27,6 +28,9 @@ from handlers.service import Acceptance, LoadedModel, MediaEncoder, Service
 from handlers.settings import ServeSettings
 from handlers.tracing import Tracing, tracing_from_environment
 
+if TYPE_CHECKING:
+    from backend import Leader
+
 logger = logging.getLogger(__name__)
 MOST_FILES = 65536
 OTHER_FILES = 200  # than connections: ports, logs, caches, processes that compile
@@ -35,10 +39,13 @@ OTHER_FILES = 200  # than connections: ports, logs, caches, processes that compi
 def serve(settings: ServeSettings) -> None:
     """Serves until a signal ends it; ends the process."""
     set_up_logging(settings.log_level, settings.log_format)
+    leader = meet_hosts(settings)
     most = most_connections(settings.max_connections)
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
     names, timeout = settings.model_names, settings.request_timeout
-    service = Service(lambda: load_or_stop(settings, server), names, timeout, acceptance, settings.report_cached_tokens)
+    service = Service(
+        lambda: load_or_stop(settings, server, leader), names, timeout, acceptance, settings.report_cached_tokens
+    )
     tracing = traced()
     app = create_app(
         service,
@@ -56,6 +63,36 @@ def serve(settings: ServeSettings) -> None:
         server.run(sockets=[listener])
     tracing.close()
     exit_at_once(0 if service.reason is None else 1)
+
+
+def meet_hosts(settings: ServeSettings) -> "Leader | None":
+    """The other processes of an engine over several hosts, None for none. In one of these it stays, and ends it."""
+    if settings.coordinator is None:
+        return None
+    from backend import Leader, join_hosts
+
+    try:
+        hosts = join_hosts(settings.coordinator, settings.num_processes, settings.process_id)
+        if isinstance(hosts, Leader):
+            hosts.watch(_cannot_load)
+            return hosts
+        signal.signal(signal.SIGTERM, _wait_for_leader)  # a cluster ends all of its processes at the same time
+        follow(settings, hosts)
+    except ValueError as error:
+        logger.error("%s", error)
+        exit_at_once(1)
+    return exit_at_once(0)
+
+
+def _cannot_load(reason: str) -> None:
+    """A process that went before the engine was there: whoever waits for its devices waits for ever."""
+    logger.critical("the model cannot be loaded: %s", reason)
+    exit_at_once(1)
+
+
+def _wait_for_leader(number: int, _: object) -> None:
+    logger.info("the first process drains, and ends this one; a second signal ends it at once")
+    signal.signal(number, signal.SIG_DFL)
 
 
 def traced() -> Tracing:
@@ -134,10 +171,10 @@ def port_fault(flag: str, host: str, port: int, error: OSError) -> str:
     return f"--{flag}: cannot listen on {host} port {port}: {error.strerror or error}; give another --{flag}"
 
 
-def load_or_stop(settings: ServeSettings, server: Server) -> LoadedModel:
+def load_or_stop(settings: ServeSettings, server: Server, leader: "Leader | None") -> LoadedModel:
     """`load`, with what reads media where the model takes any; a server that cannot load its model stops."""
     try:
-        loaded = load(settings)
+        loaded = load(settings, leader)
         return loaded if loaded.encoder is None else replace(loaded, reader=media_reader(settings, loaded.encoder))
     except Exception:
         server.should_exit = True

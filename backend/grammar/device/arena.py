@@ -1,7 +1,8 @@
 """The one array on the device that holds the images of all grammars in use, and who has which piece of it."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,14 @@ from backend.grammar.device.machine import RESERVED, reserved_cells
 UPLOAD_SIZES = (1 << 20, 1 << 16, RESERVED)
 """Cells per upload call: each size is compiled once. The last is the unit of allocation."""
 UNIT = UPLOAD_SIZES[-1]
+
+
+Uploading = Callable[[int, np.ndarray], AbstractContextManager[None]]
+
+
+def no_context(*_: object) -> AbstractContextManager[None]:
+    """Nothing around what is done."""
+    return nullcontext()
 
 
 class ArenaFull(Exception):
@@ -44,13 +53,17 @@ class Arena:
     cells: int32 [capacity]. Uploads donate it: take it anew for every dispatch. Nothing is compiled after the start.
     """
 
-    def __init__(self, capacity: int, sharding: Sharding | None = None) -> None:
-        """capacity: cells (4 bytes each), a multiple of UNIT at least. sharding: where they are, None for anywhere."""
+    def __init__(self, capacity: int, sharding: Sharding | None = None, uploading: Uploading = no_context) -> None:
+        """capacity: cells (4 bytes each), a multiple of UNIT at least. sharding: where they are, None for anywhere.
+
+        uploading: entered around each upload of a grammar, with what `upload` is given.
+        """
         capacity = -(-capacity // UNIT) * UNIT
         assert 2 * UNIT <= capacity <= ARGUMENT
         self.cells = jnp.zeros(capacity, jnp.int32, device=sharding)
         self._put = {size: _compiled_put(capacity, size, sharding) for size in UPLOAD_SIZES if size <= capacity}
-        self._upload(0, reserved_cells())
+        self._uploading = uploading
+        self.upload(0, reserved_cells())
         self._resident: OrderedDict[Hashable, _Resident] = OrderedDict()
         self._uploads = 0
 
@@ -64,7 +77,9 @@ class Arena:
             base = self._make_room(size)
             self._uploads += 1
             placement = Placement(base, self._uploads, tables.state_at(base, tables.start), tables.layout)
-            self._upload(base, tables.image(base))
+            image = tables.image(base)
+            with self._uploading(base, image):
+                self.upload(base, image)
             self._resident[key] = _Resident(placement, size)
         resident = self._resident[key]
         resident.ref_count += 1
@@ -75,6 +90,15 @@ class Arena:
         """One `acquire` of the grammar called `key` is over; without any, its cells may be given to another."""
         assert self._resident[key].ref_count > 0
         self._resident[key].ref_count -= 1
+
+    def upload(self, base: int, image: np.ndarray) -> None:
+        """Put an image, int32, into the cells from `base` on."""
+        image = np.pad(image, (0, -image.size % UNIT))
+        done = 0
+        while done < image.size:
+            size = next(size for size in UPLOAD_SIZES if size in self._put and size <= image.size - done)
+            self.cells = self._put[size](self.cells, image[done : done + size], np.int32(base + done))
+            done += size
 
     def _make_room(self, size: int) -> int:
         """The start of `size` free cells; drops unused grammars until there are."""
@@ -93,14 +117,6 @@ class Arena:
                 return free_from
             free_from = start + length
         return free_from if self.cells.size - free_from >= size else None
-
-    def _upload(self, base: int, image: np.ndarray) -> None:
-        image = np.pad(image, (0, -image.size % UNIT))
-        done = 0
-        while done < image.size:
-            size = next(size for size in UPLOAD_SIZES if size in self._put and size <= image.size - done)
-            self.cells = self._put[size](self.cells, image[done : done + size], np.int32(base + done))
-            done += size
 
 
 def _compiled_put(capacity: int, size: int, sharding: Sharding | None) -> jax.stages.Compiled:

@@ -61,18 +61,20 @@ def requests() -> list[Request]:
     ]  # fmt: skip
 
 
-def answers(decoder: Decoder, mesh: jax.sharding.Mesh | None) -> tuple[list[object], str, str]:
-    """What each request drew with its log-probabilities; the text of the programs that decode and that prefill."""
-    runner = ModelRunner(decoder, SIZES, paged(decoder), TOKENS, mesh=mesh)
+def answers(engine: Engine) -> list[object]:
+    """What each request drew, with its log-probabilities."""
+    # Choice by choice: how those of one request are interleaved depends on the time that steps take.
+    events = [sorted(engine.generate(asked), key=lambda event: event.choice) for asked in requests()]
+    return [[[e.choice, e.token, e.logprob, e.finish_reason] for e in some] for some in events]
+
+
+def answers_of(runner: ModelRunner) -> list[object]:
+    """Those of an engine with this runner."""
     engine = Engine(runner)
     try:
-        # Choice by choice: how those of one request are interleaved depends on the time that steps take.
-        events = [sorted(engine.generate(asked), key=lambda event: event.choice) for asked in requests()]
+        return answers(engine)
     finally:
         engine.close()
-    told = [[[e.choice, e.token, e.logprob, e.finish_reason] for e in some] for some in events]
-    texts = (runner._compiled["decode", 4, 1].as_text(), runner._compiled["prefill", 1, 16].as_text())
-    return told, *texts
 
 
 def exchanges(text: str) -> dict[str, int]:
@@ -91,8 +93,10 @@ def gathered(text: str) -> int:
 if __name__ == "__main__":
     devices, kv_heads = map(int, sys.argv[1:])
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    alone, *_ = answers(make_decoder(kv_heads), None)
+    whole = make_decoder(kv_heads)
+    alone = answers_of(ModelRunner(whole, SIZES, paged(whole), TOKENS))
     mesh = make_mesh(jax.devices()[:devices], [kv_heads])
-    together, decode, prefill = answers(spread(make_decoder(kv_heads), mesh), mesh)
-    print(json.dumps({"alone": alone, "together": together, "mesh": list(mesh.shape.values()),
+    runner = ModelRunner(spread(whole, mesh), SIZES, paged(whole), TOKENS, mesh=mesh)
+    decode, prefill = (runner._compiled[name].as_text() for name in (("decode", 4, 1), ("prefill", 1, 16)))
+    print(json.dumps({"alone": alone, "together": answers_of(runner), "mesh": list(mesh.shape.values()),
                       "prefill": exchanges(prefill), "gathered": gathered(decode)}))  # fmt: skip
