@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from backend.models.wheels import package_client
     from backend.request import (
         MAX_BANNED_TOKENS,
+        AdapterExists,
         Admission,
         EngineFailed,
         FinishReason,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         SamplingParams,
         Span,
         TokenEvent,
+        UnknownAdapter,
     )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "MODALITIES",
     "MODEL_CACHE",
     "SAMPLE_RATE",
+    "AdapterExists",
     "Admission",
     "Engine",
     "EngineFailed",
@@ -73,6 +76,7 @@ __all__ = [
     "Sound",
     "Span",
     "TokenEvent",
+    "UnknownAdapter",
     "describe_machine",
     "download_bytes",
     "examine",

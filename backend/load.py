@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,16 @@ from backend import device, host, native
 from backend.attention import AttentionBackend, KVSpec
 from backend.attention.choice import paged_attention
 from backend.attention.quantization import KV_DTYPES
+from backend.engine.adapters import AdapterLibrary
 from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.hosts import Follower, Leader, LeadingRunner, agree, follow, meet
 from backend.engine.model_runner import ModelRunner
 from backend.models import hub, weights
+from backend.models.adapters.catalogue import resolve_adapter
+from backend.models.adapters.checkpoint import AdapterBase, file_rank
+from backend.models.adapters.placing import empty_stacks
+from backend.models.adapters.stack import rank_bucket, stack_bytes
 from backend.models.catalogue import MODEL_CACHE
 from backend.models.checkpoint import Checkpoint, open_checkpoint
 from backend.models.config import DecoderConfig
@@ -35,6 +40,8 @@ AGREED = (
     "num_devices",
 )
 """Options that are the same in every process of an engine."""
+LEAST_RANK = 16
+"""That there is room for, unless less is asked for."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,9 @@ class LoadOptions:
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take; the rest is for what the programs compute.
     media_cache_bytes: of embeddings of pictures, sound and film that are kept for prompts that have them again.
+    adapters: the name of each adapter, and a bundled one's name, a folder, or a hub repository as owner/name.
+    max_adapters: that the device holds at a time, 0 for an engine that serves none. max_adapter_rank: the largest, None
+    for that of `adapters`, and at least 16. adapter_memory: bytes of host memory that hold adapters.
     kv_cache_tokens: positions that the cache holds for all rows together, None for what rows can use and memory allows;
     on a processor no more than `device.default_cache` says.
     """
@@ -74,6 +84,10 @@ class LoadOptions:
     deterministic: bool = False
     stall_seconds: float = 300
     num_devices: int | None = None
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    max_adapters: int = 0
+    max_adapter_rank: int | None = None
+    adapter_memory: int = 1 << 30
 
 
 def join_hosts(coordinator: str, processes: int | None = None, process: int | None = None) -> Leader | Follower:
@@ -102,8 +116,8 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], leade
     device.set_up()
     log.info("device: %s", device.describe())
     with kept_programs(options.compilation_cache) as keep:
-        runner = _make_runner(options, path, tokens, keep, leader)
-        engine = Engine(runner, options.media_cache_bytes, leader)
+        runner, library = _make_runner(options, path, tokens, keep, leader)
+        engine = Engine(runner, options.media_cache_bytes, library, leader)
         speed = engine.measure()
     log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
     return engine
@@ -113,17 +127,19 @@ def follow_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], fol
     """Load what the leader's `load_engine` loads, and repeat what its engine does until it lets go."""
     log.info("process %d of %d; device: %s", jax.process_index(), jax.process_count(), device.describe())
     with kept_programs(options.compilation_cache) as keep:
-        runner = _make_runner(options, path, tokens, keep, follower)
+        runner, _ = _make_runner(options, path, tokens, keep, follower)
     log.info("ready, and follows process 0")
     follow(runner, follower)
 
 
 def _make_runner(
     options: LoadOptions, path: Path, tokens: Sequence[bytes], keep: Callable[[], None], hosts: Leader | Follower | None
-) -> ModelRunner:
-    """The runner of the checkpoint at `path`; calls `keep` after every program."""
+) -> tuple[ModelRunner, AdapterLibrary | None]:
+    """The runner of the checkpoint at `path`, and its adapters; calls `keep` after every program."""
     plan = plan_engine(options, path)
     if hosts is not None:
+        if plan.sizes.adapter_slots:
+            raise ValueError("--adapter: an engine over several hosts takes none; leave out --coordinator, or adapters")
         agree(hosts, options, AGREED)
         plan = plan._replace(sizes=agree(hosts, plan.sizes))
     with progress("weights", _bytes_text) as update:
@@ -131,6 +147,7 @@ def _make_runner(
     for line in size_lines(options, plan):
         log.info(line)
     sizes, backend, mesh = plan.sizes, plan.backend, plan.mesh
+    library = read_adapters(options, decoder, sizes, mesh)
     del plan  # its checkpoint's files are mapped: what was read of them stays resident as long as they are
     reason = native.unavailable_reason()
     if reason is not None and device.activation_dtype() is not None:
@@ -142,7 +159,25 @@ def _make_runner(
             update(done, total)
 
         parts = (decoder, sizes, backend, tokens, compiled, mesh)
-        return LeadingRunner(hosts, *parts) if isinstance(hosts, Leader) else ModelRunner(*parts)
+        runner = LeadingRunner(hosts, *parts) if isinstance(hosts, Leader) else ModelRunner(*parts)
+        return runner, library
+
+
+def read_adapters(
+    options: LoadOptions, decoder: Decoder, sizes: EngineConfig, mesh: Mesh | None
+) -> AdapterLibrary | None:
+    """The adapters that are asked for; None for an engine that serves none. Raises CheckpointError, ValueError."""
+    if not sizes.adapter_slots:
+        return None
+    base = AdapterBase(decoder)
+    empty = jax.eval_shape(lambda: empty_stacks(base, sizes.adapter_slots, sizes.adapter_rank))
+    library = AdapterLibrary(base, empty, sizes.adapter_rank, options.adapter_memory, mesh)
+    for name, place in options.adapters.items():
+        library.add(name, resolve_adapter(place))
+    held = f"{sizes.adapter_slots} on the device at a time, of rank {sizes.adapter_rank} at most"
+    size = device.mebibytes(stack_bytes(empty))
+    log.info("adapters: %s; %s, which take %s", ", ".join(library.names) or "none yet", held, size)
+    return library
 
 
 class EnginePlan(NamedTuple):
@@ -168,8 +203,11 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     decoder = abstract_decoder(checkpoint, storage)
     # All devices have the same pages, of their own heads: what one has for them counts for as many as heads are split.
     parts = 1 if mesh is None else mesh.shape[HEADS]
-    held = parts * weights.device_bytes(checkpoint, decoder, mesh)
+    rank = choose_adapter_rank(options)
+    stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(decoder), options.max_adapters, rank))
+    held = parts * weights.device_bytes(checkpoint, decoder, mesh) + stack_bytes(stacks)
     sizes = choose_sizes(options, checkpoint.config, backend, held, parts * device.memory(), device.default_cache())
+    sizes = replace(sizes, adapter_buckets=choose_adapter_buckets(options), adapter_rank=rank)
     return EnginePlan(checkpoint, storage, backend, decoder, sizes, mesh)
 
 
@@ -204,6 +242,24 @@ def choose_storage(options: LoadOptions) -> Storage:
     return Storage(activations, floats, options.quantization, options.dtype == "bfloat16", eight_bits)
 
 
+def choose_adapter_rank(options: LoadOptions) -> int:
+    """The rank that there is room for in every slot. Raises CheckpointError, ValueError."""
+    asked = options.max_adapter_rank
+    if asked is not None:
+        return rank_bucket(asked)
+    return rank_bucket(max([LEAST_RANK, *(file_rank(resolve_adapter(place)) for place in options.adapters.values())]))
+
+
+def choose_adapter_buckets(options: LoadOptions) -> tuple[int, ...]:
+    """Numbers of distinct adapters in a call that programs are compiled for.
+
+    Native products take those that are there, however many there is room for; XLA's take all that there is room for.
+    """
+    if not options.max_adapters:
+        return ()
+    return (options.max_adapters,) if native.unavailable_reason() is None else row_buckets(options.max_adapters)
+
+
 def choose_cache_dtype(options: LoadOptions, activations: jnp.dtype) -> jnp.dtype:
     """In which type keys and values are kept that are computed in `activations`. Raises ValueError."""
     if options.kv_cache_dtype == "auto":
@@ -223,27 +279,29 @@ def choose_sizes(
     options: LoadOptions,
     config: DecoderConfig,
     backend: AttentionBackend,
-    weight_bytes: int,
+    taken: int,
     memory: int,
     default_cache: tuple[int, int] | None = None,
 ) -> EngineConfig:
-    """The engine that `memory` bytes hold beside the weights: the pages that all rows can use or that were asked for.
+    """The engine that `memory` bytes hold: the pages that all rows can use or that were asked for.
+
+    taken: bytes of weights and adapters.
 
     default_cache: bytes that the cache takes where no size was asked for, and most bytes where one context needs more
     than that; None for no bound but `memory`. Raises ValueError where the weights, or what was asked for, do not fit.
     """
     page_tokens = backend.page_tokens
-    room = int(options.memory_fraction * memory) - weight_bytes
+    room = int(options.memory_fraction * memory) - taken
     fitting = max(0, room // backend.page_bytes)
     context = min(options.context or config.context, config.context)
     pages = -(-(options.kv_cache_tokens or options.rows * context) // page_tokens)
     least = pages if options.kv_cache_tokens else -(-(context if options.context else page_tokens) // page_tokens)
     if fitting < least:
-        needed = weight_bytes + least * backend.page_bytes
+        needed = taken + least * backend.page_bytes
         raise ValueError(
-            f"the weights and a cache of {least * page_tokens:,} tokens take {device.mebibytes(needed)}, more than "
-            f"{options.memory_fraction:.0%} of the {device.mebibytes(memory)} of memory that are available; lower "
-            "--kv-cache-tokens or --max-context-length, raise --memory-fraction, or take a smaller model"
+            f"weights, adapters and {least * page_tokens:,} tokens of cache take {device.mebibytes(needed)}, more than "
+            f"{options.memory_fraction:.0%} of the {device.mebibytes(memory)} of memory that are available; "
+            "lower --kv-cache-tokens or --max-context-length, raise --memory-fraction, or take a smaller model"
         )
     if default_cache is not None and not options.kv_cache_tokens:
         usual, most = (size // backend.page_bytes for size in default_cache)

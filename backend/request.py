@@ -121,9 +121,10 @@ class Request:
     """One prompt and its choices: choice i draws with `seeds[i]`, -2**63 .. 2**64 - 1.
 
     `len(prompt) + sampling.max_tokens` fits the engine's context.
-    namespace: what else the keys and values depend on, such as an adapter, or for whom they are; prompts of two never
-    share what is computed. client: for whom it is, by which rows and places in line are shared out; all without one are
-    one client.
+    namespace: what else the keys and values depend on, or for whom they are; prompts of two never share what is
+    computed. adapter: the name of the adapter that changes the model for it, None for the model itself; its prompts are
+    found again by requests with the same adapter only. client: for whom it is, by which rows and places in line are
+    shared out; all without one are one client.
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
     prompt_logprobs: those of the prompt's tokens are given too; needs `top_logprobs`. With `sampling.max_tokens` 0 they
     are all that is.
@@ -140,6 +141,7 @@ class Request:
     written: tuple[int, ...] = ()
     reasoning_limit: ReasoningLimit | None = None
     namespace: Hashable = None
+    adapter: str | None = None
     client: str | None = None
     prompt_logprobs: bool = False
 
@@ -198,6 +200,14 @@ class QueueFull(Exception):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"the queue is full; there may be room in {retry_after} s")
         self.retry_after = retry_after
+
+
+class UnknownAdapter(LookupError):
+    """No adapter has the name that a request gives, its first argument."""
+
+
+class AdapterExists(ValueError):
+    """An adapter has the name, the first argument, already."""
 
 
 class RequestFailed(Exception):

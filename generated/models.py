@@ -261,6 +261,50 @@ class ErrorDetail(BaseModel):
     ]
 
 
+class AdapterToLoad(BaseModel):
+    name: Annotated[
+        StrictStr,
+        Field(description="What requests give as `model`.", pattern="^[A-Za-z0-9._/:@+-]{1,256}$", title="Name"),
+    ]
+    path: Annotated[
+        StrictStr | None,
+        Field(
+            description="The adapter's folder in the server's folder of adapters. By default its name.",
+            max_length=1024,
+            min_length=1,
+            title="Path",
+        ),
+    ] = None
+
+
+class LoraAdapterToLoad(BaseModel):
+    lora_name: Annotated[
+        StrictStr,
+        Field(description="What requests give as `model`.", pattern="^[A-Za-z0-9._/:@+-]{1,256}$", title="Lora Name"),
+    ]
+    lora_path: Annotated[
+        StrictStr,
+        Field(
+            description="The adapter's folder in the server's folder of adapters, also as an absolute path.",
+            max_length=1024,
+            min_length=1,
+            title="Lora Path",
+        ),
+    ]
+
+
+class LoraAdapterToUnload(BaseModel):
+    lora_name: Annotated[
+        StrictStr, Field(description="The adapter's name.", max_length=256, min_length=1, title="Lora Name")
+    ]
+
+
+class AdapterUnloaded(BaseModel):
+    id: Annotated[StrictStr, Field(description="The name that no request may give any more.", title="Id")]
+    object: Annotated[Literal["model"], Field(title="Object")]
+    deleted: Annotated[Literal[True], Field(title="Deleted")]
+
+
 PromptItem = TypeAliasType("PromptItem", Annotated[int, Field(ge=0)])
 
 
@@ -612,6 +656,9 @@ class Model(BaseModel):
         int, Field(description="The Unix timestamp (in seconds) of the server's start.", title="Created")
     ]
     owned_by: Annotated[StrictStr, Field(title="Owned By")]
+    parent: Annotated[
+        StrictStr | None, Field(description="Of an adapter, the model that it changes.", title="Parent")
+    ] = None
 
 
 class ModelList(BaseModel):

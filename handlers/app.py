@@ -18,6 +18,7 @@ from connexion.resolver import Resolver
 from starlette.middleware.cors import CORSMiddleware
 
 from handlers import health, models
+from handlers.adapters.endpoint import load_adapter, load_lora_adapter, unload_adapter, unload_lora_adapter
 from handlers.chat.endpoint import complete_chat
 from handlers.chat.render import render_chat
 from handlers.completions.endpoint import complete_text
@@ -50,8 +51,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerMessagesCountTokens": count_tokens,
     "listModels": models.list_models,
     "listResponseInputItems": responses.list_input_items,
+    "loadAdapter": load_adapter,
+    "loadLoraAdapter": load_lora_adapter,
     "retrieveModel": models.retrieve_model,
     "retrieveResponse": responses.retrieve_response,
+    "unloadAdapter": unload_adapter,
+    "unloadLoraAdapter": unload_lora_adapter,
 }
 ERROR_SHAPES: dict[str, ErrorShape] = {"/v1/messages": MESSAGES_ERRORS, "/v1/responses": responses.ERRORS}
 """How failures are told at paths that begin so; at others in the common form."""

@@ -1,4 +1,4 @@
-"""GET /v1/models: the names that a request's `model` may have."""
+"""GET /v1/models: the names that a request's `model` may have, those of adapters among them."""
 
 from typing import Any
 
@@ -11,18 +11,20 @@ from handlers.service import Service, current_service
 async def list_models() -> Response:
     """All names."""
     service = current_service()
-    return _json({"object": "list", "data": [_describe(name, service) for name in service.model_names]})
+    return _json({"object": "list", "data": [describe_model(name, service) for name in service.all_names]})
 
 
 async def retrieve_model(model: str) -> Response:
     """One name; raises APIError 404 where it is unknown."""
     service = current_service()
     service.resolve_model(model)
-    return _json(_describe(model, service))
+    return _json(describe_model(model, service))
 
 
-def _describe(name: str, service: Service) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": service.created, "owned_by": "jaxchat"}
+def describe_model(name: str, service: Service) -> dict[str, Any]:
+    """A name as the API shows it: of an adapter, with the model that it changes."""
+    described = {"id": name, "object": "model", "created": service.created, "owned_by": "jaxchat"}
+    return described if name in service.model_names else {**described, "parent": service.model_names[0]}
 
 
 def _json(value: dict[str, Any]) -> Response:

@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from connexion.context import scope as current_scope
 
@@ -67,8 +68,21 @@ class Engine(Protocol):
     failure: str | None
     constraint_unsupported_reason: str | None
 
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        """The adapters that requests may name."""
+        ...
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Lets requests name an adapter; raises ValueError that says all that is wrong, backend.AdapterExists."""
+        ...
+
+    def unload_adapter(self, name: str) -> None:
+        """Lets no more requests name an adapter; raises backend.UnknownAdapter."""
+        ...
+
     def submit(self, request: Request) -> Generation:
-        """Queues a request; raises backend.QueueFull or backend.EngineFailed."""
+        """Queues a request; raises backend.QueueFull, backend.UnknownAdapter or backend.EngineFailed."""
         ...
 
     def allows(self, request: Request) -> bool:
@@ -260,6 +274,13 @@ class Acceptance:
     clamp_max_tokens: bool = False
 
 
+class ServedModel(NamedTuple):
+    """What a request's `model` means. name: as answers carry it. adapter: the name of one, None for the base model."""
+
+    name: str
+    adapter: str | None = None
+
+
 class Service:
     """The model of this process. It loads in the background, so that the port answers while it does.
 
@@ -268,6 +289,7 @@ class Service:
     request_timeout: seconds from a request's arrival to the end of its answer, None for any time.
     acceptance: what is taken of requests.
     report_cached_tokens: answers tell how much of their prompt was cached.
+    adapter_folder: from where adapters may be loaded while the server runs, None for not at all.
     requests: those that are being answered. metrics: what is counted of them.
     """
 
@@ -278,12 +300,13 @@ class Service:
         request_timeout: float | None = None,
         acceptance: Acceptance = Acceptance(),
         report_cached_tokens: bool = True,
+        adapter_folder: Path | None = None,
     ) -> None:
         if not model_names:
             raise ValueError("a service needs at least one model name")
         self.model_names = tuple(model_names)
         self.request_timeout, self.acceptance = request_timeout, acceptance
-        self.report_cached_tokens = report_cached_tokens
+        self.report_cached_tokens, self.adapter_folder = report_cached_tokens, adapter_folder
         self.requests = ActiveRequests()
         self.metrics = Metrics(self.engine_stats)
         self.created = int(time.time())
@@ -343,12 +366,24 @@ class Service:
         loaded = self._loaded
         return None if loaded is None else loaded.engine.stats()
 
-    def resolve_model(self, name: str | None) -> str:
-        """The model that a request's `model` means; raises APIError 404. None and "" mean the base model."""
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """The names that a request's `model` may give now: the base model's, then those of adapters."""
+        loaded = self._loaded
+        return self.model_names + (() if loaded is None else loaded.engine.adapter_names)
+
+    def resolve_model(self, name: str | None) -> ServedModel:
+        """What a request's `model` means; raises APIError 404. None and "" mean the base model."""
         if not name or name in self.model_names:
-            return self.model_names[0]
-        known = ", ".join(self.model_names)
-        raise APIError(404, f"there is no model {name!r}; there is {known}", param="model", code="model_not_found")
+            return ServedModel(self.model_names[0])
+        if name in self.all_names:
+            return ServedModel(name, adapter=name)
+        raise self.unknown_model(name)
+
+    def unknown_model(self, name: str) -> APIError:
+        """404 that lists the names there are."""
+        known = ", ".join(self.all_names)
+        return APIError(404, f"there is no model {name!r}; there is {known}", param="model", code="model_not_found")
 
     def start(self) -> None:
         """Begins to load; called once."""

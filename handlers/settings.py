@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsConfigDict
 
 from backend import CATALOGUE, MODEL_CACHE
+from handlers.adapters.settings import AdapterSettings
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.media.limits import DEFAULT_LIMITS as MEDIA
 from handlers.text.chat_templates import NAMES, read_chat_template
@@ -163,7 +164,7 @@ class ModelSettings(BaseSettings):
         return name
 
 
-class ServeSettings(ModelSettings):
+class ServeSettings(AdapterSettings, ModelSettings):
     """Serve a model on the chat completions API.
 
     With no flag at all the small bundled model answers on http://localhost:8000, with a page to talk to it at / and
@@ -336,6 +337,8 @@ class ServeSettings(ModelSettings):
             raise ValueError(f"media_folder: there is no folder {self.media_folder}")
         if self.api_key_file is not None and not self.keys:
             raise ValueError(f"api_key_file: {self.api_key_file} has no keys; write one a line")
+        if taken := self.adapters.keys() & set(self.model_names):
+            raise ValueError(f"adapter: {min(taken)!r} is a name of the model; give the adapter another by NAME=")
         return self
 
     @property
@@ -344,7 +347,8 @@ class ServeSettings(ModelSettings):
         return tuple(self.served_model_name) or default_names(self.model)
 
     @field_validator(
-        *("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts", "allowed_media_domains"),
+        *("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts"),
+        "allowed_media_domains",
         mode="before",
     )
     @classmethod

@@ -25,6 +25,8 @@ class EngineConfig:
     last layer's share of the call, which is left out otherwise.
     prompt_logprobs: prompts may be scored, for which there are programs of their own: two more, so that those of other
     prompts go without the last layer and the scores of the vocabulary.
+    adapter_buckets: numbers U of distinct adapters in one call that programs are compiled for, ascending; the last is
+    how many the device holds. () for none, and programs that know nothing of them. adapter_rank: Q, their largest.
     deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
     `chunk` always, or before what sees both ways, only what a prefill computed is reused, and nobody is admitted
     without all pages that it may need.
@@ -46,6 +48,8 @@ class EngineConfig:
     both_ways: int = 0
     hidden_positions: int = 0
     prompt_logprobs: bool = False
+    adapter_buckets: tuple[int, ...] = ()
+    adapter_rank: int = 16
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -53,6 +57,7 @@ class EngineConfig:
         tokens = [tokens for _, tokens in self.prefill_shapes]
         assert tokens == sorted(tokens) and self.prefill_shapes[0][0] == self.prefill_shapes[-1][0] == 1
         assert self.context <= self.pages * self.page_tokens
+        assert list(self.adapter_buckets) == sorted(set(self.adapter_buckets)) and 0 not in self.adapter_buckets
         assert not self.deterministic or self.chunk % self.page_tokens == 0
         assert self.both_ways <= self.chunk
 
@@ -76,6 +81,18 @@ class EngineConfig:
         """(rows, tokens of each) of the programs that score a prompt while they prefill it, of one row each."""
         one_row = [shape for shape in self.prefills if shape[0] == 1]
         return tuple(dict.fromkeys((one_row[0], one_row[-1]))) if self.prompt_logprobs else ()
+
+    @property
+    def adapter_slots(self) -> int:
+        """J, how many adapters the device holds at the same time."""
+        return max(self.adapter_buckets, default=0)
+
+    def distinct_adapters(self, rows: int) -> tuple[int, ...]:
+        """U of the programs that take so many rows, ascending: 0 for none, and as many as rows can differ in."""
+        if self.deterministic:
+            return (self.adapter_slots,)
+        needed = next((b for b in self.adapter_buckets if b >= rows), self.adapter_slots)
+        return (0, *(b for b in self.adapter_buckets if b <= needed))
 
     @property
     def chunk(self) -> int:

@@ -6,9 +6,12 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
+from backend.engine.adapter_slots import AdapterSlots
+from backend.engine.adapters import AdapterLibrary, StoredAdapter
 from backend.engine.compilations import compilations
 from backend.engine.hosts import Leader
 from backend.engine.media import CACHE_BYTES, MediaEncoder
@@ -19,7 +22,7 @@ from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
 from backend.engine.watchdog import Watchdog
 from backend.grammar.device.state import begins
-from backend.request import Admission, EngineFailed, PromptLogprobs, Request, TokenEvent
+from backend.request import Admission, EngineFailed, PromptLogprobs, Request, TokenEvent, UnknownAdapter
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +34,20 @@ Sink = Callable[[list[TokenEvent] | End], None]
 class Engine:
     """Decodes requests in one thread of its own. `submit` and `generate` may be called from any thread.
 
+    adapters: those that requests may name, None where the runner takes none.
     failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
     enforced with this model, None where one can. media: what it sees and hears with, None for a model of text.
     media_cache_bytes: see `MediaEncoder`. leader: of the processes that repeat what `runner` does, None for none.
     """
 
-    def __init__(self, runner: ModelRunner, media_cache_bytes: int = CACHE_BYTES, leader: Leader | None = None) -> None:
+    def __init__(
+        self,
+        runner: ModelRunner,
+        media_cache_bytes: int = CACHE_BYTES,
+        adapters: AdapterLibrary | None = None,
+        leader: Leader | None = None,
+    ) -> None:
+        assert (adapters is None) == (runner.adapters is None)
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.max_queue
         self.media = None if runner.media is None else MediaEncoder(runner, runner.media, media_cache_bytes)
@@ -48,7 +59,8 @@ class Engine:
         self._open: dict[RequestState, Sink] = {}
         self._places = Places(runner.config.max_queue)
         self._lock = threading.Lock()
-        self._scheduler = Scheduler(runner)
+        self._adapters = adapters
+        self._scheduler = Scheduler(runner, self._adapter_slots(runner))
         self._compiled_before = compilations()
         self._watchdog = Watchdog(runner.config.stall_seconds, self._stalled)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -57,8 +69,27 @@ class Engine:
         if leader is not None:
             leader.watch(self._lost)
 
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        """The adapters that requests may name."""
+        return () if self._adapters is None else self._adapters.names
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Let requests name an adapter, which is read meanwhile; from any thread but the engine's own.
+
+        Raises CheckpointError where it cannot be served, AdapterExists where the name is taken.
+        """
+        assert self._adapters is not None
+        self._adapters.add(name, folder)
+
+    def unload_adapter(self, name: str) -> None:
+        """Let no more requests name an adapter; those that have begun keep it. Raises UnknownAdapter."""
+        if self._adapters is None:
+            raise UnknownAdapter(name)
+        self._adapters.remove(name)
+
     def submit(self, request: Request) -> "Generation":
-        """Queue a request from a running event loop. Raises QueueFull, EngineFailed."""
+        """Queue a request from a running event loop. Raises QueueFull, UnknownAdapter, EngineFailed."""
         generation = Generation(self, asyncio.get_running_loop())
         generation.state = self._enqueue(request, generation.receive)
         return generation
@@ -104,7 +135,7 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """The engine's figures now; cheap, from any thread, and not quite of the same moment."""
-        scheduler, config = self._scheduler, self._config
+        scheduler, config, library = self._scheduler, self._config, self._adapters
         return EngineStats(
             rows=config.rows,
             running=scheduler.running,
@@ -114,12 +145,20 @@ class Engine:
             pages_used=scheduler.cache.num_used,
             pages_cached=scheduler.cache.num_evictable,
             compilations=compilations() - self._compiled_before,
+            adapters=len(self.adapter_names),
+            adapter_slots=config.adapter_slots,
+            adapters_resident=scheduler.adapters.resident,
+            adapter_bytes=0 if library is None else library.bytes,
+            adapters_placed=scheduler.adapters.placed,
+            adapters_read=0 if library is None else library.reads,
             **asdict(scheduler.totals),
         )
 
     def close(self) -> None:
         """Stop the engine's thread and wait for it, unless it hangs; open requests end with EngineFailed."""
         self._watchdog.stop()
+        if self._adapters is not None:
+            self._adapters.close()
         self._commands.put(None)
         if not self._hangs:
             self._thread.join()
@@ -132,18 +171,35 @@ class Engine:
         assert self._config.prompt_embeddings or not spans, "the programs take token ids alone"
         assert all(span.length <= self._config.both_ways for span in spans if span.both_ways)
         assert self._config.prompt_logprobs or not request.prompt_logprobs, "no program scores prompts"
+        adapter = self._find_adapter(request.adapter)
+        if adapter is not None:  # what is computed with it depends on its numbers, not on its name
+            request = replace(request, namespace=(adapter.serial, request.namespace))
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
             self._places.take(request.client, len(request.seeds))
             state = RequestState(
-                request, lambda events: self._emit(state, events), lambda error: self._close_request(state, error)
+                request,
+                lambda events: self._emit(state, events),
+                lambda error: self._close_request(state, error),
+                adapter=adapter,
             )
             self._open[state] = sink
         self._commands.put(lambda scheduler: scheduler.add(state))
         if request.grammar is not None:
             request.grammar.tables.add_done_callback(lambda _: self._commands.put(lambda scheduler: None))
         return state
+
+    def _find_adapter(self, name: str | None) -> StoredAdapter | None:
+        if name is not None and self._adapters is None:
+            raise UnknownAdapter(name)
+        return None if name is None or self._adapters is None else self._adapters.find(name)
+
+    def _adapter_slots(self, runner: ModelRunner) -> AdapterSlots:
+        if self._adapters is None or runner.adapters is None:
+            return AdapterSlots()
+        fetch = partial(self._adapters.fetch, done=partial(self._commands.put, lambda scheduler: None))
+        return AdapterSlots(runner.config.adapter_slots, fetch, runner.adapters.place)
 
     def _run(self) -> None:
         try:

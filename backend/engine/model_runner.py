@@ -17,10 +17,11 @@ from jax.sharding import Mesh
 from backend import host
 from backend.attention import AttentionBackend
 from backend.engine import steps
-from backend.engine.config import EngineConfig
+from backend.engine.config import EngineConfig, bucket
+from backend.engine.device_adapters import DeviceAdapters
 from backend.engine.prefill_shapes import Shape
 from backend.engine.state import Block, ChunkScores, DecodeState, RowState, first_row_state, init_state, state_axes
-from backend.engine.steps import PrefillInput
+from backend.engine.steps import GivenAdapters, PrefillInput
 from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
@@ -30,8 +31,8 @@ from backend.models.media.interface import EncoderCall
 from backend.request import Prompt, Request, SamplingParams, Span
 from backend.sharding import placed, sharding
 
-Name = tuple[str, int, int]
-"""A program and its shape, rows and tokens; 0, 0 where there is but one."""
+Name = tuple[str, int, int, int]
+"""A program and its shape: rows, tokens, and distinct adapters that it takes; zeros where there is but one."""
 Progress = Callable[[int, int], None]
 MOST_COMPILE_THREADS = 4
 NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
@@ -58,7 +59,7 @@ class PrefillChunk(NamedTuple):
     """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least.
 
     spans: those of the prompt. chosen: places within `tokens` whose hidden states are wanted, the last by default.
-    targets: the tokens behind each, where these are to be scored.
+    targets: the tokens behind each, where these are to be scored. adapter: the slot of its adapter, -1 for none.
     """
 
     tokens: Sequence[int]
@@ -67,17 +68,19 @@ class PrefillChunk(NamedTuple):
     spans: Sequence[Span] = ()
     chosen: Sequence[int] = (-1,)
     targets: Sequence[int] = ()
+    adapter: int = -1
 
 
 class ModelRunner:
-    """Owns the weights, the grammars and the compiled programs; every method takes the state and gives the next one.
+    """Owns the weights, grammars, adapters and compiled programs; every method takes the state and gives the next one.
 
     backend: how keys and values are kept, in pages of as many tokens as `config` says.
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
     ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars. compiler: makes
     the programs; a decoder of shapes in place of weights is enough for one that never runs them.
     mesh: the devices over which the decoder's weights lie and everything else is split, None for one device.
-    media: what the decoder takes beside text, None for nothing.
+    media: what the decoder takes beside text, None for nothing. adapters: those on the device, None where no program
+    takes any.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
     """
 
@@ -104,6 +107,7 @@ class ModelRunner:
         self._backend = backend
         self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
         self.media = decoder.config.media
+        self.adapters = DeviceAdapters(decoder, config, mesh) if config.adapter_slots else None
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
@@ -111,18 +115,25 @@ class ModelRunner:
 
     def init_state(self) -> DecodeState:
         """A decode state on the device with empty pages, in which every row is done."""
-        return self._compiled["init", 0, 0]()
+        return self._compiled["init", 0, 0, 0]()
 
     def decode(
-        self, state: DecodeState, page_table: np.ndarray, active: np.ndarray, steps: int, stop_on_finish: bool
+        self,
+        state: DecodeState,
+        page_table: np.ndarray,
+        active: np.ndarray,
+        steps: int,
+        stop_on_finish: bool,
+        slots: Sequence[int] = (),
     ) -> tuple[DecodeState, Block]:
         """Run up to `steps` decoding steps; gives the next state and the tokens drawn. See `steps.decode`.
 
         active: bool [B], rows that decode, B one of the batch sizes. page_table: int32 [B, M], the pages of each row.
-        stop_on_finish: return as soon as a row has ended.
+        stop_on_finish: return as soon as a row has ended. slots: of each row's adapter, -1 for none.
         """
-        program, grammars = self._compiled["decode", active.size, 1], (self.arena.cells, self._vocabulary)
-        last = (np.int32(steps), np.bool_(stop_on_finish))
+        distinct, adapters = self._given(active.size, slots)
+        program, grammars = self._compiled["decode", active.size, 1, distinct], (self.arena.cells, self._vocabulary)
+        last = (np.int32(steps), np.bool_(stop_on_finish), adapters)
         return program(self._leaves, state, *grammars, page_table, active, *last)
 
     def prefill(
@@ -132,18 +143,30 @@ class ModelRunner:
 
         Gives the next state and the hidden states of the chosen positions, [B, C, D], C `config.hidden_positions`.
         """
-        return self._compiled["prefill", *shape](self._leaves, state, self._prefill_input(shape, chunks))
+        distinct, adapters = self._given(shape[0], [chunk.adapter for chunk in chunks])
+        program = self._compiled["prefill", *shape, distinct]
+        return program(self._leaves, state, self._prefill_input(shape, chunks), adapters)
+
+    def _given(self, rows: int, slots: Sequence[int]) -> tuple[int, GivenAdapters]:
+        """How many distinct adapters the program for a call takes, and what it takes of them."""
+        if self.adapters is None:
+            return 0, None
+        differing = len({slot for slot in slots if slot >= 0})
+        distinct = bucket(self.config.distinct_adapters(rows), differing)
+        return distinct, self.adapters.given(rows, slots, distinct)
 
     def embed(self, call: EncoderCall) -> np.ndarray:
         """The embeddings float32 [call.rows, D] that the decoder's encoder makes. May be called by any thread."""
-        program = self._compiled[call.program.kind, 1, call.program.size]
+        program = self._compiled[call.program.kind, 1, call.program.size, 0]
         return np.asarray(program(self._leaves, *call.inputs))[: call.rows]
 
     def score(self, state: DecodeState, shape: Shape, chunk: PrefillChunk) -> tuple[DecodeState, ChunkScores]:
         """`prefill` of one chunk by one of `config.scorings`; gives the next state and the scores of its `targets`."""
         targets = np.zeros(shape, np.int32)
         targets[0, : len(chunk.targets)] = chunk.targets
-        return self._compiled["score", *shape](self._leaves, state, self._prefill_input(shape, [chunk]), targets)
+        distinct, adapters = self._given(shape[0], [chunk.adapter])
+        program = self._compiled["score", *shape, distinct]
+        return program(self._leaves, state, self._prefill_input(shape, [chunk]), targets, adapters)
 
     def row_state(
         self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
@@ -169,15 +192,15 @@ class ModelRunner:
 
     def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
         """Set everything of row `row` to `start`; gives the next state."""
-        return self._compiled["admit", 0, 0](state, np.int32(row), start)
+        return self._compiled["admit", 0, 0, 0](state, np.int32(row), start)
 
     def move_row(self, state: DecodeState, source: int, target: int) -> DecodeState:
         """Make row `target` equal to row `source`; gives the next state."""
-        return self._compiled["move_row", 0, 0](state, np.int32(source), np.int32(target))
+        return self._compiled["move_row", 0, 0, 0](state, np.int32(source), np.int32(target))
 
     def copy_page(self, state: DecodeState, source: int, target: int) -> DecodeState:
         """Make page `target` equal to page `source` in every layer; gives the next state."""
-        return self._compiled["copy_page", 0, 0](state, np.int32(source), np.int32(target))
+        return self._compiled["copy_page", 0, 0, 0](state, np.int32(source), np.int32(target))
 
     def _uploading(self, base: int, image: np.ndarray) -> AbstractContextManager[None]:
         """Entered around each upload of a grammar into the arena."""
@@ -227,10 +250,10 @@ class ModelRunner:
             return jax.jit(step, donate_argnums=0, out_shardings=kept)
 
         programs: Programs = {
-            ("init", 0, 0): Program(jax.jit(self._init_state, out_shardings=kept), ()),
-            ("admit", 0, 0): Program(on_state(steps.admit), (state, number, one)),
-            ("move_row", 0, 0): Program(on_state(steps.move_row), (state, number, number)),
-            ("copy_page", 0, 0): Program(on_state(copy_page), (state, number, number)),
+            ("init", 0, 0, 0): Program(jax.jit(self._init_state, out_shardings=kept), ()),
+            ("admit", 0, 0, 0): Program(on_state(steps.admit), (state, number, one)),
+            ("move_row", 0, 0, 0): Program(on_state(steps.move_row), (state, number, number)),
+            ("copy_page", 0, 0, 0): Program(on_state(copy_page), (state, number, number)),
         }
 
         def on_leaves(step: Callable[..., Any], **static: Any) -> Any:
@@ -245,18 +268,29 @@ class ModelRunner:
         for rows in self.config.batches:
             page_table, active = np.zeros((rows, pages), np.int32), np.zeros(rows, bool)
             args = (self._leaves, state, self.arena.cells, self._vocabulary, page_table, active, number, flag)
-            programs["decode", rows, 1] = Program(on_leaves(steps.decode, max_steps=self.config.max_steps), args)
+            for distinct, adapters in self._adapter_programs(rows):
+                decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
+                programs["decode", rows, 1, distinct] = Program(decode, (*args, adapters))
         for shape in self.config.prefills:
-            chunks = self._prefill_input(shape, [])
-            programs["prefill", *shape] = Program(on_leaves(steps.prefill), (self._leaves, state, chunks))
+            for distinct, adapters in self._adapter_programs(shape[0]):
+                chunks = self._prefill_input(shape, [])
+                arguments = (self._leaves, state, chunks, adapters)
+                programs["prefill", *shape, distinct] = Program(on_leaves(steps.prefill), arguments)
         for shape in self.config.scorings:
             chunks, targets = self._prefill_input(shape, []), np.zeros(shape, np.int32)
-            programs["score", *shape] = Program(on_leaves(steps.score), (self._leaves, state, chunks, targets))
+            for distinct, adapters in self._adapter_programs(shape[0]):
+                scored = (self._leaves, state, chunks, targets, adapters)
+                programs["score", *shape, distinct] = Program(on_leaves(steps.score), scored)
         for kind, size, inputs in () if self.media is None else self.media.programs:
             arrays = [jax.ShapeDtypeStruct(*given) for given in inputs]
             encode = jax.jit(partial(self._encode, kind), out_shardings=whole)
-            programs[kind, 1, size] = Program(encode, (self._leaves, *arrays))
+            programs[kind, 1, size, 0] = Program(encode, (self._leaves, *arrays))
         return programs
+
+    def _adapter_programs(self, rows: int) -> Iterator[tuple[int, GivenAdapters]]:
+        """The numbers of distinct adapters that there are programs of so many rows for, and what these take."""
+        for distinct in self.config.distinct_adapters(rows):
+            yield distinct, self.adapters.given(rows, (), distinct) if self.adapters else None
 
     def _encode(self, kind: str, leaves: list[jax.Array], *inputs: jax.Array) -> jax.Array:
         embeddings: jax.Array = self._merge(leaves).media(kind, *inputs)  # type: ignore[misc]  # there is one

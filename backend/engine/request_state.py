@@ -8,6 +8,7 @@ from itertools import count
 import jax
 import numpy as np
 
+from backend.engine.adapters import StoredAdapter
 from backend.engine.radix_cache import PageKey
 from backend.engine.state import ChunkScores
 from backend.request import Admission, PromptLogprobs, Request, TokenEvent
@@ -25,6 +26,7 @@ class RequestState:
     prompt_logprobs: set before the first event, where they are asked for. num_scored: how many tokens of the prompt are
     behind which the next one's was computed, from the first on; `scores` has these, chunk by chunk with their starts.
     compiled: it can decode, having no grammar or one that was compiled when `poll_grammar` was called last.
+    adapter: the one that the request names, None for none; also once its name is another's or nobody's.
     """
 
     request: Request
@@ -38,6 +40,7 @@ class RequestState:
     prompt_logprobs: PromptLogprobs | None = None
     num_scored: int = 0
     scores: list[tuple[int, int, ChunkScores]] = field(default_factory=list)
+    adapter: StoredAdapter | None = None
     compiled: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:

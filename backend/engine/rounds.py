@@ -92,8 +92,8 @@ def _shape_for(sequence: SequenceState, shapes: tuple[Shape, ...]) -> Shape:
     return next(shape for shape in shapes if shape[0] == 1 and shape[1] >= needed)
 
 
-def chunk_of(sequence: SequenceState, end: int) -> PrefillChunk:
-    """Its tokens up to position `end`, which are not computed yet."""
-    start, tokens = sequence.num_computed, sequence.tokens
+def chunk_of(sequence: SequenceState, end: int, adapter: int) -> PrefillChunk:
+    """Its tokens up to position `end`, which are not computed yet. adapter: the slot of its adapter, -1 for none."""
+    start, tokens, spans = sequence.num_computed, sequence.tokens, sequence.request.prompt.spans
     targets = tokens[start + 1 : end + 1] if sequence.is_scored else ()
-    return PrefillChunk(tokens[start:end], start, sequence.pages, sequence.request.prompt.spans, targets=targets)
+    return PrefillChunk(tokens[start:end], start, sequence.pages, spans, targets=targets, adapter=adapter)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 
-import jax
 import numpy as np
 
+from backend.engine.adapter_slots import AdapterSlots
 from backend.engine.config import bucket
 from backend.engine.events import events_of, failure_of, not_finite
 from backend.engine.kv_cache import KVCacheManager
+from backend.engine.measuring import measure_step
 from backend.engine.model_runner import ModelRunner
 from backend.engine.prefill_shapes import padded
 from backend.engine.request_state import RequestState, SequenceState
@@ -20,10 +21,7 @@ from backend.engine.state import Block
 from backend.engine.stats import Totals
 from backend.engine.waiting import PrefillTurns, WaitingLine
 from backend.grammar.device.arena import ArenaFull
-from backend.request import Admission, Prompt, Request, RequestFailed, SamplingParams, TokenEvent
-
-MEASURED_STEPS = (1, 4)
-"""Of each dispatch that `Scheduler.measure` runs; the last is the one that counts."""
+from backend.request import Admission, RequestFailed, TokenEvent
 
 
 class Scheduler:
@@ -31,10 +29,12 @@ class Scheduler:
 
     Who had its row earlier takes pages from who had its last when there are no others; that one waits and is computed
     again, from its prompt and what it has drawn. So the first always goes on, and in the end everyone is the first.
+
+    adapters: which are on the device.
     """
 
-    def __init__(self, runner: ModelRunner) -> None:
-        self._runner, self._config = runner, runner.config
+    def __init__(self, runner: ModelRunner, adapters: AdapterSlots | None = None) -> None:
+        self._runner, self._config, self.adapters = runner, runner.config, adapters or AdapterSlots()
         self._state = runner.init_state()
         self.cache, self.totals = KVCacheManager(self._config), Totals()
         self._rows: list[SequenceState | None] = [None] * self._config.rows
@@ -70,20 +70,8 @@ class Scheduler:
             self._waiting.remove(sequence)
 
     def measure(self) -> float:
-        """Seconds of a decoding step of one row, by a few of them once memory and caches are warm.
-
-        Only before the first request: row 0 is taken for it, and page 0, of which nobody else has any content yet.
-        """
-        drawn = Request(Prompt((0,)), SamplingParams(max_tokens=self._config.context, end_tokens=()), (0,))
-        self._state = self._runner.admit(self._state, 0, self._runner.row_state(drawn, 0))
-        active = np.zeros(self._config.batches[0], bool)
-        active[0] = True
-        page_table = np.zeros((active.size, self._config.max_pages_per_row), np.int32)
-        for steps in MEASURED_STEPS:
-            began = time.monotonic()
-            self._state, block = self._runner.decode(self._state, page_table, active, steps, False)
-            jax.block_until_ready(block)
-            self._step_seconds = (time.monotonic() - began) / max(1, int(block.steps))
+        """Seconds of a decoding step of one row. Only before the first request."""
+        self._state, self._step_seconds = measure_step(self._runner, self._state)
         return self._step_seconds
 
     def step(self) -> bool:
@@ -91,7 +79,8 @@ class Scheduler:
         for sequence in (*self._holders(), *self._waiting):
             sequence.parent.poll_grammar()
         read_before = self._blocks_read
-        changed = self._admit()
+        changed = self._bring_adapters()
+        changed |= self._admit()
         changed |= self._prefill()
         changed |= self._start_all()
         self._compact()
@@ -104,6 +93,17 @@ class Scheduler:
     def _holders(self) -> list[SequenceState]:
         """Who holds a row, the first to be served first."""
         return sorted((s for s in self._rows if s is not None), key=lambda sequence: sequence.priority)
+
+    def _bring_adapters(self) -> bool:
+        """Have adapters of those who wait on the device; whether anything has changed."""
+        if not self.adapters.slots:
+            return False
+        placed, failed = self.adapters.bring(self._waiting, self._holders(), self._held())
+        for request, error in failed.items():
+            failure = RequestFailed("its adapter cannot be read any more")
+            failure.__cause__ = error
+            self._fail(request, failure)
+        return placed or bool(failed)
 
     # Rows
 
@@ -118,8 +118,18 @@ class Scheduler:
         return admitted
 
     def _next(self, leaving: SequenceState | None = None) -> SequenceState | None:
-        """Who has the next row, once `leaving` has left its own; None where nobody waits."""
-        return self._waiting.next(Counter(s.request.client for s in self._holders() if s is not leaving))
+        """Who has the next row, once `leaving` has left its own; None where nobody who waits may have one."""
+        return self._waiting.next(self._held(leaving), self.adapters.admits)
+
+    def _held(self, leaving: SequenceState | None = None) -> Counter[str | None]:
+        """The rows of each client."""
+        return Counter(s.request.client for s in self._holders() if s is not leaving)
+
+    def _seat(self, sequence: SequenceState, row: int) -> None:
+        """Who waited has a row from now on."""
+        self._waiting.take(sequence)
+        self._rows[row] = sequence
+        self.adapters.used(sequence.parent.adapter)
 
     def _place(self, sequence: SequenceState) -> bool:
         """Give the sequence a row if it fits, also that of one whose grammar is not there yet."""
@@ -128,8 +138,7 @@ class Scheduler:
             if not idle or not sequence.parent.compiled:
                 return False
             self._preempt(idle[-1])
-        self._waiting.take(sequence)
-        self._rows[self._rows.index(None)] = sequence
+        self._seat(sequence, self._rows.index(None))
         if self._config.deterministic:
             self.cache.allocate(sequence, sequence.max_positions)
         return True
@@ -157,8 +166,7 @@ class Scheduler:
         prompt_pages = ended.pages[: self._config.pages_for(heir.num_prompt - 1)]
         self.cache.share_prompt(heir, ended)
         self._vacate(ended)
-        self._waiting.take(heir)
-        self._rows[row] = heir
+        self._seat(heir, row)
         positions = heir.max_positions if self._config.deterministic else heir.num_prompt - 1
         if self.cache.allocate(heir, positions):
             # Nothing has been computed since the pages were released, so that they hold what they did.
@@ -291,7 +299,7 @@ class Scheduler:
             plan, reserved = self._reserve(partial(self._plan_prefill, room, list))
         if plan.shape is None or not reserved:
             return None
-        chunks = [chunk_of(sequence, plan.demand[sequence]) for sequence in reserved]
+        chunks = [chunk_of(sequence, plan.demand[sequence], self.adapters.slot(sequence)) for sequence in reserved]
         if chunks[0].targets:
             self._state, scores = self._runner.score(self._state, plan.shape, chunks[0])
             reserved[0].parent.note_scores(chunks[0].start, plan.demand[reserved[0]], scores)
@@ -386,7 +394,8 @@ class Scheduler:
         active, page_table = self._batch(holders)
         stop_on_finish = any(sequence.parent.compiled for sequence in self._waiting)
         dispatched = time.monotonic()  # before: where programs run synchronously, the call is the run
-        self._state, block = self._runner.decode(self._state, page_table, active, steps, stop_on_finish)
+        slots = [self.adapters.slot(holders.get(row)) for row in range(active.size)]
+        self._state, block = self._runner.decode(self._state, page_table, active, steps, stop_on_finish, slots)
         self._in_flight.append(InFlight(block, holders, steps, dispatched))
         self.totals.dispatches += 1
         return True

@@ -14,6 +14,9 @@ class EngineStats:
     output_tokens: drawn and handed out, total. steps: of decoding, total. dispatches: decode programs run, total.
     preemptions: choices that had to give up their pages and were computed again, total.
     compilations: programs compiled since the engine was ready, total; anything but 0 is a fault.
+    adapters: that requests may name. adapter_slots: adapters that the device holds at most; adapters_resident: that it
+    holds. adapter_bytes: host memory that adapters take. adapters_placed: adapters put on the device, total.
+    adapters_read: adapters read from their files, total.
     """
 
     rows: int
@@ -30,6 +33,12 @@ class EngineStats:
     dispatches: int
     preemptions: int
     compilations: int
+    adapters: int
+    adapter_slots: int
+    adapters_resident: int
+    adapter_bytes: int
+    adapters_placed: int
+    adapters_read: int
 
 
 @dataclass

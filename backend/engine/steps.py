@@ -6,16 +6,20 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 
-from backend.attention import AttentionBackend, Cache
+from backend.attention import Attend, AttentionBackend, Cache
 from backend.engine.state import Block, ChunkScores, DecodeState, RowState, empty_block
 from backend.grammar.device import step as grammars
 from backend.grammar.device.mask_cache import TokenMaskCache
 from backend.grammar.device.vocabulary import Vocabulary
+from backend.models.adapters.stack import AdapterStacks, RowAdapters, of_call
+from backend.models.context import ForwardContext
 from backend.models.decoder import Decoder
 from backend.sampling import logprobs
 from backend.sampling.chain import TokenHistory, sample
 
 SCORED_AT_ONCE = 32
+GivenAdapters = tuple[AdapterStacks, RowAdapters] | None
+"""The adapters on the device and which of them each row has; None where no row has any."""
 Carry = tuple[Cache, RowState, TokenMaskCache | None, Block]
 
 
@@ -40,7 +44,7 @@ class PrefillInput:
 
 
 def prefill(
-    decoder: Decoder, state: DecodeState, chunks: PrefillInput, backend: AttentionBackend
+    decoder: Decoder, state: DecodeState, chunks: PrefillInput, adapters: GivenAdapters, backend: AttentionBackend
 ) -> tuple[DecodeState, jax.Array]:
     """Put keys and values of chunks of B sequences into the cache.
 
@@ -52,12 +56,17 @@ def prefill(
     if chunks.is_embedding is not None and chunks.embeddings is not None:
         x = jnp.where(chunks.is_embedding[..., None], chunks.embeddings.astype(x.dtype), x)
     attend = backend.attend(chunks.page_table, chunks.together)
-    hidden, cache = decoder(x, decoder.context(positions, attend), state.cache)
+    hidden, cache = decoder(x, _context(decoder, positions, attend, adapters), state.cache)
     return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
 
 
 def score(
-    decoder: Decoder, state: DecodeState, chunks: PrefillInput, targets: jax.Array, backend: AttentionBackend
+    decoder: Decoder,
+    state: DecodeState,
+    chunks: PrefillInput,
+    targets: jax.Array,
+    adapters: GivenAdapters,
+    backend: AttentionBackend,
 ) -> tuple[DecodeState, ChunkScores]:
     """`prefill`, and the log-probabilities of `targets`, int32 [B, T], each behind the token in the same place.
 
@@ -65,7 +74,7 @@ def score(
     """
     rows, size = chunks.tokens.shape
     everywhere = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (rows, size))
-    state, hidden = prefill(decoder, state, replace(chunks, chosen=everywhere), backend)
+    state, hidden = prefill(decoder, state, replace(chunks, chosen=everywhere), adapters, backend)
     at_once = math.gcd(rows * size, SCORED_AT_ONCE)
 
     def of_part(part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
@@ -101,6 +110,7 @@ def decode(
     active: jax.Array,
     steps: jax.Array,
     stop_on_finish: jax.Array,
+    adapters: GivenAdapters,
     backend: AttentionBackend,
     max_steps: int,
 ) -> tuple[DecodeState, Block]:
@@ -122,7 +132,8 @@ def decode(
         cache, rows, masks, block = carry
         running = active & ~rows.done
         positions = jnp.where(running, rows.position, -1)[:, None]
-        hidden, cache = decoder(decoder.embed(rows.token[:, None]), decoder.context(positions, attend), cache)
+        context = _context(decoder, positions, attend, adapters)
+        hidden, cache = decoder(decoder.embed(rows.token[:, None]), context, cache)
         logits = decoder.logits(hidden[:, 0])
         masks, bits = grammars.allowed_tokens(cells, vocabulary, masks, rows.grammar, running)
         masked = (rows.grammar.constrained, lambda x: grammars.apply_mask(x, bits))
@@ -141,6 +152,10 @@ def decode(
     is_end = rows.params.is_end[jnp.arange(size), rows.token]
     complete = jnp.where(is_end, grammars.may_end(cells, rows.grammar), grammars.finished(cells, rows.grammar))
     return DecodeState(cache, merged, masks), replace(block, done=rows.done, complete=complete)
+
+
+def _context(decoder: Decoder, positions: jax.Array, attend: Attend, adapters: GivenAdapters) -> ForwardContext:
+    return decoder.context(positions, attend, adapters=None if adapters is None else of_call(*adapters, positions))
 
 
 def accept(

@@ -1,11 +1,14 @@
 """Turns of clients: who of those that wait has the next row, and whose prompt is computed next."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 
+from backend.engine.adapters import StoredAdapter
 from backend.engine.request_state import SequenceState
 
 Client = str | None
+Admits = Callable[[StoredAdapter | None], bool]
 
 
 class WaitingLine:
@@ -63,15 +66,22 @@ class WaitingLine:
         if sequence.turn is None:
             sequence.turn = tick
 
-    def next(self, held: Mapping[Client, int]) -> SequenceState | None:
-        """Who has the next row; None where nobody waits. held: the rows of each client that has any."""
+    def next(self, held: Mapping[Client, int], admits: Admits = lambda adapter: True) -> SequenceState | None:
+        """Who has the next row; None where nobody who waits may have one.
 
-        def key(sequence: SequenceState) -> tuple[bool, int, int, bool, int, int]:
-            client, turn, parent = sequence.request.client, sequence.turn, sequence.parent
-            within = (True, parent.arrival, sequence.choice) if turn is None else (False, turn, 0)
-            return (not parent.compiled, held.get(client, 0), self._since[client], *within)
+        held: the rows of each client that has any. admits: whether sequences with an adapter may have rows now.
+        """
+        may = (sequence for sequence in self._waiting if admits(sequence.parent.adapter))
+        return min(may, key=partial(self._key, held), default=None)
 
-        return min(self._waiting, key=key, default=None)
+    def in_order(self, held: Mapping[Client, int]) -> list[SequenceState]:
+        """All who wait, in the order in which they would have rows if nobody had one meanwhile."""
+        return sorted(self._waiting, key=partial(self._key, held))
+
+    def _key(self, held: Mapping[Client, int], sequence: SequenceState) -> tuple[bool, int, int, bool, int, int]:
+        client, turn, parent = sequence.request.client, sequence.turn, sequence.parent
+        within = (True, parent.arrival, sequence.choice) if turn is None else (False, turn, 0)
+        return (not parent.compiled, held.get(client, 0), self._since[client], *within)
 
 
 class PrefillTurns:

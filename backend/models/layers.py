@@ -87,7 +87,8 @@ class Attention(nnx.Module):
 
     def __call__(self, x: jax.Array, context: ForwardContext, cache: LayerCache) -> tuple[jax.Array, LayerCache]:
         """x [B, T, D] -> [B, T, D], and the layer's cache with the new keys and values."""
-        q, k, v = context.adapted("mixer.qkv", x, self._project(x))
+        q, k, *values = context.adapted("mixer.qkv", x, self._project(x))
+        v = values[0] if values else k
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
         v = v if self.v_norm is None else self.v_norm(v)
@@ -116,12 +117,14 @@ class Attention(nnx.Module):
                 parameters |= within((name,), norm.parameters(f"{stem}.{name}", norm_offset, "H"))
         return parameters
 
-    def _project(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def _project(self, x: jax.Array) -> tuple[jax.Array, ...]:
+        """Queries, keys and, where keys are no values, these."""
         c = self.config
         group = c.heads // c.kv_heads
         grouped = self.qkv(x).reshape(*x.shape[:2], c.kv_heads, -1, c.head_dim)
         q = grouped[:, :, :, :group].reshape(*x.shape[:2], c.heads, c.head_dim)
-        return q, grouped[:, :, :, group], grouped[:, :, :, -1]
+        kept = (grouped[:, :, :, place] for place in range(group, grouped.shape[3]))
+        return q, *kept
 
 
 class MLP(nnx.Module):

@@ -1,5 +1,6 @@
-"""The bundled model: the checkpoint that the recipe in training/tiny made, with its card."""
+"""The bundled model, and an adapter of it: what the recipes in training/tiny made, each with its card."""
 
 from pathlib import Path
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
+ADAPTER = Path(__file__).parent / "adapter"

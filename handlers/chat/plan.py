@@ -32,10 +32,11 @@ ALPHANUMERICS = string.ascii_letters + string.digits
 
 
 async def plan_chat(
-    request: ChatRequest, loaded: LoadedModel, acceptance: Acceptance
+    request: ChatRequest, loaded: LoadedModel, acceptance: Acceptance, adapter: str | None = None
 ) -> tuple[GenerationPlan, OutputPlan]:
     """The plan that the engine is given for a valid request, and what the model can do of what it asks of its answers.
 
+    adapter: the name of the one that answers, None for the model itself.
     Raises APIError 422, and 429 where too many grammars are being compiled.
     """
     body, text = request.body, request.json_body.take_text()
@@ -89,6 +90,7 @@ async def plan_chat(
         include_reasoning=body.include_reasoning is not False,
         client=current_client(),
         namespace=current_cache_namespace(),
+        adapter=adapter,
     )
     return plan, output
 

@@ -27,10 +27,14 @@ from handlers.tracing import current_trace
 
 @dataclass(frozen=True)
 class Chat:
-    """A request that is being answered, by the model of that name. describe: makes what makes its answer."""
+    """A request that is being answered, by the model of that name, or by its adapter of that name.
+
+    describe: makes what makes its answer.
+    """
 
     request: ChatRequest
     model: str
+    adapter: str | None
     loaded: LoadedModel
     acceptance: Acceptance
     report_cached_tokens: bool
@@ -48,11 +52,11 @@ async def respond(request: ChatRequest, describe: Describe, framing: Framing) ->
     """
     service = current_service()
     loaded, acceptance = service.loaded, service.acceptance
-    model = service.resolve_model(request.body.model)
+    model, adapter = service.resolve_model(request.body.model)
     check_request(request, loaded, acceptance.strict)
     deadline = Deadline(service.request_timeout)
     with service.metrics.request(request.body.n or 1) as request_metrics:
-        chat = Chat(request, model, loaded, acceptance, service.report_cached_tokens, describe)
+        chat = Chat(request, model, adapter, loaded, acceptance, service.report_cached_tokens, describe)
         beginning = begin(chat, request_metrics, deadline)
         if not request.body.stream:
             return await while_connected(answer(beginning))
@@ -63,7 +67,7 @@ async def begin(chat: Chat, request_metrics: RequestMetrics, deadline: Deadline)
     """Has the engine begin the answer, once its grammar is compiled. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
         await in_prompt_thread(check_text, chat.request, chat.loaded)
-        plan, output = await plan_chat(chat.request, chat.loaded, chat.acceptance)
+        plan, output = await plan_chat(chat.request, chat.loaded, chat.acceptance, chat.adapter)
         ignored = await asyncio.to_thread(ignored_parameters, chat.request, chat.loaded, output, plan)
     current_trace.get().describe("chat", chat.model)
     running = await start(plan, chat.loaded, request_metrics, deadline)

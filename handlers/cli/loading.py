@@ -2,11 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handlers.chat.defaults import sampling_defaults
 from handlers.service import LoadedModel
-from handlers.settings import ModelSettings
+from handlers.settings import ModelSettings, ServeSettings
 from handlers.text.chat_templates import read_chat_template
 
 if TYPE_CHECKING:
@@ -78,7 +78,18 @@ def load_options(settings: ModelSettings) -> "LoadOptions":
         deterministic=settings.deterministic,
         num_devices=settings.num_devices,
         stall_seconds=settings.stall_timeout,
+        **(adapter_options(settings) if isinstance(settings, ServeSettings) else {}),
     )
+
+
+def adapter_options(settings: ServeSettings) -> dict[str, Any]:
+    """What the settings say of adapters."""
+    return {
+        "adapters": settings.adapters,
+        "max_adapters": settings.adapter_slots,
+        "max_adapter_rank": settings.max_adapter_rank,
+        "adapter_memory": int(settings.adapter_memory),
+    }
 
 
 def read_tokenizer(settings: ModelSettings, path: Path) -> tuple["ChatTokenizer", dict[str, float]]:

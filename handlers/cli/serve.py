@@ -42,9 +42,13 @@ def serve(settings: ServeSettings) -> None:
     leader = meet_hosts(settings)
     most = most_connections(settings.max_connections)
     acceptance = Acceptance(settings.strict, settings.clamp_max_tokens)
-    names, timeout = settings.model_names, settings.request_timeout
     service = Service(
-        lambda: load_or_stop(settings, server, leader), names, timeout, acceptance, settings.report_cached_tokens
+        lambda: load_or_stop(settings, server, leader),
+        settings.model_names,
+        settings.request_timeout,
+        acceptance,
+        settings.report_cached_tokens,
+        None if settings.adapter_folder is None else settings.adapter_folder.resolve(),
     )
     tracing = traced()
     app = create_app(

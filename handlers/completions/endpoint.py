@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
@@ -33,12 +33,12 @@ async def complete_text(json_body: JSONBody) -> Response:
     loaded, acceptance = service.loaded, service.acceptance
     check_counts(json_body.value, loaded)
     request = await asyncio.to_thread(read_request, json_body, acceptance.strict)
-    model = service.resolve_model(request.body.model)
+    model, adapter = service.resolve_model(request.body.model)
     await asyncio.to_thread(check_request, request, loaded, acceptance.strict)
     deadline = Deadline(service.request_timeout)
     current_trace.get().describe("text_completion", model)
     with service.metrics.request(request.choices) as request_metrics:
-        text = Text(request, model, loaded, acceptance, service.report_cached_tokens)
+        text = Text(request, model, adapter, loaded, acceptance, service.report_cached_tokens)
         beginning = begin(text, request_metrics, deadline)
         if not request.body.stream:
             return await while_connected(answer(beginning))
@@ -47,10 +47,11 @@ async def complete_text(json_body: JSONBody) -> Response:
 
 @dataclass(frozen=True)
 class Text:
-    """A request whose prompts are being continued, by the model of that name."""
+    """A request whose prompts are being continued, by the model of that name, or by its adapter of that name."""
 
     request: CompletionRequest
     model: str
+    adapter: str | None
     loaded: LoadedModel
     acceptance: Acceptance
     report_cached_tokens: bool
@@ -60,6 +61,7 @@ async def begin(text: Text, request_metrics: RequestMetrics, deadline: Deadline)
     """Has the engine begin the answer, once its grammar is compiled. Raises APIError, 504 at the deadline."""
     async with deadline.enforced():
         plans, prompts = await plan_completions(text.request, text.loaded, text.acceptance)
+        plans = [replace(plan, adapter=text.adapter) for plan in plans]
     running = await start_all(plans, text.loaded, request_metrics, deadline)
     constraint = plans[0].constraint
     unenforced = () if constraint is None else constraint.unenforced

@@ -27,6 +27,7 @@ class GenerationPlan:
     with its id. markers: texts in which special tokens are shown to the parser. include_reasoning: deltas of reasoning
     are given, not only counted. client: for whom it is, by which the engine's rows are shared out. namespace: among
     whose prompts this one may be found.
+    adapter: the name of the one that changes the model, None for none.
     """
 
     prompt: Prompt
@@ -47,6 +48,7 @@ class GenerationPlan:
     include_reasoning: bool = True
     client: str | None = None
     namespace: str | None = None
+    adapter: str | None = None
 
     def request(self) -> Request:
         """The part of the plan that the engine needs, as its request."""
@@ -61,6 +63,7 @@ class GenerationPlan:
             client=self.client,
             prompt_logprobs=self.prompt_logprobs,
             namespace=self.namespace,
+            adapter=self.adapter,
         )
 
 

@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 from itertools import accumulate
 
-from backend import QueueFull, Request
+from backend import QueueFull, Request, UnknownAdapter
 from handlers.generation.check import checked
 from handlers.generation.deltas import ChoiceDecoder, Delta, decode
 from handlers.generation.interleave import interleaved
 from handlers.generation.monitor import Monitor, close_all
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
-from handlers.http.errors import invalid, too_many
+from handlers.http.errors import APIError, invalid, too_many
 from handlers.metrics.request import RequestMetrics, failure_of
 from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
 from handlers.tracing import current_trace
@@ -91,8 +91,8 @@ def traced_attributes(plans: Sequence[GenerationPlan]) -> dict[str, str | int | 
 async def submit(plans: Sequence[GenerationPlan], engine: Engine) -> list[Generation]:
     """Queues the requests of plans, then waits for their grammars, which are compiled while prompts are computed.
 
-    Raises APIError 429 where the queue is full, 422 where a grammar cannot be compiled or does not allow what the
-    answer begins with; then none of them is left in the engine.
+    Raises APIError 404 where the adapter is gone, 429 where the queue is full, 422 where a grammar cannot be compiled
+    or does not allow what the answer begins with; then none of them is left in the engine.
     """
     requests, generations = [plan.request() for plan in plans], list[Generation]()
     try:
@@ -107,6 +107,10 @@ async def submit(plans: Sequence[GenerationPlan], engine: Engine) -> list[Genera
         await close_all(generations)
         message = "the server has as many requests as it can queue, of all clients or of this one"
         raise too_many(message, "queue_full", error.retry_after) from error
+    except UnknownAdapter as error:  # since the request was checked
+        await close_all(generations)
+        message = f"the adapter {error.args[0]!r} has just been unloaded"
+        raise APIError(404, message, param="model", code="model_not_found") from error
     except BaseException:
         await close_all(generations)
         raise

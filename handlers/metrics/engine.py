@@ -30,6 +30,10 @@ GAUGES: dict[str, tuple[str, Figure]] = {
     "jaxchat_page_tokens": ("Positions in a page", lambda s: s.page_tokens),
     "jaxchat_pages_used": ("Pages held by running choices", lambda s: s.pages_used),
     "jaxchat_pages_cached": ("Pages kept for reuse and held by nobody", lambda s: s.pages_cached),
+    "jaxchat_adapters": ("Adapters that requests may name", lambda s: s.adapters),
+    "jaxchat_adapter_slots": ("Adapters that the device holds at most", lambda s: s.adapter_slots),
+    "jaxchat_adapters_resident": ("Adapters that the device holds", lambda s: s.adapters_resident),
+    "jaxchat_adapter_memory_bytes": ("Memory that adapters take beside the device", lambda s: s.adapter_bytes),
     "jaxchat_cache_use_ratio": ("Share of the pages held by running choices, 0 to 1", cache_use),
 }
 COUNTERS: dict[str, tuple[str, Figure]] = {
@@ -39,6 +43,8 @@ COUNTERS: dict[str, tuple[str, Figure]] = {
     "jaxchat_decode_steps": ("Decoding steps, each of all running rows", lambda s: s.steps),
     "jaxchat_dispatches": ("Decode programs run, each of several steps", lambda s: s.dispatches),
     "jaxchat_preemptions": ("Choices that gave up their pages and were computed again", lambda s: s.preemptions),
+    "jaxchat_adapters_placed": ("Adapters put on the device, each time that they were", lambda s: s.adapters_placed),
+    "jaxchat_adapters_read": ("Adapters read from their files, each time that they were", lambda s: s.adapters_read),
     "jaxchat_compilations": ("Programs compiled since the start; more than 0 is a fault", lambda s: s.compilations),
 }
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +28,16 @@ from backend.grammar import (
     Marker,
     Notes,
 )
-from backend.request import Admission, EngineFailed, PromptLogprobs, QueueFull, Request, TokenEvent
+from backend.request import (
+    AdapterExists,
+    Admission,
+    EngineFailed,
+    PromptLogprobs,
+    QueueFull,
+    Request,
+    TokenEvent,
+    UnknownAdapter,
+)
 from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.http.protocol import ConnectionLimits
@@ -213,13 +223,32 @@ class FakeEngine:
     def __init__(self, delay: float = 0, fail_after: int | None = None, full: bool = False) -> None:
         self.delay, self.fail_after, self.full = delay, fail_after, full
         self.generations: list[FakeGeneration] = []
+        self.adapters: dict[str, Path] = {}
         self.closed, self.failure = False, None
         self.fail_with: Exception = RuntimeError("the fake engine fails, with a secret in its message")
         self.admission = Admission(queued_seconds=0.25, cached_tokens=2)
 
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        return tuple(self.adapters)
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        if name in self.adapters:
+            raise AdapterExists(name)
+        if "wrong" in folder.name:
+            raise ValueError(f"{folder}: rank 99 is too much; use_dora is not served")
+        self.adapters[name] = folder
+
+    def unload_adapter(self, name: str) -> None:
+        if name not in self.adapters:
+            raise UnknownAdapter(name)
+        del self.adapters[name]
+
     def submit(self, request: Request) -> FakeGeneration:
         if self.full:
             raise QueueFull(7)
+        if request.adapter is not None and request.adapter not in self.adapters:
+            raise UnknownAdapter(request.adapter)
         if self.failure is not None:
             raise EngineFailed(self.failure)
         self.generations.append(self.generation(request, self))
@@ -237,6 +266,8 @@ class FakeEngine:
             cached_tokens=self.admission.cached_tokens * len(self.generations),
             output_tokens=sum(generation.drawn for generation in self.generations),
             steps=0, dispatches=0, preemptions=0, compilations=0,
+            adapters=len(self.adapters), adapter_slots=8, adapters_resident=0, adapter_bytes=0, adapters_placed=0,
+            adapters_read=0,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -320,12 +351,14 @@ def connected(
     format: Format = FORMAT,
     acceptance: Acceptance = ACCEPTANCE,
     report_cached_tokens: bool = True,
+    adapter_folder: Path | None = None,
     **options: Any,
 ) -> Iterator[SimpleNamespace]:
     """`.client` of an application over these parts; waits until it is ready, unless `load` is given."""
     engine, tokenizer, compiler = engine or FakeEngine(), tokenizer or FakeTokenizer(), compiler or FakeCompiler()
     loader = load or (lambda: LoadedModel(engine, tokenizer, compiler, format))
-    service = Service(loader, ["tiny", "org/tiny"], acceptance=acceptance, report_cached_tokens=report_cached_tokens)
+    told = {"report_cached_tokens": report_cached_tokens, "adapter_folder": adapter_folder}
+    service = Service(loader, ["tiny", "org/tiny"], acceptance=acceptance, **told)
     with TestClient(create_app(service, **options), raise_server_exceptions=False) as client:
         if load is None:
             wait_until(lambda: service.status == "ready")

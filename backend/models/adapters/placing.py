@@ -1,16 +1,19 @@
 """The stacks of a decoder, empty, and an adapter in the form in which a slot of them is filled."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from backend.models.adapters.checkpoint import Adapter, AdapterBase
 from backend.models.adapters.stack import AdapterStacks, Stack, Stacks, blocks, used_rank
 from backend.models.adapters.targets import Target
 from backend.native.low_rank import BLOCK
+from backend.sharding import sharding
 
 
 def empty_stacks(base: AdapterBase, slots: int, rank: int, native: bool = False) -> AdapterStacks:
@@ -29,18 +32,32 @@ def empty_stacks(base: AdapterBase, slots: int, rank: int, native: bool = False)
     return AdapterStacks(jnp.zeros(slots, jnp.int32), _by_layer(base, zeros))
 
 
-def stack_axes(base: AdapterBase) -> Stacks:
-    """`AdapterStacks.layers` with the letters of each array's axes in place of the array (sharding.py).
+def stack_axes(base: AdapterBase, stacks: AdapterStacks) -> AdapterStacks:
+    """The stacks with the letters of each array's axes in place of the array (sharding.py).
 
     Outputs, and blocks of them, are split as the kernel's own are, and so are inputs.
     """
 
     def letters(target: Target) -> Stack:
-        out, inputs = target.axes[0], target.axes[1]
-        count = len(target.parts)
-        return Stack(f"111{inputs}", (f"1{out}11",) * count, (f"1{out}",) * count, (), False)  # type: ignore[arg-type]
+        out, inputs, count = target.axes[0], target.axes[1], len(target.parts)
+        arrays: Any = {"down": f"111{inputs}", "ups": (f"1{out}11",) * count, "biases": (f"1{out}",) * count}
+        return replace(stacks.layers[target.layer][target.name], **arrays)
 
-    return _by_layer(base, letters)
+    return AdapterStacks("1", _by_layer(base, letters))  # type: ignore[arg-type]
+
+
+def stack_shardings(base: AdapterBase, stacks: AdapterStacks, mesh: Mesh | None) -> tuple[Any, Any]:
+    """Where the arrays of the stacks lie on a mesh, and those of a slot; None and None for one device."""
+    if mesh is None:
+        return None, None
+    axes = stack_axes(base, stacks)
+
+    def lie(skipped: int) -> Any:
+        return jax.tree.map(
+            lambda array, letters: sharding(mesh, letters[skipped:], array.shape[skipped:]), stacks, axes
+        )
+
+    return lie(0), lie(1)
 
 
 def slot_arrays(adapter: Adapter, base: AdapterBase, stacks: AdapterStacks) -> AdapterStacks:
@@ -65,9 +82,14 @@ def slot_arrays(adapter: Adapter, base: AdapterBase, stacks: AdapterStacks) -> A
     return AdapterStacks(ranks, _by_layer(base, filled))  # type: ignore[arg-type]
 
 
-def shapes_of_slot(stacks: AdapterStacks) -> AdapterStacks:
-    """What `slot_arrays` gives, as shapes."""
-    return jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), stacks)
+def shapes_of_slot(stacks: AdapterStacks, shardings: Any = None) -> AdapterStacks:
+    """What `slot_arrays` gives, as shapes. shardings: where it lies, see `stack_shardings`."""
+    shapes: AdapterStacks = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), stacks)
+    if shardings is None:
+        return shapes
+    return jax.tree.map(
+        lambda array, lies: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=lies), shapes, shardings
+    )
 
 
 def _by_layer(base: AdapterBase, make: Callable[[Target], Stack]) -> Stacks:

@@ -74,9 +74,9 @@ def recorded(runner: ModelRunner, step_seconds: float = 0.0) -> tuple[ModelRunne
         calls.append(Dispatch(shape))
         return runner.prefill(state, shape, chunks)
 
-    def decode(state, page_table, active, steps, stop_on_finish):
+    def decode(state, page_table, active, steps, *rest):
         calls.append(Dispatch(None, steps))
-        state, block = runner.decode(state, page_table, active, steps, stop_on_finish)
+        state, block = runner.decode(state, page_table, active, steps, *rest)
         time.sleep(step_seconds * int(block.steps))
         return state, block
 

@@ -97,6 +97,6 @@ if __name__ == "__main__":
     alone = answers_of(ModelRunner(whole, SIZES, paged(whole), TOKENS))
     mesh = make_mesh(jax.devices()[:devices], [kv_heads])
     runner = ModelRunner(spread(whole, mesh), SIZES, paged(whole), TOKENS, mesh=mesh)
-    decode, prefill = (runner._compiled[name].as_text() for name in (("decode", 4, 1), ("prefill", 1, 16)))
+    decode, prefill = (runner._compiled[name].as_text() for name in (("decode", 4, 1, 0), ("prefill", 1, 16, 0)))
     print(json.dumps({"alone": alone, "together": answers_of(runner), "mesh": list(mesh.shape.values()),
                       "prefill": exchanges(prefill), "gathered": gathered(decode)}))  # fmt: skip

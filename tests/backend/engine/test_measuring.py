@@ -56,7 +56,7 @@ def test_programs_are_counted_while_others_are_still_traced() -> None:
         assert compiled.acquire(timeout=10)  # the one before was told already
         return Lowered(name)
 
-    names = [("decode", rows, 1) for rows in range(5)]
+    names = [("decode", rows, 1, 0) for rows in range(5)]
     programs = compile_all({name: SimpleNamespace(lower=partial(lower, str(name))) for name in names}, progress)
     assert programs == {name: str(name) for name in names}
     assert [done for done, _ in told] == [0, 1, 2, 3, 4, 5, 5] and {total for _, total in told} == {5}
@@ -65,4 +65,4 @@ def test_programs_are_counted_while_others_are_still_traced() -> None:
 def test_a_program_that_cannot_be_compiled_is_an_error() -> None:
     lowered = SimpleNamespace(compile=lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        compile_all({("init", 0, 0): SimpleNamespace(lower=lambda: lowered)}, lambda done, total: None)
+        compile_all({("init", 0, 0, 0): SimpleNamespace(lower=lambda: lowered)}, lambda done, total: None)

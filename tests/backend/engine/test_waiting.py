@@ -168,7 +168,7 @@ class NumbersRunner:
         self.prefilled.append([chunk.tokens[0] for chunk in chunks])
         return self, None
 
-    def decode(self, state, page_table, active, steps, stop_on_finish):
+    def decode(self, state, page_table, active, steps, stop_on_finish, slots):
         drawn = np.where(active, np.minimum(self.left[: active.size], steps), 0)
         self.left[: active.size] -= drawn
         no = np.zeros(active.size, bool)

@@ -1,0 +1,46 @@
+"""The adapters on the device: arrays that every slot has its part of, which calls of programs are given as they are."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from backend import native
+from backend.engine.config import EngineConfig
+from backend.engine.steps import GivenAdapters
+from backend.models.adapters.checkpoint import AdapterBase
+from backend.models.adapters.placing import empty_stacks, shapes_of_slot, stack_shardings
+from backend.models.adapters.stack import AdapterStacks, place, row_adapters
+from backend.models.decoder import Decoder
+
+
+class DeviceAdapters:
+    """Slots for adapters of a decoder, as many and as large as the configuration says; empty ones add nothing.
+
+    mesh: the devices over which they are split as their base's weights are, None for one.
+    base: what adapters are read for. stacks: `place` donates them, so take them anew for every call.
+    """
+
+    def __init__(self, decoder: Decoder, config: EngineConfig, mesh: Mesh | None) -> None:
+        self.base = AdapterBase(decoder)
+        by_native = mesh is None and native.unavailable_reason() is None
+        empty = partial(empty_stacks, self.base, config.adapter_slots, config.adapter_rank, by_native)
+        whole, slot = stack_shardings(self.base, jax.eval_shape(empty), mesh)
+        self.stacks = jax.jit(empty, out_shardings=whole)()
+        shapes = (self.stacks, np.int32(0), shapes_of_slot(self.stacks, slot))
+        self._put = jax.jit(place, donate_argnums=0, out_shardings=whole).lower(*shapes).compile()
+
+    def place(self, slot: int, one: AdapterStacks) -> None:
+        """Fill a slot with what `AdapterLibrary.fetch` gave; calls that were made before see what was there."""
+        self.stacks = self._put(self.stacks, np.int32(slot), one)
+
+    def given(self, rows: int, slots: Sequence[int], distinct: int) -> GivenAdapters:
+        """What a program of so many rows and distinct adapters takes; None for a program without any.
+
+        slots: of each row, -1 for none; rows behind the last have none.
+        """
+        if not distinct:
+            return None
+        return self.stacks, row_adapters([*slots, *[-1] * (rows - len(slots))], distinct)
