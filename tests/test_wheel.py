@@ -32,10 +32,12 @@ def test_each_package_is_typed(names) -> None:
     assert {f"{package}/py.typed" for package in ("backend", "handlers", "generated")} <= names
 
 
-def test_the_bundled_model_comes_without_its_recipe(names) -> None:
+def test_the_bundled_model_and_its_adapter_come_without_their_recipes(names) -> None:
     of_tiny = {name for name in names if name.startswith("backend/tiny/")}
-    checkpoint = {f"backend/tiny/checkpoint/{path.name}" for path in (ROOT / "backend/tiny/checkpoint").iterdir()}
-    assert of_tiny == {"backend/tiny/__init__.py", *checkpoint} and "backend/tiny/checkpoint/README.md" in checkpoint
+    folders = [ROOT / "backend/tiny" / folder for folder in ("checkpoint", "adapter")]
+    files = {f"backend/tiny/{folder.name}/{path.name}" for folder in folders for path in folder.iterdir()}
+    assert of_tiny == {"backend/tiny/__init__.py", *files}
+    assert all(f"backend/tiny/{folder.name}/README.md" in files for folder in folders)
 
 
 def test_data_files_come_along(names) -> None:
