@@ -1,12 +1,15 @@
 """Files that would take memory or time without end: each is refused by its limit, and memory stays where it was."""
 
 import asyncio
+import json
 import os
 import signal
 import struct
+import subprocess
+import sys
 import time
 import zlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
@@ -15,6 +18,7 @@ from PIL import Image
 
 from handlers.media.decoding import Decoders
 from handlers.media.limits import MediaError, MediaLimits
+from handlers.processes.frames import read_frame, write_frame
 from tests.handlers.media import corpus
 from tests.handlers.media.corpus import saved
 
@@ -265,14 +269,15 @@ def test_who_does_not_wait_any_more_ends_the_decoding():
     decoders.close()
 
 
-def test_what_decoders_print_of_a_file_is_in_no_log(capfd):
-    decoders = Decoders(LIMITS, most=1)
+def test_what_decoders_print_of_a_file_is_in_no_log():
     data = saved(corpus.quadrants(), "TIFF", compression="tiff_lzw")
     broken = data[:8] + b"\xff" * 60 + data[68:]  # libtiff says so on standard error
-    with pytest.raises(MediaError):
-        decode(decoders, lambda decoding: decoding.picture(broken, "TIFF", LIMITS.decoded))
-    decoders.close()
-    assert capfd.readouterr().err == ""
+    command = [sys.executable, "-m", "handlers.media.decode_process", json.dumps(asdict(LIMITS))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        write_frame(process.stdin, ["picture", ["TIFF", LIMITS.decoded]], [broken])
+        assert read_frame(process.stdout).value()[0] == "refused"
+        process.stdin.close()
+        assert process.stderr.read() == b""
 
 
 def test_a_process_has_no_secrets_and_opens_nothing(monkeypatch):
