@@ -1,0 +1,14 @@
+"""The benchmark of media compares like with like."""
+
+import numpy as np
+import pytest
+
+from benchmarks import media
+
+
+def test_sides_that_differ_are_not_compared():
+    one, other = np.zeros(3), np.ones(3)
+    assert set(media.measure({"a": lambda: one, "b": lambda: one.copy()}, 2)) == {"a", "b"}
+    for differs in (other, np.zeros(4)):
+        with pytest.raises(AssertionError, match="the sides differ"):
+            media.measure({"a": lambda: one, "b": lambda differs=differs: differs}, 1)
