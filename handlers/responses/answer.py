@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +49,10 @@ class ResponseMaker:
         What the deltas raise becomes the last event, `response.failed`.
         """
         number = 0
-        async for event in self._unnumbered(deltas):
-            yield {"type": event["type"], "sequence_number": number, **event}
-            number += 1
+        async with aclosing(self._unnumbered(deltas)) as events:
+            async for event in events:
+                yield {"type": event["type"], "sequence_number": number, **event}
+                number += 1
 
     async def _unnumbered(self, deltas: AsyncIterator[Delta]) -> AsyncGenerator[Event, None]:
         begun = self._response("in_progress")

@@ -1,6 +1,7 @@
 """POST /v1/responses, from the validated body to the response, and what others ask of responses that are kept."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -92,8 +93,9 @@ class StreamedResponse:
 
     async def chunks(self, deltas: AsyncIterator[Delta]) -> Chunks:
         """The events of its stream."""
-        async for event in self.maker.events(deltas):
-            yield Event(event["type"], event)
+        async with aclosing(self.maker.events(deltas)) as events:
+            async for event in events:
+                yield Event(event["type"], event)
 
 
 def current_store() -> ResponseStore | None:

@@ -26,7 +26,8 @@ def kept_items(given: str | list[dict[str, Any]], referenced: Mapping[int, dict[
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
     kind = item.get("type") or "message"
-    named = {**item, "type": kind, "id": item.get("id") or f"{PREFIXES.get(kind, 'item')}_{uuid4().hex}"}
+    named = {"id": item.get("id") or f"{PREFIXES.get(kind, 'item')}_{uuid4().hex}", "type": kind}
+    named |= {name: value for name, value in item.items() if name not in named}
     return _with_parts(named) if kind == "message" else named
 
 

@@ -1,8 +1,11 @@
 """POST /v1/responses and what is asked of responses that are kept: statuses, errors, streams, whose is whose."""
 
 import json
+import re
+import socket
 import threading
 
+import httpx
 import jsonschema_rs
 import pytest
 
@@ -323,3 +326,20 @@ def test_names_of_namespaces_and_tools_may_both_be_long(own):
     assert post(own, tools=[space]).status_code == 200
     shown = own.tokenizer.calls[-1].tools[0]["function"]["name"]
     assert shown == f"{'n' * 128}.{'f' * 128}"
+
+
+def test_a_client_that_leaves_ends_the_response_and_nothing_is_kept(fakes):
+    engine = fakes.Engine(delay=0.01)
+    with fakes.served(engine) as server, socket.create_connection(("127.0.0.1", server.port)) as connection:
+        body = json.dumps({"input": "Hi", "seed": 4, "stream": True}).encode()
+        head = (
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + body)
+        seen = b""
+        while b"response.output_text.delta" not in seen:
+            seen += connection.recv(4096)
+        identity = re.search(rb'"id":"(resp_[0-9a-f]+)"', seen)[1].decode()
+        connection.close()
+        fakes.wait_until(lambda: engine.generations[0].closed)
+        assert httpx.get(f"{server.url}{PATH}/{identity}").status_code == 404
