@@ -164,6 +164,14 @@ def serve(session: nox.Session) -> None:
 
 
 @nox.session
+def aot(session: nox.Session) -> None:
+    """Compile for TPUs and GPUs that are not here, and read what XLA made (470 MB of wheels); arguments go to pytest."""
+    install(session, "tests")
+    session.install(*PINS, "--no-deps", *nox.project.dependency_groups(PROJECT, "aot"))
+    session.run("pytest", "-m", "aot", "-s", "tests/aot", *session.posargs, env={"JAX_PLATFORMS": "cpu"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Decoding speed side by side with transformers; arguments go to the script."""
     install(session)

@@ -38,6 +38,15 @@ def memory() -> int:
     return int(limit or host.available_memory())
 
 
+def memory_fraction() -> float:
+    """The part of `memory` that weights, cache and what else is known beforehand may take.
+
+    A processor's memory is shared with what else a machine does. Of an accelerator nothing else is wanted: what
+    remains is for the allocator, and for what estimates leave out.
+    """
+    return 0.8 if platform() == "cpu" else 0.97
+
+
 def default_cache() -> tuple[int, int] | None:
     """Bytes of a cache that nobody gave a size for, and how many more it may take to hold one context at least.
 

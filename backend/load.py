@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ from backend.engine.adapters import AdapterLibrary
 from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
 from backend.engine.engine import Engine
 from backend.engine.hosts import Follower, Leader, LeadingRunner, agree, follow, meet
-from backend.engine.model_runner import ModelRunner
+from backend.engine.memory import working_bytes
+from backend.engine.model_runner import CUDA_GRAPHS, ModelRunner, compile_all
+from backend.engine.prefill_shapes import SHAPES, WEIGHTS
 from backend.models import hub, weights
 from backend.models.adapters.catalogue import resolve_adapter
 from backend.models.adapters.checkpoint import AdapterBase, file_rank
@@ -33,6 +36,7 @@ from backend.models.storage import Quantization, Storage, abstract_decoder, desc
 from backend.programs import kept_programs
 from backend.progress import progress
 from backend.sharding import HEADS, make_mesh
+from backend.target import platform
 
 log = logging.getLogger(__name__)
 AGREED = (
@@ -59,7 +63,8 @@ class LoadOptions:
     num_devices: over which weights, cache and vocabulary are split; None for one on a processor, else for all.
     stall_seconds: after which a computation that has not ended never will.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
-    cache may take; the rest is for what the programs compute.
+    cache may take, on an accelerator with all that programs need beside them; None for `device.memory_fraction`.
+    cuda_graphs: whole dispatches of decoding steps are one CUDA graph each.
     media_cache_bytes: of embeddings of pictures, sound and film that are kept for prompts that have them again.
     adapters: the name of each adapter, and a bundled one's name, a folder, or a hub repository as owner/name.
     max_adapters: that the device holds at a time, 0 for an engine that serves none. max_adapter_rank: the largest, None
@@ -77,7 +82,8 @@ class LoadOptions:
     max_queue: int = 1024
     compilation_cache: Path | None = None
     model_cache: Path = MODEL_CACHE
-    memory_fraction: float = 0.8
+    memory_fraction: float | None = None
+    cuda_graphs: bool = False
     kv_cache_tokens: int | None = None
     kv_cache_dtype: str = "auto"
     media_cache_bytes: int = 256 << 20
@@ -158,7 +164,8 @@ def _make_runner(
             keep()
             update(done, total)
 
-        parts = (decoder, sizes, backend, tokens, compiled, mesh)
+        compiler = partial(compile_all, decode_options=CUDA_GRAPHS if options.cuda_graphs else None)
+        parts = (decoder, sizes, backend, tokens, compiled, mesh, compiler)
         runner = LeadingRunner(hosts, *parts) if isinstance(hosts, Leader) else ModelRunner(*parts)
         return runner, library
 
@@ -197,6 +204,8 @@ class EnginePlan(NamedTuple):
 def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     """The engine of the checkpoint at `path`; reads no weights. Raises CheckpointError, ValueError as a start does."""
     checkpoint, storage = open_checkpoint(path), choose_storage(options)
+    if options.cuda_graphs and platform() != "gpu":
+        raise ValueError(f"--cuda-graphs: it is for NVIDIA GPUs, and programs run on {device.describe()}")
     specs = kv_specs(checkpoint.config)
     mesh = choose_mesh(options, specs)
     backend = paged_attention(specs, choose_cache_dtype(options, storage.activations), mesh=mesh)
@@ -206,6 +215,8 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     rank = choose_adapter_rank(options)
     stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(decoder), options.max_adapters, rank))
     held = parts * weights.device_bytes(checkpoint, decoder, mesh) + stack_bytes(stacks)
+    if platform() != "cpu":
+        held += parts * working_bytes(checkpoint.config, options.rows)
     sizes = choose_sizes(options, checkpoint.config, backend, held, parts * device.memory(), device.default_cache())
     sizes = replace(sizes, adapter_buckets=choose_adapter_buckets(options), adapter_rank=rank)
     return EnginePlan(checkpoint, storage, backend, decoder, sizes, mesh)
@@ -291,7 +302,8 @@ def choose_sizes(
     than that; None for no bound but `memory`. Raises ValueError where the weights, or what was asked for, do not fit.
     """
     page_tokens = backend.page_tokens
-    room = int(options.memory_fraction * memory) - taken
+    fraction = options.memory_fraction or device.memory_fraction()
+    room = int(fraction * memory) - taken
     fitting = max(0, room // backend.page_bytes)
     context = min(options.context or config.context, config.context)
     pages = -(-(options.kv_cache_tokens or options.rows * context) // page_tokens)
@@ -300,7 +312,7 @@ def choose_sizes(
         needed = taken + least * backend.page_bytes
         raise ValueError(
             f"weights, adapters and {least * page_tokens:,} tokens of cache take {device.mebibytes(needed)}, more than "
-            f"{options.memory_fraction:.0%} of the {device.mebibytes(memory)} of memory that are available; "
+            f"{fraction:.0%} of the {device.mebibytes(memory)} of memory that are available; "
             "lower --kv-cache-tokens or --max-context-length, raise --memory-fraction, or take a smaller model"
         )
     if default_cache is not None and not options.kv_cache_tokens:
@@ -318,7 +330,9 @@ def choose_sizes(
         pages=pages,
         page_tokens=page_tokens,
         row_buckets=row_buckets(options.rows),
-        prefill_shapes=prefill_shapes(both_ways, page_tokens, options.deterministic),
+        prefill_shapes=prefill_shapes(both_ways, page_tokens, options.deterministic, SHAPES[platform()]),
+        weight_tokens=WEIGHTS[platform()],
+        grammar_masks=0 if platform() == "gpu" else EngineConfig.grammar_masks,
         prompt_embeddings=config.media is not None,
         prompt_logprobs=True,
         both_ways=both_ways,

@@ -51,12 +51,17 @@ class ModelSettings(BaseSettings):
         description="choices running or in line; a request beyond them gets 429, and so does a client that has three "
         "times as many as there are places left",
     )
-    memory_fraction: float = Field(
-        0.8,
+    memory_fraction: float | None = Field(
+        None,
         gt=0,
         le=1,
-        description="of an accelerator's memory, or of what is available of the machine's on a CPU, the part that "
-        "weights and cache may take; the rest is for what is computed",
+        description="on a CPU, the part of the memory that is available which weights and cache may take, the rest "
+        "being for what is computed (default 0.8); of an accelerator's memory, what all of it may take (default 0.97)",
+    )
+    cuda_graphs: CliImplicitFlag[bool] = Field(
+        False,
+        description="on NVIDIA GPUs, make each dispatch of decoding steps one CUDA graph, loops included; it compiles, "
+        "and no device has run it yet",
     )
     kv_cache_tokens: PositiveInt | None = Field(
         None,

@@ -15,7 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is marked `slow` or `real_model` has no time limit."""
+    """What is marked `slow`, `real_model` or `aot` has no time limit."""
     for item in items:
-        if item.get_closest_marker("slow") or item.get_closest_marker("real_model"):
+        if any(item.get_closest_marker(name) for name in ("slow", "real_model", "aot")):
             item.add_marker(pytest.mark.timeout(0))

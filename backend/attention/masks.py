@@ -26,7 +26,7 @@ def visible(
 
 
 class Sight(NamedTuple):
-    """The first and the last key position that each query sees, int32 [B, T]: all between; none where last is -1."""
+    """The first and last key position that each query sees, int32 [B, T]: all between them, none where last is -1."""
 
     first: jax.Array
     last: jax.Array

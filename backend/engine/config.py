@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backend.engine.prefill_shapes import Shape, padded
+from backend.engine.prefill_shapes import SHAPES, WEIGHTS, Shape, padded
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class EngineConfig:
     context: prompt and output tokens of one choice at most; it fits the pool. pages: of the pool, `page_tokens`
     positions each. row_buckets: batch sizes that are compiled; the last is the number of rows. prefill_shapes: (rows,
     tokens) of the prefill programs that are compiled; the last one's tokens are the most that a call takes of a prompt.
+    weight_tokens: what reading the weights costs a prefill call, in tokens.
     max_steps: decoding steps per dispatch at most. block_seconds: how long one dispatch should take, which bounds how
     late a token is seen. read_behind: a block is read while the next one runs; False where programs run synchronously.
     max_queue: choices that may run or wait, see `Places`. stall_seconds: after which a computation that has not ended
@@ -36,7 +37,8 @@ class EngineConfig:
     pages: int
     page_tokens: int = 16
     row_buckets: tuple[int, ...] = (1, 4, 8, 16)
-    prefill_shapes: tuple[Shape, ...] = ((1, 32), (4, 32), (1, 64), (1, 256))
+    prefill_shapes: tuple[Shape, ...] = SHAPES["cpu"]
+    weight_tokens: int = WEIGHTS["cpu"]
     max_steps: int = 16
     block_seconds: float = 0.04
     read_behind: bool = True
@@ -125,9 +127,10 @@ def row_buckets(rows: int) -> tuple[int, ...]:
     return (*(size for size in (1, *(2**i for i in range(2, 32))) if size < rows), rows)
 
 
-def prefill_shapes(both_ways: int, page_tokens: int, deterministic: bool) -> tuple[Shape, ...]:
+def prefill_shapes(
+    both_ways: int, page_tokens: int, deterministic: bool, usual: tuple[Shape, ...] = SHAPES["cpu"]
+) -> tuple[Shape, ...]:
     """Of prefill programs, the last of which takes `both_ways` tokens; a deterministic engine has but one."""
-    usual = EngineConfig.prefill_shapes
     largest = (1, -(-both_ways // page_tokens) * page_tokens)
     if both_ways <= (usual[0] if deterministic else usual[-1])[1]:
         return usual

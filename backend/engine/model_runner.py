@@ -35,6 +35,11 @@ Name = tuple[str, int, int, int]
 """A program and its shape: rows, tokens, and distinct adapters that it takes; zeros where there is but one."""
 Progress = Callable[[int, int], None]
 MOST_COMPILE_THREADS = 4
+CUDA_GRAPHS = {
+    "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE"
+}
+"""Options of XLA's compiler by which loops become part of CUDA graphs: else the host looks after each step whether
+there is another."""
 NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
 
@@ -297,8 +302,13 @@ class ModelRunner:
         return embeddings.astype(jnp.float32)
 
 
-def compile_all(programs: Programs, progress: Progress) -> dict[Name, Any]:
-    """Trace in order, compile side by side: as many as there are cores, since each takes hundreds of megabytes."""
+def compile_all(
+    programs: Programs, progress: Progress, decode_options: dict[str, str] | None = None
+) -> dict[Name, Any]:
+    """Trace in order, compile side by side: as many as there are cores, since each takes hundreds of megabytes.
+
+    decode_options: of the compiler, for the programs that decode.
+    """
     finished = count(1)
 
     def tell(_: Future[Any]) -> None:
@@ -309,11 +319,16 @@ def compile_all(programs: Programs, progress: Progress) -> dict[Name, Any]:
     pending: dict[Name, Future[Any]] = {}
     with ThreadPoolExecutor(min(MOST_COMPILE_THREADS, host.cores())) as pool, _no_garbage_collection():
         for name, program in programs.items():
-            pending[name] = pool.submit(program.lower().compile)
+            options = decode_options if name[0] == "decode" else None
+            pending[name] = pool.submit(_compile, program.lower(), options)
             pending[name].add_done_callback(tell)
     compiled = {name: future.result() for name, future in pending.items()}
     progress(len(programs), len(programs))
     return compiled
+
+
+def _compile(lowered: jax.stages.Lowered, options: dict[str, str] | None) -> Any:
+    return lowered.compile(compiler_options=dict(options)) if options else lowered.compile()
 
 
 @contextmanager

@@ -65,11 +65,12 @@ def plan_prefill(work: Sequence[SequenceState], config: EngineConfig, room: int)
     first = work[0]
     shapes = config.scorings if first.is_scored else config.prefills
     work = [sequence for sequence in work if sequence.is_scored == first.is_scored]
-    shape, group = _shape_for(first, shapes), [first]
+    weights = config.weight_tokens
+    shape, group = _shape_for(first, shapes, weights), [first]
     for other in shapes:
         fitting = [sequence for sequence in work if sequence.num_uncomputed <= other[1]][: other[0]]
-        alone = sum(cheapest(shapes, sequence.num_uncomputed)[0] for sequence in fitting)
-        if first in fitting and cost(other) < alone:
+        alone = sum(cheapest(shapes, sequence.num_uncomputed, weights)[0] for sequence in fitting)
+        if first in fitting and cost(other, weights) < alone:
             shape, group = other, fitting
             break
     if padded(shape) > room:
@@ -83,9 +84,9 @@ def _end(sequence: SequenceState, shape: Shape) -> int:
     return max(sequence.num_computed, sequence.request.prompt.cut(end))
 
 
-def _shape_for(sequence: SequenceState, shapes: tuple[Shape, ...]) -> Shape:
+def _shape_for(sequence: SequenceState, shapes: tuple[Shape, ...], weights: int) -> Shape:
     """Of the call for one sequence alone: the cheapest, unless the next tokens see both ways and need a larger one."""
-    usual, start = cheapest(shapes, sequence.num_uncomputed)[1], sequence.num_computed
+    usual, start = cheapest(shapes, sequence.num_uncomputed, weights)[1], sequence.num_computed
     if _end(sequence, usual) > start:
         return usual
     needed = sequence.request.prompt.uncut(start + 1) - start

@@ -143,8 +143,9 @@ class MLP(nnx.Module):
 
     def __call__(self, x: jax.Array, context: ForwardContext) -> jax.Array:
         """x [B, T, D] -> [B, T, D], each token alone."""
-        pairs = self.gate_up(x).reshape(*x.shape[:-1], self.config.size, 2)
-        gate, up = context.adapted("feed_forward.gate_up", x, (pairs[..., 0], pairs[..., 1]))
+        # Not a pair per hidden unit: XLA would rather reshape the weights for that, and on a TPU keep them twice.
+        both = self.gate_up(x)
+        gate, up = context.adapted("feed_forward.gate_up", x, (both[..., 0::2], both[..., 1::2]))
         hidden = ACTIVATIONS[self.config.activation](gate) * up
         (out,) = context.adapted("feed_forward.down", hidden, (self.down(hidden),))
         return out

@@ -28,11 +28,20 @@ def llama(
 
 MODELS = {
     "small": llama(2, 1024, 2816, 8, 8, 128, 32768),
+    "deeper": llama(4, 1024, 2816, 8, 8, 128, 32768),
     "1b": llama(16, 2048, 8192, 32, 8, 64, 128256),
     "4b": llama(36, 2560, 9728, 32, 8, 128, 128256),
     "8b": llama(32, 4096, 14336, 32, 8, 128, 128256),
     "70b": llama(80, 8192, 28672, 64, 8, 128, 128256),
 }
+
+
+FORMATS = {
+    "int8": WeightFormat("int8", "float32"),
+    "fp8": WeightFormat("float8_e4m3fn", "float32"),
+    "int4": WeightFormat("int4", "float32", 128),
+}
+"""Formats of quantised kernels: 8 bits with a scale per row, 4 bits with a scale for each 128 weights."""
 
 
 def abstract_decoder(config: DecoderConfig, format: WeightFormat | None = None) -> Decoder:

@@ -2,24 +2,30 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
 from backend.attention import AttentionBackend
+from backend.attention.choice import paged_attention
+from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
+from backend.engine.memory import working_bytes
 from backend.engine.model_runner import ModelRunner, Name, Program, Programs
-from backend.models.decoder import Decoder
+from backend.load import LoadOptions, choose_sizes
+from backend.models.decoder import Decoder, kv_specs
 from backend.target import compiling_for
 from benchmarks.aot import chips, hlo, thunks
-from benchmarks.aot.models import tokens
+from benchmarks.aot.models import FORMATS, MODELS, abstract_decoder, tokens
 
 
 def engine_programs(decoder: Decoder, sizes: EngineConfig, backend: AttentionBackend) -> Programs:
@@ -32,6 +38,34 @@ def engine_programs(decoder: Decoder, sizes: EngineConfig, backend: AttentionBac
 
     ModelRunner(decoder, sizes, backend, tokens(decoder.config.vocab), compiler=keep)
     return programs
+
+
+class Planned(NamedTuple):
+    """An engine as it would start on a chip: a decoder of shapes, its sizes and what it compiles."""
+
+    decoder: Decoder
+    sizes: EngineConfig
+    backend: PagedAttention
+    programs: Programs
+    weight_bytes: int
+
+
+def plan(
+    chip: str, model: str, rows: int, context: int | None = None, pages: int | None = None, format: str | None = None
+) -> Planned:
+    """What `choose_sizes` picks for a model of `models.MODELS`, with one program of each kind. See `target`.
+
+    context, pages: None for what the chip's memory holds. format: of quantised weights, of `models.FORMATS`.
+    """
+    decoder = abstract_decoder(MODELS[model], None if format is None else FORMATS[format])
+    config, weights = decoder.config, tree_bytes(nnx.state(decoder))
+    backend = paged_attention(kv_specs(config), jnp.dtype(jnp.bfloat16))
+    options = LoadOptions(rows=rows, context=context)
+    held, memory = weights + working_bytes(config, rows), chips.CHIPS[chip].memory
+    sizes = choose_sizes(options, config, backend, held, memory)
+    largest = sizes.prefill_shapes[-1]
+    sizes = replace(sizes, row_buckets=(rows,), prefill_shapes=(largest,), pages=pages or sizes.pages)
+    return Planned(decoder, sizes, backend, engine_programs(decoder, sizes, backend), weights)
 
 
 @contextmanager
@@ -78,9 +112,6 @@ class Compiled:
     def argument_bytes(self) -> int:
         """Of all its arguments."""
         return int(self.executable.memory_analysis().argument_size_in_bytes)
-
-
-Place = Callable[[Any], NamedSharding]
 
 
 def compile_program(chip: str, program: Program, options: dict[str, Any] | None = None) -> Compiled:

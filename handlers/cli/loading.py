@@ -72,6 +72,7 @@ def load_options(settings: ModelSettings) -> "LoadOptions":
         model_cache=settings.model_cache,
         compilation_cache=settings.compilation_cache.expanduser(),
         memory_fraction=settings.memory_fraction,
+        cuda_graphs=settings.cuda_graphs,
         kv_cache_tokens=settings.kv_cache_tokens,
         kv_cache_dtype=settings.kv_cache_dtype,
         media_cache_bytes=settings.media_cache_bytes,

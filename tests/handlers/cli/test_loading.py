@@ -29,6 +29,7 @@ def parts(monkeypatch, fakes, tmp_path):
 
 def test_every_setting_of_the_model_reaches_the_engine(parts):
     settings = {"memory_fraction": 0.25, "kv_cache_tokens": 512, "deterministic": True, "max_queue": 7, "revision": "r"}
+    settings |= {"cuda_graphs": True}
     formats = {"tool_format": "hermes", "reasoning_format": "think", "chat_template": "chatml"}
     (parts.path / "generation_config.json").write_text('{"temperature": 0.5}')
     loaded = load(ServeSettings(**settings, **formats, parse_reasoning=True, generation_config="auto"))
