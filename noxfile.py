@@ -49,7 +49,7 @@ def types(session: nox.Session) -> None:
 def suite(session: nox.Session) -> None:
     install(session, "tests", "codegen", "train")
     session.install(*PINS, "--no-deps", "trl")  # its chat templates are test data; its dependencies are not wanted
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "--durations", "25", *session.posargs)
 
 
 @nox.session

@@ -21,19 +21,25 @@ BODY = {"messages": [{"role": "user", "content": SECRET}], "seed": 4}
 PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-@pytest.fixture
-def spans():
+@pytest.fixture(scope="module")
+def exporter():
     return InMemorySpanExporter()
 
 
 @pytest.fixture
-def tracing(spans):
+def spans(exporter):
+    exporter.clear()
+    return exporter
+
+
+@pytest.fixture(scope="module")
+def tracing(exporter):
     provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     return OpenTelemetryTracing(provider)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app(fakes, tracing):
     with fakes.connected(tracing=tracing) as app:
         yield app
