@@ -1,16 +1,13 @@
-"""Anthropic's own client, and the same chat in its API and in the others."""
+"""Anthropic's own client."""
 
 import json
 import random
 from typing import Literal
 
 import anthropic
-import httpx
 import jsonschema_rs
 import pytest
 from anthropic import beta_tool
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tests.conformance.chat import HELLO, TIMEOUT, said, validator
@@ -178,60 +175,6 @@ async def test_the_asynchronous_client(server):
         async with client.messages.stream(**asked) as stream:
             text = "".join([piece async for piece in stream.text_stream])
         assert text == (await client.messages.create(**asked)).content[0].text
-
-
-QUESTIONS = ("Hello!", "What is the capital of France?", "What is the weather in Paris?", "Thanks!")
-TEXTS = st.sampled_from(QUESTIONS) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
-FUNCTION = {"name": TOOL["name"], "description": TOOL["description"], "parameters": TOOL["input_schema"]}
-
-
-@settings(max_examples=15)
-@given(
-    system=st.none() | TEXTS,
-    texts=st.lists(TEXTS, min_size=1, max_size=3).filter(lambda texts: len(texts) % 2),
-    tools=st.booleans(),
-    limits=st.fixed_dictionaries({"seed": st.integers(0, 2**32), "temperature": st.sampled_from([0, 1, 1.7]),
-                                  "top_p": st.sampled_from([1, 0.7]), "max_tokens": st.just(24)}),
-)  # fmt: skip
-def test_the_same_chat_with_one_seed_is_the_same_answer_in_each_api(client, system, texts, tools, limits):
-    messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
-    theirs = {"system": system, "tools": [TOOL] if tools else None, "messages": messages}
-    before = [] if system is None else [{"role": "system", "content": system}]
-    ours = {"messages": [*before, *messages], "parse_reasoning": True}
-    if tools:
-        ours["tools"] = [{"type": "function", "function": FUNCTION}]
-    message = answered(client.post("/v1/messages", json={**theirs, **limits}))
-    choice = answered(client.post("/v1/chat/completions", json={**ours, **limits}))
-    assert as_chat(message) == as_chosen(choice["choices"][0])
-    usage = message["usage"]
-    assert usage["output_tokens"] == choice["usage"]["completion_tokens"]
-    assert usage["input_tokens"] + usage["cache_read_input_tokens"] == choice["usage"]["prompt_tokens"]
-
-
-def answered(response: httpx.Response):
-    assert response.status_code == 200, response.text
-    return response.json()
-
-
-def as_chat(message):
-    """Text, reasoning, calls and the reason why it ends, of a message in the words of a chat."""
-    found = {kind: [block for block in message["content"] if block["type"] == kind] for kind in ("text", "thinking")}
-    reasons = {"end_turn": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
-    return (
-        "".join(block["text"] for block in found["text"]),
-        "".join(block["thinking"] for block in found["thinking"]),
-        [(block["name"], block["input"]) for block in message["content"] if block["type"] == "tool_use"],
-        reasons[message["stop_reason"]],
-    )
-
-
-def as_chosen(choice):
-    message = choice["message"]
-    calls = [
-        (call["function"]["name"], json.loads(call["function"]["arguments"]))
-        for call in message.get("tool_calls") or []
-    ]
-    return message["content"] or "", message.get("reasoning_content") or "", calls, choice["finish_reason"]
 
 
 def test_every_event_is_as_documented(client):
