@@ -101,7 +101,7 @@ def _plan(
             defaults=loaded.sampling_defaults,
             min_tokens=least,
             banned=banned,
-            no_repeat_ngram=body.no_repeat_ngram or 0,
+            no_repeat_ngram=min(body.no_repeat_ngram or 0, loaded.engine.context_length),  # longer ones never repeat
             forced=tuple(body.forced_output_tokens or ()),
         ),
         seeds=choice_seeds(body),

@@ -89,8 +89,8 @@ def test_lengths_are_of_the_answer_or_of_the_whole(app, post):
     assert (sampling().min_tokens, sampling().max_tokens) == (2, 3)
     post(prompt="Hello", min_total_tokens=3)
     assert (sampling().min_tokens, sampling().max_tokens) == (0, 395)
-    post(prompt="Hello", max_tokens=-1)
-    assert sampling().max_tokens == 395
+    post(prompt="Hello", max_tokens=-1, no_repeat_ngram=2**62)
+    assert (sampling().max_tokens, sampling().no_repeat_ngram) == (395, 400)
     post(prompt="Hello", forced_output_tokens=[72, 105, 33], max_tokens=2)
     assert sampling().max_tokens == 2
 
