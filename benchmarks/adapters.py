@@ -1,8 +1,8 @@
 """What adapters cost: rows of a batch with none, with one and with several, by turns, in one run.
 
 `python -m benchmarks.adapters` (`--quick`: a small model, only to see that it runs). A share is of the tokens per
-second of the same rows without adapters; the best of all rounds, since other work on the machine only adds time, and
-the median of the rounds' own shares.
+second of the same rows without adapters: the best of all rounds, since other work on the machine only adds time, and
+the median of the rounds' own shares. Processor time, in shares as well, tells something on a busy machine too.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jax
@@ -49,8 +50,11 @@ class Rows:
         self._table = np.arange(rows * pages, dtype=np.int32).reshape(rows, pages)
         self._active = np.ones(rows, bool)
 
-    def tokens_per_second(self, slots: list[int], steps: int) -> float:
-        """Of all rows together, behind a step that is not counted. slots: of each row's adapter, -1 for none."""
+    def timed(self, slots: list[int], steps: int) -> tuple[float, float]:
+        """Tokens of all rows per second, and per second of a processor, behind a step that is not counted.
+
+        slots: of each row's adapter, -1 for none.
+        """
         runner = self._runner
         asked = Request(Prompt(tuple(range(1, PROMPT + 1))), SamplingParams(2 * steps, (), temperature=0.0), (0,))
         state = runner.init_state()
@@ -59,14 +63,18 @@ class Rows:
         run = partial(runner.decode, page_table=self._table, active=self._active, stop_on_finish=False, slots=slots)
         state, block = run(state, steps=1)
         jax.block_until_ready(block)
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         state, block = run(state, steps=steps)
         jax.block_until_ready(block)
-        return self._rows * steps / (time.perf_counter() - began)
+        ended, tokens = (time.perf_counter(), time.process_time()), self._rows * steps
+        return tokens / (ended[0] - began[0]), tokens / (ended[1] - began[1])
 
 
-def measure(rows: int, adapters: int, steps: int, rounds: int, quick: bool) -> dict[str, list[float]]:
-    """Tokens per second of each side, a number per round."""
+Times = list[tuple[float, float]]
+
+
+def measure(rows: int, adapters: int, steps: int, rounds: int, quick: bool) -> dict[str, Times]:
+    """What `Rows.timed` gives for each side, a pair per round."""
     device.set_up()
     with tempfile.TemporaryDirectory() as folder:
         parameters = make(config(**(QUICK if quick else FULL), tied=True), Path(folder))
@@ -83,7 +91,7 @@ def measure(rows: int, adapters: int, steps: int, rounds: int, quick: bool) -> d
     for slot in range(adapters):
         runner.adapters.place(slot, random_slot(runner.adapters.stacks, random))
     print(f"{parameters / 1e6:.0f} M parameters, {rows} rows, rank {RANK} on every linear layer", flush=True)
-    batch, found = Rows(runner, rows, context), dict[str, list[float]]()
+    batch, found = Rows(runner, rows, context), dict[str, Times]()
     sides = {
         "none": [-1] * rows,
         "loaded, none used": [-1] * rows,
@@ -93,7 +101,7 @@ def measure(rows: int, adapters: int, steps: int, rounds: int, quick: bool) -> d
     }
     for _ in range(rounds):
         for name, slots in sides.items():
-            found.setdefault(name, []).append(batch.tokens_per_second(slots, steps))
+            found.setdefault(name, []).append(batch.timed(slots, steps))
     return found
 
 
@@ -107,11 +115,16 @@ def main() -> None:
     options = parser.parse_args()
     rounds = 2 if options.quick else options.rounds
     found = measure(options.rows, options.adapters, options.steps, rounds, options.quick)
-    best = {name: max(values) for name, values in found.items()}
-    for name, values in found.items():
-        ratios = sorted(value / base for value, base in zip(values, found["none"], strict=True))
-        middle = ratios[len(ratios) // 2]
-        print(f"{name:24} {best[name]:8.0f} tokens/s   {best[name] / best['none']:6.1%} of none (median {middle:.1%})")
+    for name, times in found.items():
+        wall, processor = (share(times, found["none"], kind) for kind in (0, 1))
+        print(f"{name:24} {max(times)[0]:7.0f} tokens/s   of none: {wall}   by processor time: {processor}")
+
+
+def share(times: Times, of: Times, kind: int) -> str:
+    """Best and median share of one side in another."""
+    best = max(pair[kind] for pair in times) / max(pair[kind] for pair in of)
+    middle = median(pair[kind] / base[kind] for pair, base in zip(times, of, strict=True))
+    return f"{best:6.1%} (median {middle:6.1%})"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the routes work with: the loaded model and its state, shared by all requests of the process."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -289,7 +290,8 @@ class Service:
     request_timeout: seconds from a request's arrival to the end of its answer, None for any time.
     acceptance: what is taken of requests.
     report_cached_tokens: answers tell how much of their prompt was cached.
-    adapter_folder: from where adapters may be loaded while the server runs, None for not at all.
+    adapter_folder: from where adapters may be loaded while the server runs, None for not at all. adapter_turn: held by
+    the one request that loads an adapter, since each takes memory and a thread.
     requests: those that are being answered. metrics: what is counted of them.
     """
 
@@ -307,6 +309,7 @@ class Service:
         self.model_names = tuple(model_names)
         self.request_timeout, self.acceptance = request_timeout, acceptance
         self.report_cached_tokens, self.adapter_folder = report_cached_tokens, adapter_folder
+        self.adapter_turn = asyncio.Lock()
         self.requests = ActiveRequests()
         self.metrics = Metrics(self.engine_stats)
         self.created = int(time.time())

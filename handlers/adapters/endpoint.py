@@ -57,7 +57,8 @@ async def _load(service: Service, name: str, path: str, params: tuple[str, str])
         raise APIError(409, f"there are {MOST_ADAPTERS} adapters; unload some", code="too_many_adapters")
     folder = await asyncio.to_thread(adapter_folder, root, path, path_param)
     try:
-        await asyncio.to_thread(engine.load_adapter, name, folder)
+        async with service.adapter_turn:
+            await asyncio.to_thread(engine.load_adapter, name, folder)
     except AdapterExists:
         raise taken from None
     except ValueError as error:  # of what is wrong with it, without saying where this machine keeps it
