@@ -31,7 +31,7 @@ from backend.models.adapters.stack import rank_bucket, stack_bytes
 from backend.models.catalogue import MODEL_CACHE
 from backend.models.checkpoint import Checkpoint, open_checkpoint
 from backend.models.config import DecoderConfig
-from backend.models.decoder import Decoder, kv_specs
+from backend.models.decoder import Decoder, kv_specs, ropes
 from backend.models.storage import Quantization, Storage, abstract_decoder, describe
 from backend.programs import kept_programs
 from backend.progress import progress
@@ -336,6 +336,8 @@ def choose_sizes(
         prompt_embeddings=config.media is not None,
         prompt_logprobs=True,
         both_ways=both_ways,
+        features=0 if config.media is None else config.media.features,
+        sections=any(rope.sections for rope, _ in ropes(config)),
         read_behind=device.asynchronous(),
         max_queue=options.max_queue,
         stall_seconds=options.stall_seconds,

@@ -72,6 +72,7 @@ class Span:
     start: the first position. length: how many. key: equal where the content is equal, such as a digest of it.
     embeddings: float32 [length, D], what the model is given there in place of the embeddings of the ids. both_ways:
     each of the positions sees all of them, not only those before it; no prefill call has a part of them at its end.
+    features: float32 [S, length, D], what is added to what each of the first S layers gives there; None for nothing.
     """
 
     start: int
@@ -79,17 +80,20 @@ class Span:
     key: Hashable
     embeddings: np.ndarray
     both_ways: bool = False
+    features: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Prompt:
     """What an answer follows: token ids, at least one, and the spans that something else fills, in order.
 
-    The last token is fed by its id: it is in no span.
+    The last token is fed by its id: it is in no span. places: int32 [3, length], time, height and width by which rotary
+    embeddings with sections turn each position; what follows turns by one more each. None where a position is itself.
     """
 
     tokens: tuple[int, ...]
     spans: tuple[Span, ...] = ()
+    places: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         assert self.tokens
@@ -100,6 +104,19 @@ class Prompt:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def place_offset(self) -> int:
+        """What a position behind the prompt turns by, less the position."""
+        return 0 if self.places is None else int(self.places[0, -1]) - (len(self) - 1)
+
+    def turned(self, start: int, end: int) -> np.ndarray:
+        """int32 [3, end - start], what rotary embeddings turn these positions by, of the prompt or behind it."""
+        known = np.tile(np.arange(start, end, dtype=np.int32), (3, 1))
+        if self.places is None:
+            return known
+        within = self.places[:, start:end]
+        return np.concatenate([within, known[:, within.shape[1] :] + self.place_offset], axis=1)
 
     def cut(self, end: int) -> int:
         """The last position at or before `end` where a prefill call may end: outside of what sees both ways."""

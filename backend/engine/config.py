@@ -22,6 +22,7 @@ class EngineConfig:
     kernels of a GPU.
     prompt_embeddings: prompts may have spans, whose embeddings the prefill programs then take beside the ids.
     both_ways: most positions of a span that sees both ways, 0 where none does; one prefill call takes them all.
+    features: S, most layers that spans have something added to. sections: positions of prompts turn by three numbers.
     hidden_positions: C, positions of a row per prefill call whose hidden states come back, 0 for none; each costs the
     last layer's share of the call, which is left out otherwise.
     prompt_logprobs: prompts may be scored, for which there are programs of their own: two more, so that those of other
@@ -48,6 +49,8 @@ class EngineConfig:
     grammar_masks: int = 4096
     prompt_embeddings: bool = False
     both_ways: int = 0
+    features: int = 0
+    sections: bool = False
     hidden_positions: int = 0
     prompt_logprobs: bool = False
     adapter_buckets: tuple[int, ...] = ()

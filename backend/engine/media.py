@@ -51,22 +51,26 @@ class MediaEncoder:
         The embeddings are computed, or found. Raises ValueError where it does not stand there.
         """
         spans: list[Span] = []
+        runs: list[Run] = []
         at = 0
         for medium in media:
             embeddings, start = self._embeddings(medium), 0
             for i, run in enumerate(_runs(self._config.written(medium))):
                 at = _find(tokens, run, at)
-                part = embeddings[start : start + run.length]
-                spans.append(Span(at, run.length, (medium.key, i), part, run.both_ways))
+                part, *features = embeddings[:, start : start + run.length]
+                added = np.stack(features) if features else None
+                spans.append(Span(at, run.length, (medium.key, i), part, run.both_ways, added))
+                runs.append(run)
                 at, start = at + run.length, start + run.length
-        return Prompt(tuple(tokens), tuple(spans))
+        return Prompt(tuple(tokens), tuple(spans), _places(len(tokens), spans, runs))
 
     def _embeddings(self, medium: Medium) -> np.ndarray:
-        """float32 [n, D], of all its runs."""
+        """float32 [1 + S, n, D], of all its runs: those of the prompt, and what is added behind the first S layers."""
         with self._lock:
             found = self._kept.get(medium.key)
             if found is None:
-                found = np.concatenate([self._runner.embed(call) for call in self._config.calls(medium)])
+                rows = np.concatenate([self._runner.embed(call) for call in self._config.calls(medium)])
+                found = np.stack(np.split(rows, 1 + self._config.features, axis=-1))
                 self._kept[medium.key] = found
                 self._room -= found.nbytes
             self._kept.move_to_end(medium.key)
@@ -88,3 +92,23 @@ def _find(tokens: Sequence[int], run: Run, start: int) -> int:
     if any(token != run.token for token in tokens[at : at + run.length]) or at + run.length > len(tokens):
         raise ValueError(f"the prompt lacks the {run.length} tokens {run.token} that stand for a medium")
     return at
+
+
+def _places(length: int, spans: Sequence[Span], runs: Sequence[Run]) -> np.ndarray | None:
+    """int32 [3, length], by which positions turn: text by one number that grows, a grid by its rows and columns.
+
+    What follows a grid turns by one more than the largest of it. None where no run is a grid.
+    """
+    if not any(run.grid for run in runs):
+        return None
+    places, at, next_place = np.empty((3, length), np.int32), 0, 0
+    for span, run in zip(spans, runs, strict=True):
+        if run.grid is not None:
+            places[:, at : span.start] = next_place + np.arange(span.start - at)
+            next_place += span.start - at
+            rows, columns = np.divmod(np.arange(run.length), run.grid[1])
+            at = span.start + run.length
+            places[:, span.start : at] = next_place + np.stack([np.zeros(run.length, np.int32), rows, columns])
+            next_place += max(run.grid)
+    places[:, at:] = next_place + np.arange(length - at)
+    return places

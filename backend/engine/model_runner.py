@@ -63,7 +63,8 @@ Compiler = Callable[[Programs, Progress], dict[Name, Any]]
 class PrefillChunk(NamedTuple):
     """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least.
 
-    spans: those of the prompt. chosen: places within `tokens` whose hidden states are wanted, the last by default.
+    spans: those of the prompt. chosen: indices of `tokens` whose hidden states are wanted, the last by default. places:
+    int32 [3, tokens], what rotary embeddings with sections turn by; None for the positions themselves.
     targets: the tokens behind each, where these are to be scored. adapter: the slot of its adapter, -1 for none.
     """
 
@@ -74,6 +75,7 @@ class PrefillChunk(NamedTuple):
     chosen: Sequence[int] = (-1,)
     targets: Sequence[int] = ()
     adapter: int = -1
+    places: np.ndarray | None = None
 
 
 class ModelRunner:
@@ -223,11 +225,18 @@ class ModelRunner:
             arrays["embeddings"] = np.zeros((*shape, self._embed), np.float32)
         if config.both_ways:
             arrays["together"] = np.full((2, *shape), -1, np.int32)
+        if config.features:
+            arrays["features"] = np.zeros((config.features, *shape, self._embed), np.float32)
+        if config.sections:
+            arrays["places"] = np.full((3, *shape), -1, np.int32)
         for row, chunk in enumerate(chunks):
             size = len(chunk.tokens)
             page_table[row, : len(chunk.pages)] = chunk.pages
             if config.both_ways:
                 arrays["together"][:, row, :size] = chunk.start + np.arange(size)
+            if config.sections:
+                own = np.tile(chunk.start + np.arange(size), (3, 1)) if chunk.places is None else chunk.places
+                arrays["places"][:, row, :size] = own
             tokens[row, :size], starts[row] = chunk.tokens, chunk.start
             places = [place % size for place in chunk.chosen][: config.hidden_positions]
             chosen[row, : len(places)] = places
@@ -237,6 +246,9 @@ class ModelRunner:
                     at = slice(first - chunk.start, last - chunk.start)
                     arrays["is_embedding"][row, at] = True
                     arrays["embeddings"][row, at] = span.embeddings[first - span.start : last - span.start]
+                    if span.features is not None:
+                        part = span.features[:, first - span.start : last - span.start]
+                        arrays["features"][: len(part), row, at] = part
                     if span.both_ways:
                         arrays["together"][:, row, at] = np.array([[span.start], [span.start + span.length - 1]])
         return PrefillInput(**arrays)

@@ -95,6 +95,13 @@ def _shape_for(sequence: SequenceState, shapes: tuple[Shape, ...], weights: int)
 
 def chunk_of(sequence: SequenceState, end: int, adapter: int) -> PrefillChunk:
     """Its tokens up to position `end`, which are not computed yet. adapter: the slot of its adapter, -1 for none."""
-    start, tokens, spans = sequence.num_computed, sequence.tokens, sequence.request.prompt.spans
-    targets = tokens[start + 1 : end + 1] if sequence.is_scored else ()
-    return PrefillChunk(tokens[start:end], start, sequence.pages, spans, targets=targets, adapter=adapter)
+    start, tokens, prompt = sequence.num_computed, sequence.tokens, sequence.request.prompt
+    return PrefillChunk(
+        tokens[start:end],
+        start,
+        sequence.pages,
+        prompt.spans,
+        places=None if prompt.places is None else prompt.turned(start, end),
+        targets=tokens[start + 1 : end + 1] if sequence.is_scored else (),
+        adapter=adapter,
+    )

@@ -33,7 +33,8 @@ class RowState:
     logprobs: bool [B], wants log-probabilities. history: int32 [B, S], tokens of prompt and output by their position,
     the last one included; behind them those that are forced.
     in_prompt: bool [B, V], tokens of the prompt. output_counts: int32 [B, V], how often each token was drawn.
-    params, grammar: each row's sampling parameters, and how far its grammar is.
+    place_offset: int32 [B], what rotary embeddings turn a position by, less the position. params, grammar: each row's
+    sampling parameters, and how far its grammar is.
     """
 
     token: jax.Array
@@ -44,6 +45,7 @@ class RowState:
     history: jax.Array
     in_prompt: jax.Array
     output_counts: jax.Array
+    place_offset: jax.Array
     params: SamplingArrays
     grammar: GrammarState
 
@@ -114,7 +116,7 @@ def init_state(
 ) -> DecodeState:
     """A decode state with empty pages, in which every row is done. sizes: the engine's rows, pages and token masks."""
     rows, words = sizes.rows, vocabulary.words
-    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output_tokens")}
+    zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output_tokens", "place_offset")}
     return DecodeState(
         cache=backend.init_cache(sizes.pages),
         rows=RowState(
@@ -151,6 +153,7 @@ def first_row_state(
         "token": np.asarray(output[-1] if output else prompt[-1], np.int32),
         "position": np.asarray(len(prompt) + len(output) - 1, np.int32),
         "num_output_tokens": np.asarray(len(output), np.int32),
+        "place_offset": np.asarray(request.prompt.place_offset, np.int32),
         "done": np.asarray(False),
         "logprobs": np.asarray(request.top_logprobs is not None),
         "history": np.pad(np.asarray(known, np.int32), (0, context - len(known))),

@@ -32,6 +32,8 @@ class PrefillInput:
     positions of the first. chosen: int32 [B, C], which of the T have their hidden states given back.
     is_embedding: bool [B, T], where `embeddings` float32 [B, T, D] stand in place of the ids'; None where none do.
     together: int32 [2, B, T], first and last of the positions that see each token both ways; None where none ever do.
+    features: float32 [S, B, T, D], added to what the first S layers give; None where nothing ever is. places: int32
+    [3, B, T], what rotary embeddings with sections turn by; None where a position is itself.
     """
 
     page_table: jax.Array
@@ -41,6 +43,8 @@ class PrefillInput:
     is_embedding: jax.Array | None = None
     embeddings: jax.Array | None = None
     together: jax.Array | None = None
+    features: jax.Array | None = None
+    places: jax.Array | None = None
 
 
 def prefill(
@@ -56,7 +60,8 @@ def prefill(
     if chunks.is_embedding is not None and chunks.embeddings is not None:
         x = jnp.where(chunks.is_embedding[..., None], chunks.embeddings.astype(x.dtype), x)
     attend = backend.attend(chunks.page_table, chunks.together)
-    hidden, cache = decoder(x, _context(decoder, positions, attend, adapters), state.cache)
+    context = _context(decoder, positions, attend, adapters, chunks.places, chunks.features)
+    hidden, cache = decoder(x, context, state.cache)
     return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
 
 
@@ -132,7 +137,8 @@ def decode(
         cache, rows, masks, block = carry
         running = active & ~rows.done
         positions = jnp.where(running, rows.position, -1)[:, None]
-        context = _context(decoder, positions, attend, adapters)
+        turned = jnp.where(positions < 0, -1, positions + rows.place_offset[:, None])
+        context = _context(decoder, positions, attend, adapters, turned)
         hidden, cache = decoder(decoder.embed(rows.token[:, None]), context, cache)
         logits = decoder.logits(hidden[:, 0])
         masks, bits = grammars.allowed_tokens(cells, vocabulary, masks, rows.grammar, running)
@@ -154,8 +160,16 @@ def decode(
     return DecodeState(cache, merged, masks), replace(block, done=rows.done, complete=complete)
 
 
-def _context(decoder: Decoder, positions: jax.Array, attend: Attend, adapters: GivenAdapters) -> ForwardContext:
-    return decoder.context(positions, attend, adapters=None if adapters is None else of_call(*adapters, positions))
+def _context(
+    decoder: Decoder,
+    positions: jax.Array,
+    attend: Attend,
+    adapters: GivenAdapters,
+    turned: jax.Array | None = None,
+    features: jax.Array | None = None,
+) -> ForwardContext:
+    given = None if adapters is None else of_call(*adapters, positions)
+    return decoder.context(positions, attend, turned, given, features)
 
 
 def accept(

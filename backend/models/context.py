@@ -24,6 +24,7 @@ class ForwardContext:
     angles: cosines and sines of each rotary embedding in `ropes`, at the positions of this call.
     ropes: the distinct rotary embeddings of the decoder, each with its head dimension.
     adapters: those of the call's rows, in a layer those of that layer; None where no row has any.
+    features: [S, B, T, D], added to what the first S layers give (Meng et al., 2024, DeepStack); None for nothing.
     """
 
     positions: jax.Array
@@ -31,10 +32,18 @@ class ForwardContext:
     angles: tuple[Angles, ...]
     ropes: tuple[tuple[RopeConfig, int], ...] = field(metadata={"static": True})
     adapters: Adapters | None = None
+    features: jax.Array | None = None
 
     def of_layer(self, layer: int) -> "ForwardContext":
         """What one layer is given."""
-        return self if self.adapters is None else replace(self, adapters=self.adapters.of_layer(layer))
+        adapters = None if self.adapters is None else self.adapters.of_layer(layer)
+        return replace(self, adapters=adapters, features=None)
+
+    def behind(self, layer: int, x: jax.Array) -> jax.Array:
+        """What a layer gives, [B, T, D], with what is added to it."""
+        if self.features is None or layer >= len(self.features):
+            return x
+        return x + self.features[layer].astype(x.dtype)
 
     def adapted(self, name: str, x: jax.Array, parts: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         """The outputs of a kernel's projections with what the rows' adapters add to them.
@@ -58,6 +67,7 @@ def forward_context(
     attend: Attend,
     rope_positions: jax.Array | None = None,
     adapters: Adapters | None = None,
+    features: jax.Array | None = None,
 ) -> ForwardContext:
     """The context of one call. ropes: every rotary embedding of the decoder, with its head dimension.
 
@@ -66,7 +76,7 @@ def forward_context(
     """
     turned = positions if rope_positions is None else rope_positions
     distinct = tuple(dict.fromkeys(ropes))
-    return ForwardContext(positions, attend, _computed_once(distinct, turned), distinct, adapters)
+    return ForwardContext(positions, attend, _computed_once(distinct, turned), distinct, adapters, features)
 
 
 def _computed_once(ropes: tuple[tuple[RopeConfig, int], ...], positions: jax.Array) -> tuple[Angles, ...]:

@@ -14,6 +14,7 @@ from backend.models.context import ForwardContext, forward_context
 from backend.models.kernel import Kernel
 from backend.models.layers import MIXERS, DecoderLayer, RMSNorm
 from backend.models.media.encoders import ENCODERS
+from backend.models.rope import RopeConfig
 from backend.models.sources import Parameter, Parameters, Stored, within
 
 
@@ -48,15 +49,15 @@ class Decoder(nnx.Module):
         attend: Attend,
         rope_positions: jax.Array | None = None,
         adapters: Adapters | None = None,
+        features: jax.Array | None = None,
     ) -> ForwardContext:
         """What the layers of one call are given.
 
         positions: int32 [B, T], -1 where there is no token. attend: how keys and values are kept and attended.
         rope_positions: int32 [B, T] or [3, B, T], what rotary embedding turns by; None for `positions`. adapters:
-        of the rows, None where none has any.
+        of the rows, None where none has any. features: [S, B, T, D], added to what the first S layers give.
         """
-        ropes = [rope for layer in self.config.layers for rope in MIXERS[type(layer.mixer)].ropes(layer.mixer)]
-        return forward_context(ropes, positions, attend, rope_positions, adapters)
+        return forward_context(ropes(self.config), positions, attend, rope_positions, adapters, features)
 
     def __call__(
         self, x: jax.Array, context: ForwardContext, caches: Sequence[LayerCache]
@@ -68,6 +69,7 @@ class Decoder(nnx.Module):
         out = []
         for number, (layer, cache) in enumerate(zip(self.layers, caches, strict=True)):
             x, cache = _run_layer(*nnx.split(layer), x, context.of_layer(number), cache)
+            x = context.behind(number, x)
             out.append(cache)
         return self.norm(x), tuple(out)
 
@@ -101,6 +103,11 @@ def _run_layer(
 ) -> tuple[jax.Array, LayerCache]:
     """A layer's call, traced and lowered once for all layers of one kind: XLA inlines it, so that it costs nothing."""
     return nnx.merge(graph, state)(x, context, cache)
+
+
+def ropes(config: DecoderConfig) -> list[tuple[RopeConfig, int]]:
+    """The rotary embedding of each layer that has one, with its head dimension."""
+    return [rope for layer in config.layers for rope in MIXERS[type(layer.mixer)].ropes(layer.mixer)]
 
 
 def kv_specs(config: DecoderConfig) -> tuple[KVSpec, ...]:

@@ -14,7 +14,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from backend.attention import AttentionSpec
 from backend.models.config import Activation, AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.errors import CheckpointError
-from backend.models.media import gemma4_unified
+from backend.models.media import gemma4_unified, qwen3_vl
 from backend.models.media.interface import MediaConfig
 from backend.models.rope_reader import read_rope, stretched_context
 
@@ -49,7 +49,9 @@ def read_config(raw: dict[str, Any], processors: Mapping[str, Mapping[str, Any]]
     _refuse_unhonoured(raw, text)
     try:
         media = None if family.media is None else family.media(config, processors or {})
-        return replace(family.read(text), media=media)
+        decoder = family.read(text)
+        tied = bool(getattr(config, "tie_word_embeddings", decoder.tied_head))  # the whole model's, where it has one
+        return replace(decoder, media=media, tied_head=tied)
     except RuntimeError as error:  # transformers' own, of a key that layers must have in common
         raise CheckpointError(f"its layers differ in what must be alike: {error}") from error
 
@@ -119,7 +121,7 @@ def _decoder(
         "layers": tuple(layer(kind) for kind in types),
         "context": stretched_context(config),
         "norm_epsilon": config.rms_norm_eps,
-        "tied_head": bool(config.tie_word_embeddings),
+        "tied_head": bool(getattr(config, "tie_word_embeddings", False)),
     }
     return DecoderConfig(**(values | family))
 
@@ -187,6 +189,18 @@ def _qwen2(config: Any) -> DecoderConfig:
 
 def _qwen3(config: Any) -> DecoderConfig:
     return _decoder(config, types=config.layer_types, attention=_biases(config.attention_bias) | {"qk_norm": True})
+
+
+def _qwen3_vl(config: Any) -> DecoderConfig:
+    """Positions turn by time, height and width, each by pairs of its own."""
+    sections = tuple((config.rope_parameters or {}).get("mrope_section") or (24, 20, 20))
+    types = ["full_attention"] * config.num_hidden_layers
+    decoder = _decoder(config, types=types, attention=_biases(config.attention_bias) | {"qk_norm": True})
+    (layer,) = set(decoder.layers)
+    if len(sections) != 3 or sum(sections) != layer.mixer.head_dim // 2:
+        raise CheckpointError(f"mrope_section {list(sections)} must be three numbers, together half of head_dim")
+    rope = replace(layer.mixer.rope, sections=sections, interleaved=True)
+    return replace(decoder, layers=(replace(layer, mixer=replace(layer.mixer, rope=rope)),) * len(types))
 
 
 def _gemma2(config: Any, qk_norm: bool = False, **family: Any) -> DecoderConfig:
@@ -265,5 +279,7 @@ FAMILIES: dict[str, Family] = {
     "gemma4_text": Family(_gemma4),
     "gemma4": Family(_gemma4, rename=_text_name),
     "gemma4_unified_text": Family(_gemma4),
+    "qwen3_vl_text": Family(_qwen3_vl),
+    "qwen3_vl": Family(_qwen3_vl, rename=_multimodal_name, media=qwen3_vl.read_media),
     "gemma4_unified": Family(_gemma4, rename=_multimodal_name, media=gemma4_unified.read_media),
 }

@@ -31,7 +31,8 @@ class RopeConfig:
     factors: by how much the wavelength of each pair is stretched, H / 2 of them (longrope).
     turning: share of the pairs that turn, the first ones; the others never do (proportional).
     sections: pairs that turn by the time, the height and the width of a position, in this order (Wang et al., 2024,
-    Qwen2-VL, M-RoPE); None where a position is one number.
+    Qwen2-VL, M-RoPE); None where a position is one number. interleaved: the pairs of the three alternate, as long as
+    there are any of height and width, in place of one after the other (Qwen3-VL).
     """
 
     theta: float = 10_000.0
@@ -47,6 +48,7 @@ class RopeConfig:
     factors: tuple[float, ...] = ()
     turning: float = 1.0
     sections: tuple[int, int, int] | None = None
+    interleaved: bool = False
 
 
 def cos_sin(rope: RopeConfig, positions: jax.Array, head_dim: int) -> tuple[jax.Array, jax.Array]:
@@ -57,7 +59,8 @@ def cos_sin(rope: RopeConfig, positions: jax.Array, head_dim: int) -> tuple[jax.
     if positions.ndim == 3:
         assert rope.sections is not None and sum(rope.sections) == head_dim // 2
         parts = [cos_sin(replace(rope, sections=None), axis, head_dim) for axis in positions]
-        return _by_section([cos for cos, _ in parts], rope.sections), _by_section([s for _, s in parts], rope.sections)
+        axes = section_axes(rope)
+        return _by_axis([cos for cos, _ in parts], axes), _by_axis([sin for _, sin in parts], axes)
     if rope.kind == "dynamic":
         frequencies = dynamic_frequencies(rope, positions, head_dim)
     else:
@@ -66,10 +69,20 @@ def cos_sin(rope: RopeConfig, positions: jax.Array, head_dim: int) -> tuple[jax.
     return jnp.cos(angles) * rope.attention_factor, jnp.sin(angles) * rope.attention_factor
 
 
-def _by_section(axes: list[jax.Array], sections: tuple[int, int, int]) -> jax.Array:
-    """Three arrays [B, T, H / 2] -> one: first pairs of the first, next ones of the second, the rest of the third."""
-    ends = [sum(sections[:i]) for i in range(4)]
-    return jnp.concatenate([x[..., low:high] for x, low, high in zip(axes, ends, ends[1:], strict=False)], axis=-1)
+def section_axes(rope: RopeConfig) -> np.ndarray:
+    """By which of the three numbers of a position each pair turns, int [H / 2]: 0 time, 1 height, 2 width."""
+    assert rope.sections is not None
+    axes = np.repeat(np.arange(3), rope.sections)
+    if not rope.interleaved:
+        return axes
+    pairs = np.arange(len(axes))
+    return np.where(pairs < 3 * np.array(rope.sections)[pairs % 3], pairs % 3, 0)
+
+
+def _by_axis(parts: list[jax.Array], axes: np.ndarray) -> jax.Array:
+    """Three arrays [B, T, H / 2] -> one: each pair from the one that `axes` says."""
+    time, height, width = parts
+    return jnp.where(axes == 0, time, jnp.where(axes == 1, height, width))
 
 
 def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:

@@ -159,6 +159,30 @@ class Transposed(Source):
 
 
 @dataclass(frozen=True)
+class Flattened(Source):
+    """A part with all its axes but the first as one: kernels of convolutions that do not overlap."""
+
+    part: Source
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        rows, *rest = self.part.shape
+        return (rows, math.prod(rest))
+
+    def stored(self) -> Iterator[Stored]:
+        yield from self.part.stored()
+
+    def read(self, tensors: Mapping[str, Any], index: Index, out: np.ndarray) -> None:
+        rows, columns = index
+        whole = np.empty((rows.stop - rows.start, *self.part.shape[1:]), out.dtype)
+        self.part.read(tensors, (rows, *(slice(0, size) for size in self.part.shape[1:])), whole)
+        out[...] = whole.reshape(len(whole), -1)[:, columns]
+
+    def split(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        yield from self.part.split(value.reshape(self.part.shape))
+
+
+@dataclass(frozen=True)
 class Sliced(Source):
     """Elements `start` to `stop` of a part along its first axis: one of several parameters that are stored as one.
 

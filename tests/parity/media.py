@@ -11,13 +11,22 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForImageTextToText, Gemma4UnifiedAudioFeatureExtractor, PreTrainedModel
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from backend.media import Film, FilmInfo, Medium, Picture, Sound
 from tests.parity.checkpoints import DISK_DTYPES
-from tests.parity.vision import processing, rescaled, resized
+from tests.parity.vision import RESCALE, processing, rescaled, resized
 
 RATE = 24.0
 """Frames per second of films."""
+PROCESSORS: dict[str, dict[str, Any]] = {
+    "gemma4_unified": {"image_processor": {"max_soft_tokens": 70}, "video_processor": {"max_soft_tokens": 70}},
+    "qwen3_vl": {
+        "image_processor": {"size": {"shortest_edge": 64, "longest_edge": 1000}, "patch_size": 2},
+        "video_processor": {"size": {"shortest_edge": 300, "longest_edge": 3000}, "patch_size": 2},
+    },
+}
+"""Settings that keep pictures and films small."""
 IDS = {"image": 1, "video": 2, "audio": 3}
 """What transformers calls the type of a token."""
 
@@ -78,7 +87,7 @@ def media(draw: st.DrawFn, modalities: Sequence[str]) -> Medium:
     if kind == "image":
         pixels = random.integers(256, size=(height, width, 3), dtype=np.uint8)
         return Picture(pixels, key_of(pixels))
-    total, count = draw(st.integers(3, 2000)), draw(st.integers(1, 3))
+    total, count = draw(st.integers(3, 2000)), draw(st.integers(2, 3))
     chosen = np.sort(random.choice(total, count, replace=False))
     info = FilmInfo(np.arange(total) / RATE, total / RATE, RATE, height, width)
     frames = random.integers(256, size=(count, height, width, 3), dtype=np.uint8)
@@ -102,7 +111,7 @@ def save(model_type: str, fields: dict[str, Any], folder: Path, seed: int, disk:
             if name.endswith("layer_scalar"):
                 scale.copy_(0.75 + 0.5 * torch.rand(scale.shape, generator=generator))
     model.to(DISK_DTYPES[disk]).save_pretrained(folder)
-    (folder / "processor_config.json").write_text(json.dumps({"image_processor": {"max_soft_tokens": 70}}))
+    (folder / "processor_config.json").write_text(json.dumps(PROCESSORS[model_type]))
 
 
 def gemma4_unified_inputs(shown: Sequence[Medium], patch_size: int, pooling: int, samples: int) -> dict[str, Any]:
@@ -210,3 +219,91 @@ def fixed_gemma4_unified() -> dict[str, Any]:
     marks = {"image_token_id": 90, "video_token_id": 91, "audio_token_id": 92}
     marks |= {"boi_token_id": 93, "eoi_token_id": 94, "boa_token_id": 95, "eoa_token_index": 89}
     return {"text_config": text, "vision_config": vision, "audio_config": {"audio_embed_dim": 10}, **marks}
+
+
+@st.composite
+def qwen3_vl(draw: st.DrawFn) -> dict[str, Any]:
+    """A configuration of transformers; patches of 2 pixels, merged from 2 x 2."""
+    heads, layers = draw(st.sampled_from([2, 4])), draw(st.integers(1, 3))
+    sections = draw(st.sampled_from([(2, 3, 3), (4, 2, 2), (3, 3, 2)]))
+    tied = draw(st.booleans())
+    text = {
+        "vocab_size": 96,
+        "hidden_size": heads * 12,
+        "intermediate_size": 40,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 1024,
+        "attention_bias": draw(st.booleans()),
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": list(sections)},
+        "eos_token_id": None,
+        "pad_token_id": 0,
+    }
+    depth = draw(st.integers(1, 3))
+    vision = {
+        "depth": depth,
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_heads": 2,
+        "patch_size": 2,
+        "out_hidden_size": text["hidden_size"],
+        "num_position_embeddings": draw(st.sampled_from([16, 49])),
+        "deepstack_visual_indexes": sorted(draw(st.sets(st.integers(0, depth - 1), max_size=layers))),
+    }
+    marks = {"image_token_id": 90, "video_token_id": 91, "vision_start_token_id": 93, "vision_end_token_id": 94}
+    return {"text_config": text, "vision_config": vision, "tie_word_embeddings": tied, **marks}
+
+
+def qwen3_vl_patches(medium: Picture | Film) -> tuple[torch.Tensor, list[int]]:
+    """Patches [n, ...] and their grid, by transformers' functions in the order of its processors."""
+    picture = isinstance(medium, Picture)
+    films = processing("qwen3_vl", "video")
+    pixels = torch.from_numpy(medium.pixels[None] if isinstance(medium, Picture) else medium.frames).permute(0, 3, 1, 2)
+    sizes = PROCESSORS["qwen3_vl"]["image_processor" if picture else "video_processor"]["size"]
+    bounds = {"min_pixels": sizes["shortest_edge"], "max_pixels": sizes["longest_edge"]}
+    if picture:
+        size = smart_resize(*pixels.shape[-2:], factor=4, **bounds)
+    else:
+        size = films.smart_resize(len(pixels), *pixels.shape[-2:], temporal_factor=2, factor=4, **bounds)
+    scaled = (resized(pixels, *size).float() - 0.5 / RESCALE) / (0.5 / RESCALE)
+    repeated = scaled.repeat(2, 1, 1, 1) if picture else scaled
+    patches, *grid = films.Qwen3VLVideoProcessor.patchify(None, repeated[None], 2, 2, 2)
+    return patches[0], grid
+
+
+def qwen3_vl_inputs(shown: Sequence[Medium]) -> dict[str, Any]:
+    """What transformers' own processors make of media for its model."""
+    inputs: dict[str, Any] = {}
+    names = ((Picture, "pixel_values", "image_grid_thw"), (Film, "pixel_values_videos", "video_grid_thw"))
+    for kind, values, grids in names:
+        made = [qwen3_vl_patches(medium) for medium in shown if isinstance(medium, kind)]
+        if made:
+            inputs |= {values: torch.cat([patches for patches, _ in made]), grids: torch.tensor([g for _, g in made])}
+    return inputs
+
+
+def fixed_qwen3_vl() -> dict[str, Any]:
+    """One configuration that has all there is: three sections, two layers with something added."""
+    text = {
+        "vocab_size": 96,
+        "hidden_size": 48,
+        "intermediate_size": 40,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 1024,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 2, 2]},
+        "eos_token_id": None,
+        "pad_token_id": 0,
+    }
+    vision = {"depth": 3, "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "patch_size": 2}
+    vision |= {"out_hidden_size": 48, "num_position_embeddings": 49, "deepstack_visual_indexes": [0, 2]}
+    marks = {"image_token_id": 90, "video_token_id": 91, "vision_start_token_id": 93, "vision_end_token_id": 94}
+    return {"text_config": text, "vision_config": vision, **marks}
+
+
+CONFIGURATIONS = {"gemma4_unified": gemma4_unified, "qwen3_vl": qwen3_vl}
+FIXED = {"gemma4_unified": fixed_gemma4_unified(), "qwen3_vl": fixed_qwen3_vl()}

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ from tests.parity import media
 from tests.parity.test_parity import assert_close, steps_before_a_tie
 
 NEW = 64
-IDS = {"image": 90, "video": 91, "audio": 92}
+IDS = {"gemma4_unified": {"image": 90, "video": 91, "audio": 92}, "qwen3_vl": {"image": 90, "video": 91}}
+"""The tokens that fill runs."""
 DRAWN = settings(
     deadline=None,
     derandomize=False,
@@ -44,25 +46,25 @@ SIZES = EngineConfig(
     prompt_embeddings=True,
     both_ways=70,
 )
-MODALITIES = ["image", "audio", "video"]
 
 
-def shown() -> st.SearchStrategy[list[Medium]]:
+def shown(modalities: Sequence[str] = ("image", "audio", "video")) -> st.SearchStrategy[list[Medium]]:
     """A few media, and perhaps one of them again."""
-    some = st.lists(media.media(MODALITIES), min_size=1, max_size=3)
+    some = st.lists(media.media(modalities), min_size=1, max_size=3)
     return some.flatmap(lambda m: st.permutations(m + m[:1]) | st.just(m))
 
 
 def texts(count: int) -> st.SearchStrategy[list[list[int]]]:
-    """Text before, between and behind media."""
-    inner = st.lists(st.lists(st.integers(0, 63), max_size=40), min_size=count, max_size=count)
+    """Text before, between and behind media, as templates have at least a mark there."""
+    inner = st.lists(st.lists(st.integers(0, 63), min_size=1, max_size=40), min_size=count, max_size=count)
     return st.tuples(inner, st.lists(st.integers(0, 63), min_size=1, max_size=9)).map(
         lambda drawn: [*drawn[0], drawn[1]]
     )
 
 
-def given_to_torch(prompt: Prompt, seen: Sequence[Medium]) -> dict[str, Any]:
-    return media.inputs_of(prompt.tokens, IDS, media.gemma4_unified_inputs(seen, 2, 2, 10))
+def given_to_torch(family: str, prompt: Prompt, seen: Sequence[Medium]) -> dict[str, Any]:
+    inputs = media.qwen3_vl_inputs(seen) if family == "qwen3_vl" else media.gemma4_unified_inputs(seen, 2, 2, 10)
+    return media.inputs_of(prompt.tokens, IDS[family], inputs)
 
 
 def written(encoder: MediaEncoder, seen: Sequence[Medium], between: Sequence[Sequence[int]]) -> Prompt:
@@ -89,40 +91,49 @@ def whole_logits(decoder: Decoder, prompt: Prompt) -> np.ndarray:
         x[0, at] = span.embeddings
         if span.both_ways:
             together[:, 0, at] = [[at.start], [at.stop - 1]]
-    context = decoder.context(jnp.arange(len(prompt))[None], UncachedAttend(together=jnp.asarray(together)))
+    counts = [len(span.features) for span in prompt.spans if span.features is not None]
+    features = np.zeros((max(counts, default=0), *x.shape), np.float32)
+    for span in prompt.spans if counts else ():
+        features[:, 0, span.start : span.start + span.length] = span.features
+    places = None if prompt.places is None else jnp.asarray(prompt.places)[:, None]
+    attend = UncachedAttend(together=jnp.asarray(together))
+    context = decoder.context(jnp.arange(len(prompt))[None], attend, places, features=jnp.asarray(features))
     hidden, _ = decoder(jnp.asarray(x), context, [None] * len(decoder.config.layers))
     return np.asarray(decoder.logits(hidden[0]))
 
 
+@pytest.mark.parametrize("family", IDS)
 @settings(DRAWN, max_examples=3)
 @given(data=st.data(), disk=st.sampled_from(["fp32", "bf16"]), seed=st.integers(0, 2**31))
-def test_gemma4_unified_has_the_logits_of_transformers(data: st.DataObject, disk: str, seed: int) -> None:
-    fields, seen = data.draw(media.gemma4_unified()), data.draw(shown())
+def test_logits_are_those_of_transformers(family: str, data: st.DataObject, disk: str, seed: int) -> None:
+    fields, seen = data.draw(media.CONFIGURATIONS[family]()), data.draw(shown(sorted(IDS[family])))
     with tempfile.TemporaryDirectory() as name:
-        media.save("gemma4_unified", fields, Path(name), seed, disk)
+        media.save(family, fields, Path(name), seed, disk)
         decoder = load(open_checkpoint(Path(name)), jnp.float32)
         encoder = MediaEncoder(Eager(decoder), decoder.config.media)
         prompt = written(encoder, seen, data.draw(texts(len(seen))))
-        expected = media.prompt_logits(media.oracle(Path(name)), given_to_torch(prompt, seen))
+        expected = media.prompt_logits(media.oracle(Path(name)), given_to_torch(family, prompt, seen))
     assert_close(whole_logits(decoder, prompt), expected)
 
 
 class Served(NamedTuple):
     """One checkpoint in an engine, and in transformers."""
 
+    family: str
     engine: Engine
     oracle: Any
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("gemma4_unified")
-    fields = media.fixed_gemma4_unified()
-    media.save("gemma4_unified", fields, folder, seed=5)
+@pytest.fixture(scope="module", params=IDS)
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    family, folder = request.param, tmp_path_factory.mktemp(request.param)
+    media.save(family, media.FIXED[family], folder, seed=5)
     decoder = load(open_checkpoint(folder), jnp.float32)
+    config = decoder.config.media
+    sizes = replace(SIZES, both_ways=config.both_ways, features=config.features, sections=family == "qwen3_vl")
     backend = paged_attention(kv_specs(decoder.config), jnp.dtype(jnp.float32))
-    engine = Engine(ModelRunner(decoder, SIZES, backend))
-    yield Served(engine, media.oracle(folder))
+    engine = Engine(ModelRunner(decoder, sizes, backend))
+    yield Served(family, engine, media.oracle(folder))
     engine.close()
 
 
@@ -141,10 +152,12 @@ def assert_same_answer(events: list[TokenEvent], answer: media.Answer) -> None:
 
 
 def check_answer(served: Served, data: st.DataObject) -> None:
-    seen = data.draw(shown())
+    """Computed, and with what the cache has of the prompt."""
+    seen = data.draw(shown(sorted(IDS[served.family])))
     prompt = written(served.engine.media, seen, data.draw(texts(len(seen))))
-    expected = media.answer(served.oracle, given_to_torch(prompt, seen), NEW)
-    assert_same_answer(generate(served.engine, prompt), expected)
+    expected = media.answer(served.oracle, given_to_torch(served.family, prompt, seen), NEW)
+    for _ in range(2):
+        assert_same_answer(generate(served.engine, prompt), expected)
 
 
 @settings(DRAWN, max_examples=3)

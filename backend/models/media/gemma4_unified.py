@@ -63,6 +63,7 @@ class Gemma4UnifiedMedia:
     tokens: tuple[tuple[str, int], ...]
     sees_both_ways: bool
     film_sound: bool = False
+    features: int = 0
 
     @property
     def placeholders(self) -> Mapping[Modality, int]:

@@ -13,12 +13,14 @@ from backend.media import FilmInfo, Medium, Modality
 class Run:
     """Positions of a prompt that embeddings fill: `length` times the id `token`, at least once.
 
-    both_ways: each of the positions sees all of them.
+    both_ways: each of the positions sees all of them. grid: rows and columns by which rotary embeddings with sections
+    turn them, row by row; None where they are like text.
     """
 
     token: int
     length: int
     both_ways: bool = False
+    grid: tuple[int, int] | None = None
 
 
 Written = tuple[str | int | Run, ...]
@@ -49,7 +51,8 @@ class MediaConfig(Protocol):
 
     film_sound: whether the sound of a film is wanted beside its frames. placeholders: the id of the token that the
     family's chat template writes for one medium of each modality. both_ways: length of the longest run that sees both
-    ways, 0 for none. programs: all shapes in which the encoder is called.
+    ways, 0 for none. features: S, layers of the decoder to which something is added, so that the encoder gives S more
+    embeddings for each. programs: all shapes in which the encoder is called.
     """
 
     @property
@@ -60,6 +63,9 @@ class MediaConfig(Protocol):
 
     @property
     def both_ways(self) -> int: ...
+
+    @property
+    def features(self) -> int: ...
 
     @property
     def programs(self) -> Sequence[Program]: ...

@@ -17,7 +17,7 @@ DOT, MARK = 7, 8
 class Dots:
     """A picture is a row of pixels, each a token; two runs of the same length where it has an even number."""
 
-    film_sound, both_ways, programs = False, 4, (PROGRAM,)
+    film_sound, both_ways, programs, features = False, 4, (PROGRAM,), 0
     placeholders = {"image": DOT}  # noqa: RUF012
 
     def choose_frames(self, film):

@@ -101,9 +101,20 @@ def test_every_disk_dtype_is_cast_and_norms_stay_float32(tmp_path: Path, stored:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_sharded_checkpoint_loads_as_a_single_file(tmp_path: Path, family: str) -> None:
-    text = {"model_type": f"{family}_text", **SMALL, "hidden_size_per_layer_input": 0}
-    multimodal = f"{family}_text" in FAMILIES
-    configure(tmp_path, family, **({"text_config": text} if multimodal else {"hidden_size_per_layer_input": 0}))
+    fields: dict[str, Any] = {"hidden_size_per_layer_input": 0}
+    if family.startswith("qwen3_vl"):
+        fields["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 0]}
+    if f"{family}_text" in FAMILIES:
+        vision = {
+            "depth": 2,
+            "hidden_size": 16,
+            "intermediate_size": 8,
+            "num_heads": 2,
+            "deepstack_visual_indexes": [0],
+        }
+        fields = {"text_config": {"model_type": f"{family}_text", **SMALL, **fields}}
+        fields |= {"vision_config": vision} if family == "qwen3_vl" else {}
+    configure(tmp_path, family, **fields)
     tensors = random_tensors(tmp_path)
     save_file(tensors, tmp_path / "model.safetensors")
     single = loaded(tmp_path)
