@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from backend.models.checkpoint import open_checkpoint
 from backend.models.errors import CheckpointError
 from backend.models.media.gemma4_unified import Gemma4UnifiedMedia
 from backend.models.media.interface import Run
+from backend.models.media.qwen3_vl import Qwen3VLMedia
 from backend.models.media.resampling import resize
 from tests.parity import media
-from tests.parity.vision import resized
+from tests.parity.vision import processing, resized
 
 sizes = st.integers(1, 120)
 
@@ -142,3 +144,41 @@ def test_what_is_not_honoured_is_refused_by_name(
 ) -> None:
     with pytest.raises(CheckpointError, match=named):
         read(tmp_path, processor, **changes)
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory: pytest.TempPathFactory) -> Qwen3VLMedia:
+    folder = tmp_path_factory.mktemp("qwen")
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen3_vl", **media.fixed_qwen3_vl()}))
+    (folder / "processor_config.json").write_text(json.dumps(media.PROCESSORS["qwen3_vl"]))
+    found = open_checkpoint(folder).config.media
+    assert isinstance(found, Qwen3VLMedia)
+    return found
+
+
+@settings(deadline=None, max_examples=25)
+@given(medium=media.media(["image", "video"]))
+def test_patches_of_any_size_are_those_of_transformers(qwen: Qwen3VLMedia, medium: Medium) -> None:
+    expected, (steps, rows, columns) = media.qwen3_vl_patches(medium)
+    patches = qwen.patches(medium)
+    assert patches.shape[:2] == (steps, rows * columns)
+    off = np.abs(patches.reshape(expected.shape) - expected.numpy())
+    assert off.max() <= 1.001 * 2 / 255 and (off > 1e-6).mean() < 0.01
+    runs = [part for part in qwen.written(medium) if isinstance(part, Run)]
+    assert [(run.length, run.grid) for run in runs] == [(rows * columns // 4, (rows // 2, columns // 2))] * steps
+    assert [call.rows for call in qwen.calls(medium)] == [run.length for run in runs]
+
+
+@given(total=st.integers(1, 30_000), rate=st.sampled_from([1.0, 12.5, 24.0, 29.97, 60.0]))
+@settings(deadline=None)
+def test_frames_of_a_film_are_so_many_per_second(qwen: Qwen3VLMedia, total: int, rate: float) -> None:
+    chosen = qwen.choose_frames(FilmInfo(np.arange(total) / rate, total / rate, rate, 8, 8))
+    metadata = VideoMetadata(total_num_frames=total, fps=rate)
+    own = SimpleNamespace(fps=2, num_frames=None, min_frames=4, max_frames=768)
+    theirs = processing("qwen3_vl", "video").Qwen3VLVideoProcessor.sample_frames(own, metadata)
+    np.testing.assert_array_equal(chosen, theirs)
+
+
+def test_what_is_much_longer_than_wide_is_refused(qwen: Qwen3VLMedia) -> None:
+    with pytest.raises(ValueError, match="200 times"):
+        qwen.written(Picture(np.zeros((1, 201, 3), np.uint8), "p"))
