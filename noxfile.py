@@ -16,6 +16,7 @@ CLIENTS = {  # groups of libraries that can be installed together
     "agents": ("agents",),
     "instructor": ("instructor",),
     "vercel": ("vercel",),  # of npm: needs node and npm on the path
+    "lm-eval": ("lm_eval",),
 }
 
 

@@ -20,6 +20,7 @@ LIBRARIES = {
     "instructor": "instructor",
     "langchain": "langchain_openai",
     "litellm": "litellm",
+    "lm_eval": "lm_eval",
     "pydantic_ai": "pydantic_ai",
 }
 collect_ignore = [f"test_{name}.py" for name, library in LIBRARIES.items() if find_spec(library) is None]
