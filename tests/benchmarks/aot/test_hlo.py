@@ -31,7 +31,7 @@ HloModule jit_f, is_scheduled=true
   %c = (s32[], bf16[8,4]{1,0}) parameter(0)
   %x = bf16[8,4]{1,0} get-tuple-element(%c), index=1
   %i = s32[] get-tuple-element(%c), index=0
-  %dot = bf16[8,4] fusion(%x), kind=kOutput, calls=%region, metadata={op_name="f/dot_general"}, config={"estimated_cycles":"70"}
+  %dot = bf16[8,4] fusion(%x), calls=%region, metadata={op_name="f/dot_general"}, config={"estimated_cycles":"70"}
   %all-reduce.1 = bf16[8,4]{1,0} all-reduce-start(%dot), to_apply=%region, backend_config={"estimated_cycles":"20"}
   %conditional = bf16[8,4]{1,0} conditional(%i, %dot, %dot), branch_computations={%branch, %branch}
   ROOT %tuple = (s32[], bf16[8,4]{1,0}) tuple(%i, %conditional)
