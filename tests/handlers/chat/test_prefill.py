@@ -134,7 +134,7 @@ def test_what_the_template_does_not_show_as_it_is_cannot_be_continued(app, conte
     response = app.client.post(PATH, json=body)
     error = response.json()["error"]
     assert response.status_code == 422 and error["param"] == "messages.1.content"
-    assert "give reasoning as reasoning_content" in error["message"]
+    assert "give its reasoning apart" in error["message"]
     assert "hm" not in error["message"] and "TAG" not in error["message"]
 
 
