@@ -18,6 +18,7 @@ from backend.attention.choice import paged_attention
 from backend.attention.quantization import KV_DTYPES
 from backend.engine.adapters import AdapterLibrary
 from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
+from backend.engine.device_adapters import reserved_stacks
 from backend.engine.engine import Engine
 from backend.engine.hosts import Follower, Leader, LeadingRunner, agree, follow, meet
 from backend.engine.memory import working_bytes
@@ -177,7 +178,7 @@ def read_adapters(
     if not sizes.adapter_slots:
         return None
     base = AdapterBase(decoder)
-    empty = jax.eval_shape(lambda: empty_stacks(base, sizes.adapter_slots, sizes.adapter_rank))
+    empty = jax.eval_shape(partial(reserved_stacks, base, sizes, mesh))
     library = AdapterLibrary(base, empty, sizes.adapter_rank, options.adapter_memory, mesh)
     for name, place in options.adapters.items():
         library.add(name, resolve_adapter(place))

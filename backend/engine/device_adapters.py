@@ -16,6 +16,12 @@ from backend.models.adapters.stack import AdapterStacks, place, row_adapters
 from backend.models.decoder import Decoder
 
 
+def reserved_stacks(base: AdapterBase, config: EngineConfig, mesh: Mesh | None) -> AdapterStacks:
+    """The stacks of an engine, empty: what adapters are made ready for, and what the programs take."""
+    by_native = mesh is None and native.unavailable_reason() is None
+    return empty_stacks(base, config.adapter_slots, config.adapter_rank, by_native)
+
+
 class DeviceAdapters:
     """Slots for adapters of a decoder, as many and as large as the configuration says; empty ones add nothing.
 
@@ -25,8 +31,7 @@ class DeviceAdapters:
 
     def __init__(self, decoder: Decoder, config: EngineConfig, mesh: Mesh | None) -> None:
         self.base = AdapterBase(decoder)
-        by_native = mesh is None and native.unavailable_reason() is None
-        empty = partial(empty_stacks, self.base, config.adapter_slots, config.adapter_rank, by_native)
+        empty = partial(reserved_stacks, self.base, config, mesh)
         whole, slot = stack_shardings(self.base, jax.eval_shape(empty), mesh)
         self.stacks = jax.jit(empty, out_shardings=whole)()
         shapes = (self.stacks, np.int32(0), shapes_of_slot(self.stacks, slot))

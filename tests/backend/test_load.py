@@ -1,14 +1,17 @@
 """How large the engine gets: what is asked for, what the model allows, what memory holds."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.attention.quantization import KV_DTYPES
 from backend.attention.reference import PAGE_TOKENS, PagedAttention
-from backend.load import LoadOptions, choose_cache_dtype, choose_sizes
-from backend.models import hub
+from backend.engine.config import EngineConfig
+from backend.engine.device_adapters import DeviceAdapters
+from backend.load import LoadOptions, choose_cache_dtype, choose_sizes, read_adapters
+from backend.models import hub, weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
 
@@ -119,3 +122,16 @@ def test_fewer_bits_hold_more_tokens_in_the_same_memory():
 def test_weights_that_do_not_fit_are_an_error():
     with pytest.raises(ValueError, match="smaller model"):
         choose_sizes(LoadOptions(rows=1), CONFIG, BACKEND, WEIGHTS, 2**20)
+
+
+def test_adapters_are_made_ready_for_the_slots_that_the_engine_has():
+    """By the same structure, or the program that places them would not take them."""
+    checkpoint = open_checkpoint(hub.resolve("tiny"))
+    decoder = weights.load(checkpoint, jnp.float32)
+    sizes = EngineConfig(64, pages=8, adapter_buckets=(1, 2), adapter_rank=16)
+    library = read_adapters(LoadOptions(adapters={"pirate": "tiny-pirate"}), decoder, sizes, None)
+    held = DeviceAdapters(decoder, sizes, None)
+    held.place(1, library.fetch(library.find("pirate"), lambda: None).result())
+    assert held.stacks.ranks.tolist() == [0, 8]
+    assert all(np.asarray(stack.down)[1].any() for layer in held.stacks.layers for stack in layer.values())
+    library.close()
