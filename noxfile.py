@@ -166,7 +166,7 @@ def serve(session: nox.Session) -> None:
 
 @nox.session
 def aot(session: nox.Session) -> None:
-    """Compile for TPUs and GPUs that are not here, and read what XLA made (470 MB of wheels); arguments go to pytest."""
+    """Compile for TPUs and GPUs that are not here, and read XLA's work (470 MB of wheels); arguments go to pytest."""
     install(session, "tests")
     session.install(*PINS, "--no-deps", *nox.project.dependency_groups(PROJECT, "aot"))
     session.run("pytest", "-m", "aot", "-s", "tests/aot", *session.posargs, env={"JAX_PLATFORMS": "cpu"})
