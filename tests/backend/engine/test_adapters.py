@@ -66,7 +66,7 @@ def logits_of(small: Small, folders: dict[str, Path]) -> dict[str | None, Logits
     return {name: of(state) for name, state in states.items()}
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(crowd=crowds, pages=st.just(SMALLEST) | st.integers(SMALLEST, 64), behind=st.booleans())
 def test_rows_of_any_adapters_draw_what_their_own_weights_say(small, folders, logits_of, crowd, pages, behind):
     """Of eight adapters on three slots, with arrivals, cancellations and preemption; rounding may tip a draw."""
