@@ -26,6 +26,7 @@ def validator(name: str) -> jsonschema_rs.Draft202012Validator:
 
 
 RESULT, CHUNK, ERROR = map(validator, ("ContainerChatCompleteSuccess", "ChatCompletionChunk", "Error"))
+TEXT_CHUNK = validator("CompletionChunk")
 
 
 class Chat:
@@ -77,7 +78,7 @@ def read_stream(response: httpx.Response) -> list[dict[str, Any]]:
     assert all(re.fullmatch(r"data: [^\n]+", event) for event in events)
     chunks = [strict(event.removeprefix("data: ")) for event in events[:-1]]
     for chunk in chunks:
-        CHUNK.validate(chunk)
+        (TEXT_CHUNK if chunk["object"] == "text_completion" else CHUNK).validate(chunk)
     return chunks
 
 
