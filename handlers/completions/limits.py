@@ -6,9 +6,9 @@ from backend import MAX_BANNED_TOKENS
 from generated.models import ContainerCompletionsBody, ResponseFormatText
 from handlers.completions.request import CompletionRequest
 from handlers.generation.lengths import answer_length, too_long
-from handlers.generation.sampling import check_sampling, check_token_ids
+from handlers.generation.sampling import MOST_STOPS, check_sampling, check_token_ids
 from handlers.http.errors import invalid
-from handlers.service import Engine, LoadedModel
+from handlers.service import ChatTokenizer, Engine, LoadedModel
 
 READ_CLOSELY = 6
 """Bytes of text per token of context above which tokens are counted before the prompt is made; text has about four."""
@@ -36,6 +36,7 @@ def check_request(request: CompletionRequest, loaded: LoadedModel, strict: bool)
     _check_lengths(body)
     _check_form(body, engine)
     _check_sequences(body, engine)
+    _check_words(body, loaded.tokenizer)
 
 
 def wants_form(body: ContainerCompletionsBody) -> bool:
@@ -134,10 +135,25 @@ def _check_form(body: ContainerCompletionsBody, engine: Engine) -> None:
 
 
 def _check_sequences(body: ContainerCompletionsBody, engine: Engine) -> None:
-    for name in ("stop_tokens", "bad_word_tokens"):
+    for name, most in (("stop_tokens", MOST_STOPS), ("bad_word_tokens", MAX_BANNED_TOKENS)):
+        _check_members(name, len(getattr(body, name) or ()), most)
         for i, sequence in enumerate(getattr(body, name) or []):
             path = f"{name}.{i}.tokens"
             if not sequence.tokens:
                 raise invalid(f"{path} has no tokens; give at least one", path)
             check_token_ids(sequence.tokens, path, engine)
     check_token_ids(body.forced_output_tokens or [], "forced_output_tokens", engine)
+
+
+def _check_words(body: ContainerCompletionsBody, tokenizer: ChatTokenizer) -> None:
+    """Words of which every one has a token have no more of them than may be banned, nor as many bytes as those have."""
+    words = body.bad_words or []
+    _check_members("bad_words", len(words), MAX_BANNED_TOKENS)
+    size, most = sum(len(word.encode()) for word in words), MAX_BANNED_TOKENS * tokenizer.longest_token
+    if size > most:
+        raise invalid(f"bad_words has {size} bytes, but may have {most}; leave some out", "bad_words")
+
+
+def _check_members(name: str, count: int, most: int) -> None:
+    if count > most:
+        raise invalid(f"{name} has {count} members, but may have {most}; leave some out", name)

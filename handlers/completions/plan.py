@@ -47,8 +47,11 @@ async def plan_completions(
     prompts = await in_prompt_thread(encode_prompts, request.prompts, loaded)
     banned = await in_prompt_thread(banned_sequences, body, loaded.tokenizer)
     constraint = await constrain(request, loaded)
-    plans = [_plan(body, prompt, banned, constraint, loaded, acceptance) for prompt in prompts]
-    return plans, prompts
+
+    def plans() -> list[GenerationPlan]:
+        return [_plan(body, prompt, banned, constraint, loaded, acceptance) for prompt in prompts]
+
+    return await in_prompt_thread(plans), prompts
 
 
 def encode_prompts(prompts: Sequence[GivenPrompt], loaded: LoadedModel) -> list[TokenizedPrompt]:

@@ -59,6 +59,9 @@ def test_parameters_of_completions_that_exclude_each_other(post, parameters, par
         ({"bad_word_tokens": [{"tokens": [260]}]}, "bad_word_tokens.0.tokens.0"),
         ({"bad_word_tokens": [{"tokens": [1] * 1025}]}, "bad_word_tokens"),
         ({"bad_words": ["x" * 600]}, "bad_words"),
+        ({"bad_words": ["x"] * 1025}, "bad_words"),
+        ({"bad_word_tokens": [{"tokens": [1]}] * 1025}, "bad_word_tokens"),
+        ({"stop_tokens": [{"tokens": [1]}] * 257}, "stop_tokens"),
         ({"forced_output_tokens": [1, 260]}, "forced_output_tokens.1"),
         ({"eos_token": [260]}, "eos_token.0"),
         ({"logit_bias": {"260": 1}}, "logit_bias.260"),
@@ -71,6 +74,18 @@ def test_parameters_of_completions_that_exclude_each_other(post, parameters, par
 )
 def test_what_is_empty_or_beyond_the_model_is_refused(post, parameters, param):
     refused(post(**parameters), param)
+
+
+@pytest.mark.parametrize("words", [["x"] * 1025, ["x" * 100_000], ["x" * 600] * 1000])
+def test_words_that_are_too_many_are_refused_before_any_is_tokenized(fakes, words):
+    class Tokenizer(fakes.Tokenizer):
+        def encode_text(self, text, *, begins=True):
+            assert "x" not in text
+            return super().encode_text(text, begins=begins)
+
+    with fakes.connected(tokenizer=Tokenizer()) as app:
+        response = app.client.post("/v1/completions", json={"prompt": "Hi", "bad_words": words})
+        refused(response, "bad_words", "leave some out")
 
 
 def test_a_prompt_beyond_the_context_is_told_the_numbers(post, fakes):
