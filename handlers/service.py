@@ -59,6 +59,7 @@ class Engine(Protocol):
     """Draws tokens.
 
     context_length: positions, prompt included. max_choices: largest `n` of one request, however many rows there are.
+    max_choices_together: of several requests that one client, which has no others, makes at once.
     failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
     enforced with this model, None where it can.
     """
@@ -66,6 +67,7 @@ class Engine(Protocol):
     context_length: int
     vocab_size: int
     max_choices: int
+    max_choices_together: int
     failure: str | None
     constraint_unsupported_reason: str | None
 

@@ -16,7 +16,7 @@ from backend.engine.compilations import compilations
 from backend.engine.hosts import Leader
 from backend.engine.media import CACHE_BYTES, MediaEncoder
 from backend.engine.model_runner import ModelRunner
-from backend.engine.places import Places
+from backend.engine.places import Places, most_together
 from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
@@ -50,6 +50,7 @@ class Engine:
         assert (adapters is None) == (runner.adapters is None)
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
         self.max_choices = runner.config.max_queue
+        self.max_choices_together = most_together(runner.config.max_queue)
         self.media = None if runner.media is None else MediaEncoder(runner, runner.media, media_cache_bytes)
         self.failure: str | None = None
         self._hangs = False

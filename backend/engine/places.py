@@ -11,6 +11,11 @@ KEPT = 4
 """One in so many places may be kept free for clients that were told to come about now."""
 
 
+def most_together(size: int) -> int:
+    """How many of `size` places a client that is alone may take with several requests; with one it may take all."""
+    return max(1, SHARE * size // (SHARE + 1))
+
+
 class Places:
     """`size` places, of which some stay free for whoever has none, however many clients take as many as they can.
 

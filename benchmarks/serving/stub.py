@@ -51,7 +51,7 @@ class StubGeneration:
 class StubEngine:
     """Draws without a model."""
 
-    context_length, vocab_size, max_choices = 4096, 1536, 128
+    context_length, vocab_size, max_choices, max_choices_together = 4096, 1536, 128, 96
     failure, constraint_unsupported_reason = None, "it has no model"
 
     def submit(self, request: Request) -> StubGeneration:

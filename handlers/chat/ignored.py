@@ -24,10 +24,19 @@ def ignored_parameters(
     """Paths of all in a request that has no effect, but for what its grammar leaves out."""
     return [
         *request.without_effect(),
-        *map(request.told, ineffective_parameters(request.body, loaded, output)),
+        *map(request.told, ineffective_parameters(request.body, output)),
         *map(request.told, _clamped(request.body, plan)),
-        *map(request.told, _unshown_fields(request.body, loaded.tokenizer)),
+        *not_in_the_prompt(request, loaded.tokenizer),
     ]
+
+
+def not_in_the_prompt(request: ChatRequest, tokenizer: ChatTokenizer) -> Iterator[str]:
+    """Paths of what is given for the prompt, and that the model's template puts in none."""
+    body = request.body
+    yield from map(request.told, _unused_variables(body, tokenizer))
+    if body.tools and not may_call(body):
+        yield request.told("tools")  # hidden from the model, so that it does not call them
+    yield from map(request.told, _unshown_fields(body, tokenizer))
 
 
 def ignored_header(names: Iterable[str]) -> dict[str, str]:
@@ -36,7 +45,7 @@ def ignored_header(names: Iterable[str]) -> dict[str, str]:
     return {HEADER: encode(once)} if once else {}
 
 
-def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedModel, output: OutputPlan) -> Iterator[str]:
+def ineffective_parameters(body: ContainerChatCompletionBody, output: OutputPlan) -> Iterator[str]:
     """Paths of known parameters that are set and that this model cannot act on."""
     if body.parse_reasoning is not None and body.parse_reasoning != output.split:
         yield "parse_reasoning"
@@ -47,9 +56,6 @@ def ineffective_parameters(body: ContainerChatCompletionBody, loaded: LoadedMode
     match body.response_format:
         case ResponseFormatJsonSchema(json_schema=schema) if schema.description:
             yield "response_format.json_schema.description"
-    yield from _unused_variables(body, loaded.tokenizer)
-    if body.tools and not may_call(body):
-        yield "tools"  # hidden from the model, so that it does not call them
     if wants_form(body) and must_call(body):
         yield "response_format"
     if body.parallel_tool_calls is False and may_call(body) and not output.enforces_calls:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 from starlette.responses import Response
 
-from handlers.chat.ignored import ignored_header
+from handlers.chat.ignored import ignored_header, not_in_the_prompt
 from handlers.chat.limits import check_request
 from handlers.chat.plan import encode_prompt, function_names
 from handlers.chat.request import ChatRequest, read_request
@@ -41,7 +41,8 @@ async def render_chat(json_body: JSONBody) -> Response:
     check_request(request, loaded, strict)
     tokens = await while_connected(_encode(request, loaded, Deadline(service.request_timeout)))
     text = await in_prompt_thread(loaded.tokenizer.decode_tail, tokens, len(tokens))
-    headers = ignored_header([*request.without_effect(), *unused(request)])
+    inert = not_in_the_prompt(request, loaded.tokenizer)
+    headers = ignored_header([*request.without_effect(), *unused(request), *inert])
     return Response(orjson.dumps({"text": text, "tokens": tokens}), headers=headers, media_type="application/json")
 
 

@@ -99,10 +99,11 @@ def _check_counts(request: CompletionRequest, engine: Engine) -> None:
     body, prompts = request.body, len(request.prompts)
     if not prompts:
         raise invalid("prompt is empty; give at least one", "prompt")
-    if request.choices > engine.max_choices:
+    most = engine.max_choices if prompts == 1 else engine.max_choices_together
+    if request.choices > most:
         raise invalid(
             f"prompt has {prompts} members and n is {body.n or 1}, together {request.choices} choices, but this server "
-            f"answers at most {engine.max_choices} per request",
+            f"answers at most {most} per request",
             "prompt",
         )
     if body.best_of is not None and body.best_of != (body.n or 1):

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from generated.models import ContainerMessagesBody, MessagesPrompt
-from handlers.chat.ignored import ignored_header
+from handlers.chat.ignored import ignored_header, not_in_the_prompt
 from handlers.chat.limits import check_request
 from handlers.chat.media import with_media
 from handlers.chat.plan import encode_prompt, function_names
@@ -39,7 +39,7 @@ async def count_tokens(json_body: JSONBody) -> Response:
     service.resolve_model(request.body.model)
     check_request(request, loaded, service.acceptance.strict)
     count = await while_connected(_count(request, loaded, Deadline(service.request_timeout)))
-    headers = ignored_header(request.without_effect())
+    headers = ignored_header([*request.without_effect(), *not_in_the_prompt(request, loaded.tokenizer)])
     return Response(orjson.dumps({"input_tokens": count}), headers=headers, media_type="application/json")
 
 

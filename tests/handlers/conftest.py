@@ -216,7 +216,8 @@ class FakeEngine:
     refuses: no grammar allows what is written. Once `failure` is set, all that run and all that come fail.
     """
 
-    context_length, vocab_size, max_choices, constraint_unsupported_reason = CONTEXT, VOCAB, 128, None
+    context_length, vocab_size, constraint_unsupported_reason = CONTEXT, VOCAB, None
+    max_choices, max_choices_together = 128, 96
     rows, refuses, media = 16, False, None
     generation = FakeGeneration
 

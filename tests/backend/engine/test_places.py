@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.backlog import Backlog
-from backend.engine.places import Places
+from backend.engine.places import Places, most_together
 from backend.request import QueueFull
 
 CLIENTS = ["a", "b", "c", None]
@@ -157,3 +157,12 @@ def test_when_to_come_again_is_by_the_pace_of_endings():
     with pytest.raises(QueueFull) as refusal:
         places.take("z", 2)
     assert refusal.value.retry_after == 12
+
+
+@pytest.mark.parametrize("size", range(1, 40))
+def test_together_a_client_that_is_alone_takes_so_many_and_no_more(size):
+    places, most = places_of(size), most_together(size)
+    for _ in range(most):
+        places.take("a", 1)
+    with pytest.raises(QueueFull):
+        places.take("a", 1)

@@ -43,6 +43,20 @@ def test_what_says_nothing_of_the_prompt_is_named(app):
     assert set(OF_THE_PROMPT) <= set(ContainerChatCompletionBody.model_fields)
 
 
+def test_what_the_template_has_no_place_for_is_named_as_for_a_chat(app):
+    parameters = {
+        "messages": [{**USER, "name": "u"}, {"role": "assistant", "content": "x", "reasoning_content": "r"}, USER],
+        "tools": [TOOL],
+        "tool_choice": "none",
+        "chat_template_kwargs": {"other": 1},
+        "reasoning_effort": "high",
+    }
+    chat = app.client.post("/v1/chat/completions", json=parameters)
+    named = set(chat.headers["x-ignored-parameters"].split(","))
+    assert {"tools", "messages.0.name", "chat_template_kwargs.other", "reasoning_effort"} < named
+    assert set(render(app, **parameters).headers["x-ignored-parameters"].split(",")) == named
+
+
 @pytest.mark.parametrize(
     ("parameters", "param"),
     [

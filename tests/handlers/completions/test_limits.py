@@ -69,7 +69,7 @@ def test_parameters_of_completions_that_exclude_each_other(post, parameters, par
         ({"stop": ["x"] * 257}, "stop"),
         ({"no_repeat_ngram": 1}, "no_repeat_ngram"),
         ({"prompt": ["a"] * 401}, "prompt"),
-        ({"prompt": ["a"] * 65, "n": 2}, "prompt"),
+        ({"prompt": ["a"] * 49, "n": 2}, "prompt"),
     ],
 )
 def test_what_is_empty_or_beyond_the_model_is_refused(post, parameters, param):
@@ -86,6 +86,11 @@ def test_words_that_are_too_many_are_refused_before_any_is_tokenized(fakes, word
     with fakes.connected(tokenizer=Tokenizer()) as app:
         response = app.client.post("/v1/completions", json={"prompt": "Hi", "bad_words": words})
         refused(response, "bad_words", "leave some out")
+
+
+def test_one_prompt_may_have_more_choices_than_several(post):
+    assert len(post(n=128).json()["choices"]) == 128 and len(post(prompt=["a"] * 48, n=2).json()["choices"]) == 96
+    refused(post(prompt=["a"] * 97), "prompt", 97, "at most 96")
 
 
 def test_a_prompt_beyond_the_context_is_told_the_numbers(post, fakes):

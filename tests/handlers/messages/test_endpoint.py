@@ -63,10 +63,12 @@ def test_the_stop_sequence_that_ended_an_answer_is_told(app):
 
 def test_tokens_are_counted_and_nothing_is_generated(app, fakes):
     before = len(app.engine.generations)
-    body = {"messages": [USER], "system": "S", "metadata": {}}
+    tools = [{"name": "f", "description": "d", "input_schema": {}}]
+    body = {"messages": [USER], "system": "S", "metadata": {}, "tools": tools}
     response = app.client.post(COUNT, json=body)
     assert response.json() == {"input_tokens": len('"Hi"')} and len(app.engine.generations) == before
-    assert response.headers["x-ignored-parameters"] == "metadata"
+    assert response.headers["x-ignored-parameters"] == "metadata,tools.0.description"
+    assert app.client.post(PATH, json=body).headers["x-ignored-parameters"] == "metadata,tools.0.description"
     assert app.client.post(PATH, json=body).json()["usage"]["input_tokens"] == len('"Hi"') - 2  # cached
 
 
