@@ -23,8 +23,14 @@ def check_counts(value: dict[str, Any], loaded: LoadedModel) -> None:
         message = f"the messages have {parts} parts and calls, more than the {context} tokens of the context"
         raise _too_long(message, "messages")
     for name in ("tools", "functions"):
-        _check(name, len(value.get(name) or ()), MOST_TOOLS)
-    _check("logit_bias", len(value.get("logit_bias") or ()), loaded.engine.vocab_size, "the vocabulary has no more")
+        _check(name, members(value.get(name)), MOST_TOOLS)
+    for name in ("logit_bias", "eos_token"):
+        _check(name, members(value.get(name)), loaded.engine.vocab_size, "the vocabulary has no more")
+
+
+def members(value: Any) -> int:
+    """Of a list or an object of JSON; what the document does not know may be anything, which has none."""
+    return len(value) if isinstance(value, list | dict) else 0
 
 
 def check_text(request: ChatRequest, loaded: LoadedModel) -> None:

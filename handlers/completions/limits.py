@@ -6,7 +6,7 @@ from backend import MAX_BANNED_TOKENS
 from generated.models import ContainerCompletionsBody, ResponseFormatText
 from handlers.completions.request import CompletionRequest
 from handlers.generation.lengths import answer_length, too_long
-from handlers.generation.sampling import MOST_STOPS, check_sampling, check_token_ids
+from handlers.generation.sampling import check_sampling, check_token_ids
 from handlers.http.errors import invalid
 from handlers.service import ChatTokenizer, Engine, LoadedModel
 
@@ -136,8 +136,7 @@ def _check_form(body: ContainerCompletionsBody, engine: Engine) -> None:
 
 
 def _check_sequences(body: ContainerCompletionsBody, engine: Engine) -> None:
-    for name, most in (("stop_tokens", MOST_STOPS), ("bad_word_tokens", MAX_BANNED_TOKENS)):
-        _check_members(name, len(getattr(body, name) or ()), most)
+    for name in ("stop_tokens", "bad_word_tokens"):
         for i, sequence in enumerate(getattr(body, name) or []):
             path = f"{name}.{i}.tokens"
             if not sequence.tokens:
@@ -147,14 +146,8 @@ def _check_sequences(body: ContainerCompletionsBody, engine: Engine) -> None:
 
 
 def _check_words(body: ContainerCompletionsBody, tokenizer: ChatTokenizer) -> None:
-    """Words of which every one has a token have no more of them than may be banned, nor as many bytes as those have."""
-    words = body.bad_words or []
-    _check_members("bad_words", len(words), MAX_BANNED_TOKENS)
-    size, most = sum(len(word.encode()) for word in words), MAX_BANNED_TOKENS * tokenizer.longest_token
+    """Their tokens are counted only where they are not certainly too many."""
+    size = sum(len(word.encode()) for word in body.bad_words or [])
+    most = MAX_BANNED_TOKENS * tokenizer.longest_token
     if size > most:
         raise invalid(f"bad_words has {size} bytes, but may have {most}; leave some out", "bad_words")
-
-
-def _check_members(name: str, count: int, most: int) -> None:
-    if count > most:
-        raise invalid(f"{name} has {count} members, but may have {most}; leave some out", name)

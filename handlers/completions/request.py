@@ -7,8 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 import generated.strict.models
+from backend import MAX_BANNED_TOKENS
 from generated.models import ContainerCompletionsBody, ResponseFormatJsonSchema
 from handlers.chat.request import model_of, unknown_fields
+from handlers.chat.size import members
+from handlers.generation.sampling import MOST_STOPS
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
 from handlers.service import LoadedModel
@@ -56,11 +59,22 @@ class CompletionRequest:
 
 def check_counts(value: dict[str, Any], loaded: LoadedModel) -> None:
     """Raises APIError 422 where a valid body has more prompts or tokens than could ever be used."""
-    most = max(loaded.engine.context_length, loaded.engine.max_choices)
-    for name, limit in (("prompt", most), ("tokens", most), ("logit_bias", loaded.engine.vocab_size)):
-        given = value.get(name) or ()
-        if not isinstance(given, str) and len(given) > limit:
-            raise invalid(f"{name} has {len(given)} members, but may have {limit}", name)
+    engine = loaded.engine
+    most = max(engine.context_length, engine.max_choices)
+    limits = {
+        "prompt": most,
+        "tokens": most,
+        "logit_bias": engine.vocab_size,
+        "eos_token": engine.vocab_size,
+        "forced_output_tokens": engine.context_length,
+        "stop_tokens": MOST_STOPS,
+        "bad_words": MAX_BANNED_TOKENS,
+        "bad_word_tokens": MAX_BANNED_TOKENS,
+    }
+    for name, limit in limits.items():
+        count = members(value.get(name))
+        if count > limit:
+            raise invalid(f"{name} has {count} members, but may have {limit}; leave some out", name)
 
 
 def read_request(json_body: JSONBody, strict: bool) -> CompletionRequest:

@@ -31,9 +31,10 @@ async def tokenize(json_body: JSONBody) -> Response:
 async def detokenize(json_body: JSONBody) -> Response:
     """Handles POST /v1/detokenize."""
     service = current_service()
-    loaded, body = service.loaded, model_of(ContainerDetokenizationBody, json_body.value)
+    loaded = service.loaded
+    _check_length(len(json_body.value["tokens"]), MOST_CONTEXTS, "tokens", "members", loaded)
+    body = model_of(ContainerDetokenizationBody, json_body.value)
     service.resolve_model(body.model)
-    _check_length(len(body.tokens), MOST_CONTEXTS, "tokens", "members", loaded)
     check_token_ids(body.tokens, "tokens", loaded.engine)
     text = await while_connected(in_prompt_thread(loaded.tokenizer.decode_tail, body.tokens, len(body.tokens)))
     return _answer({"text": text if body.tokens else ""}, json_body, body)

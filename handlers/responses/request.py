@@ -91,7 +91,7 @@ def check_size(value: dict[str, Any], context: int) -> None:
     """Raises APIError 422 where a valid body has more members somewhere than could ever be used."""
     items, tools = value["input"], value.get("tools") or []
     if isinstance(items, list):
-        lists = (item.get(name) for item in items for name in ("content", "output"))
+        lists = (item.get(name) for item in items for name in ("content", "output", "summary"))
         parts = sum(len(found) for found in lists if isinstance(found, list))
         if len(items) + parts > context:
             most = f"more than the {context} tokens of the model's context"

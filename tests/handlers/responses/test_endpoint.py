@@ -316,6 +316,8 @@ def test_more_items_and_tools_than_can_be_used_are_refused(own):
     assert error_of(post(own, input=[USER] * 500))["param"] == "input"
     parts = [{"type": "input_text", "text": ""}] * 500
     assert error_of(post(own, input=[{"role": "user", "content": parts}]))["param"] == "input"
+    thoughts = [{"type": "summary_text", "text": ""}] * 500
+    assert error_of(post(own, input=[{"type": "reasoning", "summary": thoughts}, USER]))["param"] == "input"
     members = [{"type": "function", "name": f"f{i}"} for i in range(600)]
     spaces = [{"type": "namespace", "name": name, "tools": members} for name in "ab"]
     assert error_of(post(own, tools=spaces))["param"] == "tools"
