@@ -51,8 +51,8 @@ async def create_response(json_body: JSONBody) -> Response:
     return await respond(request, lambda chat, plan, output: _maker(chat, plan, request, keeper), NAMED_EVENTS)
 
 
-async def retrieve_response(response_id: str) -> Response:
-    """Handles GET /v1/responses/{response_id}."""
+async def retrieve_response(response_id: str, stream: bool = False) -> Response:
+    """Handles GET /v1/responses/{response_id}. stream: false, as the document has it."""
     return Response(_stored(response_id).json, media_type="application/json")
 
 

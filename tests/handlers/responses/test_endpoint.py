@@ -312,6 +312,13 @@ def test_a_client_without_cached_tokens_is_not_told_of_any(fakes):
         assert "input_tokens_details" not in answered(app)["usage"]
 
 
+def test_what_is_kept_is_not_streamed_and_says_so(own):
+    path = f"{PATH}/{answered(own)['id']}"
+    for query in ("", "?stream=false"):
+        assert own.client.get(path + query).json()["object"] == "response"
+    assert error_of(own.client.get(f"{path}?stream=true"))["param"] == "stream"
+
+
 def test_more_items_and_tools_than_can_be_used_are_refused(own):
     assert error_of(post(own, input=[USER] * 500))["param"] == "input"
     parts = [{"type": "input_text", "text": ""}] * 500
