@@ -111,4 +111,16 @@ def model_of(kind: type[M], value: dict[str, Any]) -> M:
         # The schema takes any integral number, such as 1e300, as an integer; the model only what is one in practice.
         first = error.errors(include_url=False, include_input=False)[0]
         param = str(first["loc"][0])
-        raise invalid(f"{param}: {first['msg']}", param) from error
+        path = next(_huge_numbers(value.get(param), param), None)
+        if path is None:
+            raise invalid(f"{param}: {first['msg']}", param) from error
+        raise invalid(f"{path} is too large a number for an integer", path) from error
+
+
+def _huge_numbers(value: Any, path: str) -> Iterator[str]:
+    """Paths of integral numbers of more than 64 bits."""
+    if isinstance(value, float) and value.is_integer() and abs(value) >= 2**63:
+        yield path
+    elif isinstance(value, list | dict):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _huge_numbers(item, f"{path}.{key}")
