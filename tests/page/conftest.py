@@ -4,18 +4,22 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from handlers.http.access import Access, digests
 from handlers.service import Service
 from tests.conformance.conftest import served, server, shared_model
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
 __all__ = ["server"]
+collect_ignore_glob = [] if find_spec("playwright") else ["test_*"]
 Answer = Callable[..., None]
 
 
@@ -36,9 +40,11 @@ def keyed_site(server: SimpleNamespace) -> Iterator[SimpleNamespace]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
     """Debian's Chromium, whatever it is called on the path."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    from playwright.sync_api import sync_playwright
+
     assert path, "no Chromium on the path; on Debian: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
@@ -53,7 +59,9 @@ def faults() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, site: SimpleNamespace, request: pytest.FixtureRequest, faults: list[str]) -> Iterator[Page]:
+def page(
+    browser: "Browser", site: SimpleNamespace, request: pytest.FixtureRequest, faults: list[str]
+) -> "Iterator[Page]":
     """A fresh visit, once the page knows its model; afterwards the console must be empty."""
     context = browser.new_context(viewport={"width": 1200, "height": 800}, base_url=site.url)
     page = context.new_page()
@@ -67,7 +75,7 @@ def page(browser: Browser, site: SimpleNamespace, request: pytest.FixtureRequest
     assert not faults
 
 
-def visit(page: Page) -> None:
+def visit(page: "Page") -> None:
     """Opens the page and waits until it knows its model."""
     page.goto("/")
     page.wait_for_selector("#model option", state="attached")
@@ -75,7 +83,7 @@ def visit(page: Page) -> None:
 
 
 @pytest.fixture
-def answer(page: Page) -> Answer:
+def answer(page: "Page") -> Answer:
     """Has the next requests answered by chunks of these deltas, `finish` at the end; collects them in `.bodies`."""
     bodies: list[dict[str, Any]] = []
 
@@ -84,7 +92,7 @@ def answer(page: Page) -> Answer:
         choices.append({"index": 0, "delta": {}, "finish_reason": finish})
         events = [f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in choices]
 
-        def fulfil(route: Route) -> None:
+        def fulfil(route: "Route") -> None:
             bodies.append(json.loads(route.request.post_data or ""))
             body = "".join([": ping\n\n", *events, "data: [DONE]\n\n"])
             route.fulfill(headers={"content-type": "text/event-stream", **(headers or {})}, body=body)
@@ -96,14 +104,14 @@ def answer(page: Page) -> Answer:
     return answer
 
 
-def ask(page: Page, text: str) -> None:
+def ask(page: "Page", text: str) -> None:
     """Sends a message and waits for the end of its answer."""
     page.fill("#prompt", text)
     page.press("#prompt", "Enter")
     page.wait_for_selector(".turn.assistant:last-child footer")
 
 
-def open_settings(page: Page, section: str | None = None) -> None:
+def open_settings(page: "Page", section: str | None = None) -> None:
     """Shows the settings, with one of their sections open."""
     if page.locator("#settings").is_hidden():
         page.click("#show-settings")

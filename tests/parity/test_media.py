@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from backend.attention.native import paged_attention
+from backend.attention.choice import paged_attention
 from backend.attention.uncached import UncachedAttend
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine

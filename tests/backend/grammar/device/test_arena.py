@@ -80,5 +80,5 @@ def test_no_room_beside_the_grammars_in_use_is_an_error_and_changes_nothing() ->
 def test_an_image_of_many_pieces_arrives_whole() -> None:
     arena = Arena(1 << 21)
     image = np.arange((1 << 20) + (1 << 16) + 3 * UNIT + 17, dtype=np.int32)
-    arena._upload(UNIT, image)
+    arena.upload(UNIT, image)
     np.testing.assert_array_equal(np.asarray(arena.cells)[UNIT : UNIT + image.size], image)
