@@ -40,7 +40,7 @@ CUDA_GRAPHS = {
 }
 """Options of XLA's compiler by which loops become part of CUDA graphs: else the host looks after each step whether
 there is another."""
-NO_TOKENS = [bytes([byte]) for byte in b'{}[]"a']
+NO_TOKENS = tuple(bytes([byte]) for byte in b'{}[]"a')
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
 
 
@@ -104,7 +104,7 @@ class ModelRunner:
         assert config.page_tokens == backend.page_tokens
         self.config, self.vocab, self._embed = config, decoder.config.vocab, decoder.config.embed
         self.knows_tokens = any(tokens)
-        known = list(tokens[: self.vocab]) if self.knows_tokens else NO_TOKENS
+        known = list(tokens[: self.vocab] if self.knows_tokens else NO_TOKENS)
         known += [b""] * (self.vocab - len(known))
         known = token_spellings(known) if self.knows_tokens else known
         self._mesh, self._everywhere = mesh, None if mesh is None else sharding(mesh)

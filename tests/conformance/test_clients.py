@@ -52,7 +52,7 @@ def test_a_client_with_many_choices_leaves_rows_and_places_to_others(chats, keye
                 break
         assert streams[-1].status_code == 429 and len(streams) > QUEUE * 3 // 4 // ROWS
         before = figures()
-        assert before.running == ROWS and before.waiting > 10 * ROWS
+        assert before.running == ROWS and before.waiting > ROWS
         assert chats["neighbour"].whole(max_tokens=5, eos_token=[])["usage"]["completion_tokens"] == 5
         drawn = figures().output_tokens - before.output_tokens
         assert drawn < 2 * ROWS * LONG["max_tokens"], "as many as answers that had their rows take, not all that wait"

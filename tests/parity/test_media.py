@@ -103,7 +103,7 @@ def whole_logits(decoder: Decoder, prompt: Prompt) -> np.ndarray:
 
 
 @pytest.mark.parametrize("family", IDS)
-@settings(DRAWN, max_examples=3)
+@settings(DRAWN, max_examples=2)
 @given(data=st.data(), disk=st.sampled_from(["fp32", "bf16"]), seed=st.integers(0, 2**31))
 def test_logits_are_those_of_transformers(family: str, data: st.DataObject, disk: str, seed: int) -> None:
     fields, seen = data.draw(media.CONFIGURATIONS[family]()), data.draw(shown(sorted(IDS[family])))
@@ -160,7 +160,7 @@ def check_answer(served: Served, data: st.DataObject) -> None:
         assert_same_answer(generate(served.engine, prompt), expected)
 
 
-@settings(DRAWN, max_examples=3)
+@settings(DRAWN, max_examples=2)
 @given(data=st.data())
 def test_an_engine_answers_as_transformers(served: Served, data: st.DataObject) -> None:
     check_answer(served, data)

@@ -238,7 +238,7 @@ def test_steps_that_end_are_no_stall_however_many(small: Small, monkeypatch):
 
     monkeypatch.setattr(type(runner), "decode", slow)
     engine = Engine(runner)
-    assert len(engine.generate(request([1], max_tokens=190))) == 190
+    assert len(engine.generate(request([1], max_tokens=40))) == 40
     time.sleep(0.7)  # idle is no stall
     assert engine.failure is None
     engine.close()
