@@ -79,7 +79,8 @@ def check(choice, schema):
 @pytest.mark.parametrize("name", SCHEMAS)
 @pytest.mark.parametrize("temperature", [0, 1, 2])
 def test_every_finished_answer_is_valid(chat, name, temperature):
-    answer = chat.whole(response_format=json_schema(SCHEMAS[name]), temperature=temperature, n=8, max_tokens=300)
+    form = json_schema(SCHEMAS[name])
+    answer = chat.whole(response_format=form, temperature=temperature, n=8, seed=1, max_tokens=300)
     for choice in answer["choices"]:
         check(choice, SCHEMAS[name])
     assert any(choice["finish_reason"] == "stop" for choice in answer["choices"])
@@ -96,7 +97,7 @@ def test_a_regex_is_matched_as_a_whole(chat, pattern):
 def test_an_answer_is_of_the_language_of_its_grammar_or_is_cut(chat, name):
     grammar = {"type": "grammar", "grammar": GRAMMARS[name]}
     check = Runner(compile_constraint(structural_constraint(ContextFree(GRAMMARS[name], ""))))
-    answer = chat.whole(response_format=grammar, n=8, temperature=1.5, max_tokens=150)
+    answer = chat.whole(response_format=grammar, n=8, seed=1, temperature=1.5, max_tokens=150)
     for choice in answer["choices"]:
         at = check.run(choice["message"]["content"].encode())
         assert at is not None and (check.complete(at) or choice["finish_reason"] == "length")
