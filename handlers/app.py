@@ -26,10 +26,12 @@ from handlers.completions.tokens import detokenize, tokenize
 from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
+from handlers.http.routes import RouteMiddleware, Routes
 from handlers.http.spec import load_document, use_openapi_31
 from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware, Parameters
 from handlers.messages.endpoint import count_tokens, create_message
 from handlers.messages.errors import MESSAGES_ERRORS
+from handlers.metrics.endpoints import OTHER, EndpointMiddleware
 from handlers.metrics.status import log_status
 from handlers.page.files import PageFile, read_files
 from handlers.page.middleware import PageMiddleware
@@ -63,7 +65,6 @@ ERROR_SHAPES: dict[str, ErrorShape] = {"/v1/messages": MESSAGES_ERRORS, "/v1/res
 # Connexion's own stack, with ErrorMiddleware before it in the place of its two that answer failures, and without its
 # checking of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
 MIDDLEWARES = [
-    LifecycleMiddleware,
     MediaTypeMiddleware,
     SwaggerUIMiddleware,
     RoutingMiddleware,
@@ -74,6 +75,9 @@ MIDDLEWARES = [
 ]
 EVERYBODY = Access()
 STORE_BYTES, STORE_SECONDS = 64 << 20, 24 * 3600.0
+PAGE, DOCUMENTATION = "page", "documentation"
+OF_THE_DOCUMENTATION = ("/ui", "/openapi.")
+"""Paths that begin so show the document."""
 EXPOSED_HEADERS = ("x-request-id", "request-id", "x-ignored-parameters", "retry-after")
 
 
@@ -108,7 +112,7 @@ def create_app(
 
     use_openapi_31()
     document = load_document(service.acceptance.strict)
-    outermost = _outermost(access, read_files() if page else {}, tracing)
+    outermost = _outermost(service, Routes(document), access, read_files() if page else {}, tracing)
     app = AsyncApp("handlers", lifespan=lifespan, middlewares=[*outermost, *MIDDLEWARES])
     app.add_api(
         document,
@@ -121,9 +125,18 @@ def create_app(
     return app
 
 
-def _outermost(access: Access, files: Mapping[str, PageFile], tracing: Tracing) -> list[Any]:
-    """What every request passes first: it is traced, failures become answers, who may not ask is refused, the page is
-    shown."""
+def _outermost(
+    service: Service, routes: Routes, access: Access, files: Mapping[str, PageFile], tracing: Tracing
+) -> list[Any]:
+    """What every request passes first: it is traced and counted, failures become answers, who may not ask is refused,
+    the page is shown, who comes while the server drains is sent away, what the document has not is told."""
+
+    def endpoint(method: str, path: str) -> str:
+        """What a request is counted as."""
+        if route := routes.find(method, path):
+            return route.template
+        return PAGE if path in files else DOCUMENTATION if path.startswith(OF_THE_DOCUMENTATION) else OTHER
+
     cross_origin = partial(
         CORSMiddleware,
         allow_origins=sorted(access.origins),
@@ -134,10 +147,13 @@ def _outermost(access: Access, files: Mapping[str, PageFile], tracing: Tracing) 
     open_access = replace(access, open_paths=access.open_paths | files.keys())
     return [
         *([] if tracing is NO_TRACING else [partial(TracingMiddleware, tracing=tracing)]),
+        partial(EndpointMiddleware, instruments=service.metrics.requests.by_endpoint, endpoint=endpoint),
         *([cross_origin] if access.origins else []),
         partial(ErrorMiddleware, shapes=ERROR_SHAPES),
         partial(AccessMiddleware, access=open_access),
         partial(PageMiddleware, files=files),
+        LifecycleMiddleware,
+        partial(RouteMiddleware, routes=routes),
     ]
 
 

@@ -1,8 +1,7 @@
 """What a request says without effect: fields that the document does not know, parameters that this model cannot use."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import cast
-from urllib.parse import quote
 
 from generated.models import AssistantMessage, ContainerChatCompletionBody, ResponseFormatJsonSchema
 from handlers.chat.limits import length_param, requested_tokens
@@ -12,10 +11,6 @@ from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
 from handlers.service import ChatTokenizer, LoadedModel
 from handlers.text.template import FieldPlace
-
-HEADER = "x-ignored-parameters"
-LONGEST_HEADER = 1024
-MORE = "..."
 
 
 def ignored_parameters(
@@ -37,12 +32,6 @@ def not_in_the_prompt(request: ChatRequest, tokenizer: ChatTokenizer) -> Iterato
     if body.tools and not may_call(body):
         yield request.told("tools")  # hidden from the model, so that it does not call them
     yield from map(request.told, _unshown_fields(body, tokenizer))
-
-
-def ignored_header(names: Iterable[str]) -> dict[str, str]:
-    """The header x-ignored-parameters, which has each of `names` once; {} if there are none."""
-    once = list(dict.fromkeys(names))
-    return {HEADER: encode(once)} if once else {}
 
 
 def ineffective_parameters(body: ContainerChatCompletionBody, output: OutputPlan) -> Iterator[str]:
@@ -97,14 +86,3 @@ def _unshown_fields(body: ContainerChatCompletionBody, tokenizer: ChatTokenizer)
     for i, tool in enumerate((body.tools or []) if may_call(body) else []):
         if tool.function.description and not tokenizer.template_shows("function", "description"):
             yield f"tools.{i}.function.description"
-
-
-def encode(names: Iterable[str]) -> str:
-    """A header value: comma-separated, percent-encoded, cut at whole names with "..." at the end when too long."""
-    encoded = ""
-    for name in names:
-        longer = f"{encoded},{quote(name, safe='')}" if encoded else quote(name, safe="")
-        if len(longer) > LONGEST_HEADER:
-            return f"{encoded},{MORE}" if encoded else MORE
-        encoded = longer
-    return encoded

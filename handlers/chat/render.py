@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import orjson
 from starlette.responses import Response
 
-from handlers.chat.ignored import ignored_header, not_in_the_prompt
+from handlers.chat.ignored import not_in_the_prompt
 from handlers.chat.limits import check_request
 from handlers.chat.plan import encode_prompt, function_names
 from handlers.chat.request import ChatRequest, read_request
 from handlers.chat.size import check_counts, check_text
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
+from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.service import LoadedModel, current_service

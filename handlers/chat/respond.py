@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 from starlette.responses import Response
 
-from handlers.chat.ignored import ignored_header, ignored_parameters
+from handlers.chat.ignored import ignored_parameters
 from handlers.chat.limits import check_request
 from handlers.chat.plan import plan_chat
 from handlers.chat.request import ChatRequest
@@ -18,6 +18,7 @@ from handlers.generation.plan import GenerationPlan
 from handlers.generation.run import start
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
+from handlers.http.ignored import ignored_header
 from handlers.http.sse import Framing
 from handlers.http.threads import in_prompt_thread
 from handlers.metrics.request import RequestMetrics

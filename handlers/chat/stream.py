@@ -6,10 +6,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from handlers.chat.ignored import HEADER, encode, ignored_header
 from handlers.generation.deltas import Delta
 from handlers.generation.run import RunningGeneration
 from handlers.http import sse
+from handlers.http.ignored import HEADER, encode, ignored_header
 from handlers.http.sse import Chunks, Comment, EventStream, Framing
 from handlers.metrics.request import RequestMetrics
 

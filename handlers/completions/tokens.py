@@ -5,11 +5,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from generated.models import ContainerDetokenizationBody, ContainerTokenizationBody
-from handlers.chat.ignored import ignored_header
 from handlers.chat.request import model_of, unknown_fields
 from handlers.generation.sampling import check_token_ids
 from handlers.http.connection import while_connected
 from handlers.http.errors import invalid
+from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.service import LoadedModel, current_service

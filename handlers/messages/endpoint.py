@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from generated.models import ContainerMessagesBody, MessagesPrompt
-from handlers.chat.ignored import ignored_header, not_in_the_prompt
+from handlers.chat.ignored import not_in_the_prompt
 from handlers.chat.limits import check_request
 from handlers.chat.media import with_media
 from handlers.chat.plan import encode_prompt, function_names
@@ -19,6 +19,7 @@ from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
+from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.messages.answer import NAMED_EVENTS, Message

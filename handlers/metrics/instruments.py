@@ -4,6 +4,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from handlers.metrics.endpoints import EndpointInstruments
 from handlers.metrics.summary import SlidingSummary
 
 Failure = Literal["cancel", "timeout", "nan_error", "reject", "error"]
@@ -22,10 +23,12 @@ LENGTHS = [2.0**power for power in range(18)]  # up to 131,072 tokens
 class RequestInstruments:
     """The counters, gauges and distributions that all requests of one service are counted in.
 
-    registry: where Prometheus finds them. Times are in nanoseconds, lengths in tokens.
+    registry: where Prometheus finds them. Times are in nanoseconds, lengths in tokens. by_endpoint: those that tell
+    endpoints apart, which the names of Friendli Container do not.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.by_endpoint = EndpointInstruments(registry)
         self.requests = Counter("friendli_requests", "Requests taken in, without those answered 4xx", registry=registry)
         self.items = Counter("friendli_items", "Choices asked for by these requests", registry=registry)
         self.responses = Counter("friendli_responses", "Requests answered to their end", registry=registry)

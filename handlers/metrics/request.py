@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from backend import Admission
 from handlers.http.deadline import TIMEOUT_CODE
 from handlers.http.errors import APIError
+from handlers.metrics.endpoints import current_endpoint
 from handlers.metrics.instruments import Failure, RequestInstruments
 
 
@@ -22,7 +23,7 @@ class RequestMetrics:
     """
 
     def __init__(self, instruments: RequestInstruments, items: int) -> None:
-        self._instruments, self._items = instruments, items
+        self._instruments, self._items, self._endpoint = instruments, items, current_endpoint.get()
         self._arrived = time.monotonic_ns()
         self._begun = self._ended = False
         instruments.current_requests.inc()
@@ -31,10 +32,13 @@ class RequestMetrics:
         """Counts the request as taken in: it is valid and queued."""
         self._begin()
         self._instruments.input_lengths.observe(prompt_tokens)
+        self._instruments.by_endpoint.tokens.labels(self._endpoint, "prompt").inc(prompt_tokens)
 
     def started(self, admission: Admission, prompt_tokens: int) -> None:
         """Records the time to the first delta, the time in the queue and the share of the prompt that was cached."""
-        self._instruments.ttft.observe(self._elapsed())
+        elapsed = self._elapsed()
+        self._instruments.ttft.observe(elapsed)
+        self._instruments.by_endpoint.first_text.labels(self._endpoint).observe(elapsed / 1e9)
         self._instruments.queueing_delays.observe(round(admission.queued_seconds * 1e9))
         self._instruments.tcache_hit_ratio.observe(admission.cached_tokens / prompt_tokens)
 
@@ -45,6 +49,8 @@ class RequestMetrics:
             self._instruments.latencies.observe(self._elapsed())
             for count in output_tokens:
                 self._instruments.output_lengths.observe(count)
+            self._instruments.by_endpoint.tokens.labels(self._endpoint, "output").inc(sum(output_tokens))
+            self._instruments.by_endpoint.generations.labels(self._endpoint, "answered").inc()
 
     def failed(self, failure: Failure | None) -> None:
         """Ends the request without a whole answer and counts it under `failure`, not at all for None.
@@ -54,6 +60,7 @@ class RequestMetrics:
         if self._end() and failure is not None:
             self._begin()
             self._instruments.failures[failure].inc()
+            self._instruments.by_endpoint.generations.labels(self._endpoint, failure).inc()
 
     def __enter__(self) -> "RequestMetrics":
         return self

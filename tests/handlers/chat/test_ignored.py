@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.chat.ignored import LONGEST_HEADER, MORE, encode
+from handlers.http.ignored import LONGEST_HEADER, MORE, encode
 
 USER = {"role": "user", "content": "Hi"}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "x": {"y": 1}}}}

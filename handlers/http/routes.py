@@ -1,0 +1,83 @@
+"""The paths of the document: which one a request means, with its methods and the parameters of its queries."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from re import Pattern
+from typing import Any
+
+from connexion.frameworks.starlette import starlettify_path
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handlers.http.ignored import naming, unknown_queries
+
+METHODS = ("get", "head", "put", "post", "delete", "patch", "options", "trace")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path of the document. template: as it stands there. queries: by method, the parameters that a query may have.
+
+    pattern: matches the paths of requests that mean it.
+    """
+
+    template: str
+    pattern: Pattern[str]
+    queries: Mapping[str, frozenset[str]]
+
+
+class Routes:
+    """The paths of a document, found as Connexion finds them: the first that matches and has the method."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._routes = [_route(template, path) for template, path in document["paths"].items()]
+
+    def find(self, method: str, path: str) -> Route | None:
+        """What a request means: of the routes that match its path the first with its method, or else the first."""
+        found = list(self._matching(path))
+        return next((route for route in found if method in route.queries), found[0] if found else None)
+
+    def methods(self, path: str) -> list[str]:
+        """Those that a request with this path may have, in the order of the document; [] where there is no such path."""
+        return list(dict.fromkeys(method for route in self._matching(path) for method in route.queries))
+
+    def _matching(self, path: str) -> Iterator[Route]:
+        return (route for route in self._routes if route.pattern.match(path))
+
+
+class RouteMiddleware:
+    """Refuses a method that a path of the document does not have, with those that it has, and names parameters of
+    queries that have no effect. Other paths it passes on."""
+
+    def __init__(self, app: ASGIApp, routes: Routes) -> None:
+        self._app, self._routes = app, routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._routes.find(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if route is not None:
+            if scope["method"] not in route.queries:
+                raise HTTPException(405, headers={"Allow": ", ".join(self._routes.methods(scope["path"]))})
+            ignored = unknown_queries(scope["query_string"], route.queries[scope["method"]])
+            send = naming(ignored, send) if ignored else send
+        await self._app(scope, receive, send)
+
+
+def _route(template: str, path: Mapping[str, Any]) -> Route:
+    shared = path.get("parameters", [])
+    queries: dict[str, frozenset[str]] = {}
+    types: dict[str, str] = {}
+    for method in METHODS:
+        if method not in path:
+            continue
+        parameters = [*shared, *path[method].get("parameters", [])]
+        types |= {each["name"]: _type(each["schema"]) for each in parameters if each["in"] == "path"}
+        names = frozenset(each["name"] for each in parameters if each["in"] == "query")
+        queries |= {name: names for name in (["GET", "HEAD"] if method == "get" else [method.upper()])}
+    pattern, _, _ = compile_path(starlettify_path(template, types))
+    return Route(template, pattern, queries)
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """What Connexion calls a parameter of a path."""
+    return "path" if schema.get("format") == "path" else str(schema.get("type"))
