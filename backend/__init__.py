@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         follow_engine,
         join_hosts,
         load_engine,
+        pooling_of,
         resolve_checkpoint,
     )
     from backend.media import MODALITIES, SAMPLE_RATE, Film, FilmInfo, Medium, Modality, Picture, Sound
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from backend.models.gguf.header import read_gguf_metadata
     from backend.models.listing import LocalModel, family_of, list_models
     from backend.models.wheels import package_client
+    from backend.pooling import PoolingConfig, Task, class_scores, embedding
     from backend.request import (
         MAX_BANNED_TOKENS,
         AdapterExists,
@@ -66,6 +68,7 @@ __all__ = [
     "Medium",
     "Modality",
     "Picture",
+    "PoolingConfig",
     "Prompt",
     "PromptLogprobs",
     "QueueFull",
@@ -75,10 +78,13 @@ __all__ = [
     "SamplingParams",
     "Sound",
     "Span",
+    "Task",
     "TokenEvent",
     "UnknownAdapter",
+    "class_scores",
     "describe_machine",
     "download_bytes",
+    "embedding",
     "examine",
     "family_of",
     "follow_engine",
@@ -86,6 +92,7 @@ __all__ = [
     "list_models",
     "load_engine",
     "package_client",
+    "pooling_of",
     "read_gguf_metadata",
     "recommended_sampling",
     "resolve_checkpoint",
@@ -95,6 +102,7 @@ _MODULES = {
     **dict.fromkeys(
         ("MODALITIES", "SAMPLE_RATE", "Film", "FilmInfo", "Medium", "Modality", "Picture", "Sound"), "backend.media"
     ),
+    **dict.fromkeys(("PoolingConfig", "Task", "class_scores", "embedding"), "backend.pooling"),
     "CATALOGUE": "backend.models.catalogue",
     "MODEL_CACHE": "backend.models.catalogue",
     "Engine": "backend.engine.engine",
@@ -112,6 +120,7 @@ _MODULES = {
     "family_of": "backend.models.listing",
     "list_models": "backend.models.listing",
     "package_client": "backend.models.wheels",
+    "pooling_of": "backend.load",
     "load_engine": "backend.load",
     "read_gguf_metadata": "backend.models.gguf.header",
     "recommended_sampling": "backend.models.catalogue",

@@ -34,6 +34,7 @@ from backend.models.checkpoint import Checkpoint, open_checkpoint
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder, kv_specs, ropes
 from backend.models.storage import Quantization, Storage, abstract_decoder, describe
+from backend.pooling import PoolingConfig
 from backend.programs import kept_programs
 from backend.progress import progress
 from backend.sharding import HEADS, make_mesh
@@ -45,6 +46,8 @@ AGREED = (
     "num_devices",
 )
 """Options that are the same in every process of an engine."""
+LEAST_CELLS = 1 << 15
+"""Of grammars, where there are none."""
 LEAST_RANK = 16
 """That there is room for, unless less is asked for."""
 
@@ -125,8 +128,9 @@ def load_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], leade
     with kept_programs(options.compilation_cache) as keep:
         runner, library = _make_runner(options, path, tokens, keep, leader)
         engine = Engine(runner, options.media_cache_bytes, library, leader)
-        speed = engine.measure()
-    log.info("ready after %.1f s; one stream is decoded at %.3g tokens/s", time.monotonic() - began, speed)
+        speed = engine.measure() if engine.pooling is None else None
+    found = "" if speed is None else f"; one stream is decoded at {speed:.3g} tokens/s"
+    log.info("ready after %.1f s%s", time.monotonic() - began, found)
     return engine
 
 
@@ -221,6 +225,14 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     sizes = choose_sizes(options, checkpoint.config, backend, held, parts * device.memory(), device.default_cache())
     sizes = replace(sizes, adapter_buckets=choose_adapter_buckets(options), adapter_rank=rank)
     return EnginePlan(checkpoint, storage, backend, decoder, sizes, mesh)
+
+
+def pooling_of(path: Path) -> PoolingConfig | None:
+    """What the checkpoint at `path` makes of texts in place of tokens, None for one that generates.
+
+    Raises CheckpointError.
+    """
+    return open_checkpoint(path).config.pooling
 
 
 def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
@@ -333,9 +345,11 @@ def choose_sizes(
         row_buckets=row_buckets(options.rows),
         prefill_shapes=prefill_shapes(both_ways, page_tokens, options.deterministic, SHAPES[platform()]),
         weight_tokens=WEIGHTS[platform()],
+        grammar_cells=EngineConfig.grammar_cells if config.pooling is None else LEAST_CELLS,
         grammar_masks=0 if platform() == "gpu" else EngineConfig.grammar_masks,
         prompt_embeddings=config.media is not None,
-        prompt_logprobs=True,
+        prompt_logprobs=config.pooling is None,
+        pooling=config.pooling,
         both_ways=both_ways,
         features=0 if config.media is None else config.media.features,
         sections=any(rope.sections for rope, _ in ropes(config)),

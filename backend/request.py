@@ -145,6 +145,7 @@ class Request:
     top_logprobs: None for no log-probabilities, else how many of the likeliest tokens go with each token (0..20).
     prompt_logprobs: those of the prompt's tokens are given too; needs `top_logprobs`. With `sampling.max_tokens` 0 they
     are all that is.
+    pooled: what the hidden states of the whole prompt are pooled to is all that is; nothing is drawn.
     grammar: what every choice must match, None for any text. written: tokens that stand for the beginning of what must
     match, which the prompt has already; the grammar must allow them. reasoning_limit: needs a grammar; what is written
     does not count.
@@ -161,9 +162,11 @@ class Request:
     adapter: str | None = None
     client: str | None = None
     prompt_logprobs: bool = False
+    pooled: bool = False
 
     def __post_init__(self) -> None:
         assert self.seeds and self.sampling.max_tokens >= 0
+        assert not self.pooled or (self.sampling.max_tokens == 0 and len(self.seeds) == 1)
         assert self.top_logprobs is not None or not self.prompt_logprobs
         assert self.reasoning_limit is None or self.grammar is not None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from backend.engine.prefill_shapes import SHAPES, WEIGHTS, Shape, padded
+from backend.pooling import PoolingConfig
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class EngineConfig:
     last layer's share of the call, which is left out otherwise.
     prompt_logprobs: prompts may be scored, for which there are programs of their own: two more, so that those of other
     prompts go without the last layer and the scores of the vocabulary.
+    pooling: what hidden states of prompts become; nothing is drawn then, and no program decodes. None where tokens are.
     adapter_buckets: numbers U of distinct adapters in one call that programs are compiled for, ascending; the last is
     how many the device holds. () for none, and programs that know nothing of them. adapter_rank: Q, their largest.
     deterministic: one shape of each program, so that no token ever depends on rounding. Prompts are cut at multiples of
@@ -53,6 +55,7 @@ class EngineConfig:
     sections: bool = False
     hidden_positions: int = 0
     prompt_logprobs: bool = False
+    pooling: PoolingConfig | None = None
     adapter_buckets: tuple[int, ...] = ()
     adapter_rank: int = 16
     deterministic: bool = False

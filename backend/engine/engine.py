@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from backend.engine.adapter_slots import AdapterSlots
 from backend.engine.adapters import AdapterLibrary, StoredAdapter
 from backend.engine.compilations import compilations
@@ -37,6 +39,7 @@ class Engine:
     adapters: those that requests may name, None where the runner takes none.
     failure: why it can never draw again, None while it can. constraint_unsupported_reason: why no grammar can be
     enforced with this model, None where one can. media: what it sees and hears with, None for a model of text.
+    pooling: what texts are pooled to, None where tokens are drawn.
     media_cache_bytes: see `MediaEncoder`. leader: of the processes that repeat what `runner` does, None for none.
     """
 
@@ -49,6 +52,7 @@ class Engine:
     ) -> None:
         assert (adapters is None) == (runner.adapters is None)
         self.context_length, self.vocab_size = runner.config.context, runner.vocab
+        self.pooling = runner.config.pooling
         self.max_choices = runner.config.max_queue
         self.max_choices_together = most_together(runner.config.max_queue)
         self.media = None if runner.media is None else MediaEncoder(runner, runner.media, media_cache_bytes)
@@ -171,6 +175,7 @@ class Engine:
         spans = request.prompt.spans
         assert self._config.prompt_embeddings or not spans, "the programs take token ids alone"
         assert all(span.length <= self._config.both_ways for span in spans if span.both_ways)
+        assert request.pooled == (self.pooling is not None), "an engine either draws tokens or pools"
         assert self._config.prompt_logprobs or not request.prompt_logprobs, "no program scores prompts"
         adapter = self._find_adapter(request.adapter)
         if adapter is not None:  # what is computed with it depends on its numbers, not on its name
@@ -285,6 +290,11 @@ class Generation:
     def prompt_logprobs(self) -> PromptLogprobs | None:
         """Those of the prompt's tokens, where they were asked for; None until just before the first event."""
         return None if self.state is None else self.state.prompt_logprobs
+
+    @property
+    def pooled(self) -> np.ndarray | None:
+        """What the prompt was pooled to, float32 [D], or the scores of its classes, [Y]; None before the end."""
+        return None if self.state is None else self.state.pooled
 
     def receive(self, item: list[TokenEvent] | End) -> None:
         """Hand over events, or the end of them (see `Sink`); called by the engine in its thread."""

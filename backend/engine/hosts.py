@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SECRET_BYTES = 32
 GIVE_STATE = ("init_state", "admit", "move_row", "copy_page")
 """Methods of `ModelRunner` that run a program on the state and give the next one."""
-GIVE_MORE = ("decode", "prefill", "score")
+GIVE_MORE = ("decode", "prefill", "pool", "score")
 """Those that give the next state and something else."""
 Lost = Callable[[str], None]
 

@@ -18,6 +18,7 @@ class KVCacheManager:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
+        self._shares = config.pooling is None or config.pooling.reads_last_alone
         self._pool = PagePool(config.pages)
         self._tree = RadixCache(self._pool)
 
@@ -68,9 +69,12 @@ class KVCacheManager:
     def _reusable(self, sequence: SequenceState) -> int:
         """How many positions may be taken over, if they are there: of a prompt that is scored those that were.
 
+        Of one that is pooled none, but where its last token is all that counts.
         In a deterministic engine none behind the first that see both ways: from there on chunks are cut elsewhere.
         """
         positions = sequence.parent.num_scored if sequence.is_scored else len(sequence.tokens) - 1
+        if not self._shares:
+            return 0
         if self._config.deterministic:
             both_ways = (span.start for span in sequence.request.prompt.spans if span.both_ways)
             positions = min(positions, next(both_ways, positions))
@@ -78,7 +82,7 @@ class KVCacheManager:
 
     def insert_prefix(self, sequence: SequenceState) -> None:
         """Cache the whole pages that are computed of the sequence; where one is cached already it takes that one."""
-        positions = sequence.num_computed
+        positions = sequence.num_computed if self._shares else 0
         if self._config.deterministic:
             positions = 0 if sequence.request.prompt_logprobs else min(positions, sequence.num_prompt - 1)
         keys = self._keys(sequence, positions)

@@ -175,6 +175,12 @@ class ModelRunner:
         program = self._compiled["score", *shape, distinct]
         return program(self._leaves, state, self._prefill_input(shape, [chunk]), targets, adapters)
 
+    def pool(self, state: DecodeState, shape: Shape, chunks: Sequence[PrefillChunk]) -> tuple[DecodeState, jax.Array]:
+        """`prefill` of an engine that pools; gives the next state and what each chunk is pooled to, see `steps.pool`."""
+        distinct, adapters = self._given(shape[0], [chunk.adapter for chunk in chunks])
+        program = self._compiled["pool", *shape, distinct]
+        return program(self._leaves, state, self._prefill_input(shape, chunks), adapters)
+
     def row_state(
         self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
     ) -> RowState:
@@ -259,19 +265,6 @@ class ModelRunner:
         state = placed(shapes, state_axes(shapes, self._backend), self._mesh)
         whole = self._everywhere
         kept = None if self._mesh is None else jax.tree.map(lambda array: array.sharding, state)
-        one = self.row_state(Request(Prompt((0,)), SamplingParams(1, ()), (0,)), 0)
-        number, flag, pages = np.int32(0), np.bool_(False), self.config.max_pages_per_row
-        copy_page = partial(steps.copy_page, backend=self._backend)
-
-        def on_state(step: Callable[..., Any]) -> Any:
-            return jax.jit(step, donate_argnums=0, out_shardings=kept)
-
-        programs: Programs = {
-            ("init", 0, 0, 0): Program(jax.jit(self._init_state, out_shardings=kept), ()),
-            ("admit", 0, 0, 0): Program(on_state(steps.admit), (state, number, one)),
-            ("move_row", 0, 0, 0): Program(on_state(steps.move_row), (state, number, number)),
-            ("copy_page", 0, 0, 0): Program(on_state(copy_page), (state, number, number)),
-        }
 
         def on_leaves(step: Callable[..., Any], **static: Any) -> Any:
             static["backend"] = self._backend
@@ -282,17 +275,39 @@ class ModelRunner:
 
             return jax.jit(call, donate_argnums=1, out_shardings=outputs)
 
+        def prefills(name: str, step: Callable[..., Any]) -> Programs:
+            return {
+                (name, *shape, distinct): Program(
+                    on_leaves(step), (self._leaves, state, self._prefill_input(shape, []), adapters)
+                )
+                for shape in self.config.prefills
+                for distinct, adapters in self._adapter_programs(shape[0])
+            }
+
+        init = Program(jax.jit(self._init_state, out_shardings=kept), ())
+        if self.config.pooling is not None:
+            return {("init", 0, 0, 0): init} | prefills("pool", steps.pool)
+        one = self.row_state(Request(Prompt((0,)), SamplingParams(1, ()), (0,)), 0)
+        number, flag, pages = np.int32(0), np.bool_(False), self.config.max_pages_per_row
+        copy_page = partial(steps.copy_page, backend=self._backend)
+
+        def on_state(step: Callable[..., Any]) -> Any:
+            return jax.jit(step, donate_argnums=0, out_shardings=kept)
+
+        programs: Programs = {
+            ("init", 0, 0, 0): init,
+            ("admit", 0, 0, 0): Program(on_state(steps.admit), (state, number, one)),
+            ("move_row", 0, 0, 0): Program(on_state(steps.move_row), (state, number, number)),
+            ("copy_page", 0, 0, 0): Program(on_state(copy_page), (state, number, number)),
+        }
+
         for rows in self.config.batches:
             page_table, active = np.zeros((rows, pages), np.int32), np.zeros(rows, bool)
             args = (self._leaves, state, self.arena.cells, self._vocabulary, page_table, active, number, flag)
             for distinct, adapters in self._adapter_programs(rows):
                 decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
                 programs["decode", rows, 1, distinct] = Program(decode, (*args, adapters))
-        for shape in self.config.prefills:
-            for distinct, adapters in self._adapter_programs(shape[0]):
-                chunks = self._prefill_input(shape, [])
-                arguments = (self._leaves, state, chunks, adapters)
-                programs["prefill", *shape, distinct] = Program(on_leaves(steps.prefill), arguments)
+        programs |= prefills("prefill", steps.prefill)
         for shape in self.config.scorings:
             chunks, targets = self._prefill_input(shape, []), np.zeros(shape, np.int32)
             for distinct, adapters in self._adapter_programs(shape[0]):

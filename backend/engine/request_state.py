@@ -11,6 +11,7 @@ import numpy as np
 from backend.engine.adapters import StoredAdapter
 from backend.engine.radix_cache import PageKey
 from backend.engine.state import ChunkScores
+from backend.pooling import PoolingMode, joined
 from backend.request import Admission, PromptLogprobs, Request, TokenEvent
 
 Emit = Callable[[list[TokenEvent]], None]
@@ -26,6 +27,8 @@ class RequestState:
     prompt_logprobs: set before the first event, where they are asked for. num_scored: how many tokens of the prompt are
     behind which the next one's was computed, from the first on; `scores` has these, chunk by chunk with their starts.
     compiled: it can decode, having no grammar or one that was compiled when `poll_grammar` was called last.
+    pooled: what the prompt was pooled to, set before the end, where that is asked for; `chunks` has what its chunks
+    were, each with its start, its end, and its row of what a call gave.
     adapter: the one that the request names, None for none; also once its name is another's or nobody's.
     """
 
@@ -40,6 +43,8 @@ class RequestState:
     prompt_logprobs: PromptLogprobs | None = None
     num_scored: int = 0
     scores: list[tuple[int, int, ChunkScores]] = field(default_factory=list)
+    pooled: np.ndarray | None = None
+    chunks: list[tuple[int, int, jax.Array, int]] = field(default_factory=list)
     adapter: StoredAdapter | None = None
     compiled: bool = field(default=False, init=False)
 
@@ -65,6 +70,19 @@ class RequestState:
             finite &= bool(host.finite[0, place].all())
         self.scores, self.prompt_logprobs = [], found
         return finite
+
+    def note_chunk(self, start: int, end: int, vectors: jax.Array, row: int) -> None:
+        """The tokens from `start` up to `end` were pooled; the device may still compute it.
+
+        What was known from there on is computed anew, as of who was preempted.
+        """
+        self.chunks = [chunk for chunk in self.chunks if chunk[0] < start] + [(start, end, vectors, row)]
+
+    def read_chunks(self, mode: PoolingMode) -> bool:
+        """Makes `pooled` of all chunks, once the device has them. False: it is not finite."""
+        parts = [(end - start, jax.device_get(vectors)[row]) for start, end, vectors, row in self.chunks]
+        self.chunks, self.pooled = [], joined(mode, parts)
+        return bool(np.isfinite(self.pooled).all())
 
     def poll_grammar(self) -> None:
         """See whether the grammar is compiled by now, which another thread decides.
@@ -128,8 +146,11 @@ class SequenceState:
 
     @property
     def num_uncomputed(self) -> int:
-        """How many tokens are to be prefilled before it can decode; the first decoding step feeds the last one."""
-        return len(self.tokens) - 1 - self.num_computed
+        """How many tokens are to be prefilled before it can decode; the first decoding step feeds the last one.
+
+        Of who never decodes all are.
+        """
+        return len(self.tokens) - (not self.request.pooled) - self.num_computed
 
     @property
     def has_prompt(self) -> bool:
@@ -144,7 +165,7 @@ class SequenceState:
     @property
     def max_positions(self) -> int:
         """Most positions that the sequence can have in the cache: the last token drawn is never fed."""
-        return self.num_prompt + self.request.sampling.max_tokens - 1
+        return self.num_prompt + self.request.sampling.max_tokens - (not self.request.pooled)
 
     def page_keys(self, pages: int, page_tokens: int) -> Sequence[PageKey]:
         """The radix cache's keys of the first whole pages, of `page_tokens` tokens each, at most `pages` of them."""

@@ -300,7 +300,11 @@ class Scheduler:
         if plan.shape is None or not reserved:
             return None
         chunks = [chunk_of(sequence, plan.demand[sequence], self.adapters.slot(sequence)) for sequence in reserved]
-        if chunks[0].targets:
+        if self._config.pooling is not None:
+            self._state, vectors = self._runner.pool(self._state, plan.shape, chunks)
+            for row, sequence in enumerate(reserved):
+                sequence.parent.note_chunk(chunks[row].start, plan.demand[sequence], vectors, row)
+        elif chunks[0].targets:
             self._state, scores = self._runner.score(self._state, plan.shape, chunks[0])
             reserved[0].parent.note_scores(chunks[0].start, plan.demand[reserved[0]], scores)
         else:
@@ -328,15 +332,19 @@ class Scheduler:
         """End those of which nothing is drawn, once their prompts are computed; with what is wanted of these."""
         ready = [s for s in self._ready() if not s.request.sampling.max_tokens]
         for sequence in ready:
-            if not sequence.ended and self._has_scores(sequence.parent):
+            if not sequence.ended and self._has_results(sequence.parent):
                 self._note_admission(sequence)
                 self.cancel(sequence)
                 sequence.parent.emit([])
         return bool(ready)
 
-    def _has_scores(self, request: RequestState) -> bool:
-        """Whether the prompt's log-probabilities are there, if they are wanted; if they cannot be, the request ends."""
-        if not request.request.prompt_logprobs or request.prompt_logprobs is not None or request.read_scores():
+    def _has_results(self, request: RequestState) -> bool:
+        """Whether what is wanted of the prompt, which is computed, is there; if it cannot be, the request ends."""
+        if self._config.pooling is not None:
+            well = request.read_chunks(self._config.pooling.mode)
+        else:
+            well = not request.request.prompt_logprobs or request.prompt_logprobs is not None or request.read_scores()
+        if well:
             return True
         self._forget(request)
         self._fail(request, not_finite())
@@ -443,7 +451,7 @@ class Scheduler:
                 self.cancel(sequence)
         self.totals.steps += int(block.steps)
         for request, of_request in events.items():
-            if of_request and self._has_scores(request):
+            if of_request and self._has_results(request):
                 self.totals.output_tokens += len(of_request)
                 request.emit(of_request)
         for request, failure in failures.items():

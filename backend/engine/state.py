@@ -56,7 +56,7 @@ class DecodeState:
     """All that lives on the device between two programs, apart from weights and grammars.
 
     cache: keys and values of all pages, as the attention back end lays them out. rows: of each of the R rows, where it
-    stands. masks: the token masks computed before, None where all are computed anew.
+    stands; None where nothing is drawn. masks: the token masks computed before, None where all are computed anew.
     """
 
     cache: Cache
@@ -115,6 +115,8 @@ def init_state(
     config: DecoderConfig, sizes: EngineConfig, backend: AttentionBackend, vocabulary: Vocabulary
 ) -> DecodeState:
     """A decode state with empty pages, in which every row is done. sizes: the engine's rows, pages and token masks."""
+    if sizes.pooling is not None:
+        return DecodeState(backend.init_cache(sizes.pages), None, None)  # type: ignore[arg-type]  # no program has rows
     rows, words = sizes.rows, vocabulary.words
     zeros = {name: jnp.zeros(rows, jnp.int32) for name in ("token", "position", "num_output_tokens", "place_offset")}
     return DecodeState(

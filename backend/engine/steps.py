@@ -14,6 +14,7 @@ from backend.grammar.device.vocabulary import Vocabulary
 from backend.models.adapters.stack import AdapterStacks, RowAdapters, of_call
 from backend.models.context import ForwardContext
 from backend.models.decoder import Decoder
+from backend.models.pooling import pool_chunks
 from backend.sampling import logprobs
 from backend.sampling.chain import TokenHistory, sample
 
@@ -63,6 +64,18 @@ def prefill(
     context = _context(decoder, positions, attend, adapters, chunks.places, chunks.features)
     hidden, cache = decoder(x, context, state.cache)
     return replace(state, cache=cache), jnp.take_along_axis(hidden, chunks.chosen[..., None], axis=1)
+
+
+def pool(
+    decoder: Decoder, state: DecodeState, chunks: PrefillInput, adapters: GivenAdapters, backend: AttentionBackend
+) -> tuple[DecodeState, jax.Array]:
+    """`prefill`, and what each chunk is pooled to, float32 [B, D], or the scores of the decoder's classes, [B, Y]."""
+    assert decoder.config.pooling is not None
+    rows, size = chunks.tokens.shape
+    everywhere = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32), (rows, size))
+    state, hidden = prefill(decoder, state, replace(chunks, chosen=everywhere), adapters, backend)
+    vectors = pool_chunks(decoder.config.pooling.mode, hidden, chunks.tokens >= 0, chunks.starts)
+    return state, vectors if decoder.classifier is None else decoder.classifier(vectors)
 
 
 def score(

@@ -6,6 +6,7 @@ from typing import Literal
 from backend.attention import AttentionSpec
 from backend.models.media.interface import MediaConfig
 from backend.models.rope import RopeConfig
+from backend.pooling import PoolingConfig
 
 Activation = Literal["silu", "gelu_tanh"]
 
@@ -63,6 +64,7 @@ class DecoderConfig:
     tied_head: the embedding is the head as well.
     embedding_scale: factor on the token embeddings. logit_softcap: logits become cap * tanh(logits / cap).
     media: what is taken beside text, and how; None for text alone.
+    pooling: what hidden states become in place of scores of tokens; None for a decoder that has these.
     """
 
     vocab: int
@@ -76,3 +78,14 @@ class DecoderConfig:
     embedding_scale: float = 1.0
     logit_softcap: float | None = None
     media: MediaConfig | None = None
+    pooling: PoolingConfig | None = None
+
+    @property
+    def own_head(self) -> bool:
+        """Whether a kernel of its own scores tokens."""
+        return not self.tied_head and self.pooling is None
+
+    @property
+    def classes(self) -> int:
+        """Y, how many classes a head scores in place of tokens; 0 where there is none."""
+        return 0 if self.pooling is None else len(self.pooling.labels)

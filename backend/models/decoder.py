@@ -21,6 +21,7 @@ from backend.models.sources import Parameter, Parameters, Stored, within
 class Decoder(nnx.Module):
     """`embed` turns token ids into vectors, a call turns those into hidden states, `logits` those into scores.
 
+    classifier: the head that scores classes, None for a decoder without one.
     media: the encoder of what is taken beside text (`ENCODERS`), whose vectors may stand in place of those of ids.
     `Decoder(config, dtype=jnp.float32, rngs=nnx.Rngs(0))` has fresh random weights (training);
     a checkpoint's weights go into `nnx.eval_shape(lambda: Decoder(...))` (weights.py).
@@ -32,7 +33,9 @@ class Decoder(nnx.Module):
         self.embedding = Kernel(init(rngs.params(), (config.vocab, config.embed), dtype))
         self.layers = nnx.List([DecoderLayer(config, layer, dtype=dtype, rngs=rngs) for layer in config.layers])
         self.norm = RMSNorm(config.embed, config.norm_epsilon)
-        self.head = None if config.tied_head else Kernel(init(rngs.params(), (config.vocab, config.embed), dtype))
+        self.head = Kernel(init(rngs.params(), (config.vocab, config.embed), dtype)) if config.own_head else None
+        classes = (config.classes, config.embed)
+        self.classifier = Kernel(init(rngs.params(), classes, dtype)) if config.classes else None
         encoder = ENCODERS.get(type(config.media))
         self.media = None if encoder is None else encoder(config.media, config.embed, dtype=dtype, rngs=rngs)
 
@@ -87,8 +90,10 @@ class Decoder(nnx.Module):
         """
         c = self.config
         parameters = {("embedding", "values"): Parameter(Stored("model.embed_tokens.weight", (c.vocab, c.embed)), "VD")}
-        if not c.tied_head:
+        if c.own_head:
             parameters["head", "values"] = Parameter(Stored("lm_head.weight", (c.vocab, c.embed)), "VD")
+        if c.classes:
+            parameters["classifier", "values"] = Parameter(Stored("score.weight", (c.classes, c.embed)), "YD")
         parameters |= within(("norm",), self.norm.parameters("model.norm", norm_offset))
         for i, layer in enumerate(self.layers):
             parameters |= within(("layers", i), layer.parameters(f"model.layers.{i}", norm_offset))

@@ -44,7 +44,7 @@ def read_config(raw: dict[str, Any], processors: Mapping[str, Mapping[str, Any]]
     processors: what the checkpoint says of its processors of media, by their names, see `media.settings`.
     """
     family = family_of(raw)
-    config = _parse(raw)
+    config = parse(raw)
     text = config.get_text_config()
     _refuse_unhonoured(raw, text)
     try:
@@ -65,7 +65,8 @@ def family_of(raw: dict[str, Any]) -> "Family":
     return FAMILIES[name]
 
 
-def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
+def parse(raw: dict[str, Any]) -> PreTrainedConfig:
+    """transformers' own configuration of a parsed config.json. Raises `CheckpointError` where it takes none."""
     fields = {key: value for key, value in raw.items() if key not in ("model_type", "auto_map", "quantization_config")}
     try:
         return AutoConfig.for_model(raw["model_type"], **fields)
@@ -76,6 +77,7 @@ def _parse(raw: dict[str, Any]) -> PreTrainedConfig:
 def _refuse_unhonoured(raw: dict[str, Any], config: PreTrainedConfig) -> None:
     values = {key: raw.get(key) or getattr(config, key, None) for key in UNHONOURED}
     found = [key for key, value in values.items() if value and value not in UNHONOURED[key]]
+    found += ["is_causal false"] if raw.get("is_causal") is False else []
     if found:
         raise CheckpointError(f"{', '.join(found)} not supported; use a checkpoint without")
 

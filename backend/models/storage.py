@@ -130,7 +130,8 @@ def _target(storage: Storage, path: Path, inputs: int, last: bool) -> WeightForm
     or three of a mantissa, and of all layers the last adds most to what e4m3 costs (benchmarks/README.md).
     """
     target, scores = TARGETS.get(storage.quantization), path[0] in ("embedding", "head")
-    target = None if path[0] == "media" else target  # a small part of the weights, through which all of a picture goes
+    # Small parts of the weights, through which all of a picture or a text goes.
+    target = None if path[0] in ("media", "classifier") else target
     if target is None or (target is INT4 and scores) or (target is FP8 and (scores or last)) or not target.fits(inputs):
         return target and INT8
     return target

@@ -67,8 +67,8 @@ class _Mapped:
         return data.view(EIGHT_BITS[self.get_dtype()]).reshape(shape)
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file of a checkpoint. Raises `CheckpointError` if it is absent or not an object."""
+def read_json(file: Path, kind: type = dict) -> Any:
+    """A JSON object, or a list, from a file of a checkpoint. Raises `CheckpointError` if it is absent or another."""
     if not file.is_file():
         files = ", ".join(sorted(path.name for path in file.parent.glob("*.gguf")))
         advice = f"; name one of its GGUF files: {files}" if files else ""
@@ -77,8 +77,9 @@ def read_json(file: Path) -> dict[str, Any]:
         parsed = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(parsed, dict):
-        raise CheckpointError(f"{file} must hold a JSON object, not {type(parsed).__name__}")
+    if not isinstance(parsed, kind):
+        wanted = "list" if kind is list else "object"
+        raise CheckpointError(f"{file} must hold a JSON {wanted}, not {type(parsed).__name__}")
     return parsed
 
 

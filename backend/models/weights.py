@@ -174,7 +174,7 @@ def is_finite(array: np.ndarray) -> bool:
 def check(checkpoint: Checkpoint, decoder: Decoder) -> None:
     """Compare names, shapes and dtypes of a checkpoint with what the parameters of its decoder are made of.
 
-    Raises one `CheckpointError` that lists all differences. A stored head that is tied is ignored.
+    Raises one `CheckpointError` that lists all differences. A stored head that is tied, or without use, is ignored.
     """
     parameters = decoder.parameters(checkpoint.norm_offset).values()
     expected = {stored.name: stored.shape for parameter in parameters for stored in parameter.source.stored()}
@@ -192,7 +192,7 @@ def check(checkpoint: Checkpoint, decoder: Decoder) -> None:
 def _faults(checkpoint: Checkpoint, name: str, tensor: CheckpointTensor, shape: tuple[int, ...] | None) -> list[str]:
     found, stored = tuple(tensor.get_shape()), checkpoint.stored_name(name)
     if shape is None:
-        return [] if _harmless(name, checkpoint.config.tied_head) else [f"unexpected: {stored} {found}"]
+        return [] if _harmless(name, checkpoint.config.own_head) else [f"unexpected: {stored} {found}"]
     wanted = f"{checkpoint.described_by} asks for {shape}"
     faults = [] if found == shape else [f"misshaped: {stored} is {found}, {wanted}"]
     if tensor.get_dtype() not in checkpoint.readable:
@@ -201,6 +201,6 @@ def _faults(checkpoint: Checkpoint, name: str, tensor: CheckpointTensor, shape: 
     return faults
 
 
-def _harmless(name: str, tied_head: bool) -> bool:
-    """Buffers that older versions of transformers saved, and a second copy of a tied head."""
-    return name.endswith("rotary_emb.inv_freq") or (tied_head and name == "lm_head.weight")
+def _harmless(name: str, own_head: bool) -> bool:
+    """Buffers that older versions of transformers saved, a second copy of a tied head, and a head without use."""
+    return name.endswith("rotary_emb.inv_freq") or (not own_head and name == "lm_head.weight")

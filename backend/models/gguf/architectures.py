@@ -13,9 +13,12 @@ from backend.models.gguf.keys import LARGEST_CONTEXT, Keys
 from backend.models.gguf.names import Layout
 from backend.models.gguf.ropes import FACTORS, rope_parameters
 from backend.models.gguf.tensors import GGUFTensor
+from backend.pooling import PoolingConfig, PoolingMode
 
 Fields = dict[str, Any]
 Tensors = Mapping[str, GGUFTensor]
+POOLING_TYPES: dict[int, PoolingMode] = {1: "mean", 2: "cls", 3: "lasttoken"}
+"""llama.cpp's numbers (include/llama.h); 0 is none, and 4 ranks, with a head that is not served."""
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 WINDOW = "attention.sliding_window"
 
@@ -63,10 +66,19 @@ def read_fields(metadata: dict[str, Any], tensors: Tensors) -> Fields:
         "bos_token_id": None,
         "pad_token_id": None,
     }
+    read_pooling(keys)
     fields["rope_parameters"] = rope_parameters(keys, tensors, fields)
     fields |= family.fields(keys, fields, tensors)
     keys.refuse_others()
     return fields
+
+
+def read_pooling(keys: Keys) -> PoolingConfig | None:
+    """What the file makes of a text, with length 1 as llama.cpp gives it; None where it draws tokens."""
+    if not keys.has("pooling_type"):
+        return None
+    number = keys.size("pooling_type", largest=max(POOLING_TYPES))
+    return PoolingConfig(POOLING_TYPES[number], normalize=True)
 
 
 def layout(metadata: dict[str, Any], fields: Fields) -> Layout:

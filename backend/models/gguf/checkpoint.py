@@ -1,6 +1,7 @@
 """A checkpoint in one GGUF file, or in the parts of one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 from backend.models.config import DecoderConfig
 from backend.models.errors import CheckpointError, naming
 from backend.models.families import read_config
-from backend.models.gguf.architectures import layout, read_fields, weights
+from backend.models.gguf.architectures import layout, read_fields, read_pooling, weights
 from backend.models.gguf.files import parts
 from backend.models.gguf.header import Header, read_header
+from backend.models.gguf.keys import Keys
 from backend.models.gguf.names import Layout, our_tensors, stored_name
 from backend.models.gguf.tensors import GGUFTensor, read_tensors, readable
 
@@ -27,7 +29,7 @@ class GGUFCheckpoint:
     def config(self) -> DecoderConfig:
         """The decoder of the file's key-values; `CheckpointError` names the key that is absent or not honoured."""
         with naming(str(self._path)):
-            return read_config(self.fields)
+            return replace(read_config(self.fields), pooling=read_pooling(Keys(self._metadata)))
 
     @cached_property
     def fields(self) -> dict[str, Any]:
