@@ -18,13 +18,14 @@ TINY = np.float32(1e-12)
 class PoolingConfig:
     """How the hidden states of a text become one vector, and what that is.
 
-    mode: see `PoolingMode`. normalize: an embedding has length 1. labels: names of the classes that a classification
-    head scores, in order; () for embeddings. scores: what makes probabilities of what the head gives, see
-    `class_scores`. prompts: by name, what goes before a text that is to be embedded for one purpose or another, such as
-    "query". default_prompt: the text that goes before those for which none is named.
+    mode: see `PoolingMode`. size: D, how many numbers the vector has. normalize: an embedding has length 1. labels:
+    names of the classes that a classification head scores, in order; () for embeddings. scores: what makes
+    probabilities of what the head gives, see `class_scores`. prompts: by name, what goes before a text that is to be
+    embedded for one purpose or another, such as "query". default_prompt: what goes before others.
     """
 
     mode: PoolingMode
+    size: int
     normalize: bool = False
     labels: tuple[str, ...] = ()
     scores: Literal["softmax", "sigmoid", "none"] = "none"
@@ -62,7 +63,7 @@ def joined(mode: PoolingMode, parts: Sequence[tuple[int, np.ndarray]]) -> np.nda
             divisor = tokens**0.5
         case "weightedmean":
             divisor = tokens * (tokens + 1) / 2
-    return np.sum(vectors, axis=0, dtype=np.float32) / np.float32(divisor)
+    return np.asarray(np.sum(vectors, axis=0, dtype=np.float32) / np.float32(divisor))
 
 
 def embedding(config: PoolingConfig, vector: np.ndarray, dimensions: int | None = None) -> np.ndarray:
@@ -71,7 +72,9 @@ def embedding(config: PoolingConfig, vector: np.ndarray, dimensions: int | None 
     Models that were trained for it put most of what they know first (Kusupati et al., 2022, Matryoshka).
     """
     part = vector[:dimensions]
-    return part / np.maximum(np.linalg.norm(part), TINY) if config.normalize else part
+    if not config.normalize:
+        return part
+    return np.asarray(part / np.maximum(np.linalg.norm(part), TINY))
 
 
 def class_scores(config: PoolingConfig, logits: np.ndarray) -> np.ndarray:

@@ -305,10 +305,74 @@ class AdapterUnloaded(BaseModel):
     deleted: Annotated[Literal[True], Field(title="Deleted")]
 
 
-PromptItem = TypeAliasType("PromptItem", Annotated[int, Field(ge=0)])
+Input = TypeAliasType(
+    "Input",
+    Annotated[
+        list[StrictStr],
+        Field(
+            description="A text, or up to 2048, each of which is classified as it would be alone. What the model's tokenizer puts before and behind a text is added.",
+            min_length=1,
+            title="Input",
+        ),
+    ],
+)
 
 
 Token = TypeAliasType("Token", Annotated[int, Field(ge=0)])
+
+
+class ContainerTextClassificationBody(BaseModel):
+    model: Annotated[
+        StrictStr | None, Field(description="Routes the request to a specific adapter.", title="Model")
+    ] = None
+    input: Annotated[
+        StrictStr | Input | None,
+        Field(
+            description="A text, or up to 2048, each of which is classified as it would be alone. What the model's tokenizer puts before and behind a text is added.",
+            title="Input",
+        ),
+    ] = None
+    tokens: Annotated[
+        list[Token] | None,
+        Field(
+            description="One text as token ids, which nothing is added to, in place of `input`.",
+            min_length=1,
+            title="Tokens",
+        ),
+    ] = None
+
+
+class BaseClassificationData(BaseModel):
+    index: Annotated[int, Field(description="Which input it is of, from 0 on.", title="Index")]
+    label: Annotated[
+        StrictStr,
+        Field(
+            description="The name of the class with the highest score, by `id2label` of the checkpoint's configuration.",
+            title="Label",
+        ),
+    ]
+    num_classes: Annotated[int, Field(description="How many classes there are.", title="Num Classes")]
+    probs: Annotated[
+        list[StrictFloat],
+        Field(
+            description="The score of each class, in the order of the checkpoint: probabilities that together are 1, each by itself from 0 to 1 where several may be right or there is one class alone, or numbers of any size of a regression.",
+            title="Probs",
+        ),
+    ]
+
+
+class TextClassificationUsage(BaseModel):
+    prompt_tokens: Annotated[int, Field(description="Tokens of all inputs.", title="Prompt Tokens")]
+    total_tokens: Annotated[int, Field(description="The same.", title="Total Tokens")]
+
+
+class ContainerTextClassificationSuccess(BaseModel):
+    data: Annotated[list[BaseClassificationData], Field(description="One for each input, in order.", title="Data")]
+    object: Annotated[Literal["list"], Field(title="Object")]
+    usage: TextClassificationUsage
+
+
+PromptItem = TypeAliasType("PromptItem", Annotated[int, Field(ge=0)])
 
 
 Seed2 = TypeAliasType(
@@ -404,6 +468,104 @@ class CompletionEvent(BaseModel):
             title="Data",
         ),
     ]
+
+
+Input1 = TypeAliasType(
+    "Input1",
+    Annotated[
+        list[StrictStr],
+        Field(
+            description="A text, or up to 2048; or one as token ids, or several. What the model's tokenizer puts before and behind a text is added to texts, and nothing to token ids. Each is embedded as it would be alone.",
+            min_length=1,
+            title="Input",
+        ),
+    ],
+)
+
+
+Input2Item = TypeAliasType("Input2Item", Annotated[int, Field(ge=0)])
+
+
+Input2 = TypeAliasType(
+    "Input2",
+    Annotated[
+        list[Input2Item],
+        Field(
+            description="A text, or up to 2048; or one as token ids, or several. What the model's tokenizer puts before and behind a text is added to texts, and nothing to token ids. Each is embedded as it would be alone.",
+            min_length=1,
+            title="Input",
+        ),
+    ],
+)
+
+
+Input3ItemItem = TypeAliasType("Input3ItemItem", Annotated[int, Field(ge=0)])
+
+
+Input3Item = TypeAliasType("Input3Item", Annotated[list[Input3ItemItem], Field(min_length=1)])
+
+
+Input3 = TypeAliasType(
+    "Input3",
+    Annotated[
+        list[Input3Item],
+        Field(
+            description="A text, or up to 2048; or one as token ids, or several. What the model's tokenizer puts before and behind a text is added to texts, and nothing to token ids. Each is embedded as it would be alone.",
+            min_length=1,
+            title="Input",
+        ),
+    ],
+)
+
+
+class EmbeddingsBody(BaseModel):
+    model: Annotated[
+        StrictStr | None, Field(description="Routes the request to a specific adapter.", title="Model")
+    ] = None
+    input: Annotated[
+        StrictStr | Input1 | Input2 | Input3,
+        Field(
+            description="A text, or up to 2048; or one as token ids, or several. What the model's tokenizer puts before and behind a text is added to texts, and nothing to token ids. Each is embedded as it would be alone.",
+            title="Input",
+        ),
+    ]
+    encoding_format: Annotated[
+        Literal["float", "base64"] | None,
+        Field(
+            description="How an embedding is written: `float`, the default, as a list of numbers, or `base64`, as the bytes of these numbers in 32 bits each, the lowest byte first.",
+            title="Encoding Format",
+        ),
+    ] = None
+    dimensions: Annotated[
+        int | None,
+        Field(
+            description="How many numbers an embedding has: its first ones, of length 1 again where the model's embeddings are. By default all. Only models that were trained for it keep what they know in fewer (Matryoshka).",
+            ge=1,
+            title="Dimensions",
+        ),
+    ] = None
+    prompt_name: Annotated[
+        StrictStr | None,
+        Field(
+            description="Which of the checkpoint's prompts (of `config_sentence_transformers.json`, such as `query`) goes before each text. By default the one that the checkpoint names, or none. Token ids get none.",
+            title="Prompt Name",
+        ),
+    ] = None
+
+
+class Embedding(BaseModel):
+    object: Annotated[Literal["embedding"], Field(title="Object")]
+    index: Annotated[int, Field(description="Which input it is of, from 0 on.", title="Index")]
+    embedding: Annotated[
+        list[StrictFloat] | StrictStr, Field(description="The numbers, or these in base64.", title="Embedding")
+    ]
+
+
+class EmbeddingsSuccess(BaseModel):
+    object: Annotated[Literal["list"], Field(title="Object")]
+    data: Annotated[list[Embedding], Field(description="One for each input, in order.", title="Data")]
+    model: Annotated[StrictStr, Field(description="The name of the model.", title="Model")]
+    usage: TextClassificationUsage
 
 
 class Health(BaseModel):
@@ -656,6 +818,13 @@ class Model(BaseModel):
         int, Field(description="The Unix timestamp (in seconds) of the server's start.", title="Created")
     ]
     owned_by: Annotated[StrictStr, Field(title="Owned By")]
+    task: Annotated[
+        Literal["generate", "embed", "classify"] | None,
+        Field(
+            description="What the checkpoint is for: `generate` is served by chats, messages, responses and completions, `embed` by `/v1/embeddings`, `classify` by `/classify`. Absent while it is being loaded.",
+            title="Task",
+        ),
+    ] = None
     parent: Annotated[
         StrictStr | None, Field(description="Of an adapter, the model that it changes.", title="Parent")
     ] = None

@@ -35,6 +35,8 @@ from handlers.metrics.endpoints import OTHER, EndpointMiddleware
 from handlers.metrics.status import log_status
 from handlers.page.files import PageFile, read_files
 from handlers.page.middleware import PageMiddleware
+from handlers.pooling.classification import classify
+from handlers.pooling.embeddings import create_embeddings
 from handlers.responses import endpoint as responses
 from handlers.responses.store import ResponseStore
 from handlers.service import Service
@@ -46,6 +48,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerCompletionsComplete": complete_text,
     "containerDetokenization": detokenize,
     "containerTokenization": tokenize,
+    "containerTextClassification": classify,
+    "createEmbeddings": create_embeddings,
     "containerResponses": responses.create_response,
     "deleteResponse": responses.delete_response,
     "getHealth": health.get_health,

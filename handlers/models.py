@@ -22,8 +22,10 @@ async def retrieve_model(model: str) -> Response:
 
 
 def describe_model(name: str, service: Service) -> dict[str, Any]:
-    """A name as the API shows it: of an adapter, with the model that it changes."""
+    """A name as the API shows it: what the model is for, once it is loaded; of an adapter, the model it changes."""
     described = {"id": name, "object": "model", "created": service.created, "owned_by": "jaxchat"}
+    if service.task is not None:
+        described["task"] = service.task
     return described if name in service.model_names else {**described, "parent": service.model_names[0]}
 
 

@@ -10,9 +10,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
 from connexion.context import scope as current_scope
 
-from backend import Admission, EngineStats, FilmInfo, Medium, Modality, Prompt, PromptLogprobs, Request, TokenEvent
+from backend import (
+    Admission,
+    EngineStats,
+    FilmInfo,
+    Medium,
+    Modality,
+    PoolingConfig,
+    Prompt,
+    PromptLogprobs,
+    Request,
+    Task,
+    TokenEvent,
+)
 from backend.grammar import Constraint, Grammar, Marker
 from handlers.formats.syntax import Format
 from handlers.http.errors import APIError, engine_failed
@@ -42,6 +55,11 @@ class Generation(Protocol):
     @property
     def prompt_logprobs(self) -> PromptLogprobs | None:
         """Those of the prompt's tokens, where they were asked for; None before the first event."""
+        ...
+
+    @property
+    def pooled(self) -> np.ndarray | None:
+        """What the prompt was pooled to, float32, where that was asked for; None before the end."""
         ...
 
     def __aiter__(self) -> AsyncIterator[TokenEvent]: ...
@@ -131,16 +149,29 @@ class IncrementalDetokenizer(Protocol):
         ...
 
 
-class ChatTokenizer(Protocol):
-    """Messages to token ids and back. end_tokens: the model's own. longest_token: bytes of the longest token."""
+class TextTokenizer(Protocol):
+    """Texts to token ids and back. longest_token: bytes of the longest token."""
 
-    end_tokens: tuple[int, ...]
     vocab_size: int
     longest_token: int
 
     def exceeds(self, texts: Iterable[str], tokens: int) -> bool:
         """Whether texts are certainly more tokens than that; they are read no further than it takes to know."""
         ...
+
+    def encode_text(self, text: str, *, begins: bool = True) -> list[int]:
+        """The ids of a text. begins: it is a whole one, with what the model's tokenizer adds to such."""
+        ...
+
+    def decode_tail(self, prompt: Sequence[int], tokens: int) -> str:
+        """The text of the last tokens of a prompt, special ones included."""
+        ...
+
+
+class ChatTokenizer(TextTokenizer, Protocol):
+    """Messages to token ids and back. end_tokens: the model's own."""
+
+    end_tokens: tuple[int, ...]
 
     def encode_chat(
         self,
@@ -170,10 +201,6 @@ class ChatTokenizer(Protocol):
         """
         ...
 
-    def encode_text(self, text: str, *, begins: bool = True) -> list[int]:
-        """The ids of a text. begins: it is a prompt, with what the model's tokenizer begins texts with."""
-        ...
-
     def detokenizer(
         self,
         prompt: Sequence[int],
@@ -193,10 +220,6 @@ class ChatTokenizer(Protocol):
 
     def marker_tokens(self, marker: str) -> tuple[int, ...]:
         """Tokens that write this very text; raises ValueError where there are none."""
-        ...
-
-    def decode_tail(self, prompt: Sequence[int], tokens: int) -> str:
-        """The text of the last tokens of a prompt, special ones included."""
         ...
 
     def token_bytes(self, token: int) -> bytes | None:
@@ -266,6 +289,31 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
+class PoolingModel:
+    """A model that draws no tokens: it embeds texts or classifies them, as `pooling` says."""
+
+    engine: Engine
+    tokenizer: TextTokenizer
+    pooling: PoolingConfig
+
+    def close(self) -> None:
+        """Ends everything that runs."""
+        self.engine.close()
+
+
+Model = LoadedModel | PoolingModel
+SERVED: dict[Task, tuple[str, str]] = {
+    "generate": (
+        "a checkpoint that generates text (architectures ...ForCausalLM)",
+        "/v1/chat/completions, /v1/completions, /v1/messages and /v1/responses",
+    ),
+    "embed": ("an embedding model (a checkpoint with sentence-transformers' modules.json)", "/v1/embeddings"),
+    "classify": ("a checkpoint with a classification head (architectures ...ForSequenceClassification)", "/classify"),
+}
+"""What a checkpoint is for: its kind, and where it is served."""
+
+
+@dataclass(frozen=True)
 class Acceptance:
     """What is taken of requests.
 
@@ -299,7 +347,7 @@ class Service:
 
     def __init__(
         self,
-        load: Callable[[], LoadedModel],
+        load: Callable[[], Model],
         model_names: Sequence[str],
         request_timeout: float | None = None,
         acceptance: Acceptance = Acceptance(),
@@ -318,7 +366,7 @@ class Service:
         self._status: Status = "loading"
         self._reason: str | None = None
         self._load = load
-        self._loaded: LoadedModel | None = None
+        self._loaded: Model | None = None
         self._lock = threading.Lock()
         # A daemon: a server that is stopped while loading need not wait for it.
         self._loader = threading.Thread(target=self._run_load, name="load", daemon=True)
@@ -339,11 +387,43 @@ class Service:
         return self._reason if self._loaded is None else self._loaded.engine.failure
 
     @property
-    def loaded(self) -> LoadedModel:
-        """The model; raises APIError 503 unless the status is "ready"."""
+    def model(self) -> Model:
+        """The model, of whatever kind; raises APIError 503 unless the status is "ready"."""
         if self.status != "ready" or self._loaded is None:
             raise self.unavailable()
         return self._loaded
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model that generates text; raises APIError 503 as `model` does, 422 where it is of another kind."""
+        model = self.model
+        if isinstance(model, PoolingModel):
+            raise self._of_another_kind("generate", model.pooling.task)
+        return model
+
+    def pooling_model(self, task: Task) -> PoolingModel:
+        """The model that embeds or classifies; raises APIError 503 as `model` does, 422 where it is of another kind."""
+        model = self.model
+        own: Task = model.pooling.task if isinstance(model, PoolingModel) else "generate"
+        if own != task or not isinstance(model, PoolingModel):
+            raise self._of_another_kind(task, own)
+        return model
+
+    def _of_another_kind(self, wanted: Task, own: Task) -> APIError:
+        kind, paths = SERVED[own]
+        message = (
+            f"{SERVED[wanted][0]} serves this, and {self.model_names[0]} is {kind}; use {paths}, or start the server "
+            "with another model"
+        )
+        return APIError(422, message, code="unsupported_by_model")
+
+    @property
+    def task(self) -> Task | None:
+        """What the model is for, None where it is not loaded."""
+        loaded = self._loaded
+        if loaded is None:
+            return None
+        return loaded.pooling.task if isinstance(loaded, PoolingModel) else "generate"
 
     @property
     def body_bytes(self) -> int:
@@ -352,7 +432,8 @@ class Service:
         loaded = self._loaded
         if loaded is None:
             return LEAST_BODY_BYTES
-        media = 0 if loaded.reader is None or not loaded.modalities else loaded.reader.limits.bytes * 4 // 3
+        reader = loaded.reader if isinstance(loaded, LoadedModel) and loaded.modalities else None
+        media = 0 if reader is None else reader.limits.bytes * 4 // 3
         return max(LEAST_BODY_BYTES, 8 * loaded.engine.context_length) + media
 
     def unavailable(self) -> APIError:
@@ -417,7 +498,7 @@ class Service:
         else:
             self._finish("ready", loaded)
 
-    def _finish(self, status: Status, loaded: LoadedModel | None = None, reason: str | None = None) -> None:
+    def _finish(self, status: Status, loaded: Model | None = None, reason: str | None = None) -> None:
         with self._lock:
             draining = self._status == "draining"
             if not draining:

@@ -176,7 +176,7 @@ class ModelRunner:
         return program(self._leaves, state, self._prefill_input(shape, [chunk]), targets, adapters)
 
     def pool(self, state: DecodeState, shape: Shape, chunks: Sequence[PrefillChunk]) -> tuple[DecodeState, jax.Array]:
-        """`prefill` of an engine that pools; gives the next state and what each chunk is pooled to, see `steps.pool`."""
+        """`prefill` of an engine that pools; gives the next state and what each chunk is pooled to: `steps.pool`."""
         distinct, adapters = self._given(shape[0], [chunk.adapter for chunk in chunks])
         program = self._compiled["pool", *shape, distinct]
         return program(self._leaves, state, self._prefill_input(shape, chunks), adapters)

@@ -59,11 +59,12 @@ def sequence_length(folder: Path) -> int | None:
 
 def _classification(config: Any) -> PoolingConfig:
     """The rule of transformers' pipeline: problem_type where it is said, else by the number of classes."""
+    size = config.get_text_config().hidden_size
     labels = tuple(str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels))
     if config.problem_type == "regression":
-        return PoolingConfig("lasttoken", labels=labels, scores="none")
+        return PoolingConfig("lasttoken", size, labels=labels, scores="none")
     several = config.problem_type == "multi_label_classification" or len(labels) == 1
-    return PoolingConfig("lasttoken", labels=labels, scores="sigmoid" if several else "softmax")
+    return PoolingConfig("lasttoken", size, labels=labels, scores="sigmoid" if several else "softmax")
 
 
 def _embedding(folder: Path, config: Any) -> PoolingConfig:
@@ -75,12 +76,25 @@ def _embedding(folder: Path, config: Any) -> PoolingConfig:
             f"{MODULES} lists {', '.join(names)}; served are Transformer (in the checkpoint's own folder) and Pooling, "
             "with Normalize or without"
         )
-    if _texts(folder).get("do_lower_case"):
-        raise CheckpointError(f"{TEXTS}: do_lower_case not supported; use a checkpoint without")
+    _check_texts(folder)
     check_names(place, [kinds[1][1]])
-    mode = _mode(folder, f"{kinds[1][1]}/config.json", config.get_text_config().hidden_size)
+    size = config.get_text_config().hidden_size
+    mode = _mode(folder, f"{kinds[1][1]}/config.json", size)
     prompts, default = _prompts(folder)
-    return PoolingConfig(mode, normalize="Normalize" in names, prompts=prompts, default_prompt=default)
+    return PoolingConfig(mode, size, normalize="Normalize" in names, prompts=prompts, default_prompt=default)
+
+
+def _check_texts(folder: Path) -> None:
+    """Refuses what makes other tokens of a text than its tokenizer, or is not the last layer's hidden states."""
+    said = _texts(folder)
+    wrong = [key for key in ("do_lower_case", "processing_kwargs", "query_expansion") if said.get(key)]
+    wrong += ["transformer_task"] if said.get("transformer_task", "feature-extraction") != "feature-extraction" else []
+    wrong += ["modality_config.message"] if "message" in (said.get("modality_config") or {}) else []
+    if wrong:
+        raise CheckpointError(
+            f"{TEXTS}: {', '.join(wrong)} not supported; served are checkpoints that embed the last hidden states of a "
+            "text as its tokenizer has it, without a chat template"
+        )
 
 
 def _modules(place: Path) -> list[dict[str, Any]]:

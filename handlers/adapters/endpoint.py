@@ -48,7 +48,7 @@ async def unload_lora_adapter(json_body: JSONBody) -> Response:
 
 async def _load(service: Service, name: str, path: str, params: tuple[str, str]) -> None:
     """params: the body's words for name and path. Raises APIError 403, 409, 422."""
-    engine, root = service.loaded.engine, _root(service)
+    engine, root = service.model.engine, _root(service)
     name_param, path_param = params
     taken = APIError(409, f"{name!r} is the name of another model or adapter", param=name_param, code="adapter_exists")
     if name in service.model_names:
@@ -68,7 +68,7 @@ async def _load(service: Service, name: str, path: str, params: tuple[str, str])
 
 async def _unload(service: Service, name: str, param: str | None) -> None:
     """Raises APIError 403, 404."""
-    engine, _ = service.loaded.engine, _root(service)
+    engine, _ = service.model.engine, _root(service)
     try:
         await asyncio.to_thread(engine.unload_adapter, name)
     except UnknownAdapter:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from handlers.cli.loading import load_options, read_tokenizer
+from handlers.cli.loading import describe_task, load_options, read_text_tokenizer, read_tokenizer
 from handlers.cli.logs import set_up_logging
 from handlers.cli.serve import port_fault
 from handlers.server import exit_at_once, listen
@@ -123,8 +123,19 @@ def _model(settings: DoctorSettings, report: Report) -> None:
         report.wrong.append(str(error))
         return
     try:
-        format = read_tokenizer(settings, path)[0].format
-        report.found.append(("answers", f"tool calls as {format.tool_name}, reasoning as {format.reasoning_name}"))
+        report.found.append(_purpose(settings, path))
     except ValueError as error:
         report.wrong.append(str(error))
     report.found.append(("names", ", ".join(settings.model_names)))
+
+
+def _purpose(settings: DoctorSettings, path: Path) -> tuple[str, str]:
+    """How the model would answer, or what it is for in place of that. Raises ValueError where it has no tokenizer."""
+    from backend import pooling_of
+
+    pooling = pooling_of(path)
+    if pooling is not None:
+        read_text_tokenizer(path, pooling)
+        return "task", describe_task(pooling)
+    format = read_tokenizer(settings, path)[0].format
+    return "answers", f"tool calls as {format.tool_name}, reasoning as {format.reasoning_name}"

@@ -5,29 +5,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat.defaults import sampling_defaults
-from handlers.service import LoadedModel
+from handlers.service import LoadedModel, Model, PoolingModel
 from handlers.settings import ModelSettings, ServeSettings
 from handlers.text.chat_templates import read_chat_template
 
 if TYPE_CHECKING:
-    from backend import Follower, Leader, LoadOptions
+    from backend import Follower, Leader, LoadOptions, PoolingConfig
+    from handlers.text.text_tokenizer import TextTokenizer
     from handlers.text.tokenizer import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 
 
-def load(settings: ModelSettings, leader: "Leader | None" = None) -> LoadedModel:
+def load(settings: ModelSettings, leader: "Leader | None" = None) -> Model:
     """The engine and the tokenizer that the settings ask for. Raises CheckpointError, ValueError.
 
     leader: of the other hosts, None for none.
     """
     logger.info("loading %s", settings.model)
     # Importing these takes seconds, during which the port already answers.
-    from backend import load_engine, resolve_checkpoint
+    from backend import load_engine, pooling_of, resolve_checkpoint
     from backend.grammar import Compiler, alphabet_of
 
     options = load_options(settings)
     path = resolve_checkpoint(options)
+    pooling = pooling_of(path)
+    if pooling is not None:
+        reader = read_text_tokenizer(path, pooling)
+        return PoolingModel(load_engine(options, path, (), leader), reader, pooling)
     tokenizer, defaults = read_tokenizer(settings, path)
     tokens = tokenizer.vocabulary()
     compiler = Compiler(
@@ -49,12 +54,12 @@ def load(settings: ModelSettings, leader: "Leader | None" = None) -> LoadedModel
 
 def follow(settings: ModelSettings, follower: "Follower") -> None:
     """Does what the first process of an engine over several hosts does, until that lets go."""
-    from backend import follow_engine, resolve_checkpoint
+    from backend import follow_engine, pooling_of, resolve_checkpoint
 
     options = load_options(settings)
     path = resolve_checkpoint(options)
-    tokenizer, _ = read_tokenizer(settings, path)
-    follow_engine(options, path, tokenizer.vocabulary(), follower)
+    tokens = () if pooling_of(path) else read_tokenizer(settings, path)[0].vocabulary()
+    follow_engine(options, path, tokens, follower)
 
 
 def load_options(settings: ModelSettings) -> "LoadOptions":
@@ -91,6 +96,22 @@ def adapter_options(settings: ServeSettings) -> dict[str, Any]:
         "max_adapter_rank": settings.max_adapter_rank,
         "adapter_memory": int(settings.adapter_memory),
     }
+
+
+def read_text_tokenizer(path: Path, pooling: "PoolingConfig") -> "TextTokenizer":
+    """The tokenizer of a checkpoint that draws no tokens; what it is for is logged. Raises ValueError."""
+    from handlers.text.text_tokenizer import TextTokenizer
+
+    logger.info("task: %s", describe_task(pooling))
+    return TextTokenizer(path)
+
+
+def describe_task(pooling: "PoolingConfig") -> str:
+    """What a checkpoint that draws no tokens is for, for people."""
+    if pooling.labels:
+        return f"classify, {len(pooling.labels)} classes, served at /classify"
+    length = "of length 1" if pooling.normalize else "of any length"
+    return f"embed, {pooling.size} numbers {length} by {pooling.mode} pooling, served at /v1/embeddings"
 
 
 def read_tokenizer(settings: ModelSettings, path: Path) -> tuple["ChatTokenizer", dict[str, float]]:

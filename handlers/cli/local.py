@@ -46,6 +46,9 @@ def local_server(settings: ModelSettings) -> Iterator[str]:
 def load_or_exit(settings: ModelSettings) -> LoadedModel:
     """The model, for commands that need no server. One that cannot be loaded ends the process with a line."""
     try:
-        return load(settings)
+        loaded = load(settings)
     except ValueError as error:
         sys.exit(f"jaxchat: error: {error}")
+    if isinstance(loaded, LoadedModel):
+        return loaded
+    sys.exit(f"jaxchat: error: {settings.model} draws no tokens; give a model that generates text")

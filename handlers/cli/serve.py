@@ -24,7 +24,7 @@ from handlers.media.limits import MediaLimits
 from handlers.media.reader import MediaReader
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
-from handlers.service import Acceptance, LoadedModel, MediaEncoder, Service
+from handlers.service import Acceptance, MediaEncoder, Model, PoolingModel, Service
 from handlers.settings import ServeSettings
 from handlers.tracing import Tracing, tracing_from_environment
 
@@ -175,11 +175,13 @@ def port_fault(flag: str, host: str, port: int, error: OSError) -> str:
     return f"--{flag}: cannot listen on {host} port {port}: {error.strerror or error}; give another --{flag}"
 
 
-def load_or_stop(settings: ServeSettings, server: Server, leader: "Leader | None") -> LoadedModel:
+def load_or_stop(settings: ServeSettings, server: Server, leader: "Leader | None") -> Model:
     """`load`, with what reads media where the model takes any; a server that cannot load its model stops."""
     try:
         loaded = load(settings, leader)
-        return loaded if loaded.encoder is None else replace(loaded, reader=media_reader(settings, loaded.encoder))
+        if isinstance(loaded, PoolingModel) or loaded.encoder is None:
+            return loaded
+        return replace(loaded, reader=media_reader(settings, loaded.encoder))
     except Exception:
         server.should_exit = True
         raise

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from backend import MAX_BANNED_TOKENS
 from generated.models import ContainerCompletionsBody, ResponseFormatText
 from handlers.completions.request import CompletionRequest
-from handlers.generation.lengths import answer_length, too_long
+from handlers.generation.lengths import answer_length
 from handlers.generation.sampling import check_sampling, check_token_ids
 from handlers.http.errors import invalid
 from handlers.service import ChatTokenizer, Engine, LoadedModel
 
-READ_CLOSELY = 6
-"""Bytes of text per token of context above which tokens are counted before the prompt is made; text has about four."""
 REFUSED = {
     "suffix": "this model continues texts and cannot fill a gap before a suffix",
     "embedding_to_replace": "embeddings cannot be given in place of those of tokens",
@@ -67,17 +65,6 @@ def lengths(
     if least > most:
         raise invalid(f"{name} asks for {least} tokens behind {param}, but there may be {most}", name)
     return least, most
-
-
-def check_text(text: str, param: str, loaded: LoadedModel) -> None:
-    """Raises APIError 422 where a prompt is longer than the context, in time in proportion to the context."""
-    context, tokenizer = loaded.engine.context_length, loaded.tokenizer
-    size, most = len(text.encode()), context * tokenizer.longest_token
-    if size > most or (size > READ_CLOSELY * context and tokenizer.exceeds([text], context)):
-        raise too_long(
-            f"{param} has {size} bytes, more than the model's maximum context length of {context} tokens; shorten it",
-            param,
-        )
 
 
 def check_banned(banned: Sequence[Sequence[int]], body: ContainerCompletionsBody) -> None:

@@ -9,11 +9,12 @@ from backend import Prompt
 from generated.models import ContainerCompletionsBody
 from handlers.chat.output import SCHEMA, answer_form
 from handlers.chat.plan import is_whole
-from handlers.completions.limits import check_banned, check_text, lengths
+from handlers.completions.limits import check_banned, lengths
 from handlers.completions.request import CompletionRequest, GivenPrompt
 from handlers.formats.parser import OutputParser
 from handlers.formats.syntax import Format
 from handlers.generation.constraint import ConstraintBuilder, OutputConstraint
+from handlers.generation.lengths import check_text
 from handlers.generation.output import EndTokens, OutputRequest, plan_output
 from handlers.generation.plan import GenerationPlan
 from handlers.generation.sampling import choice_seeds, sampling_params

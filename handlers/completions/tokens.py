@@ -12,7 +12,7 @@ from handlers.http.errors import invalid
 from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
-from handlers.service import LoadedModel, current_service
+from handlers.service import Model, current_service
 
 MOST_CONTEXTS = 8
 """How many contexts long a text or a list of ids may be: longer ones are cut into parts to be counted."""
@@ -21,7 +21,7 @@ MOST_CONTEXTS = 8
 async def tokenize(json_body: JSONBody) -> Response:
     """Handles POST /v1/tokenize."""
     service = current_service()
-    loaded, body = service.loaded, model_of(ContainerTokenizationBody, json_body.value)
+    loaded, body = service.model, model_of(ContainerTokenizationBody, json_body.value)
     service.resolve_model(body.model)
     _check_length(len(body.prompt.encode()), MOST_CONTEXTS * loaded.tokenizer.longest_token, "prompt", "bytes", loaded)
     tokens = await while_connected(in_prompt_thread(loaded.tokenizer.encode_text, body.prompt))
@@ -31,7 +31,7 @@ async def tokenize(json_body: JSONBody) -> Response:
 async def detokenize(json_body: JSONBody) -> Response:
     """Handles POST /v1/detokenize."""
     service = current_service()
-    loaded = service.loaded
+    loaded = service.model
     _check_length(len(json_body.value["tokens"]), MOST_CONTEXTS, "tokens", "members", loaded)
     body = model_of(ContainerDetokenizationBody, json_body.value)
     service.resolve_model(body.model)
@@ -40,7 +40,7 @@ async def detokenize(json_body: JSONBody) -> Response:
     return _answer({"text": text if body.tokens else ""}, json_body, body)
 
 
-def _check_length(size: int, most: int, param: str, unit: str, loaded: LoadedModel) -> None:
+def _check_length(size: int, most: int, param: str, unit: str, loaded: Model) -> None:
     most *= loaded.engine.context_length
     if size > most:
         raise invalid(f"{param} has {size} {unit}, but may have {most}; send it in parts", param)

@@ -1,9 +1,12 @@
-"""How long an answer may be, by the context of the model."""
+"""How long texts and answers may be, by the context of the model."""
 
 from handlers.http.errors import APIError
+from handlers.service import Model
 
 TOO_LONG = "context_length_exceeded"
 """The code of errors about the context, which agents know and answer by shortening their history."""
+READ_CLOSELY = 6
+"""Bytes of text per token of context above which tokens are counted before the text is encoded; it has about four."""
 
 
 def answer_length(
@@ -37,6 +40,17 @@ def answer_length(
             param,
         )
     return min(wanted, room)
+
+
+def check_text(text: str, param: str, loaded: Model) -> None:
+    """Raises APIError 422 where a text is longer than the context, in time in proportion to the context."""
+    context, tokenizer = loaded.engine.context_length, loaded.tokenizer
+    size, most = len(text.encode()), context * tokenizer.longest_token
+    if size > most or (size > READ_CLOSELY * context and tokenizer.exceeds([text], context)):
+        raise too_long(
+            f"{param} has {size} bytes, more than the model's maximum context length of {context} tokens; shorten it",
+            param,
+        )
 
 
 def too_long(message: str, param: str) -> APIError:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -15,9 +15,7 @@ from backend.grammar import ConstText, ControlToken, Marker
 from handlers.formats.detect import detect, named
 from handlers.formats.syntax import Format
 from handlers.text.chat_templates import NAMES
-from handlers.text.checkpoint import read_folder
-from handlers.text.detokenizer import IncrementalDetokenizer, TokenBytes
-from handlers.text.gguf.tokenizer import read_gguf
+from handlers.text.detokenizer import IncrementalDetokenizer
 from handlers.text.places import path_of, strings_of
 from handlers.text.rendering import renderers
 from handlers.text.shown_media import ShownMedium, show
@@ -35,15 +33,13 @@ from handlers.text.template import (
     shape_messages,
     shape_tools,
 )
+from handlers.text.text_tokenizer import TextTokenizer, reading
 from handlers.text.tools_as_text import ToolsAsText, results_as_text
 from handlers.text.variables import EFFORT, TemplateVariables
 
 __all__ = ["ChatTokenizer", "IncrementalDetokenizer", "PromptError", "TemplateTraits"]
 
-PIECE_CHARACTERS = 1 << 14
 TEMPLATE_CHARACTERS = 1 << 20
-CUT_TOKENS = 64
-"""More tokens than cutting a text in two can make of a word or a run of spaces."""
 GENERIC_TOOL_FORMAT = "hermes"
 """How calls are asked for where neither template nor tokenizer shows a form of them."""
 _CHANGED = "continue_final_message is set but the final message does not appear"
@@ -58,7 +54,7 @@ _RESERVED = frozenset(inspect.signature(PreTrainedTokenizerBase.apply_chat_templ
 }
 
 
-class ChatTokenizer:
+class ChatTokenizer(TextTokenizer):
     """One model's tokenizer with its chat template.
 
     checkpoint: a folder with the tokenizer's files as transformers writes them, or a GGUF file; nothing is downloaded,
@@ -66,7 +62,6 @@ class ChatTokenizer:
     tool_format, reasoning_format: names of families, None to tell them from template and tokenizer.
 
     end_tokens: ids that end an answer, from all that names such, without repeats.
-    vocab_size: number of ids that the tokenizer knows; the model may have more. longest_token: bytes of the longest.
     traits: what may stand in a chat. format: how the model writes tool calls and reasoning. tools_as_text: what of
     tools ("tools", "calls", "results") the template has no place for, so that it is written as text of messages.
     Raises ValueError when the checkpoint has no tokenizer, or no chat template, that this server can use.
@@ -79,12 +74,8 @@ class ChatTokenizer:
         tool_format: str | None = None,
         reasoning_format: str | None = None,
     ):
-        try:
+        with reading(checkpoint):
             self._read(checkpoint, chat_template, tool_format, reasoning_format)
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
-            # Values of other kinds than transformers and tokenizers expect, which they do not check.
-            message = f"{checkpoint} has a tokenizer that cannot be used: {type(error).__name__}: {error}"
-            raise ValueError(message) from error
 
     def encode_chat(
         self,
@@ -119,16 +110,6 @@ class ChatTokenizer:
             self._refuse_leaks(ids)
         self._refuse_ignored_system(messages)
         return ids
-
-    def exceeds(self, texts: Iterable[str], tokens: int) -> bool:
-        """Whether texts are certainly more tokens than that; they are read no further than it takes to know."""
-        for text in texts:
-            for at in range(0, len(text), PIECE_CHARACTERS):
-                piece = self._tokenizer.encode(text[at : at + PIECE_CHARACTERS], add_special_tokens=False)
-                tokens -= max(0, len(piece) - CUT_TOKENS)
-                if tokens < 0:
-                    return True
-        return False
 
     def template_knows(self, name: str) -> bool:
         """Whether the template reads the variable `name`."""
@@ -195,15 +176,6 @@ class ChatTokenizer:
             raise ValueError(f"the tokenizer cannot write {marker!r} by itself")
         return tuple(ids)
 
-    def decode_tail(self, prompt: Sequence[int], tokens: int = 64) -> str:
-        """Text of the last `tokens` token ids of `prompt`, special ones included."""
-        ids = list(prompt[-tokens:])
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-    def token_bytes(self, token: int) -> bytes | None:
-        """The bytes a token adds to the text, not always whole characters; None if it adds none (special, unknown)."""
-        return self._bytes[token] or None
-
     def vocabulary(self) -> list[bytes]:
         """The bytes of every token by its id, b"" where it adds none or is a control token such as <tool_call>.
 
@@ -212,17 +184,10 @@ class ChatTokenizer:
         control = self._tokenizer.added_tokens_decoder
         return [b"" if token in control else self.token_bytes(token) or b"" for token in range(self.vocab_size)]
 
-    def token_text(self, token: int) -> str:
-        """A token as text to show: incomplete characters as U+FFFD, special tokens by their name, "" if unknown."""
-        if self._bytes.is_special(token):
-            return str(self._tokenizer.convert_ids_to_tokens(token))
-        return self._bytes[token].decode(errors=self._bytes.errors)
-
     def _read(
         self, checkpoint: Path, chat_template: str | None, tool_format: str | None, reasoning_format: str | None
     ) -> None:
-        found = read_gguf(checkpoint) if checkpoint.is_file() else read_folder(checkpoint)
-        self._tokenizer = found.tokenizer
+        found = self._open(checkpoint)
         if chat_template is not None:
             self._tokenizer.chat_template = chat_template
         if self._tokenizer.chat_template is None:
@@ -231,11 +196,7 @@ class ChatTokenizer:
                 f"{', '.join(NAMES)}), or use an instruction-tuned model, which has one"
             )
         _check_size(_templates(self._tokenizer))
-        self._bytes = TokenBytes(self._tokenizer)
-        self.end_tokens = found.end_tokens
-        self.vocab_size = len(self._tokenizer)
         self._beginning = self._begins_texts_with()
-        self.longest_token = max(len(self._bytes[token] or b"") for token in range(self.vocab_size))
         self._reserved = _RESERVED | set(self._tokenizer.special_tokens_map)
         self._control_tokens = _control_tokens(self._tokenizer)
         added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]

@@ -78,7 +78,7 @@ def read_pooling(keys: Keys) -> PoolingConfig | None:
     if not keys.has("pooling_type"):
         return None
     number = keys.size("pooling_type", largest=max(POOLING_TYPES))
-    return PoolingConfig(POOLING_TYPES[number], normalize=True)
+    return PoolingConfig(POOLING_TYPES[number], keys.size("embedding_length"), normalize=True)
 
 
 def layout(metadata: dict[str, Any], fields: Fields) -> Layout:
