@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from backend.models.catalogue import CATALOGUE, MODEL_CACHE, recommended_sampling
     from backend.models.gguf.header import read_gguf_metadata
     from backend.models.listing import LocalModel, family_of, list_models
+    from backend.models.media.interface import Encoded
     from backend.models.wheels import package_client
     from backend.pooling import PoolingConfig, Task, class_scores, embedding
     from backend.request import (
@@ -54,6 +55,7 @@ __all__ = [
     "SAMPLE_RATE",
     "AdapterExists",
     "Admission",
+    "Encoded",
     "Engine",
     "EngineFailed",
     "EngineStats",
@@ -105,6 +107,7 @@ _MODULES = {
     **dict.fromkeys(("PoolingConfig", "Task", "class_scores", "embedding"), "backend.pooling"),
     "CATALOGUE": "backend.models.catalogue",
     "MODEL_CACHE": "backend.models.catalogue",
+    "Encoded": "backend.models.media.interface",
     "Engine": "backend.engine.engine",
     "Generation": "backend.engine.engine",
     "EngineStats": "backend.engine.stats",

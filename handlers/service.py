@@ -15,6 +15,7 @@ from connexion.context import scope as current_scope
 
 from backend import (
     Admission,
+    Encoded,
     EngineStats,
     FilmInfo,
     Medium,
@@ -244,14 +245,22 @@ class MediaEncoder(Protocol):
         """The frames of a film that the model is shown: at least one, ascending, within `film.times`."""
         ...
 
-    def written(self, medium: Medium) -> tuple[str | int, ...]:
+    def find(self, key: str) -> Encoded | None:
+        """What is kept of the medium with this key, at once."""
+        ...
+
+    def written(self, medium: Medium | Encoded) -> tuple[str | int, ...]:
         """What stands for a medium in the prompt, in place of its placeholder: text, and ids of control tokens.
 
         Raises ValueError for a medium that the model cannot take, such as one too small.
         """
         ...
 
-    def prompt(self, tokens: Sequence[int], media: Sequence[Medium]) -> Prompt:
+    def encode(self, medium: Medium, unwanted: Callable[[], bool]) -> Encoded | None:
+        """What the model makes of a medium that can be `written`; None where it became `unwanted` meanwhile."""
+        ...
+
+    def prompt(self, tokens: Sequence[int], media: Sequence[Encoded]) -> Prompt:
         """The prompt of token ids in which what is `written` of each medium stands, in order."""
         ...
 

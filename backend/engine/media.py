@@ -2,13 +2,13 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from backend.engine.model_runner import ModelRunner
 from backend.media import FilmInfo, Medium, Modality
-from backend.models.media.interface import MediaConfig, Run, Written
+from backend.models.media.interface import Encoded, MediaConfig, Run
 from backend.request import Prompt, Span
 
 CACHE_BYTES = 256 << 20
@@ -27,61 +27,75 @@ class MediaEncoder:
         self.placeholders: Mapping[Modality, int] = config.placeholders
         self.modalities: frozenset[Modality] = frozenset(self.placeholders)
         self.film_sound = config.film_sound
-        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[str, Encoded] = OrderedDict()
         self._room = cache_bytes
-        self._lock = threading.Lock()
+        self._table, self._turn = threading.Lock(), threading.Lock()
 
     def choose_frames(self, film: FilmInfo) -> Sequence[int]:
         """The frames of a film that the model is shown: at least one, ascending, within `film.times`."""
         return [int(frame) for frame in self._config.choose_frames(film)]
 
-    def written(self, medium: Medium) -> tuple[str | int, ...]:
+    def find(self, key: str) -> Encoded | None:
+        """What is kept of the medium with this key; never waits for one that is being encoded."""
+        with self._table:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def written(self, medium: Medium | Encoded) -> tuple[str | int, ...]:
         """What stands for a medium in the prompt, in place of its placeholder: text, and ids of control tokens.
 
         Raises ValueError for a medium that the model cannot take, such as one too small.
         """
         parts: list[str | int] = []
-        for part in self._config.written(medium):
+        for part in medium.written if isinstance(medium, Encoded) else self._config.written(medium):
             parts += [part.token] * part.length if isinstance(part, Run) else [part]
         return tuple(parts)
 
-    def prompt(self, tokens: Sequence[int], media: Sequence[Medium]) -> Prompt:
+    def encode(self, medium: Medium, unwanted: Callable[[], bool] = lambda: False) -> Encoded | None:
+        """What the model makes of a medium that can be `written`; None where it became `unwanted` meanwhile."""
+        with self._turn:
+            found = self.find(medium.key)
+            if found is not None:
+                return found
+            rows = []
+            for call in self._config.calls(medium):
+                if unwanted():
+                    return None
+                rows.append(self._runner.embed(call))
+        embeddings = np.stack(np.split(np.concatenate(rows), 1 + self._config.features, axis=-1))
+        made = Encoded(medium.key, self._config.written(medium), embeddings)
+        self._keep(made)
+        return made
+
+    def prompt(self, tokens: Sequence[int], media: Sequence[Encoded]) -> Prompt:
         """The prompt of token ids in which what is `written` of each medium stands, in order.
 
-        The embeddings are computed, or found. Raises ValueError where it does not stand there.
+        Raises ValueError where it does not stand there.
         """
         spans: list[Span] = []
         runs: list[Run] = []
         at = 0
         for medium in media:
-            embeddings, start = self._embeddings(medium), 0
-            for i, run in enumerate(_runs(self._config.written(medium))):
+            start = 0
+            for i, run in enumerate(part for part in medium.written if isinstance(part, Run)):
                 at = _find(tokens, run, at)
-                part, *features = embeddings[:, start : start + run.length]
+                part, *features = medium.embeddings[:, start : start + run.length]
                 added = np.stack(features) if features else None
                 spans.append(Span(at, run.length, (medium.key, i), part, run.both_ways, added))
                 runs.append(run)
                 at, start = at + run.length, start + run.length
         return Prompt(tuple(tokens), tuple(spans), _places(len(tokens), spans, runs))
 
-    def _embeddings(self, medium: Medium) -> np.ndarray:
-        """float32 [1 + S, n, D], of all its runs: those of the prompt, and what is added behind the first S layers."""
-        with self._lock:
-            found = self._kept.get(medium.key)
-            if found is None:
-                rows = np.concatenate([self._runner.embed(call) for call in self._config.calls(medium)])
-                found = np.stack(np.split(rows, 1 + self._config.features, axis=-1))
-                self._kept[medium.key] = found
-                self._room -= found.nbytes
-            self._kept.move_to_end(medium.key)
+    def _keep(self, made: Encoded) -> None:
+        with self._table:
+            if made.key not in self._kept:
+                self._kept[made.key] = made
+                self._room -= made.embeddings.nbytes
             while self._room < 0:
                 _, dropped = self._kept.popitem(last=False)
-                self._room += dropped.nbytes
-            return found
-
-
-def _runs(written: Written) -> list[Run]:
-    return [part for part in written if isinstance(part, Run)]
+                self._room += dropped.embeddings.nbytes
 
 
 def _find(tokens: Sequence[int], run: Run, start: int) -> int:

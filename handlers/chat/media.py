@@ -1,13 +1,15 @@
 """The pictures, sounds and films of a request's messages, and the prompt that has them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from backend import MODALITIES, Medium, Modality, Prompt
+from backend import MODALITIES, Encoded, Medium, Modality, Prompt
 from generated.models import AudioContent, ContainerChatCompletionBody, ImageContent, UserMessage, VideoContent
 from handlers.chat.request import ChatRequest
-from handlers.http.client import current_client
+from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import invalid
 from handlers.http.threads import in_prompt_thread
 from handlers.media.decoding import INSTALL
@@ -18,6 +20,7 @@ from handlers.text.shown_media import ShownMedium
 Encode = Callable[[Sequence[ShownMedium]], list[int]]
 Fits = Callable[[int], object]
 MediaContent = AudioContent | ImageContent | VideoContent
+_encoding = ThreadPoolExecutor(1, thread_name_prefix="media-encode")
 
 
 def check_media(request: ChatRequest, loaded: LoadedModel) -> None:
@@ -43,7 +46,7 @@ def media_parts(request: ChatRequest) -> list[MediaPart]:
 @asynccontextmanager
 async def with_media(
     request: ChatRequest, loaded: LoadedModel, encode: Encode
-) -> AsyncIterator[tuple[list[int], list[Medium]]]:
+) -> AsyncIterator[tuple[list[int], list[Medium | Encoded]]]:
     """The token ids of a request's messages with what stands for their media, and these, held for the block.
 
     encode: makes ids of the messages, given what stands for their media. Raises APIError 422 that names a part, and
@@ -54,7 +57,8 @@ async def with_media(
         yield await in_prompt_thread(encode, ()), []
         return
     assert loaded.encoder is not None and loaded.reader is not None
-    async with loaded.reader.read(parts, loaded.encoder, current_client()) as media:
+    reading = loaded.reader.read(parts, loaded.encoder, current_client(), current_cache_namespace())
+    async with reading as media:
         shown = [_shown(part, medium, loaded.encoder) for part, medium in zip(parts, media, strict=True)]
         yield await in_prompt_thread(encode, shown), media
 
@@ -67,10 +71,37 @@ async def media_prompt(request: ChatRequest, loaded: LoadedModel, encode: Encode
     assert loaded.encoder is not None
     async with with_media(request, loaded, encode) as (tokens, media):
         fits(len(tokens))
-        return await asyncio.to_thread(loaded.encoder.prompt, tokens, media)
+        encoded = await encoded_media(media, loaded.encoder)
+    return await in_prompt_thread(loaded.encoder.prompt, tokens, encoded)
 
 
-def _shown(part: MediaPart, medium: Medium, encoder: MediaEncoder) -> ShownMedium:
+async def encoded_media(media: Sequence[Medium | Encoded], encoder: MediaEncoder) -> list[Encoded]:
+    """What the model makes of media, one after the other.
+
+    Where nobody waits for it any more it ends once the one that is being encoded is let go of.
+    """
+    return [await _encoded(medium, encoder) for medium in media]
+
+
+async def _encoded(medium: Medium | Encoded, encoder: MediaEncoder) -> Encoded:
+    if isinstance(medium, Encoded):
+        return medium
+    unwanted = threading.Event()
+    work = _encoding.submit(encoder.encode, medium, unwanted.is_set)
+    done = asyncio.wrap_future(work)
+    try:
+        made = await asyncio.shield(done)
+    except asyncio.CancelledError:
+        unwanted.set()
+        if not work.cancel():
+            await asyncio.wait([done])
+            done.exception()
+        raise
+    assert made is not None
+    return made
+
+
+def _shown(part: MediaPart, medium: Medium | Encoded, encoder: MediaEncoder) -> ShownMedium:
     try:
         return ShownMedium(encoder.placeholders[part.modality], encoder.written(medium))
     except ValueError as error:

@@ -1,12 +1,14 @@
 """POST /v1/chat/render: the prompt of a chat, as text and as token ids, of which nothing is generated."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import orjson
 from starlette.responses import Response
 
 from handlers.chat.ignored import not_in_the_prompt
 from handlers.chat.limits import check_request
+from handlers.chat.media import with_media
 from handlers.chat.plan import encode_prompt, function_names
 from handlers.chat.request import ChatRequest, read_request
 from handlers.chat.size import check_counts, check_text
@@ -58,4 +60,6 @@ async def _encode(request: ChatRequest, loaded: LoadedModel, deadline: Deadline)
     async with deadline.enforced():
         await in_prompt_thread(check_text, request, loaded)
         names = function_names(request.body, loaded.format)
-        return await in_prompt_thread(encode_prompt, request, names, loaded.tokenizer)
+        encode = partial(encode_prompt, request, names, loaded.tokenizer, None)
+        async with with_media(request, loaded, encode) as (tokens, _):
+            return tokens

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from backend import Film, FilmInfo, Medium, Modality, Picture, Sound
+from backend import Encoded, Film, FilmInfo, Medium, Modality, Picture, Sound
 from handlers.http.errors import invalid
 from handlers.media.data_url import read_data_url
 from handlers.media.decoding import Decoders, Decoding
@@ -36,13 +36,17 @@ class MediaPart:
     param: str
 
 
-class FrameChooser(Protocol):
-    """What a model wants of films. film_sound: their sound too."""
+class MediaModel(Protocol):
+    """What a model wants of media. film_sound: the sound of films too."""
 
     film_sound: bool
 
     def choose_frames(self, film: FilmInfo) -> Sequence[int]:
         """The frames of a film that are decoded, ascending."""
+        ...
+
+    def find(self, key: str) -> Encoded | None:
+        """What the model has of the medium with this key, which then need not be decoded; at once."""
         ...
 
 
@@ -69,17 +73,18 @@ class MediaReader:
 
     @asynccontextmanager
     async def read(
-        self, parts: Sequence[MediaPart], chooser: FrameChooser, client: str | None = None
-    ) -> AsyncIterator[list[Medium]]:
+        self, parts: Sequence[MediaPart], model: MediaModel, client: str | None = None, namespace: str | None = None
+    ) -> AsyncIterator[list[Medium | Encoded]]:
         """The media of a request's parts, in order, for the block: so long they are held, so let go of them in it.
 
-        Raises APIError: 422 that names the first part at fault, 429 where too many requests wait already.
+        Each file is decoded once, and not at all where the model has it already. namespace: among whose media it is
+        looked for. Raises APIError: 422 that names the first part at fault, 429 where too many requests wait already.
         """
         if len(parts) > self.limits.parts:
             message = f"the messages have {len(parts)} media, and a request may have {self.limits.parts}"
             raise invalid(message, parts[self.limits.parts].param)
         async with self._places.one(client):
-            yield await self._read(parts, chooser, client)
+            yield await self._read(parts, model, client, namespace)
 
     def warm(self) -> None:
         """Has what decodes started, so that the first request need not wait for it. Raises RuntimeError."""
@@ -91,23 +96,31 @@ class MediaReader:
         self._decoders.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _read(self, parts: Sequence[MediaPart], chooser: FrameChooser, client: str | None) -> list[Medium]:
-        files = await self._files(parts)
-        media: list[Medium] = []
+    async def _read(
+        self, parts: Sequence[MediaPart], model: MediaModel, client: str | None, namespace: str | None
+    ) -> list[Medium | Encoded]:
+        files: list[_File | None] = [*await self._files(parts)]
+        read: dict[str, Medium | Encoded] = {}
+        media: list[Medium | Encoded] = []
         left = self.limits.decoded
         for at, part in enumerate(parts):
-            (data, format), files[at] = files[at], (b"", files[at][1])
-            with named(part):
-                medium = await self._decoders.run(_work(part.modality, data, format, chooser, left), client)
-            left -= _size(medium)
+            file, files[at] = files[at], None
+            assert file is not None
+            key = f"{namespace or ''}:{part.modality}:{file.digest}"
+            medium = read.get(key) or model.find(key)
+            if medium is None:
+                with named(part):
+                    medium = await self._decoders.run(_work(part.modality, file, key, model, left), client)
+                left -= _size(medium)
+            read[key] = medium
             media.append(medium)
         return media
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    async def _files(self, parts: Sequence[MediaPart]) -> list[tuple[bytes, Format]]:
-        """Bytes and format of each part's file. Of several at fault the first is named, and no other is waited for."""
+    async def _files(self, parts: Sequence[MediaPart]) -> list["_File"]:
+        """Each part's file. Of several at fault the first is named, and no other is waited for."""
         budget = Budget(self.limits.bytes)
         tasks = [asyncio.create_task(self._file(part, budget)) for part in parts]
         try:
@@ -117,7 +130,7 @@ class MediaReader:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _file(self, part: MediaPart, budget: Budget) -> tuple[bytes, Format]:
+    async def _file(self, part: MediaPart, budget: Budget) -> "_File":
         with named(part):
             media_type, scheme = None, part.url[:8].partition(":")[0].lower()
             if scheme == "data":
@@ -126,7 +139,16 @@ class MediaReader:
                 data = await self._in_thread(read_file_url, part.url, self._folder, budget)
             else:
                 data = await self._fetcher.fetch(part.url, budget)
-            return data, format_of(data, part.modality, media_type)
+            format = format_of(data, part.modality, media_type)
+        return _File(data, format, await self._in_thread(lambda: hashlib.sha256(data).hexdigest()))
+
+
+class _File(NamedTuple):
+    """A file whose format is known, and the digest of its bytes."""
+
+    data: bytes
+    format: Format
+    digest: str
 
 
 @contextmanager
@@ -138,28 +160,24 @@ def named(part: MediaPart) -> Iterator[None]:
         raise invalid(f"{part.param} {error}", part.param) from error
 
 
-def _work(
-    modality: Modality, data: bytes, format: Format, chooser: FrameChooser, most: int
-) -> Callable[[Decoding], Medium]:
+def _work(modality: Modality, file: _File, key: str, model: MediaModel, most: int) -> Callable[[Decoding], Medium]:
     """What makes the medium of a file with a process."""
-
-    def key() -> str:
-        return f"{modality}:{hashlib.sha256(data).hexdigest()}"
+    data, decoder = file.data, file.format.decoder
 
     def picture(decoding: Decoding) -> Picture:
-        return Picture(decoding.picture(data, format.decoder, most), key())
+        return Picture(decoding.picture(data, decoder, most), key)
 
     def sound(decoding: Decoding) -> Sound:
-        return Sound(decoding.sound(data, format.decoder, most), key())
+        return Sound(decoding.sound(data, decoder, most), key)
 
     def film(decoding: Decoding) -> Film:
-        info, has_sound = decoding.film(data, format.decoder.lower())
-        chosen = [int(index) for index in chooser.choose_frames(info)]
+        info, has_sound = decoding.film(data, decoder.lower())
+        chosen = [int(index) for index in model.choose_frames(info)]
         frames = decoding.frames(chosen, most)
         sound = None
-        if chooser.film_sound and has_sound:
-            sound = Sound(decoding.film_sound(most - frames.nbytes), f"{key()}:sound")
-        return Film(frames, np.array(chosen), info, sound, key())
+        if model.film_sound and has_sound:
+            sound = Sound(decoding.film_sound(most - frames.nbytes), f"{key}:sound")
+        return Film(frames, np.array(chosen), info, sound, key)
 
     works: dict[Modality, Callable[[Decoding], Medium]] = {"image": picture, "audio": sound, "video": film}
     return works[modality]

@@ -5,12 +5,16 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
 import pytest
 
 from tests.clients.tools import Tools
+from tests.handlers.chat.seeing import NAMES, model
+from tests.handlers.conftest import parts as fake_parts
+from tests.handlers.media.networks import Network
 from tests.load.server import serving
 
 os.environ["LANGSMITH_TRACING_V2"] = "false"  # above all other variables that would turn it on
@@ -64,6 +68,15 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
     with serving(folder, "--compilation-cache", jax.config.jax_compilation_cache_dir) as server:
         yield server.url + "/v1"
+
+
+@pytest.fixture(scope="session")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A server whose model takes all media and notes what it is given, in `.encoder`; `.base_url`."""
+    loaded, encoder = model(fake_parts, Network(NAMES), tmp_path_factory.mktemp("media"))
+    with fake_parts.served(load=lambda: loaded) as server:
+        fake_parts.wait_until(lambda: server.service.status == "ready")
+        yield SimpleNamespace(base_url=f"{server.url}/v1", encoder=encoder)
 
 
 @pytest.fixture

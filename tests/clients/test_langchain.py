@@ -10,6 +10,7 @@ from langchain_core.output_parsers import PydanticToolsParser
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
+from backend import Picture, Sound
 from tests.clients.tools import (
     FLIGHT,
     FRANK,
@@ -22,6 +23,7 @@ from tests.clients.tools import (
     round_trips,
     tells,
 )
+from tests.handlers.chat.seeing import PNG, WAV, encoded, url
 
 pytestmark = pytest.mark.clients
 
@@ -128,3 +130,18 @@ def test_what_a_stop_phrase_cuts_of_a_format_says_length(model, ask):
 def test_a_batch(model):
     questions = [f"What is {n} + 1?" for n in range(1, 6)]
     assert [answer.content for answer in model.batch(questions)] == [model.invoke(one).content for one in questions]
+
+
+def test_pictures_and_sound_in_a_message(seeing, ask):
+    model = ChatOpenAI(model="tiny", base_url=seeing.base_url, api_key="unused", seed=0, max_retries=0)
+    content = [
+        {"type": "text", "text": "Hi"},
+        {"type": "image", "base64": encoded(PNG), "mime_type": "image/png"},
+        {"type": "image", "url": url(PNG, "image/png")},
+        {"type": "image_url", "image_url": {"url": url(PNG, "image/png"), "detail": "high"}},
+        {"type": "audio", "base64": encoded(WAV), "mime_type": "audio/wav"},
+    ]
+    assert ask(model, [HumanMessage(content)]).content
+    *pictures, heard = seeing.encoder.given[-1][1]
+    assert len(pictures) == 3 and all(isinstance(medium, Picture) for medium in pictures)
+    assert isinstance(heard, Sound)

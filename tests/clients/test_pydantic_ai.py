@@ -1,10 +1,11 @@
 """pydantic-ai, whose agents call tools until the model answers in text."""
 
 import pytest
-from pydantic_ai import Agent, NativeOutput, PromptedOutput, ThinkingPart, ToolOutput
+from pydantic_ai import Agent, BinaryContent, ImageUrl, NativeOutput, PromptedOutput, ThinkingPart, ToolOutput
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from backend import Picture, Sound
 from tests.clients.tools import (
     FLIGHT,
     FRANK,
@@ -19,6 +20,7 @@ from tests.clients.tools import (
     round_trips,
     tells,
 )
+from tests.handlers.chat.seeing import PNG, WAV, url
 
 pytestmark = pytest.mark.clients
 
@@ -79,3 +81,18 @@ async def test_structured_output(agent, output):
 async def test_the_model_chooses_among_forms(agent):
     run = await agent(output_type=[SetLight, BookFlight]).run(FLIGHT)
     assert run.output == OSLO_TO_CAIRO
+
+
+async def test_pictures_and_sound_in_a_question(seeing):
+    model = OpenAIChatModel("tiny", provider=OpenAIProvider(base_url=seeing.base_url, api_key="unused"))
+    question = [
+        "Hi",
+        ImageUrl(url(PNG, "image/png"), media_type="image/png"),
+        BinaryContent(PNG, media_type="image/png"),
+        BinaryContent(WAV, media_type="audio/wav"),
+    ]
+    run = await Agent(model, retries=0, model_settings={"seed": 0}).run(question)
+    assert run.output
+    *pictures, heard = seeing.encoder.given[-1][1]
+    assert len(pictures) == 2 and all(isinstance(medium, Picture) for medium in pictures)
+    assert isinstance(heard, Sound)

@@ -402,14 +402,17 @@ def served(
         thread.join()
 
 
+parts = SimpleNamespace(
+    Engine=FakeEngine, Tokenizer=FakeTokenizer, Compiler=FakeCompiler, Text=FakeText,
+    Generation=FakeGeneration, connected=connected,
+    served=served, wait_until=wait_until, REPLIES=REPLIES, END=END, VOCAB=VOCAB, CONTEXT=CONTEXT,
+)  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def fakes() -> SimpleNamespace:
-    """The names above, because test modules cannot import a conftest."""
-    return SimpleNamespace(
-        Engine=FakeEngine, Tokenizer=FakeTokenizer, Compiler=FakeCompiler, Text=FakeText,
-        Generation=FakeGeneration, connected=connected,
-        served=served, wait_until=wait_until, REPLIES=REPLIES, END=END, VOCAB=VOCAB, CONTEXT=CONTEXT,
-    )  # fmt: skip
+    """The names above."""
+    return parts
 
 
 @pytest.fixture(scope="session")

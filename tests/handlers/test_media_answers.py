@@ -1,88 +1,41 @@
-"""A small random model that sees and hears, behind the API: from a body with URLs to its answer."""
+"""Small random models that see and hear, behind the API: from a body with URLs to its answer."""
 
-import base64
-import io
 import json
 import time
-import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from flax import nnx
-from PIL import Image
-from safetensors.numpy import save_file
 from starlette.testclient import TestClient
 
-from backend.models.checkpoint import open_checkpoint
-from backend.models.decoder import Decoder
 from handlers.app import create_app
 from handlers.cli.loading import load
 from handlers.cli.serve import media_reader
 from handlers.service import Service
 from handlers.settings import ServeSettings
-from handlers.text.tokenizer import ChatTokenizer
-from tests.handlers.text.test_shown_media import GEMMA
-from tests.handlers.text.test_tokenizer import REAL, save_byte_level
-
-MARKS = {
-    "image_token_id": "<|image|>",
-    "video_token_id": "<|video|>",
-    "audio_token_id": "<|audio|>",
-    "boi_token_id": "<|image>",
-    "eoi_token_id": "<image|>",
-    "boa_token_id": "<|audio>",
-    "eoa_token_index": "<audio|>",
-}
-PICTURE_TOKENS = 64
-"""Of a square picture: 8 x 8 patches are the most that 70 leave room for."""
+from tests.media_models import FAMILIES, PICTURE_TOKENS, film, picture, said, save_model, sound
 
 
-def save_model(folder: Path) -> Path:
-    """A checkpoint with a tokenizer of bytes and Gemma 4's own chat template."""
-    special = [*GEMMA, "<|audio>", "<audio|>"]
-    save_byte_level(folder, REAL["gemma4_v5"], special=special)
-    tokenizer = ChatTokenizer(folder)
-    text = {
-        "vocab_size": tokenizer.vocab_size,
-        "hidden_size": 32,
-        "intermediate_size": 40,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 8,
-        "global_head_dim": 16,
-        "layer_types": ["sliding_attention", "full_attention"],
-        "sliding_window": 40,
-        "use_bidirectional_attention": "vision",
-        "max_position_embeddings": 1024,
-    }
-    ids = {key: tokenizer.spell(mark)[0].token for key, mark in MARKS.items()}
-    vision = {"patch_size": 2, "pooling_kernel_size": 2, "mm_embed_dim": 20}
-    config = {"model_type": "gemma4_unified", "text_config": text, "vision_config": vision, **ids}
-    (folder / "config.json").write_text(json.dumps(config | {"audio_config": {"audio_embed_dim": 160}}))
-    sizes = {"max_soft_tokens": 70}
-    (folder / "processor_config.json").write_text(json.dumps({"image_processor": sizes, "video_processor": sizes}))
-    decoder = nnx.eval_shape(lambda: Decoder(open_checkpoint(folder).config, rngs=nnx.Rngs(0)))
-    random = np.random.default_rng(0)
-    stored = [each for parameter in decoder.parameters().values() for each in parameter.source.stored()]
-    tensors = {each.name: random.normal(0.5, 0.5, each.shape).astype(np.float32) for each in stored}
-    save_file(tensors, folder / "model.safetensors")
-    return folder
+@pytest.fixture(scope="module", params=FAMILIES)
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server of a family, `.family`."""
+    with server(request.param, tmp_path_factory.mktemp("sees")) as client:
+        yield client
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    folder = save_model(tmp_path_factory.mktemp("sees"))
+@contextmanager
+def server(family: str, folder: Path, **settings: Any) -> Iterator[TestClient]:
+    save_model(family, folder)
     caches = {"grammar_cache": folder / "grammars", "compilation_cache": folder / "programs"}
-    given = ServeSettings(model=str(folder), max_batch_size=1, max_context_length=512, **caches)
+    given = ServeSettings(model=str(folder), max_batch_size=4, max_context_length=1024, **caches, **settings)
     loaded = load(given)
     service = Service(lambda: replace(loaded, reader=media_reader(given, loaded.encoder)), ["sees"])
     with serving(service) as client:
+        client.family = FAMILIES[family]
         yield client
 
 
@@ -92,26 +45,6 @@ def serving(service: Service) -> Iterator[TestClient]:
         while service.loading:
             time.sleep(0.01)
         yield client
-
-
-def picture(seed: int, size: tuple[int, int] = (40, 40)) -> dict[str, Any]:
-    pixels, file = np.random.default_rng(seed).integers(256, size=(*size, 3), dtype=np.uint8), io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
-def sound(samples: int) -> dict[str, Any]:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setparams((1, 2, 16_000, samples, "NONE", ""))
-        written.writeframes(np.random.default_rng(0).integers(-9000, 9000, samples).astype("<i2").tobytes())
-    url = f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
-    return {"type": "audio_url", "audio_url": {"url": url}}
-
-
-def said(text: str) -> dict[str, str]:
-    return {"type": "text", "text": text}
 
 
 def ask(client: TestClient, *content: dict[str, Any], before: tuple[dict[str, Any], ...] = (), **fields: Any) -> Any:
@@ -126,37 +59,53 @@ def answer(client: TestClient, *content: dict[str, Any], **fields: Any) -> Any:
     return response.json()
 
 
-def test_what_a_picture_and_a_sound_take_of_the_context(client: TestClient) -> None:
+def of_its_modalities(client: TestClient, contents: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Those without a part that the model lacks."""
+    kinds = {"text", *(f"{modality}_url" for modality in client.family.modalities)}
+    return [content for content in contents if {part["type"] for part in content} <= kinds]
+
+
+def test_what_media_take_of_the_context(client: TestClient) -> None:
     texts = [answer(client, *content)["usage"]["prompt_tokens"] for content in ([said("ab")], [said("a"), said("b")])]
     assert texts[0] == texts[1]
     seen = answer(client, said("a"), picture(1), said("b"))["usage"]["prompt_tokens"]
     assert seen == texts[0] + PICTURE_TOKENS + 2
-    heard = answer(client, said("a"), sound(1601), said("b"))["usage"]["prompt_tokens"]
-    assert heard == texts[0] + 11 + 2
+    for content in of_its_modalities(client, [[said("a"), sound(1601), said("b")]]):
+        assert answer(client, *content)["usage"]["prompt_tokens"] == texts[0] + 11 + 2
 
 
 def test_answers_depend_on_what_is_shown_and_on_where(client: TestClient) -> None:
     contents = [
         *[[picture(1), said("what?")], [picture(2), said("what?")], [said("what?"), picture(1)]],
-        *[[picture(1), picture(2)], [picture(2), picture(1)], [sound(1600)], [picture(1), sound(1600)]],
+        *[[picture(1), picture(2)], [picture(2), picture(1)], [picture(1), said("what?"), picture(1)]],
+        *[[film()], [picture(1), film()], [sound(1600)], [picture(1), sound(1600)]],
     ]
+    contents = of_its_modalities(client, contents)
     answers = [answer(client, *content, logprobs=True)["choices"][0]["logprobs"]["content"][0] for content in contents]
     assert len({first["logprob"] for first in answers}) == len(answers)
 
 
-def test_a_second_turn_finds_the_picture_in_the_cache(client: TestClient) -> None:
-    content = [said("look "), picture(7)]
+def test_a_second_turn_finds_the_picture_in_the_cache_and_not_another_of_its_size(client: TestClient) -> None:
+    content = [said("look "), picture(7), said("well" * 40)]
     first = answer(client, *content)
     turn = ({"role": "user", "content": content}, first["choices"][0]["message"])
     second = answer(client, said("and?"), before=turn)
-    assert first["usage"]["prompt_tokens_details"]["cached_tokens"] < PICTURE_TOKENS
-    assert second["usage"]["prompt_tokens_details"]["cached_tokens"] > PICTURE_TOKENS
-    other = ({"role": "user", "content": [said("look "), picture(8)]}, turn[1])
+    other = ({"role": "user", "content": [content[0], picture(8), content[2]]}, turn[1])
     third = answer(client, said("and?"), before=other)
-    assert third["usage"]["prompt_tokens_details"]["cached_tokens"] < PICTURE_TOKENS
+    moved = ({"role": "user", "content": [picture(7), content[0], content[2]]}, turn[1])
+    fourth = answer(client, said("and?"), before=moved)
+    found = [each["usage"]["prompt_tokens_details"]["cached_tokens"] for each in (first, second, third, fourth)]
+    assert found[1] > 2 * PICTURE_TOKENS
+    assert all(cached < PICTURE_TOKENS for cached in (found[0], *found[2:]))
 
 
-def test_choices_schemas_and_streams_are_as_with_text(client: TestClient) -> None:
+FUNCTION = {
+    "name": "paint",
+    "parameters": {"type": "object", "properties": {"size": {"enum": [1, 22, 333]}}, "required": ["size"]},
+}
+
+
+def test_choices_schemas_calls_and_streams_are_as_with_text(client: TestClient) -> None:
     content = [picture(3), said("a number?")]
     chosen = answer(client, *content, n=3, temperature=1, seed=5)["choices"]
     assert [answer(client, *content, temperature=1, seed=5 + i)["choices"][0]["message"] for i in range(3)] == [
@@ -165,19 +114,76 @@ def test_choices_schemas_and_streams_are_as_with_text(client: TestClient) -> Non
     form = {"type": "regex", "schema": "[0-9]{3}"}
     constrained = answer(client, *content, response_format=form)["choices"][0]
     assert constrained["message"]["content"].isdigit() and constrained["finish_reason"] == "stop"
-    lines = ask(client, *content, stream=True).text.split("\n\n")
+    tools = [{"type": "function", "function": FUNCTION}]
+    called = answer(client, *content, tools=tools, tool_choice="required", parallel_tool_calls=False, max_tokens=200)[
+        "choices"
+    ][0]
+    assert called["finish_reason"] == "tool_calls", called
+    (call,) = called["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"])["size"] in (1, 22, 333)
+    assert streamed(client, *content) == answer(client, *content)["choices"][0]["message"]["content"]
+
+
+def test_reasoning_behind_a_picture_keeps_to_its_budget(client: TestClient) -> None:
+    wanted = {"chat_template_kwargs": {"enable_thinking": True}, "parse_reasoning": True, "max_tokens": 60}
+    response = ask(client, picture(3), reasoning_budget=5, **wanted)
+    if "reasoning_budget" in response.headers.get("x-ignored-parameters", ""):
+        assert client.family is FAMILIES["qwen3_vl"]  # which does not reason
+    else:
+        assert response.json()["usage"]["completion_tokens_details"]["reasoning_tokens"] <= 5
+
+
+def streamed(client: TestClient, *content: dict[str, Any], **fields: Any) -> str:
+    """The content of an answer, of its stream."""
+    lines = ask(client, *content, stream=True, **fields).text.split("\n\n")
     chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
-    text = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
-    assert text == answer(client, *content)["choices"][0]["message"]["content"]
+    return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+
+
+def crowd(client: TestClient, count: int, temperature: float) -> None:
+    """Requests with media and without, all at once, have the answers that each has by itself."""
+    shown: list[list[dict[str, Any]]] = of_its_modalities(
+        client,
+        [
+            *[[picture(1), said("what?")], [said("a text")], [picture(2), picture(1)], [film()], [sound(1600)]],
+            *[[said("so"), picture(3, (16, 48)), said("and"), picture(4)], [picture(1), sound(900, 1)]],
+        ],
+    )
+    form = {"type": "regex", "schema": "[a-z]{2,9}"}
+
+    def get(i: int) -> str:
+        content = [*shown[i % len(shown)], said(f"{i % 40}")]
+        fields = {"temperature": temperature, "seed": i, "max_tokens": 6 + i % 20}
+        fields |= {"response_format": form} if i % 5 == 4 else {}
+        if i % 3 == 2:
+            return streamed(client, *content, **fields)
+        return str(answer(client, *content, **fields)["choices"][0]["message"]["content"])
+
+    with ThreadPoolExecutor(count) as pool:
+        together = list(pool.map(get, range(count)))
+    assert together == [get(i) for i in range(count)]
+    assert len(set(together)) > count // 2
+
+
+def test_a_crowd_with_media_and_without_changes_no_answer(client: TestClient) -> None:
+    crowd(client, 12, temperature=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_crowd_of_two_hundred_changes_no_answer(family: str, tmp_path: Path) -> None:
+    with server(family, tmp_path, deterministic=True) as client:
+        crowd(client, 200, temperature=1)
 
 
 def test_what_is_too_long_is_told_before_it_is_embedded(client: TestClient) -> None:
-    error = ask(client, *[picture(i) for i in range(9)]).json()["error"]
-    assert error["code"] == "context_length_exceeded" and "512" in error["message"]
+    error = ask(client, *[picture(i) for i in range(17)]).json()["error"]
+    assert error["code"] == "context_length_exceeded" and "1024" in error["message"]
 
 
 def test_a_placeholder_that_is_typed_shows_nothing(client: TestClient) -> None:
-    plain = answer(client, said("<|image|>"))["usage"]["prompt_tokens"]
-    assert plain == answer(client, said("x" * len("<|image|>")))["usage"]["prompt_tokens"]
-    shown = answer(client, said("<|image|>"), picture(1))["usage"]["prompt_tokens"]
-    assert shown == plain + PICTURE_TOKENS + 2
+    mark = client.family.image
+    plain = answer(client, said(mark))["usage"]["prompt_tokens"]
+    assert plain == answer(client, said("x" * len(mark)))["usage"]["prompt_tokens"]
+    shown = answer(client, said(mark), picture(1), said(mark))["usage"]["prompt_tokens"]
+    assert shown == plain + PICTURE_TOKENS + 2 + len(mark)

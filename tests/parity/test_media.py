@@ -69,7 +69,7 @@ def given_to_torch(family: str, prompt: Prompt, seen: Sequence[Medium]) -> dict[
 
 def written(encoder: MediaEncoder, seen: Sequence[Medium], between: Sequence[Sequence[int]]) -> Prompt:
     tokens = media.prompt_parts([encoder.written(medium) for medium in seen], between)
-    return encoder.prompt(tokens, seen)
+    return encoder.prompt(tokens, [encoder.encode(medium) for medium in seen])
 
 
 class Eager:

@@ -27,6 +27,19 @@ Written = tuple[str | int | Run, ...]
 """What stands for a medium in a prompt: text, ids of control tokens, and runs, in order."""
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What a model has made of a medium. key: the medium's. written: what stands for it in a prompt.
+
+    embeddings: float32 [1 + S, n, D], of the positions of all its runs: those of the prompt, and what is added behind
+    the first S layers.
+    """
+
+    key: str
+    written: Written
+    embeddings: np.ndarray
+
+
 class Program(NamedTuple):
     """A shape in which an encoder is compiled. inputs: shape and dtype of each array that it takes.
 

@@ -3,71 +3,34 @@
 import asyncio
 import base64
 import threading
+import time
 
 import numpy as np
 import pytest
 
-from backend import Film, Picture, Prompt, Sound
+from backend import Encoded, Film, Picture, Sound
+from handlers.chat.media import encoded_media
+from handlers.http.errors import APIError
 from handlers.media.decoding import Decoders
 from handlers.media.fetch import Fetcher
-from handlers.media.limits import MediaLimits
 from handlers.media.reader import MediaPart, MediaReader
 from handlers.service import LoadedModel
+from tests.handlers.chat.seeing import (
+    FILM,
+    LIMITS,
+    NAMES,
+    PNG,
+    WAV,
+    Encoder,
+    audio,
+    image,
+    input_audio,
+    model,
+    url,
+    video,
+)
 from tests.handlers.media import corpus
-from tests.handlers.media.networks import PUBLIC, Network, redirect, response
-
-PNG = corpus.saved(corpus.quadrants(), "PNG")
-WAV = corpus.sound("wav", "pcm_s16le", 16_000)
-FILM = corpus.film("matroska", "mpeg4", with_sound="pcm_s16le")
-LIMITS = MediaLimits(bytes=1 << 20, parts=5, pixels=10_000, duration=5)
-NAMES = {"example.org": [[PUBLIC]], "intranet": [["10.0.0.1"]]}
-
-
-class Encoder:
-    """Takes all, and tells what it was given. A picture of one pixel is too small for it."""
-
-    film_sound = True
-    placeholders = {"image": 1, "audio": 2, "video": 3}  # noqa: RUF012
-
-    def __init__(self, *modalities):
-        self.modalities = frozenset(modalities or ("image", "audio", "video"))
-        self.given = []
-
-    def choose_frames(self, film):
-        return range(0, len(film.times), 8)
-
-    def written(self, medium):
-        if isinstance(medium, Picture) and medium.pixels.size == 3:
-            raise ValueError("has 1 pixel, and 2 are needed")
-        return ("x",)
-
-    def prompt(self, tokens, media):
-        assert threading.current_thread() is not threading.main_thread()
-        self.given.append((tokens, media))
-        return Prompt((1, 2, 3))
-
-
-def url(data, media_type):
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-
-
-def image(url, **further):
-    return {"type": "image_url", "image_url": {"url": url, **further}}
-
-
-def audio(url):
-    return {"type": "audio_url", "audio_url": {"url": url}}
-
-
-def video(url):
-    return {"type": "video_url", "video_url": {"url": url}}
-
-
-def input_audio(data, format="wav", **further):
-    return {
-        "type": "input_audio",
-        "input_audio": {"data": base64.b64encode(data).decode(), "format": format, **further},
-    }
+from tests.handlers.media.networks import Network, redirect, response
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +42,7 @@ def network():
 def seeing(fakes, network, tmp_path_factory):
     """An application whose model sees and hears; `.encoder`, `.folder` with files."""
     folder = tmp_path_factory.mktemp("media")
-    (folder / "picture.png").write_bytes(PNG)
-    fetcher = Fetcher(limits=LIMITS, resolve=network.resolve, connect=network)
-    reader = MediaReader(LIMITS, folder=folder, fetcher=fetcher, decoders=Decoders(LIMITS, most=1))
-    encoder = Encoder()
-    loaded = LoadedModel(fakes.Engine(), fakes.Tokenizer(), fakes.Compiler(), encoder=encoder, reader=reader)
+    loaded, encoder = model(fakes, network, folder)
     with fakes.connected(load=lambda: loaded) as app:
         fakes.wait_until(lambda: app.service.status == "ready")
         app.encoder, app.folder = encoder, folder
@@ -138,6 +97,59 @@ def test_in_anthropics_and_responses_words_too(seeing):
     part["image_url"] = "http://intranet/x"
     refused = seeing.client.post("/v1/responses", json=asked).json()["error"]
     assert refused["param"] == "input.0.content.0.image_url" and "no host of the public internet" in refused["message"]
+
+
+def test_what_the_model_has_already_is_not_decoded_again_nor_found_by_another_key():
+    decoded = []
+
+    class Counted(Decoders):
+        async def run(self, work, client=None):
+            decoded.append(client)
+            return await super().run(work, client)
+
+    reader, encoder = MediaReader(LIMITS, decoders=Counted(LIMITS, most=1)), Encoder()
+    parts = [MediaPart("image", url(PNG, "image/png"), "a"), MediaPart("audio", url(WAV, "audio/wav"), "b")]
+
+    async def read(shown, namespace=None):
+        async with reader.read(shown, encoder, "client", namespace) as media:
+            return [m if isinstance(m, Encoded) else await asyncio.to_thread(encoder.encode, m, bool) for m in media]
+
+    async def turns():
+        first = await read([*parts, parts[0]])
+        assert first[0] is first[2] and len(decoded) == 2
+        assert await read(parts) == first[:2] and len(decoded) == 2
+        sniffed = MediaPart("image", url(PNG, "application/octet-stream"), "a")
+        assert await read([sniffed]) == first[:1] and len(decoded) == 2
+        other = await read(parts[:1], "another key")
+        assert other[0].key != first[0].key and len(decoded) == 3
+        with pytest.raises(APIError, match="its bytes are PNG"):  # what is said of it is checked all the same
+            await read([MediaPart("image", url(PNG, "image/jpeg"), "a")])
+
+    asyncio.run(turns())
+    reader.close()
+
+
+def test_who_leaves_while_media_are_encoded_holds_them_until_that_has_ended():
+    begun, ended, released = threading.Event(), threading.Event(), []
+
+    class Slow(Encoder):
+        def encode(self, medium, unwanted):
+            begun.set()
+            while not unwanted():
+                time.sleep(0.001)
+            assert not released
+            ended.set()
+
+    async def leave():
+        task = asyncio.create_task(encoded_media([Picture(np.zeros((1, 2, 3), np.uint8), "p")] * 2, Slow()))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        released.append(True)
+
+    asyncio.run(leave())
+    assert ended.is_set()
 
 
 def test_files_below_the_folder_are_taken(seeing):
