@@ -38,7 +38,7 @@ class ModelSettings(BaseSettings):
         "tiny",
         validation_alias=AliasChoices("model", "hf-model-name"),
         description=f"{' or '.join(CATALOGUE)} (bundled), a checkpoint's folder, a GGUF file, or a hub repository as "
-        "owner/name",
+        "owner/name; it generates, embeds or classifies, as its files say",
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     max_batch_size: PositiveInt = Field(16, description="choices decoded at the same time; more wait in line")

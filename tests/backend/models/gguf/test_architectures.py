@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from backend.models.config import DecoderConfig
 from backend.models.errors import CheckpointError
 from backend.models.families import read_config
-from backend.models.gguf.architectures import ARCHITECTURES, read_fields
+from backend.models.gguf.architectures import ARCHITECTURES, read_fields, read_pooling
 from backend.models.gguf.checkpoint import GGUFCheckpoint
-from backend.models.gguf.keys import CHANGE_NUMBERS
+from backend.models.gguf.keys import CHANGE_NUMBERS, Keys
 from backend.models.gguf.tensors import GGUFTensor
 from backend.models.rope import RopeConfig, inverse_frequencies
+from backend.pooling import PoolingConfig
 from benchmarks.gguf_weights import ARCHITECTURES as WRITTEN
 from tests.backend.models.gguf.files import write
 
@@ -202,6 +203,18 @@ def test_yarn() -> None:
 )
 def test_what_is_absent_or_not_honoured_is_refused_by_name(keys: dict[str, Any], said: str) -> None:
     assert said in refusal("llama", **keys)
+
+
+@pytest.mark.parametrize(("number", "mode"), [(1, "mean"), (2, "cls"), (3, "lasttoken")])
+def test_a_pooling_type_makes_embeddings_of_length_1(number: int, mode: str) -> None:
+    keys = Keys(metadata("qwen3", pooling_type=number))
+    assert read_pooling(keys) == PoolingConfig(mode, SMALL["embedding_length"], normalize=True)
+    assert read("qwen3", pooling_type=number).layers
+
+
+def test_without_a_pooling_type_tokens_are_drawn_and_ranks_are_not_served() -> None:
+    assert read_pooling(Keys(metadata("qwen3"))) is read_pooling(Keys(metadata("qwen3", pooling_type=0))) is None
+    assert "qwen3.pooling_type must be a whole number from 1 to 3" in refusal("qwen3", pooling_type=4)
 
 
 def test_absent_or_without_effect_is_no_reason_to_refuse() -> None:
