@@ -100,6 +100,17 @@ def test_a_model_without_a_chat_template_is_wrong(settings, checkpoint):
     assert "chat template" in fault
 
 
+def test_a_model_that_embeds_needs_no_chat_template(settings, checkpoint):
+    folder = checkpoint()
+    (folder / "chat_template.jinja").unlink()
+    modules = [{"type": "models.Transformer", "path": ""}, {"type": "models.Pooling", "path": "1_Pooling"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean"}')
+    report = examine(settings(model=str(folder)))
+    assert not report.wrong and "mean pooling" in dict(report.found)["task"]
+
+
 def test_no_client_is_wrong_only_where_one_is_needed(settings, monkeypatch):
     monkeypatch.setattr("backend.models.wheels.package_client", lambda: None)
     monkeypatch.setattr("backend.package_client", lambda: None, raising=False)

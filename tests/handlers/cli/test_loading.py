@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from backend import PoolingConfig
 from backend.grammar import Alphabet
 from handlers.cli.loading import load
 from handlers.formats.syntax import Format
+from handlers.service import PoolingModel
 from handlers.settings import ServeSettings
 from handlers.text.chat_templates import read_chat_template
 
@@ -14,11 +16,14 @@ from handlers.text.chat_templates import read_chat_template
 @pytest.fixture
 def parts(monkeypatch, fakes, tmp_path):
     """Stand-ins for all that takes long. `.options` of the engine; of what the tokenizer (`.read`) and the compiler
-    (`.compiled`) were made."""
+    (`.compiled`) were made. `.pooling` is what the checkpoint makes of texts in place of tokens."""
     tokenizer = SimpleNamespace(vocabulary=lambda: [b"", b"a", b"ab"], format=Format(), tools_as_text=())
     parts = SimpleNamespace(engine=fakes.Engine(), tokenizer=tokenizer, path=tmp_path, options=[], read=[], compiled=[])
+    parts.pooling = None
     compiler = SimpleNamespace(warm=lambda: None)
     monkeypatch.setattr("backend.load_engine", lambda options, *_: parts.options.append(options) or parts.engine)
+    monkeypatch.setattr("backend.pooling_of", lambda path: parts.pooling)
+    monkeypatch.setattr("handlers.text.text_tokenizer.TextTokenizer", lambda path: parts.read.append(path) or tokenizer)
     monkeypatch.setattr("backend.resolve_checkpoint", lambda options: tmp_path)
     monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda *given: parts.read.append(given) or tokenizer)
     monkeypatch.setattr(
@@ -62,3 +67,19 @@ def test_the_log_says_which_template_is_used_and_what_of_tools_is_text(parts, ca
         load(ServeSettings(chat_template=template))
     assert all(any(line in message for message in caplog.messages) for line in said)
     assert any("no place for" in message for message in caplog.messages) == bool(as_text)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "said"),
+    [
+        (PoolingConfig("mean", 64, normalize=True), "task: embed, 64 numbers of length 1 by mean pooling"),
+        (PoolingConfig("lasttoken", 64, labels=("a", "b"), scores="softmax"), "task: classify, 2 classes"),
+    ],
+)
+def test_what_draws_no_tokens_needs_no_template_and_no_compiler(parts, caplog, pooling, said):
+    parts.pooling = pooling
+    with caplog.at_level("INFO"):
+        loaded = load(ServeSettings())
+    assert loaded == PoolingModel(parts.engine, parts.tokenizer, pooling)
+    assert parts.read == [parts.path] and parts.compiled == [] and len(parts.options) == 1
+    assert any(said in message for message in caplog.messages)
