@@ -825,6 +825,10 @@ class Model(BaseModel):
             title="Task",
         ),
     ] = None
+    input_modalities: Annotated[
+        list[Literal["text", "image", "audio", "video"]] | None,
+        Field(description="What messages may have. Absent while the model is loading.", title="Input Modalities"),
+    ] = None
     parent: Annotated[
         StrictStr | None, Field(description="Of an adapter, the model that it changes.", title="Parent")
     ] = None
@@ -917,6 +921,16 @@ class ResponsesDeleted(BaseModel):
     id: Annotated[StrictStr, Field(title="Id")]
     object: Annotated[Literal["response"], Field(title="Object")]
     deleted: Annotated[Literal[True], Field(title="Deleted")]
+
+
+class ResponsesInputTokens(BaseModel):
+    object: Annotated[Literal["response.input_tokens"], Field(title="Object")]
+    input_tokens: Annotated[
+        int,
+        Field(
+            description="The tokens of the prompt, those of responses that it follows included.", title="Input Tokens"
+        ),
+    ]
 
 
 class ResponsesInputText(BaseModel):

@@ -51,6 +51,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "containerTextClassification": classify,
     "createEmbeddings": create_embeddings,
     "containerResponses": responses.create_response,
+    "cancelResponse": responses.cancel_response,
+    "countResponseInputTokens": responses.count_input_tokens,
     "deleteResponse": responses.delete_response,
     "getHealth": health.get_health,
     "containerMessages": create_message,

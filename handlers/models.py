@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from backend import MODALITIES
 from handlers.service import Service, current_service
 
 
@@ -22,10 +23,12 @@ async def retrieve_model(model: str) -> Response:
 
 
 def describe_model(name: str, service: Service) -> dict[str, Any]:
-    """A name as the API shows it: what the model is for, once it is loaded; of an adapter, the model it changes."""
-    described = {"id": name, "object": "model", "created": service.created, "owned_by": "jaxchat"}
+    """A name as the API shows it: what the model is for and takes, once it is loaded."""
+    described: dict[str, Any] = {"id": name, "object": "model", "created": service.created, "owned_by": "jaxchat"}
     if service.task is not None:
         described["task"] = service.task
+    if service.modalities is not None:
+        described["input_modalities"] = ["text", *(each for each in MODALITIES if each in service.modalities)]
     return described if name in service.model_names else {**described, "parent": service.model_names[0]}
 
 

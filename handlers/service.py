@@ -435,6 +435,12 @@ class Service:
         return loaded.pooling.task if isinstance(loaded, PoolingModel) else "generate"
 
     @property
+    def modalities(self) -> frozenset[Modality] | None:
+        """What the model takes beside text, None before it is loaded."""
+        loaded = self._loaded
+        return loaded.modalities if isinstance(loaded, LoadedModel) else None if loaded is None else frozenset()
+
+    @property
     def body_bytes(self) -> int:
         """Bytes of a request's body that the model can use: 8 for each token of its context, at least 2 MiB, and the
         media that a request may have, in base64, where it takes any."""

@@ -5,11 +5,15 @@ import logging
 from pathlib import Path
 
 import orjson
+from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, Response
 
 from backend import AdapterExists, UnknownAdapter
+from generated.models import AdapterToLoad, LoraAdapterToLoad, LoraAdapterToUnload
 from handlers.adapters.folder import adapter_folder
+from handlers.chat.request import model_of, unknown_fields
 from handlers.http.errors import APIError, invalid
+from handlers.http.ignored import ignored_header
 from handlers.http.validation import JSONBody
 from handlers.models import describe_model
 from handlers.service import Service, current_service
@@ -23,7 +27,8 @@ async def load_adapter(json_body: JSONBody) -> Response:
     """Handles POST /v1/adapters."""
     name = json_body.value["name"]
     await _load(current_service(), name, json_body.value.get("path") or name, ("name", "path"))
-    return Response(orjson.dumps(describe_model(name, current_service())), media_type="application/json")
+    headers = _headers(AdapterToLoad, json_body)
+    return Response(orjson.dumps(describe_model(name, current_service())), 200, headers, media_type="application/json")
 
 
 async def unload_adapter(name: str) -> Response:
@@ -36,14 +41,21 @@ async def load_lora_adapter(json_body: JSONBody) -> Response:
     """Handles POST /v1/load_lora_adapter, and answers as vLLM does."""
     name = json_body.value["lora_name"]
     await _load(current_service(), name, json_body.value["lora_path"], ("lora_name", "lora_path"))
-    return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
+    headers = _headers(LoraAdapterToLoad, json_body)
+    return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.", headers=headers)
 
 
 async def unload_lora_adapter(json_body: JSONBody) -> Response:
     """Handles POST /v1/unload_lora_adapter, and answers as vLLM does."""
     name = json_body.value["lora_name"]
     await _unload(current_service(), name, "lora_name")
-    return PlainTextResponse(f"Success: LoRA adapter '{name}' removed successfully.")
+    headers = _headers(LoraAdapterToUnload, json_body)
+    return PlainTextResponse(f"Success: LoRA adapter '{name}' removed successfully.", headers=headers)
+
+
+def _headers(kind: type[BaseModel], json_body: JSONBody) -> dict[str, str]:
+    """Names what of a body has no effect."""
+    return ignored_header(unknown_fields(json_body.value, model_of(kind, json_body.value)))
 
 
 async def _load(service: Service, name: str, path: str, params: tuple[str, str]) -> None:

@@ -1,7 +1,9 @@
 """What a request says without effect: fields that the document does not know, parameters that this model cannot use."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import cast
+
+from pydantic import BaseModel
 
 from generated.models import AssistantMessage, ContainerChatCompletionBody, ResponseFormatJsonSchema
 from handlers.chat.limits import length_param, requested_tokens
@@ -32,6 +34,13 @@ def not_in_the_prompt(request: ChatRequest, tokenizer: ChatTokenizer) -> Iterato
     if body.tools and not may_call(body):
         yield request.told("tools")  # hidden from the model, so that it does not call them
     yield from map(request.told, _unshown_fields(body, tokenizer))
+
+
+def given_beside(names: Container[str], given: BaseModel) -> Iterator[str]:
+    """The fields that are given in a body, and are none of these."""
+    for name, field in type(given).model_fields.items():
+        if name not in names and getattr(given, name) not in (None, field.default):
+            yield field.alias or name
 
 
 def ineffective_parameters(body: ContainerChatCompletionBody, output: OutputPlan) -> Iterator[str]:

@@ -1,12 +1,11 @@
 """POST /v1/chat/render: the prompt of a chat, as text and as token ids, of which nothing is generated."""
 
-from collections.abc import Iterator
 from functools import partial
 
 import orjson
 from starlette.responses import Response
 
-from handlers.chat.ignored import not_in_the_prompt
+from handlers.chat.ignored import given_beside, not_in_the_prompt
 from handlers.chat.limits import check_request
 from handlers.chat.media import with_media
 from handlers.chat.plan import encode_prompt, function_names
@@ -45,15 +44,8 @@ async def render_chat(json_body: JSONBody) -> Response:
     tokens = await while_connected(_encode(request, loaded, Deadline(service.request_timeout)))
     text = await in_prompt_thread(loaded.tokenizer.decode_tail, tokens, len(tokens))
     inert = not_in_the_prompt(request, loaded.tokenizer)
-    headers = ignored_header([*request.without_effect(), *unused(request), *inert])
+    headers = ignored_header([*request.without_effect(), *given_beside(OF_THE_PROMPT, request.given), *inert])
     return Response(orjson.dumps({"text": text, "tokens": tokens}), headers=headers, media_type="application/json")
-
-
-def unused(request: ChatRequest) -> Iterator[str]:
-    """The fields that are given and say nothing of the prompt."""
-    for name, field in type(request.given).model_fields.items():
-        if name not in OF_THE_PROMPT and getattr(request.given, name) not in (None, field.default):
-            yield field.alias or name
 
 
 async def _encode(request: ChatRequest, loaded: LoadedModel, deadline: Deadline) -> list[int]:

@@ -1,6 +1,6 @@
 """The paths of the document: which one a request means, with its methods and the parameters of its queries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from re import Pattern
 from typing import Any
@@ -28,22 +28,26 @@ class Route:
 
 
 class Routes:
-    """The paths of a document, found as Connexion finds them: the first that matches and has the method."""
+    """The paths of a document. One without parameters goes before those with, as OpenAPI has it."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self._routes = [_route(template, path) for template, path in document["paths"].items()]
+        routes = [_route(template, path) for template, path in document["paths"].items()]
+        self._plain = {route.template: route for route in routes if "{" not in route.template}
+        self._others = [route for route in routes if "{" in route.template]
 
     def find(self, method: str, path: str) -> Route | None:
         """What a request means: of the routes that match its path the first with its method, or else the first."""
-        found = list(self._matching(path))
+        found = self._matching(path)
         return next((route for route in found if method in route.queries), found[0] if found else None)
 
     def methods(self, path: str) -> list[str]:
-        """Those that a request with this path may have, in the order of the document; [] where there is no such path."""
+        """Those that a request with this path may have, in the order of the document; [] where nothing is there."""
         return list(dict.fromkeys(method for route in self._matching(path) for method in route.queries))
 
-    def _matching(self, path: str) -> Iterator[Route]:
-        return (route for route in self._routes if route.pattern.match(path))
+    def _matching(self, path: str) -> list[Route]:
+        if path in self._plain:
+            return [self._plain[path]]
+        return [route for route in self._others if route.pattern.match(path)]
 
 
 class RouteMiddleware:
@@ -73,7 +77,7 @@ def _route(template: str, path: Mapping[str, Any]) -> Route:
         parameters = [*shared, *path[method].get("parameters", [])]
         types |= {each["name"]: _type(each["schema"]) for each in parameters if each["in"] == "path"}
         names = frozenset(each["name"] for each in parameters if each["in"] == "query")
-        queries |= {name: names for name in (["GET", "HEAD"] if method == "get" else [method.upper()])}
+        queries |= dict.fromkeys(["GET", "HEAD"] if method == "get" else [method.upper()], names)
     pattern, _, _ = compile_path(starlettify_path(template, types))
     return Route(template, pattern, queries)
 

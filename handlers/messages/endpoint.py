@@ -1,30 +1,23 @@
 """POST /v1/messages and /v1/messages/count_tokens, from the validated body to the answer."""
 
-from functools import partial
-
 import orjson
 from connexion.context import scope
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from generated.models import ContainerMessagesBody, MessagesPrompt
+from handlers.chat.count import count_prompt
 from handlers.chat.ignored import not_in_the_prompt
-from handlers.chat.limits import check_request
-from handlers.chat.media import with_media
-from handlers.chat.plan import encode_prompt, function_names
 from handlers.chat.request import ChatRequest
 from handlers.chat.respond import Chat, respond
-from handlers.chat.size import check_counts, check_text
+from handlers.chat.size import check_counts
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
-from handlers.http.connection import while_connected
-from handlers.http.deadline import Deadline
 from handlers.http.ignored import ignored_header
-from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.messages.answer import NAMED_EVENTS, Message
 from handlers.messages.request import read_messages
-from handlers.service import LoadedModel, Service, current_service
+from handlers.service import Service, current_service
 
 
 async def create_message(json_body: JSONBody) -> Response:
@@ -35,12 +28,9 @@ async def create_message(json_body: JSONBody) -> Response:
 async def count_tokens(json_body: JSONBody) -> Response:
     """Handles POST /v1/messages/count_tokens: how many tokens the prompt has that such a request makes."""
     service = current_service()
-    loaded = service.loaded
     request = _read(json_body, MessagesPrompt, service)
-    service.resolve_model(request.body.model)
-    check_request(request, loaded, service.acceptance.strict)
-    count = await while_connected(_count(request, loaded, Deadline(service.request_timeout)))
-    headers = ignored_header([*request.without_effect(), *not_in_the_prompt(request, loaded.tokenizer)])
+    count = await count_prompt(request, service)
+    headers = ignored_header([*request.without_effect(), *not_in_the_prompt(request, service.loaded.tokenizer)])
     return Response(orjson.dumps({"input_tokens": count}), headers=headers, media_type="application/json")
 
 
@@ -54,11 +44,3 @@ def _read(json_body: JSONBody, kind: type[MessagesPrompt], service: Service) -> 
     system = {"content": json_body.value.get("system")}
     check_counts({**json_body.value, "messages": [*json_body.value["messages"], system]}, loaded)
     return read_messages(json_body, kind, loaded, strict, betas="anthropic-beta" in Headers(scope=scope))
-
-
-async def _count(request: ChatRequest, loaded: LoadedModel, deadline: Deadline) -> int:
-    async with deadline.enforced():
-        await in_prompt_thread(check_text, request, loaded)
-        names = function_names(request.body, loaded.format)
-        async with with_media(request, loaded, partial(encode_prompt, request, names, loaded.tokenizer, None)) as shown:
-            return len(shown[0])

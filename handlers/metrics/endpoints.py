@@ -1,4 +1,4 @@
-"""Requests counted by endpoint, whatever became of them; endpoints are those of the document, never paths of clients."""
+"""Requests counted by endpoint, whatever became of them: by paths of the document, never by those of clients."""
 
 import time
 from collections.abc import Callable

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from backend import PoolingConfig, class_scores
 from generated.models import ContainerTextClassificationBody
-from handlers.chat.ignored import ignored_header
 from handlers.chat.request import model_of, unknown_fields
 from handlers.http.errors import invalid
+from handlers.http.ignored import ignored_header
 from handlers.http.validation import JSONBody
 from handlers.pooling.answer import PooledRequest, answer
 from handlers.pooling.inputs import Input, inputs_of

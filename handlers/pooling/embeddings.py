@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from backend import PoolingConfig, embedding
 from generated.models import EmbeddingsBody
-from handlers.chat.ignored import ignored_header
 from handlers.chat.request import model_of, unknown_fields
 from handlers.http.errors import invalid
+from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.pooling.answer import PooledRequest, answer

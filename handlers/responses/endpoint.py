@@ -11,11 +11,14 @@ from connexion.context import scope
 from starlette.responses import Response
 
 from generated.models import ContainerResponsesBody, ResponsesItemReference
+from handlers.chat.count import count_prompt
+from handlers.chat.ignored import given_beside, not_in_the_prompt
 from handlers.chat.respond import Chat, respond
 from handlers.generation.deltas import Delta
 from handlers.generation.plan import GenerationPlan
 from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, ErrorShape, as_api_error, error_body
+from handlers.http.ignored import ignored_header
 from handlers.http.sse import Chunks, Event, Framing
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
@@ -36,19 +39,28 @@ def error_event(error: APIError) -> dict[str, Any]:
 
 ERRORS = ErrorShape(event="error", event_body=error_event)
 NAMED_EVENTS = Framing(ping=b": ping\n\n", end=b"")
+OF_THE_PROMPT = ("model", "input", "instructions", "previous_response_id", "reasoning", "tools", "tool_choice")
+"""What of a response's body its prompt depends on."""
 NOT_FOUND, NO_PREVIOUS = "response_not_found", "previous_response_not_found"
 
 
 async def create_response(json_body: JSONBody) -> Response:
     """Handles POST /v1/responses: one JSON object, or a stream of events where `stream` is true."""
-    loaded = current_service().loaded
-    check_size(json_body.value, loaded.engine.context_length)
-    asked = read_body(json_body)
-    previous, referenced = _previous(asked), _referenced(asked)
-    keeps = current_store() is not None
-    request = await in_prompt_thread(read_request, json_body, asked, previous, referenced, loaded.format, keeps)
+    request, previous, referenced = await _read(json_body)
     keeper = _keeper(request, previous, referenced)
     return await respond(request, lambda chat, plan, output: _maker(chat, plan, request, keeper), NAMED_EVENTS)
+
+
+async def count_input_tokens(json_body: JSONBody) -> Response:
+    """Handles POST /v1/responses/input_tokens: how many tokens the prompt has that such a response is made of."""
+    service = current_service()
+    request, _, _ = await _read(json_body)
+    count = await count_prompt(request, service)
+    beside = given_beside(OF_THE_PROMPT, request.asked)
+    inert = not_in_the_prompt(request, service.loaded.tokenizer)
+    headers = ignored_header([*request.without_effect(), *beside, *inert])
+    found = {"object": "response.input_tokens", "input_tokens": count}
+    return Response(orjson.dumps(found), headers=headers, media_type="application/json")
 
 
 async def retrieve_response(response_id: str, stream: bool = False) -> Response:
@@ -61,6 +73,13 @@ async def delete_response(response_id: str) -> Response:
     stored = _stored(response_id)
     _store().delete(stored.id, stored.owner)
     return _json({"id": response_id, "object": "response", "deleted": True})
+
+
+async def cancel_response(response_id: str) -> Response:
+    """Handles POST /v1/responses/{response_id}/cancel. What is kept has ended, since none is made in the background."""
+    _stored(response_id)
+    message = "Cannot cancel a synchronous response; one that is being made ends when its client closes the connection"
+    raise APIError(400, message, param="response_id", code="response_not_cancellable")
 
 
 async def list_input_items(
@@ -102,6 +121,19 @@ def current_store() -> ResponseStore | None:
     """The store of the application that handles the current request, None where it keeps nothing."""
     store: ResponseStore | None = scope["state"]["response_store"]
     return store
+
+
+async def _read(
+    json_body: JSONBody,
+) -> tuple[ResponseRequest, StoredResponse | None, Mapping[int, dict[str, Any]]]:
+    """The request of a body, the response that it follows, and by place in `input` what references mean."""
+    loaded = current_service().loaded
+    check_size(json_body.value, loaded.engine.context_length)
+    asked = read_body(json_body)
+    previous, referenced = _previous(asked), _referenced(asked)
+    keeps = current_store() is not None
+    request = await in_prompt_thread(read_request, json_body, asked, previous, referenced, loaded.format, keeps)
+    return request, previous, referenced
 
 
 def _json(value: dict[str, Any]) -> Response:

@@ -206,6 +206,14 @@ async function connect() {
   showModels();
   keepSettings(showSettings);
   showModel();
+  if (models.some((model) => !model.input_modalities)) setTimeout(refreshModels, RETRY_MILLISECONDS);
+}
+
+/** Asks again what the models take, as long as the server does not know it because it is loading. */
+async function refreshModels() {
+  models = await listModels().catch(() => models);
+  showModels();
+  if (models.some((model) => !model.input_modalities)) setTimeout(refreshModels, RETRY_MILLISECONDS);
 }
 
 byId("composer").addEventListener("submit", send);

@@ -78,6 +78,19 @@ def test_adapters_are_loaded_and_unloaded_in_either_spelling(fakes, folder) -> N
         assert app.engine.adapters == {}
 
 
+def test_what_has_no_effect_is_named(fakes, folder) -> None:
+    with fakes.connected(adapter_folder=folder) as app:
+        for path, body in (
+            ("/v1/adapters", {"name": "a", "scale": 2}),
+            ("/v1/load_lora_adapter", {"lora_name": "b", "lora_path": "b", "load_inplace": True, "lora_int_id": 1}),
+            ("/v1/unload_lora_adapter", {"lora_name": "b", "lora_int_id": 1}),
+        ):
+            answer = app.client.post(path, json=body)
+            assert answer.status_code == 200, answer.text
+            known = {"name", "lora_name", "lora_path"}
+            assert answer.headers["x-ignored-parameters"] == ",".join(name for name in body if name not in known)
+
+
 def test_what_cannot_be_loaded_is_told_with_its_field_and_no_path_of_the_machine(fakes, folder) -> None:
     with fakes.connected(adapter_folder=folder) as app:
 

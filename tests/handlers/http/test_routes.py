@@ -47,14 +47,14 @@ def test_allow_has_the_methods_of_a_path_and_no_others(app, template):
             assert method == "HEAD" or f"use {response.headers['allow']}" in response.text
 
 
-def test_of_several_paths_that_match_the_one_with_the_method_is_meant():
-    operations = {"/a/{name}": {"get": {}}, "/a/b": {"post": {}}, "/a/{rest}/c": {"delete": {}}}
-    document = {"paths": {path: {k: {"responses": {}, **v} for k, v in has.items()} for path, has in operations.items()}}
-    routes = Routes(document)
-    assert [routes.find(method, "/a/b").template for method in ("GET", "POST", "PUT")] == ["/a/{name}", "/a/b"] + [
-        "/a/{name}"
-    ]
-    assert routes.methods("/a/b") == ["GET", "HEAD", "POST"] and routes.methods("/a/x/c") == ["DELETE"]
+def test_a_path_without_parameters_goes_before_those_with_and_of_these_the_first_with_the_method():
+    operations = {"/a/{name}": {"get": {}}, "/a/b": {"post": {}}, "/{x}/c": {"put": {}}, "/a/{rest}/c": {"delete": {}}}
+    routes = Routes({"paths": operations})
+    assert routes.find("POST", "/a/b").template == routes.find("GET", "/a/b").template == "/a/b"
+    assert routes.find("PUT", "/a/c").template == "/{x}/c"
+    assert routes.find("GET", "/a/c").template == routes.find("POST", "/a/c").template == "/a/{name}"
+    assert routes.methods("/a/b") == ["POST"] and routes.methods("/a/c") == ["GET", "HEAD", "PUT"]
+    assert routes.methods("/a/x/c") == ["DELETE"]
     assert routes.find("GET", "/b") is None and routes.methods("/b") == []
 
 
@@ -74,7 +74,9 @@ def test_so_they_are_of_streams(app, path):
 @pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/tiny"])
 def test_so_they_are_where_there_is_no_body(app, path):
     assert named(app.client.get(path)) == []
-    assert named(app.client.get(f"{path}?verbose=1")) == named(app.client.head(f"{path}?verbose=1")) == ["query.verbose"]
+    assert (
+        named(app.client.get(f"{path}?verbose=1")) == named(app.client.head(f"{path}?verbose=1")) == ["query.verbose"]
+    )
 
 
 def test_those_that_are_known_are_not_named_unless_they_come_twice(app):
