@@ -21,7 +21,7 @@ from backend.engine.config import EngineConfig, prefill_shapes, row_buckets
 from backend.engine.device_adapters import reserved_stacks
 from backend.engine.engine import Engine
 from backend.engine.hosts import Follower, Leader, LeadingRunner, agree, follow, meet
-from backend.engine.memory import working_bytes
+from backend.engine.memory import pool_memory
 from backend.engine.model_runner import CUDA_GRAPHS, ModelRunner, compile_all
 from backend.engine.prefill_shapes import SHAPES, WEIGHTS
 from backend.models import hub, weights
@@ -37,7 +37,7 @@ from backend.models.storage import Quantization, Storage, abstract_decoder, desc
 from backend.pooling import PoolingConfig
 from backend.programs import kept_programs
 from backend.progress import progress
-from backend.sharding import HEADS, make_mesh
+from backend.sharding import make_mesh
 from backend.target import platform
 
 log = logging.getLogger(__name__)
@@ -215,14 +215,10 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     mesh = choose_mesh(options, specs)
     backend = paged_attention(specs, choose_cache_dtype(options, storage.activations), mesh=mesh)
     decoder = abstract_decoder(checkpoint, storage)
-    # All devices have the same pages, of their own heads: what one has for them counts for as many as heads are split.
-    parts = 1 if mesh is None else mesh.shape[HEADS]
     rank = choose_adapter_rank(options)
     stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(decoder), options.max_adapters, rank))
-    held = parts * weights.device_bytes(checkpoint, decoder, mesh) + stack_bytes(stacks)
-    if platform() != "cpu":
-        held += parts * working_bytes(checkpoint.config, options.rows)
-    sizes = choose_sizes(options, checkpoint.config, backend, held, parts * device.memory(), device.default_cache())
+    taken, memory = pool_memory(decoder, options.rows, mesh, stack_bytes(stacks), device.memory())
+    sizes = choose_sizes(options, checkpoint.config, backend, taken, memory, device.default_cache())
     sizes = replace(sizes, adapter_buckets=choose_adapter_buckets(options), adapter_rank=rank)
     return EnginePlan(checkpoint, storage, backend, decoder, sizes, mesh)
 

@@ -16,6 +16,11 @@ def platform() -> Platform:
     return _elsewhere[-1] if _elsewhere else cast(Platform, jax.default_backend())
 
 
+def is_here() -> bool:
+    """Whether what is traced can also be run: not where it is made for devices that are not there."""
+    return not _elsewhere
+
+
 @contextmanager
 def compiling_for(platform: Platform) -> Iterator[None]:
     """Within the block programs are traced for `platform`, whatever devices there are; they cannot be run here."""

@@ -11,9 +11,10 @@ from backend import native
 from backend.engine.config import EngineConfig
 from backend.engine.steps import GivenAdapters
 from backend.models.adapters.checkpoint import AdapterBase
-from backend.models.adapters.placing import empty_stacks, shapes_of_slot, stack_shardings
+from backend.models.adapters.placing import empty_stacks, shapes_of_slot, shapes_with, stack_shardings
 from backend.models.adapters.stack import AdapterStacks, place, row_adapters
 from backend.models.decoder import Decoder
+from backend.target import is_here
 
 
 def reserved_stacks(base: AdapterBase, config: EngineConfig, mesh: Mesh | None) -> AdapterStacks:
@@ -26,15 +27,20 @@ class DeviceAdapters:
     """Slots for adapters of a decoder, as many and as large as the configuration says; empty ones add nothing.
 
     mesh: the devices over which they are split as their base's weights are, None for one.
-    base: what adapters are read for. stacks: `place` donates them, so take them anew for every call.
+    base: what adapters are read for. stacks: `place` donates them, so take them anew for every call; shapes of them
+    where programs are only compiled (target.py).
     """
 
     def __init__(self, decoder: Decoder, config: EngineConfig, mesh: Mesh | None) -> None:
         self.base = AdapterBase(decoder)
         empty = partial(reserved_stacks, self.base, config, mesh)
-        whole, slot = stack_shardings(self.base, jax.eval_shape(empty), mesh)
+        self.stacks = jax.eval_shape(empty)
+        whole, slot = stack_shardings(self.base, self.stacks, mesh)
+        if not is_here():
+            self.stacks = shapes_with(self.stacks, whole)
+            return
         self.stacks = jax.jit(empty, out_shardings=whole)()
-        shapes = (self.stacks, np.int32(0), shapes_of_slot(self.stacks, slot))
+        shapes = (self.stacks, np.int32(0), shapes_with(shapes_of_slot(self.stacks), slot))
         self._put = jax.jit(place, donate_argnums=0, out_shardings=whole).lower(*shapes).compile()
 
     def place(self, slot: int, one: AdapterStacks) -> None:

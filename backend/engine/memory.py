@@ -1,8 +1,13 @@
 """What an engine needs of an accelerator's memory beside weights and pages, before anything is compiled."""
 
+from jax.sharding import Mesh
+
 from backend.engine.config import EngineConfig
 from backend.engine.prefill_shapes import SHAPES, padded
 from backend.models.config import DecoderConfig
+from backend.models.decoder import Decoder
+from backend.models.weights import device_bytes
+from backend.sharding import HEADS
 from backend.target import platform
 
 PER_TOKEN_AND_ROW = 10
@@ -27,3 +32,16 @@ def working_bytes(config: DecoderConfig, rows: int) -> int:
     # In a layer: gate and up, their product, and in and out; in two and in four bytes.
     prefill = tokens * (4 * widest + 6 * config.embed) * 3
     return state + grammars + max(prefill, LOGITS * 4 * rows * vocab)
+
+
+def pool_memory(decoder: Decoder, rows: int, mesh: Mesh | None, adapters: int, memory: int) -> tuple[int, int]:
+    """Bytes that are taken before there is a cache, and bytes in all: what `choose_sizes` shares out.
+
+    adapters: bytes of all adapters. memory: bytes of one device. All devices have the same pages, of their own heads:
+    what one has for them counts for as many as heads are split over.
+    """
+    parts = 1 if mesh is None else mesh.shape[HEADS]
+    taken = parts * device_bytes(decoder, mesh) + adapters
+    if platform() != "cpu":
+        taken += parts * working_bytes(decoder.config, rows)
+    return taken, parts * memory

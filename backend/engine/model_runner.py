@@ -30,6 +30,7 @@ from backend.models.decoder import Decoder
 from backend.models.media.interface import EncoderCall
 from backend.request import Prompt, Request, SamplingParams, Span
 from backend.sharding import placed, sharding
+from backend.target import is_here
 
 Name = tuple[str, int, int, int]
 """A program and its shape: rows, tokens, and distinct adapters that it takes; zeros where there is but one."""
@@ -108,9 +109,10 @@ class ModelRunner:
         known += [b""] * (self.vocab - len(known))
         known = token_spellings(known) if self.knows_tokens else known
         self._mesh, self._everywhere = mesh, None if mesh is None else sharding(mesh)
-        self.arena = Arena(config.grammar_cells, self._everywhere, self._uploading)
+        held = self._everywhere if is_here() else None  # no array lies on devices that programs are only compiled for
+        self.arena = Arena(config.grammar_cells, held, self._uploading)
         self._tokens = known
-        self._vocabulary = jax.device_put(build_vocabulary(known), self._everywhere)
+        self._vocabulary = jax.device_put(build_vocabulary(known), held)
         self._backend = backend
         self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
         self.media = decoder.config.media

@@ -1,6 +1,6 @@
 """A checkpoint's weights into the decoder, one array at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -79,10 +79,9 @@ def weight_bytes(decoder: Decoder) -> int:
     return sum(map(array_bytes, jax.tree.leaves(nnx.state(decoder))))
 
 
-def device_bytes(checkpoint: Checkpoint, decoder: Decoder, mesh: Mesh | None) -> int:
-    """Memory of the weights that one device of a mesh has, those it shares with others included."""
-    size = 0
-    for path, parameter in decoder.parameters(checkpoint.norm_offset).items():
+def targets(decoder: Decoder, mesh: Mesh | None) -> Iterator[tuple[Any, jax.ShapeDtypeStruct]]:
+    """Every variable of a decoder, and the shape and place that its weights have on a mesh."""
+    for path, parameter in decoder.parameters().items():
         module = module_at(decoder, path[:-1])
         variables = {path[-1]: getattr(module, path[-1])}
         if isinstance(module, Kernel):
@@ -90,9 +89,15 @@ def device_bytes(checkpoint: Checkpoint, decoder: Decoder, mesh: Mesh | None) ->
         for name, variable in variables.items():
             if variable is not None:
                 axes = parameter.axes if name == path[-1] else parameter.axes[0] + "1"
-                target = _on(mesh, variable.get_value(), axes)
-                shape = target.shape if target.sharding is None else target.sharding.shard_shape(target.shape)
-                size += array_bytes(jax.ShapeDtypeStruct(shape, target.dtype))
+                yield variable, _on(mesh, variable.get_value(), axes)
+
+
+def device_bytes(decoder: Decoder, mesh: Mesh | None) -> int:
+    """Memory of the weights that one device of a mesh has, those it shares with others included."""
+    size = 0
+    for _, target in targets(decoder, mesh):
+        shape = target.shape if target.sharding is None else target.sharding.shard_shape(target.shape)
+        size += array_bytes(jax.ShapeDtypeStruct(shape, target.dtype))
     return size
 
 

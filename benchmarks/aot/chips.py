@@ -57,6 +57,7 @@ def devices(name: str, count: int = 1) -> tuple[Any, ...]:
         )
     else:
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+        os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # no chip is taken that another process could want
         os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")  # these two only keep warnings away
         os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
         shape = (TPU_SHAPES_3D if name == "v5p" else TPU_SHAPES)[count]

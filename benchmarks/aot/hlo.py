@@ -23,6 +23,12 @@ def shape_bytes(text: str) -> int:
     return sum(_bits(kind) * prod(int(n) for n in size.split(",") if n) // 8 for kind, size in _SHAPE.findall(text))
 
 
+def _copied_bytes(shape: str) -> int:
+    """Of what a copy gives, the new array in memory; "copy-start" gives that and, behind it, what is copied."""
+    made = shape.split(", ")[0]
+    return 0 if "S(1)" in made else shape_bytes(made)
+
+
 def _bits(kind: str) -> int:
     if kind == "pred":
         return 8
@@ -107,12 +113,15 @@ class Module:
         return set(_HOST_CALL.findall(self.text)) | (ops & HOST_OPS)
 
     def copies(self, least: int) -> list[Instruction]:
-        """Copies and transposes of at least so many bytes."""
-        return [each for each in self.reachable() if each.op in COPIES and shape_bytes(each.shape) >= least]
+        """Copies and transposes of at least so many bytes from memory to memory, not into a TPU's fast one."""
+        return [each for each in self.reachable() if each.op in COPIES and _copied_bytes(each.shape) >= least]
 
-    def collectives(self, start: str | None = None) -> dict[str, int]:
-        """How many of each kind of exchange between devices run from a computation on."""
-        ops = [instruction.op.removesuffix("-start") for instruction in self.reachable(start)]
+    def collectives(self, start: str | None = None, within: str = "") -> dict[str, int]:
+        """How many of each kind of exchange between devices may run from a computation on.
+
+        within: only those that come from a part of the traced program whose name has this.
+        """
+        ops = [each.op.removesuffix("-start") for each in self.reachable(start) if within in each.op_name]
         return {kind: ops.count(kind) for kind in COLLECTIVES if kind in ops}
 
     def cycles(self, computation: str, within: str = "") -> int:

@@ -1,7 +1,7 @@
 """The engine's own programs, compiled for a chip that is not there."""
 
+import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,60 +12,93 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from backend.attention import AttentionBackend
 from backend.attention.choice import paged_attention
 from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
-from backend.engine.memory import working_bytes
+from backend.engine.memory import pool_memory
 from backend.engine.model_runner import ModelRunner, Name, Program, Programs
-from backend.load import LoadOptions, choose_sizes
+from backend.load import LEAST_RANK, LoadOptions, choose_sizes
+from backend.models import weights
+from backend.models.adapters.checkpoint import AdapterBase
+from backend.models.adapters.placing import empty_stacks
+from backend.models.adapters.stack import stack_bytes
 from backend.models.decoder import Decoder, kv_specs
+from backend.sharding import HEADS, make_mesh
 from backend.target import compiling_for
 from benchmarks.aot import chips, hlo, thunks
 from benchmarks.aot.models import FORMATS, MODELS, abstract_decoder, tokens
 
 
-def engine_programs(decoder: Decoder, sizes: EngineConfig, backend: AttentionBackend) -> Programs:
-    """What an engine of these sizes compiles. decoder: of shapes; its tokens are those of `models.tokens`."""
+def engine_programs(
+    decoder: Decoder, sizes: EngineConfig, backend: AttentionBackend, mesh: Mesh | None = None
+) -> Programs:
+    """What an engine of these sizes compiles. decoder: of shapes; its tokens are those of `models.tokens`.
+
+    mesh: the devices over which the decoder's shapes say that its weights lie, None for one.
+    """
     programs: Programs = {}
 
     def keep(every: Programs, progress: Any) -> dict[Name, Any]:
         programs.update(every)
         return {}
 
-    ModelRunner(decoder, sizes, backend, tokens(decoder.config.vocab), compiler=keep)
+    ModelRunner(decoder, sizes, backend, tokens(decoder.config.vocab), mesh=mesh, compiler=keep)
     return programs
 
 
 class Planned(NamedTuple):
-    """An engine as it would start on a chip: a decoder of shapes, its sizes and what it compiles."""
+    """An engine as it would start on one chip or several: a decoder of shapes, its sizes and what it compiles.
+
+    weight_bytes, layer_pool_bytes: of one chip, of all weights, and of one layer's keys and values.
+    """
 
     decoder: Decoder
     sizes: EngineConfig
     backend: PagedAttention
     programs: Programs
     weight_bytes: int
+    layer_pool_bytes: int
 
 
 def plan(
-    chip: str, model: str, rows: int, context: int | None = None, pages: int | None = None, format: str | None = None
+    chip: str,
+    model: str,
+    rows: int,
+    context: int | None = None,
+    pages: int | None = None,
+    format: str | None = None,
+    count: int = 1,
+    adapters: int = 0,
 ) -> Planned:
     """What `choose_sizes` picks for a model of `models.MODELS`, with one program of each kind. See `target`.
 
-    context, pages: None for what the chip's memory holds. format: of quantised weights, of `models.FORMATS`.
+    context, pages: None for what the chips' memory holds. format: of quantised weights, of `models.FORMATS`. count: of
+    chips. adapters: that the device holds, of a rank of 16, and that rows may differ in.
     """
     decoder = abstract_decoder(MODELS[model], None if format is None else FORMATS[format])
-    config, weights = decoder.config, tree_bytes(nnx.state(decoder))
-    backend = paged_attention(kv_specs(config), jnp.dtype(jnp.bfloat16))
+    specs = kv_specs(decoder.config)
+    mesh = None if count == 1 else make_mesh(chips.devices(chip, count), [spec.kv_heads for spec in specs])
+    for variable, placed in weights.targets(decoder, mesh):
+        variable.set_value(placed)
+    backend = paged_attention(specs, jnp.dtype(jnp.bfloat16), mesh=mesh)
     options = LoadOptions(rows=rows, context=context)
-    held, memory = weights + working_bytes(config, rows), chips.CHIPS[chip].memory
-    sizes = choose_sizes(options, config, backend, held, memory)
-    largest = sizes.prefill_shapes[-1]
-    sizes = replace(sizes, row_buckets=(rows,), prefill_shapes=(largest,), pages=pages or sizes.pages)
-    return Planned(decoder, sizes, backend, engine_programs(decoder, sizes, backend), weights)
+    stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(decoder), adapters, LEAST_RANK))
+    held = pool_memory(decoder, rows, mesh, stack_bytes(stacks), chips.CHIPS[chip].memory)
+    sizes = choose_sizes(options, decoder.config, backend, *held)
+    sizes = replace(
+        sizes,
+        row_buckets=(rows,),
+        prefill_shapes=sizes.prefill_shapes[-1:],
+        pages=pages or sizes.pages,
+        adapter_buckets=(adapters,) if adapters else (),
+        adapter_rank=LEAST_RANK,
+    )
+    programs = engine_programs(decoder, sizes, backend, mesh)
+    pool = sizes.pages * backend.page_bytes // len(specs) // (1 if mesh is None else mesh.shape[HEADS])
+    return Planned(decoder, sizes, backend, programs, weights.device_bytes(decoder, mesh), pool)
 
 
 @contextmanager
@@ -80,7 +113,10 @@ def target(chip: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled program, and what of it is asserted. state_bytes: of what it is given to change in place."""
+    """A compiled program, and what of it is asserted. state_bytes: of what it is given to change in place.
+
+    seconds: of processors, those of programs that XLA calls included, that compiling took.
+    """
 
     chip: chips.Chip
     executable: Any
@@ -115,31 +151,41 @@ class Compiled:
 
 
 def compile_program(chip: str, program: Program, options: dict[str, Any] | None = None) -> Compiled:
-    """The program compiled for one chip. options: further ones of the compiler. To be called within `target`."""
-    whole = NamedSharding(chips.mesh(chip, {"device": 1}), PartitionSpec())
-    return compile_placed(chip, program, jax.tree.map(lambda _: whole, program.arguments), options)
+    """The program compiled for the devices on which its arguments say that they lie, and for one chip if none does.
 
-
-def compile_placed(chip: str, program: Program, shardings: Any, options: dict[str, Any] | None = None) -> Compiled:
-    """The same for the devices that `shardings` names for each of the program's arguments."""
+    What does not say so lies on all of them. options: further ones of the compiler. To be called within `target`.
+    """
+    placed = [x for x in jax.tree.leaves(program.arguments) if _is_placed(x)]
+    mesh = placed[0].sharding.mesh if placed else chips.mesh(chip, {"device": 1})
+    whole = NamedSharding(mesh, PartitionSpec())
     arguments = jax.tree.map(
-        lambda x, sharding: jax.ShapeDtypeStruct(np.shape(x), np.result_type(x), sharding=sharding),
+        lambda x: x if _is_placed(x) else jax.ShapeDtypeStruct(np.shape(x), np.result_type(x), sharding=whole),
         program.arguments,
-        shardings,
     )
-    state = next((argument for argument in program.arguments if hasattr(argument, "cache")), None)
-    began = time.monotonic()
-    mesh = jax.tree.leaves(shardings)[0].mesh  # Pallas wants to know it
-    with tempfile.TemporaryDirectory() as folder, jax.set_mesh(mesh):
+    state = next((argument for argument in arguments if hasattr(argument, "cache")), None)
+    began = _processor_seconds()
+    with tempfile.TemporaryDirectory() as folder, jax.set_mesh(mesh):  # Pallas wants to know it
         chip_ = chips.CHIPS[chip]
         dump = {"xla_dump_to": folder, "xla_dump_hlo_as_text": True} if chip_.platform == "gpu" else {}
         executable = program.function.trace(*arguments).lower().compile({**dump, **(options or {})})
-        seconds = time.monotonic() - began
+        seconds = _processor_seconds() - began
         listings = sorted(Path(folder).glob("*thunk_sequence_after_thunk_passes.txt"), key=lambda p: p.stat().st_size)
         text = listings[-1].read_text(encoding="utf-8") if listings else ""
     return Compiled(chip_, executable, tree_bytes(state), seconds, text)
 
 
+def _processor_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def _is_placed(x: Any) -> bool:
+    return isinstance(x, jax.ShapeDtypeStruct) and x.sharding is not None
+
+
 def tree_bytes(tree: Any) -> int:
-    """Bytes of all arrays, or shapes of arrays, in a tree."""
-    return sum(int(np.prod(np.shape(x))) * np.dtype(x.dtype).itemsize for x in jax.tree.leaves(tree))
+    """Bytes that one device has of all arrays, or shapes of arrays, in a tree."""
+    return sum(weights.array_bytes(jax.ShapeDtypeStruct(_own_shape(x), x.dtype)) for x in jax.tree.leaves(tree))
+
+
+def _own_shape(x: Any) -> tuple[int, ...]:
+    return tuple(x.sharding.shard_shape(x.shape)) if _is_placed(x) else np.shape(x)

@@ -1,4 +1,4 @@
-"""Programs that are compiled once for the session, for chips that are not there."""
+"""Programs that are compiled once for the session, for chips that are not there, and what is asserted of all."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -8,6 +8,9 @@ import pytest
 
 from benchmarks.aot import chips
 from benchmarks.aot.programs import Compiled, Planned, compile_program, plan, target
+
+Limit = Callable[[str, float, float], None]
+MIB = 2**20
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,7 +39,7 @@ def compiled() -> Callable[..., tuple[Planned, Compiled]]:
 
 
 @pytest.fixture
-def limit(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
+def limit(record_property: Callable[[str, object], None]) -> Limit:
     """`limit(name, value, most)`: prints a figure, and asserts that it is no more than that."""
 
     def limit(name: str, value: float, most: float) -> None:
@@ -45,3 +48,18 @@ def limit(record_property: Callable[[str, object], None]) -> Callable[[str, floa
         assert value <= most, f"{name} is {value:,.4g}, more than {most:,.4g}"
 
     return limit
+
+
+@pytest.fixture
+def assert_sound(limit: Limit) -> Callable[[Planned, Compiled], None]:
+    """`assert_sound(planned, program)`: what holds for every program of every engine on every chip."""
+
+    def assert_sound(planned: Planned, program: Compiled) -> None:
+        assert not program.module.host_transfers()
+        limit("floats of 64 bits", program.module.wide_floats(), 0)
+        limit("share of the state that is not changed in place", 1 - program.aliased_bytes / program.state_bytes, 0.01)
+        limit("temporaries, MiB", program.temporary_bytes / MIB, 256)
+        half = planned.layer_pool_bytes // 4
+        limit("copies as large as half of a layer's keys", len(program.module.copies(half)), 0)
+
+    return assert_sound

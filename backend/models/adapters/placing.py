@@ -82,9 +82,14 @@ def slot_arrays(adapter: Adapter, base: AdapterBase, stacks: AdapterStacks) -> A
     return AdapterStacks(ranks, _by_layer(base, filled))  # type: ignore[arg-type]
 
 
-def shapes_of_slot(stacks: AdapterStacks, shardings: Any = None) -> AdapterStacks:
-    """What `slot_arrays` gives, as shapes. shardings: where it lies, see `stack_shardings`."""
+def shapes_of_slot(stacks: AdapterStacks) -> AdapterStacks:
+    """What `slot_arrays` gives, as shapes."""
     shapes: AdapterStacks = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), stacks)
+    return shapes
+
+
+def shapes_with(shapes: AdapterStacks, shardings: Any) -> AdapterStacks:
+    """The shapes with where they lie, one of `stack_shardings`."""
     if shardings is None:
         return shapes
     return jax.tree.map(

@@ -41,6 +41,8 @@ ENTRY %main (x: bf16[8,4], y: f64[]) -> bf16[8,4] {
   %x = bf16[8,4]{1,0} parameter(0)
   %y = f64[] parameter(1)
   %call = () custom-call(%x), custom_call_target="xla_ffi_python_cpu_callback"
+  %copy-start.1 = (bf16[8,4]{1,0}, bf16[8,4]{1,0}, u32[]{:S(2)}) copy-start(%x)
+  %copy-start.2 = (bf16[9,9]{1,0:T(8,128)(2,1)S(1)}, bf16[9,9]{1,0:T(8,128)(2,1)}, u32[]{:S(2)}) copy-start(%z)
   %zero = s32[] constant(0)
   %tuple = (s32[], bf16[8,4]{1,0}) tuple(%zero, %x)
   %while = (s32[], bf16[8,4]{1,0}) while(%tuple), condition=%condition, body=%body
@@ -64,7 +66,7 @@ def test_what_runs_is_found_through_loops_and_branches_but_not_in_fusions(module
 def test_figures_are_those_of_the_text(module: hlo.Module) -> None:
     assert module.wide_floats() == 2  # its shape, where it is declared and where it is made
     assert module.host_transfers() == {"xla_ffi_python_cpu_callback"}
-    assert [copy.name for copy in module.copies(64)] == ["copy.3"] and module.copies(65) == []
+    assert {copy.name for copy in module.copies(64)} == {"copy.3", "copy-start.1"} and module.copies(65) == []
     assert module.collectives("body") == {"all-reduce": 1}
     assert (module.cycles("body"), module.cycles("body", "dot_general")) == (90, 70)
 
