@@ -124,7 +124,7 @@ def create_app(
         document,
         resolver=Resolver(_operation),
         validator_map={
-            "body": {JSON: JSONBodies(document, lambda: max_body_bytes or service.body_bytes)},
+            "body": {JSON: JSONBodies(document, lambda: max_body_bytes or service.body_bytes, lambda: service.context)},
             "parameter": Parameters,
         },
     )

@@ -441,6 +441,11 @@ class Service:
         return loaded.modalities if isinstance(loaded, LoadedModel) else None if loaded is None else frozenset()
 
     @property
+    def context(self) -> int:
+        """Tokens of the model's context, 0 before it is loaded."""
+        return 0 if self._loaded is None else self._loaded.engine.context_length
+
+    @property
     def body_bytes(self) -> int:
         """Bytes of a request's body that the model can use: 8 for each token of its context, at least 2 MiB, and the
         media that a request may have, in base64, where it takes any."""

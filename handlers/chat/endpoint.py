@@ -9,6 +9,7 @@ from handlers.chat.size import check_counts
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
 from handlers.http.sse import UNNAMED_EVENTS
+from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.service import current_service
 
@@ -17,7 +18,8 @@ async def complete_chat(json_body: JSONBody) -> Response:
     """Handles POST /v1/chat/completions: one JSON object, or a stream of events where `stream` is true."""
     service = current_service()
     check_counts(json_body.value, service.loaded)
-    return await respond(read_request(json_body, service.acceptance.strict), describe, UNNAMED_EVENTS)
+    request = await in_prompt_thread(read_request, json_body, service.acceptance.strict)
+    return await respond(request, describe, UNNAMED_EVENTS)
 
 
 def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Completion:

@@ -38,7 +38,7 @@ async def render_chat(json_body: JSONBody) -> Response:
     service = current_service()
     loaded, strict = service.loaded, service.acceptance.strict
     check_counts(json_body.value, loaded)
-    request = read_request(json_body, strict)
+    request = await in_prompt_thread(read_request, json_body, strict)
     service.resolve_model(request.body.model)
     check_request(request, loaded, strict)
     tokens = await while_connected(_encode(request, loaded, Deadline(service.request_timeout)))

@@ -1,5 +1,6 @@
 """`jaxchat serve`: a process that answers on the API's port until it is told to end."""
 
+import gc
 import ipaddress
 import logging
 import os
@@ -179,12 +180,23 @@ def load_or_stop(settings: ServeSettings, server: Server, leader: "Leader | None
     """`load`, with what reads media where the model takes any; a server that cannot load its model stops."""
     try:
         loaded = load(settings, leader)
-        if isinstance(loaded, PoolingModel) or loaded.encoder is None:
-            return loaded
-        return replace(loaded, reader=media_reader(settings, loaded.encoder))
+        if not isinstance(loaded, PoolingModel) and loaded.encoder is not None:
+            loaded = replace(loaded, reader=media_reader(settings, loaded.encoder))
     except Exception:
         server.should_exit = True
         raise
+    keep_for_good()
+    return loaded
+
+
+def keep_for_good() -> None:
+    """Has all that is there now left out when garbage is looked for.
+
+    Programs and models are most of a million objects; to go through them holds everybody up for half a second, which a
+    body of many values brings about.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def media_reader(settings: ServeSettings, encoder: MediaEncoder) -> MediaReader | None:

@@ -1,8 +1,10 @@
 """JSON bodies: read once under a size limit, parsed once, checked against the document's own schema."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jsonschema_rs
@@ -15,11 +17,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from handlers.http.compression import TooLong, decompress
 from handlers.http.errors import APIError, invalid
 from handlers.http.explain import explain
+from handlers.http.json_size import JSONSize, is_within
 from handlers.http.shrink import Shrinker, TooManyChecks
 
 JSON = "application/json"
 HELD_BODIES = 32
 INLINE_BYTES = 32 << 10  # bodies up to this size are read at once, larger ones beside the event loop
+# Parsing holds the interpreter: about a microsecond for each object and list, a tenth of that for each member beside
+# the first, of which there may be so many, or so many per token of the context.
+MOST_CONTAINERS, MOST_COMMAS, PER_TOKEN = 32_768, 131_072, 2
 
 
 class JSONBody:
@@ -46,11 +52,11 @@ class JSONBodies:
     each schema is compiled once. The checked body is the handler's argument `json_body`, a JSONBody.
 
     most_bytes: that a body may have, asked for with each. All that are being received at a time may have HELD_BODIES
-    times as many.
+    times as many. context: tokens of the model's, which bounds what else a body may have.
     """
 
-    def __init__(self, document: dict[str, Any], most_bytes: Callable[[], int]) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, document: dict[str, Any], most_bytes: Callable[[], int], context: Callable[[], int]) -> None:
+        self._most_bytes, self._context = most_bytes, context
         self._held = 0
         self._schemas = {
             operation["operationId"]: BodySchema(operation["requestBody"]["content"][JSON]["schema"], document)
@@ -73,7 +79,9 @@ class JSONBodies:
         if encoding := headers.get("content-encoding"):
             raw = await asyncio.to_thread(self._decompress, raw, encoding)
         schema = self._schemas[scope["extensions"]["connexion_routing"]["operation_id"]]
-        value = await asyncio.to_thread(schema.read, raw) if len(raw) > INLINE_BYTES else schema.read(raw)
+        most = JSONSize(MOST_CONTAINERS, max(MOST_COMMAS, PER_TOKEN * self._context()))
+        large = len(raw) > INLINE_BYTES
+        value = await asyncio.to_thread(schema.read, raw, most) if large else schema.read(raw, most)
         return receive, _with_argument(scope, "json_body", JSONBody(value, raw))
 
     async def _read(self, receive: Receive, headers: Headers) -> bytes:
@@ -182,7 +190,13 @@ def parse_exact(text: bytes) -> Any:
 
     Raises RecursionError where it is nested too deeply.
     """
-    return json.loads(text, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
+    with no_collection():
+        return json.loads(text, parse_int=_as_written, parse_float=_as_written)
+
+
+def _as_written(number: str) -> orjson.Fragment:
+    """In Python, so that other threads have their turn between many of them."""
+    return orjson.Fragment(number)
 
 
 class BodySchema:
@@ -192,9 +206,16 @@ class BodySchema:
         self._validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
         self._names = frozenset(_property_names(document["components"]))
 
-    def read(self, raw: bytes) -> Any:
-        """The values of a body; raises APIError 422 where it is no JSON or not valid, naming a field at fault."""
-        value = parse(raw)
+    def read(self, raw: bytes, most: JSONSize) -> Any:
+        """The values of a body; raises APIError 422 where it is no JSON or not valid, naming a field at fault.
+
+        most: that it may have, told before anything is made of it.
+        """
+        if not is_within(raw, most):
+            message = f"the body has more than {most.containers} objects and lists, or {most.commas} members of them"
+            raise invalid(f"{message}; send it in parts")
+        with no_collection():
+            value = parse(raw)
         self.check(value)
         return value
 
@@ -216,6 +237,18 @@ class BodySchema:
         except jsonschema_rs.ValidationError as error:
             path, message = explain(error)
             raise invalid(message, path) from None
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Has no garbage looked for in the block: many new values, all of them in use, would be gone through many times."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _property_names(part: Any) -> Iterator[str]:

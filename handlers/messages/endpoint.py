@@ -14,6 +14,7 @@ from handlers.chat.size import check_counts
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
 from handlers.http.ignored import ignored_header
+from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
 from handlers.messages.answer import NAMED_EVENTS, Message
 from handlers.messages.request import read_messages
@@ -22,13 +23,13 @@ from handlers.service import Service, current_service
 
 async def create_message(json_body: JSONBody) -> Response:
     """Handles POST /v1/messages: one JSON object, or a stream of events where `stream` is true."""
-    return await respond(_read(json_body, ContainerMessagesBody, current_service()), describe, NAMED_EVENTS)
+    return await respond(await _read(json_body, ContainerMessagesBody, current_service()), describe, NAMED_EVENTS)
 
 
 async def count_tokens(json_body: JSONBody) -> Response:
     """Handles POST /v1/messages/count_tokens: how many tokens the prompt has that such a request makes."""
     service = current_service()
-    request = _read(json_body, MessagesPrompt, service)
+    request = await _read(json_body, MessagesPrompt, service)
     count = await count_prompt(request, service)
     headers = ignored_header([*request.without_effect(), *not_in_the_prompt(request, service.loaded.tokenizer)])
     return Response(orjson.dumps({"input_tokens": count}), headers=headers, media_type="application/json")
@@ -39,8 +40,9 @@ def describe(chat: Chat, plan: GenerationPlan, output: OutputPlan) -> Message:
     return Message(chat.model, len(plan.prompt), plan.seeds[0], output.split, chat.report_cached_tokens)
 
 
-def _read(json_body: JSONBody, kind: type[MessagesPrompt], service: Service) -> ChatRequest:
+async def _read(json_body: JSONBody, kind: type[MessagesPrompt], service: Service) -> ChatRequest:
     loaded, strict = service.loaded, service.acceptance.strict
     system = {"content": json_body.value.get("system")}
     check_counts({**json_body.value, "messages": [*json_body.value["messages"], system]}, loaded)
-    return read_messages(json_body, kind, loaded, strict, betas="anthropic-beta" in Headers(scope=scope))
+    betas = "anthropic-beta" in Headers(scope=scope)
+    return await in_prompt_thread(read_messages, json_body, kind, loaded, strict, betas)

@@ -14,6 +14,7 @@ CHAT = "/v1/chat/completions"
 POST = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\n"
 USER = {"role": "user", "content": "Hi"}
 MANY = 60_000
+NEARLY = 32_000  # objects, almost as many as a body may have
 SOURCE = ("127.0.0.2", 0) if sys.platform == "linux" else None
 """Another address than that of the others who ask: attackers are other clients."""
 Attack = Callable[[str], Awaitable[set[int]]]
@@ -133,10 +134,12 @@ ATTACKS: dict[str, tuple[Attack, set[int]]] = {
     "a long text": (Bodies(chat(messages=[{"role": "user", "content": "word " * 400_000}]), 6), {422}),
     "more than a body may have": (Bodies(b" " * (9 << 20), 8), {413, 503, 0}),
     "a bomb": (Bodies(gzip.compress(b" " * (200 << 20)), 8, headers=(("Content-Encoding", "gzip"),)), {413, 422}),
-    "many messages": (Bodies(chat(messages=[USER] * 50_000), 4), {422}),
+    "many messages": (Bodies(chat(messages=[USER] * NEARLY), 4), {422}),
     "many parts": (
-        Bodies(chat(messages=[{"role": "user", "content": [{"type": "text", "text": ""}] * 50_000}]), 4), {422}
+        Bodies(chat(messages=[{"role": "user", "content": [{"type": "text", "text": ""}] * NEARLY}]), 4), {422}
     ),
+    "many objects": (Bodies(chat(unheard=[{"a": [1]}] * (NEARLY // 2)), 8), {200}),
+    "too many objects": (Bodies(chat(unheard=[{"a": 1}] * 100_000), 8), {422}),
     "much bias": (Bodies(chat(logit_bias={str(i): 0 for i in range(MANY)}), 4), {422}),
     "a long name of a model": (Bodies(chat(model="m" * 1_900_000), 4), {404}),
     "a long regex": (Bodies(chat(response_format={"type": "regex", "schema": "(ab|cd)" * 140_000}), 4), {422}),

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from handlers.cli import serve as module
 from handlers.cli.serve import allow_many_connections, fetched_from, media_reader, most_connections, open_ports, serve
 from handlers.media.fetch import FetchPolicy
 from handlers.server import Server, listen, url
@@ -123,3 +124,12 @@ def test_without_the_packages_media_are_not_taken_and_the_log_says_what_to_insta
 def test_the_server_needs_the_packages_of_media_for_nothing_else():
     code = "import sys; sys.modules.update(PIL=None, av=None); import handlers.cli.serve, handlers.cli.loading"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_what_a_loaded_model_is_made_of_is_never_gone_through_for_garbage(monkeypatch, fakes):
+    done = []
+    monkeypatch.setattr(module, "load", lambda *_: done.append("loaded") or SimpleNamespace(encoder=None))
+    monkeypatch.setattr(module.gc, "collect", lambda: done.append("collected"))
+    monkeypatch.setattr(module.gc, "freeze", lambda: done.append("frozen"))
+    module.load_or_stop(ServeSettings(), SimpleNamespace(should_exit=False), None)
+    assert done == ["loaded", "collected", "frozen"]

@@ -26,7 +26,7 @@ def fault():
 
 
 def telling(document):
-    schema = JSONBodies(document, lambda: 100)._schemas["containerChatComplete"]
+    schema = JSONBodies(document, lambda: 100, lambda: 100)._schemas["containerChatComplete"]
 
     def fault(body):
         with pytest.raises(APIError) as caught:
