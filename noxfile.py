@@ -245,6 +245,13 @@ def train_tiny(session: nox.Session) -> None:
 
 
 @nox.session
+def train_omni(session: nox.Session) -> None:
+    """Train the model that sees and hears anew (an hour on two cores, replaces it); arguments go to the recipe."""
+    install(session, "train")
+    session.run("python", "-m", "training.omni.train", *session.posargs)
+
+
+@nox.session
 def train_adapter(session: nox.Session) -> None:
     """Train the bundled model's adapter anew (two minutes on two cores, replaces it); arguments go to the recipe."""
     install(session, "train")

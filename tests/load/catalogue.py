@@ -5,8 +5,8 @@ from itertools import takewhile
 from typing import Any
 
 from tests.conformance.bodies import TREE
+from training.draw import Draw
 from training.tiny.tasks.conversation import conversation
-from training.tiny.tasks.draw import Draw
 
 Body = dict[str, Any]
 CONTEXT = 1024

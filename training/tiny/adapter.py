@@ -28,9 +28,11 @@ from backend.models.adapters.stack import AdapterStacks, Stack, Stacks, of_call,
 from backend.models.checkpoint import open_checkpoint
 from backend.models.weights import load
 from backend.tiny import ADAPTER, CHECKPOINT
-from training.tiny.packing import Batch, LossWeights, pack
-from training.tiny.tasks import Conversation, Draw, conversation
-from training.tiny.tokenizer import load_tokenizer, render
+from training.draw import Draw
+from training.packing import Batch, EncodedText, LossWeights, pack
+from training.tiny.tasks import Conversation, conversation
+from training.tiny.tokenizer import render
+from training.tokenizer import load_tokenizer
 
 CARD = Path(__file__).parent / "adapter_card.md"
 RANK = 8
@@ -57,14 +59,15 @@ def is_plain(chat: Conversation) -> bool:
 
 def batches(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[Batch]:
     """Conversations with pirates, without end."""
+    weigh = LossWeights.of(tokenizer)
 
-    def encoded() -> Iterator[list[int]]:
+    def encoded() -> Iterator[EncodedText]:
         draw = Draw(random.Random(seed))
         while True:
             if is_plain(chat := conversation(draw)):
-                yield tokenizer.encode(render(tokenizer, as_pirate(chat)))
+                yield EncodedText.of(tokenizer.encode(render(tokenizer, as_pirate(chat))), weigh)
 
-    return pack(encoded(), LossWeights.of(tokenizer), ROWS, LENGTH, tokenizer.pad_token_id)
+    return (packed.batch for packed in pack(encoded(), ROWS, LENGTH, tokenizer.pad_token_id))
 
 
 def first_stacks(base: AdapterBase, seed: int) -> AdapterStacks:

@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from transformers import PreTrainedTokenizerFast
 
+from training.draw import Draw
 from training.tiny.generation import Greedy
-from training.tiny.tasks import EXCHANGES, Conversation, Draw, exam
-from training.tiny.tokenizer import END, identity, load_tokenizer, render, render_prompt
+from training.tiny.tasks import EXCHANGES, Conversation, exam
+from training.tiny.tokenizer import render, render_prompt
+from training.tokenizer import END, identity, load_tokenizer
 
 SAMPLES = 32
 SEED = 1_000_003

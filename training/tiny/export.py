@@ -1,34 +1,24 @@
 """Writes trained parameters as a Hugging Face checkpoint of the Qwen3 family, in bfloat16."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
-import numpy as np
 from flax import nnx
-from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from transformers import PreTrainedTokenizerFast
 
 from backend.models.config import DecoderConfig
 from training.tiny.model import CONFIG, new_decoder
-from training.tiny.tokenizer import END, PAD, identity
+from training.tokenizer import END, PAD, identity
+from training.writing import save_weights, tensors, write_json
 
 
 def export(params: nnx.State, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into `out`."""
     ends = [identity(tokenizer, token) for token in (END, PAD)]
-    save_file(tensors(params), out / "model.safetensors", metadata={"format": "pt"})
-    # safetensors creates its files readable by their owner alone.
-    (out / "model.safetensors").chmod(0o644)
-    _write(out / "config.json", config_json(CONFIG, ends))
-    _write(out / "generation_config.json", {"eos_token_id": ends, "pad_token_id": ends[1]})
+    save_weights(tensors(params, nnx.eval_shape(lambda: new_decoder(0)).parameters()), out)
+    write_json(out / "config.json", config_json(CONFIG, ends))
+    write_json(out / "generation_config.json", {"eos_token_id": ends, "pad_token_id": ends[1]})
     tokenizer.save_pretrained(out)
-
-
-def _write(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def config_json(config: DecoderConfig, ends: list[int]) -> dict[str, Any]:
@@ -56,14 +46,3 @@ def config_json(config: DecoderConfig, ends: list[int]) -> dict[str, Any]:
         "pad_token_id": ends[1],
         "dtype": "bfloat16",
     }
-
-
-def tensors(params: nnx.State) -> dict[str, NDArray[Any]]:
-    """bfloat16 tensors under Hugging Face's names: what the loader reads, split again."""
-    trained = dict(nnx.to_flat_state(params))
-    table = nnx.eval_shape(lambda: new_decoder(0)).parameters()
-    named = {}
-    for path, parameter in table.items():
-        for name, tensor in parameter.source.split(np.asarray(trained[path].get_value())):
-            named[name] = np.ascontiguousarray(tensor).astype(ml_dtypes.bfloat16)
-    return named

@@ -7,17 +7,12 @@ import argparse
 import json
 import random
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
-from flax import nnx
 from rich.console import Console
 from rich.progress import Progress
 from transformers import PreTrainedTokenizerFast
@@ -25,19 +20,21 @@ from transformers import PreTrainedTokenizerFast
 from backend.attention.uncached import UncachedAttend
 from backend.models.decoder import Decoder
 from backend.tiny import CHECKPOINT
+from training.draw import Draw
+from training.optimizer import learning_rate
+from training.packing import Batch, EncodedText, LossWeights, pack
 from training.tiny.card import card
 from training.tiny.evaluate import write_evaluation
 from training.tiny.export import export
 from training.tiny.model import new_decoder
-from training.tiny.optimizer import learning_rate, optimizer
-from training.tiny.packing import Batch, LossWeights, pack
-from training.tiny.tasks import Draw, conversation
-from training.tiny.tokenizer import load_tokenizer, render, train_tokenizer
+from training.tiny.tasks import conversation
+from training.tiny.tokenizer import render, train_tokenizer
+from training.tokenizer import load_tokenizer
+from training.trainer import REPORT_STEPS, Trainer, cross_entropy
 
 ROWS, LENGTH = 6, 384
 SAVE_SECONDS = 180
 RESUME = "resume.npz"
-REPORT_STEPS = 25
 
 
 @dataclass(frozen=True)
@@ -74,66 +71,26 @@ def batches(tokenizer: PreTrainedTokenizerFast, run: Run) -> Iterator[tuple[Batc
 
     Conversation i is drawn from a generator seeded by the run's seed and i, so a resumed run sees what it would have.
     """
-    drawn = run.conversations
+    drawn, weigh = run.conversations, LossWeights.of(tokenizer)
 
-    def encoded() -> Iterator[list[int]]:
+    def encoded() -> Iterator[EncodedText]:
         nonlocal drawn
         while True:
             draw = Draw(random.Random(f"{run.seed}/{drawn}"))
             drawn += 1
-            yield tokenizer.encode(render(tokenizer, conversation(draw)))
+            yield EncodedText.of(tokenizer.encode(render(tokenizer, conversation(draw))), weigh)
 
-    for batch in pack(encoded(), LossWeights.of(tokenizer), ROWS, LENGTH, tokenizer.pad_token_id):
+    for packed in pack(encoded(), ROWS, LENGTH, tokenizer.pad_token_id):
         # The conversation drawn last did not fit; it opens the next batch.
-        yield batch, drawn - 1
+        yield packed.batch, drawn - 1
 
 
-def loss_of(graph: nnx.GraphDef, params: nnx.State, batch: Batch) -> tuple[jax.Array, jax.Array]:
+def loss_of(decoder: Decoder, batch: Batch) -> tuple[jax.Array, jax.Array]:
     """Weighted mean cross entropy of the next token, and its mean over the assistant's own tokens; float32 scalars."""
-    decoder = nnx.merge(graph, params)
+    tokens, segments, positions, weights = map(jnp.asarray, batch)
     caches = [None] * len(decoder.config.layers)
-    context = decoder.context(jnp.asarray(batch.positions), UncachedAttend(jnp.asarray(batch.segments)))
-    hidden, _ = decoder(decoder.embed(batch.tokens), context, caches)
-    losses = optax.softmax_cross_entropy_with_integer_labels(decoder.logits(hidden[:, :-1]), batch.tokens[:, 1:])
-    weights = batch.weights[:, 1:]
-    spoken = weights == 1
-    return (losses * weights).sum() / weights.sum(), (losses * spoken).sum() / spoken.sum()
-
-
-class Trainer:
-    """Parameters, optimizer state and the compiled step. `params` and `state` are donated to every step."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        graph, self.params = nnx.split(decoder, nnx.Param)
-        update = optimizer()
-        self.state = update.init(self.params)
-        self.losses: deque[float] = deque(maxlen=REPORT_STEPS)
-
-        def step(params: nnx.State, state: Any, batch: Batch, rate: jax.Array) -> tuple[nnx.State, Any, jax.Array]:
-            gradient, spoken = jax.grad(lambda p: loss_of(graph, p, batch), has_aux=True)(params)
-            updates, state = update.update(gradient, state, params)
-            return (jax.tree.map(lambda p, u: p + rate * u, params, updates), state, spoken)
-
-        self._step = jax.jit(step, donate_argnums=(0, 1))
-
-    def step(self, batch: Batch, rate: float) -> float:
-        """One update; returns the assistant's loss on the batch before it."""
-        self.params, self.state, spoken = self._step(self.params, self.state, batch, jnp.float32(rate))
-        self.losses.append(float(spoken))
-        return self.losses[-1]
-
-    @property
-    def loss(self) -> float:
-        """The assistant's mean loss over the last `REPORT_STEPS` steps, in nats per token."""
-        return float(np.mean(self.losses))
-
-    def save(self, path: Path) -> None:
-        np.savez(path, *map(np.asarray, jax.tree.leaves((self.params, self.state))))
-
-    def load(self, path: Path) -> None:
-        with np.load(path) as saved:
-            leaves = [jnp.asarray(saved[name]) for name in saved.files]
-        self.params, self.state = jax.tree.unflatten(jax.tree.structure((self.params, self.state)), leaves)
+    hidden, _ = decoder(decoder.embed(tokens), decoder.context(positions, UncachedAttend(segments)), caches)
+    return cross_entropy(decoder.logits(hidden[:, :-1]), tokens, weights)
 
 
 def train(seed: int, minutes: float, out: Path) -> Run:
@@ -158,16 +115,16 @@ def train(seed: int, minutes: float, out: Path) -> Run:
     return run
 
 
-def _begin(seed: int, out: Path) -> tuple[Trainer, PreTrainedTokenizerFast, Run]:
+def _begin(seed: int, out: Path) -> tuple[Trainer[Batch], PreTrainedTokenizerFast, Run]:
     """A fresh start, or the state that an unfinished run left in `out`."""
-    trainer = Trainer(new_decoder(seed))
+    trainer = Trainer(new_decoder(seed), loss_of)
     if not (out / RESUME).exists():
         return trainer, train_tokenizer(seed), Run(seed)
     trainer.load(out / RESUME)
     return trainer, load_tokenizer(out), Run(**json.loads((out / "training.json").read_text()))
 
 
-def _save(trainer: Trainer, tokenizer: PreTrainedTokenizerFast, run: Run, out: Path) -> None:
+def _save(trainer: Trainer[Batch], tokenizer: PreTrainedTokenizerFast, run: Run, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     trainer.save(out / RESUME)
     (out / "training.json").write_text(json.dumps(asdict(run), indent=2) + "\n")

@@ -6,11 +6,12 @@ from transformers import AutoTokenizer
 
 from backend.models.checkpoint import open_checkpoint
 from backend.tiny import CHECKPOINT
-from training.tiny.card import card, parameters
+from training.card import parameters
+from training.tiny.card import card
 from training.tiny.evaluate import SAMPLES, SEED
 from training.tiny.model import CONFIG
-from training.tiny.tokenizer import END, PAD
 from training.tiny.train import LENGTH
+from training.tokenizer import END, PAD
 
 FILES = {
     *("README.md", "chat_template.jinja", "config.json", "evaluation.json", "generation_config.json"),

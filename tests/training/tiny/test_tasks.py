@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.tiny.tasks import EXCHANGES, Draw, conversation, exam, extraction, facts, memory, numbers, talk, toolbox
-from training.tiny.tasks.draw import Phrases, reserved
+from training.draw import Draw, Phrases, reserved
+from training.tiny.tasks import EXCHANGES, conversation, exam, extraction, facts, memory, numbers, talk, toolbox
 from training.tiny.tasks.messages import Message
 from training.tiny.tasks.tools import told
 

@@ -10,8 +10,10 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from training.tiny.tasks import Draw, conversation
-from training.tiny.tokenizer import END, TEMPLATE, render, render_prompt
+from training.draw import Draw
+from training.tiny.tasks import conversation
+from training.tiny.tokenizer import TEMPLATE, render, render_prompt
+from training.tokenizer import END
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"é": {}}}}}

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from training.tiny.tokenizer import CONTROL, MARKERS, PIECES_PATTERN, VOCABULARY, train_tokenizer
+from training.tiny.tokenizer import CONTROL, MARKERS, VOCABULARY, train_tokenizer
+from training.tokenizer import PIECES_PATTERN
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 

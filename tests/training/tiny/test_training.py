@@ -13,10 +13,11 @@ from transformers import AutoTokenizer
 from backend.models.checkpoint import open_checkpoint
 from backend.models.weights import load
 from backend.tiny import CHECKPOINT
+from training.optimizer import PEAK, learning_rate
 from training.tiny.export import export
 from training.tiny.model import CONFIG, new_decoder
-from training.tiny.optimizer import PEAK, learning_rate
-from training.tiny.train import Run, Trainer, batches
+from training.tiny.train import Run, batches, loss_of
+from training.trainer import Trainer
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 
@@ -27,7 +28,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     again, _ = next(batches(TOKENIZER, Run(seed=0, conversations=following)))
     assert all(np.array_equal(a, b) for a, b in zip(second, again, strict=True))
 
-    trainer = Trainer(new_decoder(0, replace(CONFIG, layers=CONFIG.layers[:1])))
+    trainer = Trainer(new_decoder(0, replace(CONFIG, layers=CONFIG.layers[:1])), loss_of)
     losses = [trainer.step(first, PEAK), trainer.step(first, PEAK)]
     trainer.save(tmp_path / "resume.npz")
     losses.append(trainer.step(second, PEAK))

@@ -1,6 +1,5 @@
 """What the bundled model learns: one generator per skill, and the conversations made of them."""
 
 from training.tiny.tasks.conversation import EXCHANGES, Conversation, conversation, exam
-from training.tiny.tasks.draw import Draw
 
-__all__ = ["EXCHANGES", "Conversation", "Draw", "conversation", "exam"]
+__all__ = ["EXCHANGES", "Conversation", "conversation", "exam"]

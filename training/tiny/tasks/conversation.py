@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from training.draw import Draw
 from training.tiny.tasks import extraction, facts, memory, numbers, talk, tools
-from training.tiny.tasks.draw import Draw
 from training.tiny.tasks.messages import Exchange, Message, assistant, system, user, without_reasoning
 from training.tiny.tasks.toolbox import SUM
 from training.tiny.tasks.tools import Tool

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from training.tiny.tasks.draw import COLORS, DAYS, Draw, joined, phrases, with_articles, words
+from training.draw import COLORS, DAYS, Draw, joined, phrases, with_articles, words
 from training.tiny.tasks.messages import Exchange, assistant, system, user
 
 JOBS = words("teacher doctor baker pilot farmer nurse writer singer painter lawyer driver cook")

@@ -1,6 +1,6 @@
 """Short questions with one right answer, and short lists."""
 
-from training.tiny.tasks.draw import COLORS, DAYS, Draw, Phrases, phrases, with_articles, words
+from training.draw import COLORS, DAYS, Draw, Phrases, phrases, with_articles, words
 from training.tiny.tasks.messages import Exchange, assistant, user
 
 CAPITALS = dict(

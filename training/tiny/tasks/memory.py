@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from training.tiny.tasks.draw import COLORS, Draw, Phrases, phrases
+from training.draw import COLORS, Draw, Phrases, phrases
 from training.tiny.tasks.messages import Exchange, assistant, user
 
 REPEAT = phrases(

@@ -1,6 +1,6 @@
 """Sums, comparisons and counting, with the steps as reasoning."""
 
-from training.tiny.tasks.draw import Draw, phrases
+from training.draw import Draw, phrases
 from training.tiny.tasks.messages import Exchange, assistant, user
 
 ADD = phrases(

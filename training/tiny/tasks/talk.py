@@ -1,6 +1,6 @@
 """Greetings, thanks, questions about the model itself, and things it says it cannot do."""
 
-from training.tiny.tasks.draw import Draw, phrases
+from training.draw import Draw, phrases
 from training.tiny.tasks.messages import Exchange, assistant, user
 
 HELP = "How can I help you today?"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from training.tiny.tasks.draw import DAYS, Draw, Phrases, phrases
+from training.draw import DAYS, Draw, Phrases, phrases
 
 Schema = dict[str, Any]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from training.tiny.tasks.draw import Draw, Phrases, joined, with_articles
+from training.draw import Draw, Phrases, joined, with_articles
 from training.tiny.tasks.messages import Exchange, Message, assistant, calls, result, user
 from training.tiny.tasks.toolbox import KINDS, SUM, Kind, Parameter, Schema
 

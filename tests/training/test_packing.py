@@ -12,11 +12,13 @@ from transformers import AutoTokenizer
 
 from backend.attention.uncached import UncachedAttend
 from backend.tiny import CHECKPOINT
+from training.draw import Draw
+from training.packing import PROMPT_WEIGHT, Batch, EncodedText, LossWeights, pack
 from training.tiny.model import CONFIG, new_decoder
-from training.tiny.packing import PROMPT_WEIGHT, Batch, LossWeights, pack
-from training.tiny.tasks import Conversation, Draw, conversation
-from training.tiny.tokenizer import CONTEXT, END, render, render_prompt
+from training.tiny.tasks import Conversation, conversation
+from training.tiny.tokenizer import CONTEXT, render, render_prompt
 from training.tiny.train import LENGTH
+from training.tokenizer import END
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 WEIGH = LossWeights.of(TOKENIZER)
@@ -33,6 +35,10 @@ def encoded(chat: Conversation) -> list[int]:
     return TOKENIZER.encode(render(TOKENIZER, chat))
 
 
+def weighed(chats: list[Conversation]) -> list[EncodedText]:
+    return [EncodedText.of(encoded(chat), WEIGH) for chat in chats]
+
+
 def segments(batch: Batch) -> Iterator[tuple[int, np.ndarray]]:
     """(row, columns) of every packed conversation."""
     for row, numbers in enumerate(batch.segments):
@@ -43,17 +49,20 @@ def segments(batch: Batch) -> Iterator[tuple[int, np.ndarray]]:
 @given(seeds)
 @settings(max_examples=20)
 def test_packed_conversations_are_whole_and_in_place(seed: int) -> None:
-    given_ids = [encoded(chat) for chat in conversations(seed, 40)]
-    batches = list(pack(given_ids, WEIGH, rows=3, length=256, pad=PAD))
+    given = weighed(conversations(seed, 40))
     packed = []
-    for batch in batches:
+    for batch, rows in ((each.batch, each.rows) for each in pack(given, rows=3, length=256, pad=PAD)):
+        in_order = iter(text.ids for row in rows for text in row)
         for row, columns in segments(batch):
             packed.append(batch.tokens[row, columns].tolist())
+            assert packed[-1] == next(in_order)
             assert batch.positions[row, columns].tolist() == list(range(len(columns)))
             assert np.array_equal(batch.weights[row, columns], WEIGH(packed[-1]))
         assert (batch.tokens[batch.segments == 0] == PAD).all() and not batch.weights[batch.segments == 0].any()
-    fitting = [ids for ids in given_ids if len(ids) <= 256]
+    fitting = [text.ids for text in given if len(text.ids) <= 256]
     assert sorted(packed) == sorted(fitting[: len(packed)])
+    *_, last = pack(given, rows=3, length=256, pad=PAD, rest=True)
+    assert sorted(packed + [text.ids for row in last.rows for text in row]) == sorted(fitting)
 
 
 @given(seeds)
@@ -78,7 +87,7 @@ def test_what_users_and_tools_say_counts_little(seed: int) -> None:
 
 def test_a_packed_conversation_gets_the_hidden_states_it_gets_alone() -> None:
     decoder = new_decoder(0, replace(CONFIG, layers=CONFIG.layers[:1]))
-    batch = next(pack(map(encoded, conversations(5, 40)), WEIGH, rows=2, length=192, pad=PAD))
+    batch = next(pack(weighed(conversations(5, 40)), rows=2, length=192, pad=PAD)).batch
     row, columns = max(segments(batch), key=lambda segment: segment[1][0])
     assert columns[0] > 0
 

@@ -1,0 +1,96 @@
+"""Measures what a checkpoint can do: `python -m training.omni.evaluate DIR` prints a table and writes evaluation.json.
+
+Questions about drawings that training never saw go through the engine that serves, from decoded pixels and samples on,
+and are answered greedily; an answer must be right to the letter. Phrasings are ones that training used ("known"), or
+never used ("new").
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from transformers import PreTrainedTokenizerFast
+
+from backend import Engine, LoadOptions, Request, SamplingParams, load_engine
+from training.omni.batches import exams
+from training.omni.model import CONTEXT
+from training.omni.tasks import TASKS, Chat
+from training.omni.tokenizer import Encoder, shown
+from training.tokenizer import END, PAD, identity, load_tokenizer
+
+SAMPLES = 200
+SEED = "evaluated"
+MODES = {"known": False, "new": True}
+"""Name of a way to ask -> whether its phrasings are new."""
+ROWS = 8
+MOST_TOKENS = 32
+
+Scores = dict[str, dict[str, float]]
+"""Task -> mode -> share of answers that are right."""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Engine]:
+    """The engine of a checkpoint, as a server has it."""
+    tokenizer = load_tokenizer(folder)
+    texts = [b""] * len(tokenizer)
+    engine = load_engine(LoadOptions(str(folder), rows=ROWS, context=CONTEXT // 2), folder, texts)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def answer(engine: Engine, tokenizer: PreTrainedTokenizerFast, chat: Chat) -> str:
+    """What the engine says to all of a conversation but its last message."""
+    assert engine.media is not None
+    tokens = tokenizer.encode(shown(tokenizer, chat, ask=True))
+    ends = tuple(identity(tokenizer, token) for token in (END, PAD))
+    sampling = SamplingParams(temperature=0.0, max_tokens=MOST_TOKENS, end_tokens=ends)
+    events = engine.generate(Request(engine.media.prompt(tokens, chat.media), sampling, seeds=(0,)))
+    return str(tokenizer.decode([event.token for event in events if not event.is_end]))
+
+
+def evaluate(folder: Path, samples: int = SAMPLES, modes: tuple[str, ...] = tuple(MODES)) -> Scores:
+    """Shares of right answers of the checkpoint in `folder`, to `samples` questions of every task in every mode."""
+    tokenizer = load_tokenizer(folder)
+    encoder, scores = Encoder(tokenizer), {task: dict.fromkeys(modes, 0.0) for task in TASKS}
+    with serving(folder) as engine, ThreadPoolExecutor(ROWS) as pool:
+        for task in TASKS:
+            for mode in modes:
+                chats = [chat for chat, _ in exams(encoder, task, samples, f"{SEED}/{mode}", MODES[mode])]
+                answers = pool.map(lambda chat: answer(engine, tokenizer, chat), chats)
+                right = [said == chat.messages[-1]["content"] for said, chat in zip(answers, chats, strict=True)]
+                scores[task][mode] = sum(right) / samples
+    return scores
+
+
+def table(scores: Scores) -> Table:
+    modes = list(next(iter(scores.values())))
+    shown = Table("task", *modes)
+    for task, by_mode in scores.items():
+        shown.add_row(task, *(f"{by_mode[mode]:.1%}" for mode in modes))
+    return shown
+
+
+def write_evaluation(folder: Path) -> Scores:
+    """Evaluates in full and stores the result beside the weights as evaluation.json."""
+    scores = evaluate(folder)
+    report = {"samples": SAMPLES, "seed": SEED, "scores": scores}
+    (folder / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.omni.evaluate", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a checkpoint of this recipe; evaluation.json is written into it")
+    Console().print(table(write_evaluation(parser.parse_args().folder)))
+
+
+if __name__ == "__main__":
+    main()
