@@ -1,5 +1,6 @@
 """Families with media against transformers (torch, fp32): logits of drawn checkpoints, and whole engines' answers."""
 
+import copy
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,11 +20,12 @@ from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine
 from backend.engine.media import MediaEncoder
 from backend.engine.model_runner import ModelRunner
-from backend.media import Medium
+from backend.media import Medium, Picture
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.weights import load
 from backend.request import Prompt, Request, SamplingParams, TokenEvent
+from tests.backend.engine.scenarios import Scenario, run_all, running, settled
 from tests.parity import media
 from tests.parity.test_parity import assert_close, steps_before_a_tie
 
@@ -120,6 +122,7 @@ class Served(NamedTuple):
     """One checkpoint in an engine, and in transformers."""
 
     family: str
+    runner: ModelRunner
     engine: Engine
     oracle: Any
 
@@ -132,9 +135,9 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     config = decoder.config.media
     sizes = replace(SIZES, both_ways=config.both_ways, features=config.features, sections=family == "qwen3_vl")
     backend = paged_attention(kv_specs(decoder.config), jnp.dtype(jnp.float32))
-    engine = Engine(ModelRunner(decoder, sizes, backend))
-    yield Served(family, engine, media.oracle(folder))
-    engine.close()
+    runner = ModelRunner(decoder, sizes, backend)
+    with running(runner) as engine:
+        yield Served(family, runner, engine, media.oracle(folder))
 
 
 def generate(engine: Engine, prompt: Prompt) -> list[TokenEvent]:
@@ -164,6 +167,35 @@ def check_answer(served: Served, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_an_engine_answers_as_transformers(served: Served, data: st.DataObject) -> None:
     check_answer(served, data)
+
+
+def test_who_gives_way_and_who_finds_a_picture_is_answered_as_by_transformers(served: Served) -> None:
+    """Pictures of one size at several places, with as many pages as one context has: what gave way is computed again
+    with its pictures, and pages are found by who shows the same."""
+    random = np.random.default_rng(0)
+    one, other, third = (Picture(random.integers(256, size=(24, 24, 3), dtype=np.uint8), name) for name in "abc")
+    lead, behind = random.integers(64, size=(2, 140)).tolist()
+    pictures = [(one,), (other,), (one,), (one, other), (other, one)]
+    shown = [(lead[i:], *seen) for i, seen in enumerate(pictures)]
+
+    def asked(text: list[int], *seen: Picture) -> Request:
+        between = [text, *[behind[:9]] * (len(seen) - 1), behind[9:30]]
+        sampling = SamplingParams(3 * NEW, (), temperature=0)
+        return Request(written(served.engine.media, seen, between), sampling, (0,), top_logprobs=20)
+
+    small = copy.copy(served.runner)
+    small.config = replace(small.config, pages=-(-small.config.context // small.config.page_tokens))
+    with running(small) as engine:
+        outcomes = run_all(engine, [Scenario(asked(*each)) for each in shown])
+        assert settled(engine).preemptions
+        later = [(lead, one), (lead, one), (lead, third), (lead[9:], third)]
+        found = [run_all(engine, [Scenario(asked(*each))])[0].admission.cached_tokens for each in later]
+    page = small.config.page_tokens
+    assert found[1] > len(lead) + page and len(lead) - page < found[2] <= len(lead) and found[3] == 0
+    for (text, *seen), outcome in zip(shown, outcomes, strict=True):
+        given_prompt = given_to_torch(served.family, asked(text, *seen).prompt, seen)
+        expected = media.answer(served.oracle, given_prompt, NEW)
+        assert_same_answer(outcome.events, expected)
 
 
 @pytest.mark.slow
