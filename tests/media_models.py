@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,14 +97,18 @@ FAMILIES = {
 }
 
 
-def save_model(family: str, folder: Path) -> Path:
-    """A checkpoint with a tokenizer of bytes, the family's own chat template and random weights."""
-    made = FAMILIES[family]
+def save_model(family: str, folder: Path, sizes: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
+    """A checkpoint with a tokenizer of bytes, the family's own chat template and random weights.
+
+    sizes: by the part of the configuration, what it has in place of the usual; "processors" are settings of these.
+    """
+    made, sizes = FAMILIES[family], sizes or {}
     save_byte_level(folder, REAL[made.template], special=made.special)
     tokenizer = ChatTokenizer(folder)
     config = made.config(lambda mark: tokenizer.spell(mark)[0].token, tokenizer.vocab_size)
+    config |= {name: config[name] | part for name, part in sizes.items() if name != "processors"}
     (folder / "config.json").write_text(json.dumps({"model_type": family, **config}))
-    (folder / "processor_config.json").write_text(json.dumps(made.processor))
+    (folder / "processor_config.json").write_text(json.dumps(sizes.get("processors", made.processor)))
     decoder = nnx.eval_shape(lambda: Decoder(open_checkpoint(folder).config, rngs=nnx.Rngs(0)))
     random = np.random.default_rng(0)
     stored = [each for parameter in decoder.parameters().values() for each in parameter.source.stored()]
