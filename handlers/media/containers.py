@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from handlers.media.limits import MediaError, MediaLimits
+from handlers.media.limits import MediaError, MediaLimits, said_of_file
 
 MOST_STREAMS = 32
 UNREADABLE = 10
@@ -29,7 +29,7 @@ def opened(data: bytes, decoder: str) -> Iterator[InputContainer]:
     except (MediaError, MemoryError):
         raise
     except (av.error.FFmpegError, ValueError, EOFError, OverflowError, ZeroDivisionError) as error:
-        raise MediaError(f"cannot be decoded: {_reason(error)}") from error
+        raise MediaError(f"cannot be decoded: {said_of_file(error)}") from error
 
 
 def limited(stream: Any, limits: MediaLimits) -> None:
@@ -63,8 +63,4 @@ class Tolerance:
     def check(self) -> None:
         """Raises MediaError where too many were broken."""
         if self._broken * UNREADABLE > self._packets:
-            raise MediaError(f"cannot be decoded: {_reason(self._last)}")
-
-
-def _reason(error: BaseException | None) -> str:
-    return str(error).partition(": '")[0][:200]
+            raise MediaError(f"cannot be decoded: {said_of_file(self._last)}")

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from handlers.media.films import FilmFile, decode_frames, examine_film
-from handlers.media.limits import MediaError, MediaLimits
+from handlers.media.limits import MediaError, MediaLimits, said_of_file
 from handlers.media.pictures import decode_picture
 from handlers.media.sounds import decode_sound
 from handlers.processes.confine import (
@@ -62,7 +62,7 @@ class Decoder:
             return [MEMORY, None], []
         except Exception as error:
             # File and decoder are foreign: whatever they raise together is the file's fault.
-            return [REFUSED, f"cannot be decoded: {error}"[:MESSAGE_CHARACTERS]], []
+            return [REFUSED, f"cannot be decoded: {said_of_file(error)}"], []
 
     def _picture(self, arguments: list[Any]) -> Answer:
         return _array(decode_picture(self._data, self._decoder, self._limits, *arguments))

@@ -191,7 +191,8 @@ def checked_url(text: str, policy: FetchPolicy) -> httpx.URL:
     except (httpx.InvalidURL, ValueError) as error:
         raise MediaError(f"is no URL: {error}") from error
     if url.scheme not in ("http", "https"):
-        raise MediaError(f"has the scheme {url.scheme[:20]!r}; there are data, https, http and file")
+        scheme = f"the scheme {url.scheme[:20]!r}" if url.scheme else "no scheme"
+        raise MediaError(f"has {scheme}; there are data, https, http and file")
     if url.userinfo:
         raise MediaError("has a user's name before its host, which is not sent; leave it out")
     host = url.raw_host.decode().lower().rstrip(".")

@@ -1,11 +1,21 @@
 """What the media of a request may be and take, and how what is wrong with one is said."""
 
+import re
 import threading
 from dataclasses import dataclass
 
 
 class MediaError(ValueError):
     """A medium that cannot be had: what is wrong with it, and the limit where there is one. Foreign text is cut."""
+
+
+_OBJECT = re.compile(r" ?<[^<>]* object at 0x[0-9a-f]+>")
+
+
+def said_of_file(error: BaseException | None) -> str:
+    """What a library says of a file, without what is of this machine: paths, addresses, numbers of errors."""
+    text = getattr(error, "strerror", None) or str(error)
+    return _OBJECT.sub("", text.partition(": '")[0])[:200]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageCms,
     ImageOps,
     JpegImagePlugin,
     MpoImagePlugin,
@@ -16,13 +17,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from handlers.media.limits import MediaError, MediaLimits, decoded_fits, pixels_fit
+from handlers.media.limits import MediaError, MediaLimits, decoded_fits, pixels_fit, said_of_file
 
 # Named here, so that all are loaded before this process can open no file any more (and none but these ever is).
 PLUGINS = (
     *(AvifImagePlugin, BmpImagePlugin, GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin),
     *(TiffImagePlugin, WebPImagePlugin),
 )
+assert ImageCms  # which Pillow imports for colours of the space Lab
 Image.preinit()
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is held before any are read
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -47,7 +49,7 @@ def decode_picture(data: bytes, decoder: str, limits: MediaLimits, most: int) ->
         raise
     except Exception as error:
         # Pillow raises whatever its readers stumble on: OSError, SyntaxError, ValueError, struct.error and more.
-        raise MediaError(f"is no {decoder} that can be read: {error}") from error
+        raise MediaError(f"is no {decoder} that can be read: {said_of_file(error)}") from error
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

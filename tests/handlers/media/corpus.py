@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 WIDTH, HEIGHT = 64, 48
 RED, GREEN, BLUE, YELLOW = (220, 30, 40), (20, 180, 60), (30, 60, 200), (230, 210, 40)
@@ -61,6 +61,12 @@ def over_white():
     image = quadrants().convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, WIDTH // 2, HEIGHT))
     return image
+
+
+def lab():
+    """The quadrants in the space Lab."""
+    profiles = [ImageCms.createProfile(name) for name in ("sRGB", "LAB")]
+    return ImageCms.profileToProfile(quadrants(), *profiles, outputMode="LAB")
 
 
 def deep():
@@ -121,6 +127,7 @@ def pictures():
         "TIFF, deflate": (saved(image, "TIFF", compression="tiff_adobe_deflate"), "tiff", PLAIN, 0),
         "TIFF, JPEG": (saved(image, "TIFF", compression="jpeg", quality=95), "tiff", PLAIN, 12),
         "TIFF, CMYK": (saved(image.convert("CMYK"), "TIFF"), "tiff", PLAIN, 1),
+        "TIFF, Lab": (saved(lab(), "TIFF"), "tiff", PLAIN, 12),
         "TIFF, 16 bits": (saved(deep(), "TIFF"), "tiff", GREYS, 1),
         "TIFF, pages": (saved(image, "TIFF", save_all=True, append_images=[other]), "tiff", PLAIN, 0),
         "TIFF, BigTIFF": (saved(image, "TIFF", big_tiff=True), "tiff", PLAIN, 0),

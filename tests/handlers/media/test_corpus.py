@@ -1,12 +1,15 @@
 """Files of every format become what they show: the right sizes, lengths, colours and tones."""
 
 import asyncio
+import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from backend import SAMPLE_RATE
 from handlers.media.formats import format_of
+from handlers.media.limits import MediaError
 from tests.handlers.media import corpus
 from tests.handlers.media.corpus import FILMS, FRAMES, HEIGHT, RATE, SOUNDS, TONE, WIDTH
 
@@ -75,3 +78,23 @@ def test_a_film_has_its_frames_at_their_times_and_its_sound(decoders, name):
     if heard is not None:
         assert len(heard) / SAMPLE_RATE == pytest.approx(FRAMES / RATE, abs=0.1)
         assert abs(loudest(heard[SAMPLE_RATE // 4 : SAMPLE_RATE]) - TONE) < 4
+
+
+def test_what_is_said_of_a_file_that_is_cut_off_tells_nothing_of_this_machine(decoders):
+    names = ("WAV, 16 bits", "CAF", "MP3", "Opus in Ogg", "FLAC")
+    files = [("image", data) for data, *_ in PICTURES.values()]
+    files += [("audio", corpus.sound(*SOUNDS[name][:4], seconds=0.1)) for name in names]
+
+    def work(decoding, data, modality):
+        decode = decoding.picture if modality == "image" else decoding.sound
+        return decode(data, format_of(data, modality).decoder, MOST)
+
+    refused = []
+    for modality, data in files:
+        for size in (10, 40, len(data) // 2):
+            try:
+                decode(decoders, partial(work, data=data[:size], modality=modality))
+            except MediaError as error:
+                refused.append(str(error))
+    assert len(refused) > 100
+    assert not [message for message in refused if re.search("0x|Errno|/|<", message)]
