@@ -37,13 +37,13 @@ from backend.models.storage import Quantization, Storage, abstract_decoder, desc
 from backend.pooling import PoolingConfig
 from backend.programs import kept_programs
 from backend.progress import progress
-from backend.sharding import make_mesh
+from backend.sharding import DATA, make_mesh, read_mesh
 from backend.target import platform
 
 log = logging.getLogger(__name__)
 AGREED = (
     *("revision", "rows", "context", "dtype", "quantization", "kv_cache_tokens", "kv_cache_dtype", "deterministic"),
-    "num_devices",
+    "mesh",
 )
 """Options that are the same in every process of an engine."""
 LEAST_CELLS = 1 << 15
@@ -64,7 +64,7 @@ class LoadOptions:
     were downloaded. kv_cache_dtype: in which keys and values are kept, "auto" for that in which they are computed, or a
     name of `KV_DTYPES`.
     deterministic: a seed gives the very same tokens under any load, at a cost in speed.
-    num_devices: over which weights, cache and vocabulary are split; None for one on a processor, else for all.
+    mesh: the devices, see `choose_mesh`; None for one on a processor, else for all.
     stall_seconds: after which a computation that has not ended never will.
     memory_fraction: of the memory that the device has or, for a processor, that is available at start: what weights and
     cache may take, on an accelerator with all that programs need beside them; None for `device.memory_fraction`.
@@ -93,7 +93,7 @@ class LoadOptions:
     media_cache_bytes: int = 256 << 20
     deterministic: bool = False
     stall_seconds: float = 300
-    num_devices: int | None = None
+    mesh: str | None = None
     adapters: Mapping[str, str] = field(default_factory=dict)
     max_adapters: int = 0
     max_adapter_rank: int | None = None
@@ -215,11 +215,13 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
     mesh = choose_mesh(options, specs)
     backend = paged_attention(specs, choose_cache_dtype(options, storage.activations), mesh=mesh)
     decoder = abstract_decoder(checkpoint, storage)
+    groups = 1 if mesh is None else mesh.shape[DATA]
+    of_group = options_of_group(options, groups)
     rank = choose_adapter_rank(options)
     stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(decoder), options.max_adapters, rank))
-    taken, memory = pool_memory(decoder, options.rows, mesh, stack_bytes(stacks), device.memory())
-    sizes = choose_sizes(options, checkpoint.config, backend, taken, memory, device.default_cache())
-    sizes = replace(sizes, adapter_buckets=choose_adapter_buckets(options), adapter_rank=rank)
+    taken, memory = pool_memory(decoder, of_group.rows, mesh, stack_bytes(stacks), device.memory())
+    sizes = choose_sizes(of_group, checkpoint.config, backend, taken, memory, device.default_cache())
+    sizes = replace(sizes, adapter_buckets=choose_adapter_buckets(options), adapter_rank=rank, groups=groups)
     return EnginePlan(checkpoint, storage, backend, decoder, sizes, mesh)
 
 
@@ -239,12 +241,34 @@ def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
 
 
 def choose_mesh(options: LoadOptions, layers: Sequence[KVSpec]) -> Mesh | None:
-    """The devices that were asked for, as a mesh for a decoder of these layers. Raises ValueError."""
+    """The devices that were asked for, as a mesh for a decoder of these layers. Raises ValueError.
+
+    "data=2,model=4": two groups of rows on four devices each, over which the model is split; what is left out is 1.
+    """
     devices = jax.devices()
-    wanted = options.num_devices or (1 if device.activation_dtype() is not None else len(devices))
-    if wanted > len(devices):
-        raise ValueError(f"--num-devices {wanted}: there are {len(devices)}, {device.describe()}")
-    return make_mesh(devices[:wanted], [layer.kv_heads for layer in layers]) if wanted > 1 else None
+    if options.mesh is None:
+        groups, split = 1, 1 if device.activation_dtype() is not None else len(devices)
+    else:
+        groups, split = read_mesh(options.mesh)
+    if groups * split > len(devices):
+        raise ValueError(
+            f"--mesh {options.mesh}: that takes {groups * split} devices, and there are {len(devices)}, "
+            f"{device.describe()}"
+        )
+    if groups * split == 1:
+        return None
+    return make_mesh(devices[: groups * split], [layer.kv_heads for layer in layers], groups)
+
+
+def options_of_group(options: LoadOptions, groups: int) -> LoadOptions:
+    """What one of several groups of rows has of the rows and the cache. Raises ValueError."""
+    if options.rows % groups:
+        raise ValueError(
+            f"--max-batch-size {options.rows}: with data={groups} in --mesh each group has as many choices; take a "
+            f"multiple of {groups}"
+        )
+    tokens = None if options.kv_cache_tokens is None else -(-options.kv_cache_tokens // groups)
+    return replace(options, rows=options.rows // groups, kv_cache_tokens=tokens)
 
 
 def choose_storage(options: LoadOptions) -> Storage:
@@ -376,10 +400,11 @@ def size_lines(options: LoadOptions, plan: EnginePlan) -> tuple[str, str]:
     """For people: what the model and its weights are, and what the cache holds."""
     config, sizes = plan.decoder.config, plan.sizes
     weight_bytes = device.mebibytes(weights.weight_bytes(plan.decoder))
-    cache_bytes = device.mebibytes(sizes.pages * plan.backend.page_bytes)
+    all_pages, all_rows = sizes.groups * sizes.pages, sizes.groups * sizes.rows
+    cache_bytes = device.mebibytes(all_pages * plan.backend.page_bytes)
     shape = f"{len(config.layers)} layers, vocabulary {config.vocab}"
-    rows = f"{sizes.rows} rows of at most {sizes.context:,} tokens{'; deterministic' if sizes.deterministic else ''}"
-    pages = f"{sizes.pages * sizes.page_tokens:,} tokens in pages of {sizes.page_tokens}"
+    rows = f"{all_rows} rows of at most {sizes.context:,} tokens{'; deterministic' if sizes.deterministic else ''}"
+    pages = f"{all_pages * sizes.page_tokens:,} tokens in pages of {sizes.page_tokens}"
     return (
         f"model: {options.model}, {shape}, weights {weight_bytes} in {describe(plan.decoder)}",
         f"cache: {pages}, {cache_bytes}; {rows}",

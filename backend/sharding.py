@@ -5,29 +5,49 @@ as the K * (G + 2) * H rows of a fused kernel: what is split by K heads stays wh
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
-HEADS, COPIES = "heads", "copies"
-"""The two mesh axes of tensor parallelism (Shoeybi et al., 2019, Megatron-LM). Heads are split over the first, and what
-has more members than there are kv heads over both; so devices beyond the kv heads have copies of these."""
+DATA, HEADS, COPIES = "data", "heads", "copies"
+"""The mesh axes. Groups of rows, with their pages, are split over the first: each has all weights. The others are of
+tensor parallelism (Shoeybi et al., 2019, Megatron-LM): heads are split over the second, and what has more members than
+there are kv heads over both; so devices beyond the kv heads have copies of these."""
 
 MESH_AXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"N": (HEADS,), "K": (HEADS,), "F": (HEADS, COPIES), "V": (HEADS, COPIES)}
+    {
+        **dict.fromkeys("BRPX", (DATA,)),
+        **dict.fromkeys("NK", (HEADS,)),
+        **dict.fromkeys("FV", (HEADS, COPIES)),
+    }
 )
 """Axis letter -> mesh axes. Every axis that is not here is whole on every device."""
 
 
-def make_mesh(devices: Sequence[jax.Device], kv_heads: Iterable[int]) -> Mesh:
-    """A mesh of these devices for a decoder with layers of so many kv heads."""
-    heads = math.gcd(len(devices), *kv_heads)
-    axis_types = (AxisType.Auto, AxisType.Auto)
-    return Mesh(np.array(devices).reshape(heads, len(devices) // heads), (HEADS, COPIES), axis_types=axis_types)
+def read_mesh(text: str) -> tuple[int, int]:
+    """Groups of rows, and devices of each, that "data=2,model=4" says. Raises ValueError."""
+    sizes: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name == "expert":
+            raise ValueError(f"--mesh {text}: no model that is served has experts; give these devices to data or model")
+        if name not in ("data", "model") or name in sizes or not re.fullmatch("0*[1-9][0-9]*", number):
+            raise ValueError(f"--mesh {text}: write data=N, model=N or both with a comma between them, N from 1 on")
+        sizes[name] = int(number)
+    return sizes.get("data", 1), sizes.get("model", 1)
+
+
+def make_mesh(devices: Sequence[jax.Device], kv_heads: Iterable[int], groups: int = 1) -> Mesh:
+    """A mesh of these devices for a decoder with layers of so many kv heads. groups: of rows, with as many of them."""
+    size = len(devices) // groups
+    heads = math.gcd(size, *kv_heads)
+    axis_types = (AxisType.Auto,) * 3
+    return Mesh(np.array(devices).reshape(groups, heads, size // heads), (DATA, HEADS, COPIES), axis_types=axis_types)
 
 
 def sharding(mesh: Mesh, axes: str = "", shape: tuple[int, ...] = ()) -> NamedSharding:
@@ -39,21 +59,48 @@ def sharding(mesh: Mesh, axes: str = "", shape: tuple[int, ...] = ()) -> NamedSh
     return NamedSharding(mesh, PartitionSpec(*(_mesh_axes(mesh, *axis) for axis in zip(axes, shape, strict=True))))
 
 
-def _mesh_axes(mesh: Mesh, letter: str, length: int) -> tuple[str, ...] | None:
+def _mesh_axes(mesh: Mesh | AbstractMesh, letter: str, length: int) -> tuple[str, ...] | None:
     names = MESH_AXES.get(letter, ())
     while names and length % math.prod(mesh.shape[name] for name in names):
         names = names[:-1]
     return names or None
 
 
+def of_group(axes: str = "") -> PartitionSpec:
+    """What a group of rows has of an array with these axes: its own rows and pages, and all else whole."""
+    return PartitionSpec(*(DATA if DATA in MESH_AXES.get(letter, ()) else None for letter in axes))
+
+
+def in_groups(mesh: Mesh | None, call: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
+    """`call` for every group of rows by itself, with what it has of `inputs` to what it has of `outputs`.
+
+    inputs, outputs: of `of_group`, trees like the arguments and the results or beginnings of these. Nothing goes from
+    one group to another, so each takes as many steps of a loop, and the branches, that its own rows need.
+    """
+    if mesh is None:
+        return call
+    return jax.shard_map(
+        call, mesh=mesh, in_specs=inputs, out_specs=outputs, axis_names=frozenset([DATA]), check_vma=False
+    )
+
+
+def split_over(letter: str, length: int) -> tuple[str, ...]:
+    """The mesh axes over which such an axis is split, as a call within `in_groups` is traced; () for none."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return () if mesh.empty else tuple(name for name in _mesh_axes(mesh, letter, length) or () if mesh.shape[name] > 1)
+
+
 def placed(tree: Any, axes: Any, mesh: Mesh | None) -> Any:
-    """`tree`'s arrays as shapes with their shardings, by the letters of their axes in `axes`, a tree like it."""
+    """`tree`'s arrays, as a group of rows has them, as shapes of those of all groups with their shardings.
+
+    axes: the letters of their axes, a tree like it.
+    """
     if mesh is None:
         return tree
-    return jax.tree.map(
-        lambda array, letters: jax.ShapeDtypeStruct(
-            array.shape, array.dtype, sharding=sharding(mesh, letters, array.shape if letters else ())
-        ),
-        tree,
-        axes,
-    )
+
+    def place(array: jax.ShapeDtypeStruct, letters: str) -> jax.ShapeDtypeStruct:
+        groups = [mesh.shape[DATA] if DATA in MESH_AXES.get(letter, ()) else 1 for letter in letters]
+        shape = tuple(length * times for length, times in zip(array.shape, groups, strict=True))
+        return jax.ShapeDtypeStruct(shape, array.dtype, sharding=sharding(mesh, letters, shape))
+
+    return jax.tree.map(place, tree, axes)

@@ -89,10 +89,11 @@ class ModelSettings(BaseSettings):
     )
     num_processes: PositiveInt | None = Field(None, description="how many processes there are, with --coordinator")
     process_id: NonNegativeInt | None = Field(None, description="which of them this is, from 0, with --coordinator")
-    num_devices: PositiveInt | None = Field(
+    mesh: str | None = Field(
         None,
-        description="devices over which the model is split (tensor parallelism); default: all GPUs or TPUs that there "
-        "are, on all hosts",
+        description="devices that are used: model=4 splits the model over four (tensor parallelism), data=2,model=4 "
+        "also shares the choices out over two such groups, each with the whole model; default: one group of all GPUs "
+        "or TPUs that there are, on all hosts",
     )
     stall_timeout: PositiveFloat = Field(
         300,

@@ -18,7 +18,7 @@ def paged_attention(
 ) -> PagedAttention:
     """The back end that is fastest on the platform that programs are made for; see `PagedAttention`.
 
-    mesh: devices over whose first axis heads are split, None for one device.
+    mesh: devices over which heads are split, None for one device.
     Raises ValueError for a `dtype` that it does not take.
     """
     if platform() == "gpu":

@@ -15,9 +15,10 @@ from jax.sharding import Mesh, PartitionSpec
 
 from backend.attention import Attend, AttentionSpec, KVSpec
 from backend.attention.chunks import Chunk, Extent, running_softmax
-from backend.attention.masks import sight
+from backend.attention.masks import Sight, sight
 from backend.attention.quantization import is_scaled, quantize
 from backend.attention.reference import PagedAttention, Pages
+from backend.sharding import COPIES, HEADS
 
 CHUNK = 512
 """Key positions per step of the running softmax."""
@@ -27,10 +28,12 @@ CHUNK = 512
 class FlatPagedAttention(PagedAttention):
     """A `PagedAttention` of pools [P, L, K * H], scales float32 [P, L, K]: written and attended by XLA's own code.
 
-    mesh: devices over whose first axis heads are split, None for one device; XLA does not split the kernels of others.
+    mesh: devices over whose heads the layers' heads are split, None for one device. interpret: run kernels without the
+    device that they are for, step by step.
     """
 
     mesh: Mesh | None = None
+    interpret: bool = False
 
     def init_cache(self, pages: int) -> tuple[Pages, ...]:
         """An empty pool per layer, keys and values [P, L, K * H] for P = `pages`."""
@@ -53,37 +56,51 @@ class FlatPagedAttention(PagedAttention):
 
     def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> Attend:
         """Attention over the pages of page_table int32 [B, M]. together: int32 [2, B, T]."""
-        return FlatAttend(page_table, together)
+        return FlatAttend(page_table, together, self)
+
+    def compute(
+        self, cache: Pages, q: jax.Array, page_table: jax.Array, seen: Sight, spec: AttentionSpec, kv_heads: int
+    ) -> jax.Array:
+        """Queries [B, T, N, H] over what the pools of one device, with K = `kv_heads`, have of their rows -> the same.
+
+        What comes out for a token that sees nothing is zeros.
+        """
+        extent = Extent(kv_heads, self.page_tokens, max(1, CHUNK // self.page_tokens))
+        return running_softmax(partial(read, cache, kv_heads), extent, q, page_table, seen, spec)
 
 
-@jax.tree_util.register_dataclass
+@partial(jax.tree_util.register_dataclass, data_fields=["page_table", "together"], meta_fields=["backend"])
 @dataclass(frozen=True)
 class FlatAttend:
     """`Attend` over the pages page_table[b] of row b. page_table: int32 [B, M]; together: int32 [2, B, T]."""
 
     page_table: jax.Array
-    together: jax.Array | None = None
+    together: jax.Array | None
+    backend: FlatPagedAttention
 
     def __call__(
         self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
     ) -> tuple[jax.Array, Pages]:
-        """As `reference.PagedAttend`."""
-        cache = write(cache, k, v, self.page_table, positions)
-        extent = Extent(k.shape[2], cache.k.shape[1], max(1, CHUNK // cache.k.shape[1]))
+        """As `reference.PagedAttend`; what comes out for a token at position -1 is zeros."""
+        cache, mesh = write(cache, k, v, self.page_table, positions), self.backend.mesh
         seen = sight(positions, spec.window, self.together)
-        return running_softmax(partial(read, cache, k.shape[2]), extent, q, self.page_table, seen, spec), cache
+        kv_heads = k.shape[2] if mesh is None else k.shape[2] // mesh.shape[HEADS]
+        call = partial(self.backend.compute, spec=spec, kv_heads=kv_heads)
+        return (call if mesh is None else by_heads(call))(cache, q, self.page_table, seen), cache
 
 
-def split_by_heads(
-    mesh: Mesh | None, call: Callable[..., jax.Array], cache: Pages, q: jax.Array, *whole: Any
-) -> jax.Array:
-    """call(cache, q, *whole) -> [B, T, N, H] on every device, with its own heads of the pools and of q [B, T, N, H]."""
-    if mesh is None:
-        return call(cache, q, *whole)
-    heads = PartitionSpec(None, None, mesh.axis_names[0])
-    specs = (jax.tree.map(lambda _: heads, cache), heads, *jax.tree.map(lambda _: PartitionSpec(), whole))
-    split: jax.Array = jax.shard_map(call, mesh=mesh, in_specs=specs, out_specs=heads, check_vma=False)(
-        cache, q, *whole
+def by_heads(call: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """call(cache, q, page_table, seen) -> [B, T, N, H] on every device of a group of rows (`sharding.in_groups`).
+
+    Each has its own heads of the pools and of q [B, T, N, H]; XLA does not split kernels of others.
+    """
+    heads = PartitionSpec(None, None, HEADS)
+    split: Callable[..., jax.Array] = jax.shard_map(
+        call,
+        in_specs=(heads, heads, PartitionSpec(), PartitionSpec()),
+        out_specs=heads,
+        axis_names=frozenset([HEADS, COPIES]),
+        check_vma=False,
     )
     return split
 

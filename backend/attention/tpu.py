@@ -16,11 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
-from jax.sharding import Mesh
 
-from backend.attention import Attend, AttentionSpec, KVSpec
-from backend.attention.flat import FlatPagedAttention, split_by_heads, write
-from backend.attention.masks import MASKED, Sight, sight
+from backend.attention import AttentionSpec, KVSpec
+from backend.attention.flat import FlatPagedAttention
+from backend.attention.masks import MASKED, Sight
 from backend.attention.reference import Pages
 
 LANES = 128
@@ -35,9 +34,7 @@ ROWS = 256
 
 @dataclass(frozen=True)
 class TpuPagedAttention(FlatPagedAttention):
-    """A `FlatPagedAttention` that is attended by one kernel. interpret: run it without a TPU, step by step."""
-
-    interpret: bool = False
+    """A `FlatPagedAttention` that is attended by one kernel."""
 
     def width(self, layer: KVSpec) -> int:
         """Numbers of a position, of keys and of values each: whole vectors, without which XLA pads them to that anyway
@@ -45,30 +42,11 @@ class TpuPagedAttention(FlatPagedAttention):
         width = super().width(layer)
         return -(-width // LANES) * LANES if self.mesh is None else width
 
-    def attend(self, page_table: jax.Array, together: jax.Array | None = None) -> Attend:
-        """Attention over the pages of page_table int32 [B, M]. together: int32 [2, B, T]."""
-        return TpuPagedAttend(page_table, together, self.mesh, self.interpret)
-
-
-@partial(jax.tree_util.register_dataclass, data_fields=["page_table", "together"], meta_fields=["mesh", "interpret"])
-@dataclass(frozen=True)
-class TpuPagedAttend:
-    """`Attend` over the pages page_table[b] of row b. page_table: int32 [B, M]; together: int32 [2, B, T]."""
-
-    page_table: jax.Array
-    together: jax.Array | None = None
-    mesh: Mesh | None = None
-    interpret: bool = False
-
-    def __call__(
-        self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
-    ) -> tuple[jax.Array, Pages]:
-        """As `reference.PagedAttend`; what comes out for a token at position -1 is zeros."""
-        cache = write(cache, k, v, self.page_table, positions)
-        seen = sight(positions, spec.window, self.together)
-        heads = k.shape[2] if self.mesh is None else k.shape[2] // self.mesh.devices.shape[0]
-        call = partial(attend, spec=spec, kv_heads=heads, interpret=self.interpret)
-        return split_by_heads(self.mesh, call, cache, q, self.page_table, seen), cache
+    def compute(
+        self, cache: Pages, q: jax.Array, page_table: jax.Array, seen: Sight, spec: AttentionSpec, kv_heads: int
+    ) -> jax.Array:
+        """See `attend`."""
+        return attend(cache, q, page_table, seen, spec, kv_heads, interpret=self.interpret)
 
 
 class Tiling(NamedTuple):

@@ -10,6 +10,8 @@ from backend.pooling import PoolingConfig
 class EngineConfig:
     """The sizes of an engine, fixed when its programs are compiled.
 
+    groups: of rows, over which requests are spread out: each has all weights, and rows and pages of its own, so that
+    what follows is that of one group. A program runs in all of them at the same time, in one shape.
     context: prompt and output tokens of one choice at most; it fits the pool. pages: of the pool, `page_tokens`
     positions each. row_buckets: batch sizes that are compiled; the last is the number of rows. prefill_shapes: (rows,
     tokens) of the prefill programs that are compiled; the last one's tokens are the most that a call takes of a prompt.
@@ -59,6 +61,7 @@ class EngineConfig:
     adapter_buckets: tuple[int, ...] = ()
     adapter_rank: int = 16
     deterministic: bool = False
+    groups: int = 1
 
     def __post_init__(self) -> None:
         assert list(self.row_buckets) == sorted(set(self.row_buckets)) and self.row_buckets[0] >= 1
@@ -71,7 +74,7 @@ class EngineConfig:
 
     @property
     def rows(self) -> int:
-        """R, how many choices are decoded at the same time."""
+        """R, how many choices a group decodes at the same time."""
         return self.row_buckets[-1]
 
     @property
@@ -96,10 +99,10 @@ class EngineConfig:
         return max(self.adapter_buckets, default=0)
 
     def distinct_adapters(self, rows: int) -> tuple[int, ...]:
-        """U of the programs that take so many rows, ascending: 0 for none, and as many as rows can differ in."""
+        """U of the programs of so many rows a group, ascending: 0 for none, and as many as rows can differ in."""
         if self.deterministic:
             return (self.adapter_slots,)
-        needed = next((b for b in self.adapter_buckets if b >= rows), self.adapter_slots)
+        needed = next((b for b in self.adapter_buckets if b >= rows * self.groups), self.adapter_slots)
         return (0, *(b for b in self.adapter_buckets if b <= needed))
 
     @property

@@ -142,13 +142,13 @@ class Engine:
         """The engine's figures now; cheap, from any thread, and not quite of the same moment."""
         scheduler, config, library = self._scheduler, self._config, self._adapters
         return EngineStats(
-            rows=config.rows,
+            rows=config.groups * config.rows,
             running=scheduler.running,
             waiting=scheduler.waiting,
-            pages=config.pages,
+            pages=config.groups * config.pages,
             page_tokens=config.page_tokens,
-            pages_used=scheduler.cache.num_used,
-            pages_cached=scheduler.cache.num_evictable,
+            pages_used=scheduler.pages_used,
+            pages_cached=scheduler.pages_cached,
             compilations=compilations() - self._compiled_before,
             adapters=len(self.adapter_names),
             adapter_slots=config.adapter_slots,

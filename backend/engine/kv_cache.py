@@ -9,17 +9,17 @@ from backend.engine.request_state import SequenceState
 
 
 class KVCacheManager:
-    """Owns the pool and the radix cache. A sequence has one reference to each of its pages.
+    """Owns the pool and the radix cache of a group of rows. A sequence has one reference to each of its pages.
 
     Only whole pages are shared; a page that a sequence still writes to is its own. In a deterministic engine only what
     prefill programs computed is reused, in multiples of their chunk: decoding the same token may round differently, and
     so may scoring it.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, group: int = 0) -> None:
         self._config = config
         self._shares = config.pooling is None or config.pooling.reads_last_alone
-        self._pool = PagePool(config.pages)
+        self._pool = PagePool(config.pages, group * config.pages)
         self._tree = RadixCache(self._pool)
 
     @property
@@ -32,9 +32,14 @@ class KVCacheManager:
         """How many pages sequences use, each counted once."""
         return self._pool.pages - self._pool.free - self._pool.evictable
 
+    @property
+    def num_available(self) -> int:
+        """How many pages are free or evictable now."""
+        return self._pool.free + self._pool.evictable
+
     def can_allocate(self, pages: int) -> bool:
         """Whether `pages` pages are free or evictable now."""
-        return pages <= self._pool.free + self._pool.evictable
+        return pages <= self.num_available
 
     def missing(self, sequence: SequenceState, positions: int) -> int:
         """How many pages the sequence lacks to hold `positions` positions."""
@@ -51,13 +56,16 @@ class KVCacheManager:
             sequence.pages.append(page)
         return True
 
+    def num_reusable(self, sequence: SequenceState) -> int:
+        """How many positions of a sequence without pages `match_prefix` would give it."""
+        return self._whole(self._tree.depth(self._keys(sequence, self._reusable(sequence))))
+
     def match_prefix(self, sequence: SequenceState) -> None:
         """Give the sequence the pages of its longest cached prefix, if that is more than it has computed."""
-        unit = self._config.chunk if self._config.deterministic else self._config.page_tokens
-        if sequence.num_computed % unit or sequence.num_uncomputed < unit:
+        if sequence.num_computed % self._unit or sequence.num_uncomputed < self._unit:
             return
         pages = self._tree.match(self._keys(sequence, self._reusable(sequence)))
-        known = len(pages) * self._config.page_tokens // unit * unit
+        known = self._whole(len(pages))
         if known > sequence.num_computed:
             shared = self._config.pages_for(known)
             self._release(sequence.pages[:shared])
@@ -65,6 +73,15 @@ class KVCacheManager:
             sequence.num_cached += known - sequence.num_computed
             sequence.num_computed = known
         self._release(pages)
+
+    @property
+    def _unit(self) -> int:
+        """Positions are taken over in multiples of so many."""
+        return self._config.chunk if self._config.deterministic else self._config.page_tokens
+
+    def _whole(self, pages: int) -> int:
+        """How many positions are taken over of so many pages."""
+        return pages * self._config.page_tokens // self._unit * self._unit
 
     def _reusable(self, sequence: SequenceState) -> int:
         """How many positions may be taken over, if they are there: of a prompt that is scored those that were.

@@ -21,7 +21,7 @@ def measure_step(runner: ModelRunner, state: DecodeState) -> tuple[DecodeState, 
     config = runner.config
     drawn = Request(Prompt((0,)), SamplingParams(max_tokens=config.context, end_tokens=()), (0,))
     state = runner.admit(state, 0, runner.row_state(drawn, 0))
-    active = np.zeros(config.batches[0], bool)
+    active = np.zeros(config.groups * config.batches[0], bool)
     active[0] = True
     page_table = np.zeros((active.size, config.max_pages_per_row), np.int32)
     seconds = 0.0
@@ -29,5 +29,5 @@ def measure_step(runner: ModelRunner, state: DecodeState) -> tuple[DecodeState, 
         began = time.monotonic()
         state, block = runner.decode(state, page_table, active, steps, False)
         jax.block_until_ready(block)
-        seconds = (time.monotonic() - began) / max(1, int(block.steps))
+        seconds = (time.monotonic() - began) / max(1, int(block.steps.max()))
     return state, seconds

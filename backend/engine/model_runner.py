@@ -12,24 +12,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from backend import host
 from backend.attention import AttentionBackend
 from backend.engine import steps
+from backend.engine.chunks import PrefillChunk, own_pages, prefill_input, rows_of
 from backend.engine.config import EngineConfig, bucket
 from backend.engine.device_adapters import DeviceAdapters
 from backend.engine.prefill_shapes import Shape
 from backend.engine.state import Block, ChunkScores, DecodeState, RowState, first_row_state, init_state, state_axes
-from backend.engine.steps import GivenAdapters, PrefillInput
+from backend.engine.steps import PREFILL_AXES, GivenAdapters
 from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary
+from backend.models.adapters.stack import RowAdapters
 from backend.models.decoder import Decoder
 from backend.models.media.interface import EncoderCall
-from backend.request import Prompt, Request, SamplingParams, Span
-from backend.sharding import placed, sharding
+from backend.request import Prompt, Request, SamplingParams
+from backend.sharding import in_groups, of_group, placed, sharding
 from backend.target import is_here
 
 Name = tuple[str, int, int, int]
@@ -61,24 +63,6 @@ Programs = dict[Name, Program]
 Compiler = Callable[[Programs, Progress], dict[Name, Any]]
 
 
-class PrefillChunk(NamedTuple):
-    """Tokens of one sequence from position `start` on, and the pages of the sequence up to their end at least.
-
-    spans: those of the prompt. chosen: indices of `tokens` whose hidden states are wanted, the last by default. places:
-    int32 [3, tokens], what rotary embeddings with sections turn by; None for the positions themselves.
-    targets: the tokens behind each, where these are to be scored. adapter: the slot of its adapter, -1 for none.
-    """
-
-    tokens: Sequence[int]
-    start: int
-    pages: Sequence[int]
-    spans: Sequence[Span] = ()
-    chosen: Sequence[int] = (-1,)
-    targets: Sequence[int] = ()
-    adapter: int = -1
-    places: np.ndarray | None = None
-
-
 class ModelRunner:
     """Owns the weights, grammars, adapters and compiled programs; every method takes the state and gives the next one.
 
@@ -86,7 +70,8 @@ class ModelRunner:
     tokens: the bytes that each token adds to a text, b"" for special ones; grammars need them, and know the special
     ones by their spelling as control tokens. knows_tokens: whether there are any. arena: the grammars. compiler: makes
     the programs; a decoder of shapes in place of weights is enough for one that never runs them.
-    mesh: the devices over which the decoder's weights lie and everything else is split, None for one device.
+    mesh: the devices over which the decoder's weights lie and everything else is split, None for one device. Rows and
+    pages are numbered through all groups: those of the second follow those of the first, and so do the rows of a block.
     media: what the decoder takes beside text, None for nothing. adapters: those on the device, None where no program
     takes any.
     The decoder is split once: a module is costly to pass to a jitted function, a flat list of leaves is not.
@@ -137,32 +122,45 @@ class ModelRunner:
     ) -> tuple[DecodeState, Block]:
         """Run up to `steps` decoding steps; gives the next state and the tokens drawn. See `steps.decode`.
 
-        active: bool [B], rows that decode, B one of the batch sizes. page_table: int32 [B, M], the pages of each row.
-        stop_on_finish: return as soon as a row has ended. slots: of each row's adapter, -1 for none.
+        active: bool [B], rows that decode, one of the batch sizes of every group. page_table: int32 [B, M], the pages
+        of each row. stop_on_finish: a group ends as soon as a row of it has. slots: of each row's adapter, -1 for none.
         """
-        distinct, adapters = self._given(active.size, slots)
-        program, grammars = self._compiled["decode", active.size, 1, distinct], (self.arena.cells, self._vocabulary)
+        rows = active.size // self.config.groups
+        distinct, adapters = self._given(rows, slots)
+        program, grammars = self._compiled["decode", rows, 1, distinct], (self.arena.cells, self._vocabulary)
         last = (np.int32(steps), np.bool_(stop_on_finish), adapters)
-        return program(self._leaves, state, *grammars, page_table, active, *last)
+        return program(self._leaves, state, *grammars, own_pages(self.config, page_table), active, *last)
 
     def prefill(
         self, state: DecodeState, shape: Shape, chunks: Sequence[PrefillChunk]
     ) -> tuple[DecodeState, jax.Array]:
-        """Compute the keys and values of chunks that fit `shape`, one of the (rows, tokens) that are compiled.
+        """Compute the keys and values of chunks; those of a group fit `shape`, one of the (rows, tokens) compiled.
 
-        Gives the next state and the hidden states of the chosen positions, [B, C, D], C `config.hidden_positions`.
+        Gives the next state and the hidden states of the chosen positions, [B, C, D], C `config.hidden_positions`: in
+        each group first those of its chunks, in order.
         """
-        distinct, adapters = self._given(shape[0], [chunk.adapter for chunk in chunks])
+        at = rows_of(self.config, shape, chunks)
+        distinct, adapters = self._given_to_chunks(shape, at)
         program = self._compiled["prefill", *shape, distinct]
-        return program(self._leaves, state, self._prefill_input(shape, chunks), adapters)
+        return program(self._leaves, state, prefill_input(self.config, self._embed, shape, at), adapters)
+
+    def _in_group(self, number: int, size: int, elsewhere: int = 0) -> np.ndarray:
+        """int32 [X], the number of a row or page as its group counts its `size` own; `elsewhere` for other groups."""
+        numbers = np.full(self.config.groups, elsewhere, np.int32)
+        numbers[number // size] = number % size
+        return numbers
+
+    def _given_to_chunks(self, shape: Shape, at: dict[int, PrefillChunk]) -> tuple[int, GivenAdapters]:
+        slots = [at[row].adapter if row in at else -1 for row in range(self.config.groups * shape[0])]
+        return self._given(shape[0], slots)
 
     def _given(self, rows: int, slots: Sequence[int]) -> tuple[int, GivenAdapters]:
-        """How many distinct adapters the program for a call takes, and what it takes of them."""
+        """How many distinct adapters the program for so many rows a group takes, and what it takes of them."""
         if self.adapters is None:
             return 0, None
         differing = len({slot for slot in slots if slot >= 0})
         distinct = bucket(self.config.distinct_adapters(rows), differing)
-        return distinct, self.adapters.given(rows, slots, distinct)
+        return distinct, self.adapters.given(self.config.groups * rows, slots, distinct)
 
     def embed(self, call: EncoderCall) -> np.ndarray:
         """The embeddings float32 [call.rows, D] that the decoder's encoder makes. May be called by any thread."""
@@ -170,18 +168,23 @@ class ModelRunner:
         return np.asarray(program(self._leaves, *call.inputs))[: call.rows]
 
     def score(self, state: DecodeState, shape: Shape, chunk: PrefillChunk) -> tuple[DecodeState, ChunkScores]:
-        """`prefill` of one chunk by one of `config.scorings`; gives the next state and the scores of its `targets`."""
-        targets = np.zeros(shape, np.int32)
-        targets[0, : len(chunk.targets)] = chunk.targets
-        distinct, adapters = self._given(shape[0], [chunk.adapter])
+        """`prefill` of one chunk by one of `config.scorings`; gives the next state and the scores of its `targets`.
+
+        These are in the row of its group, [X, T].
+        """
+        at = rows_of(self.config, shape, [chunk])
+        targets = np.zeros((self.config.groups * shape[0], shape[1]), np.int32)
+        targets[next(iter(at)), : len(chunk.targets)] = chunk.targets
+        distinct, adapters = self._given_to_chunks(shape, at)
         program = self._compiled["score", *shape, distinct]
-        return program(self._leaves, state, self._prefill_input(shape, [chunk]), targets, adapters)
+        return program(self._leaves, state, prefill_input(self.config, self._embed, shape, at), targets, adapters)
 
     def pool(self, state: DecodeState, shape: Shape, chunks: Sequence[PrefillChunk]) -> tuple[DecodeState, jax.Array]:
         """`prefill` of an engine that pools; gives the next state and what each chunk is pooled to: `steps.pool`."""
-        distinct, adapters = self._given(shape[0], [chunk.adapter for chunk in chunks])
+        at = rows_of(self.config, shape, chunks)
+        distinct, adapters = self._given_to_chunks(shape, at)
         program = self._compiled["pool", *shape, distinct]
-        return program(self._leaves, state, self._prefill_input(shape, chunks), adapters)
+        return program(self._leaves, state, prefill_input(self.config, self._embed, shape, at), adapters)
 
     def row_state(
         self, request: Request, choice: int, output: Sequence[int] = (), grammar: Placement | None = None
@@ -207,114 +210,86 @@ class ModelRunner:
 
     def admit(self, state: DecodeState, row: int, start: RowState) -> DecodeState:
         """Set everything of row `row` to `start`; gives the next state."""
-        return self._compiled["admit", 0, 0, 0](state, np.int32(row), start)
+        rows = self.config.rows
+        return self._compiled["admit", 0, 0, 0](state, self._in_group(row, rows, elsewhere=rows), start)
 
     def move_row(self, state: DecodeState, source: int, target: int) -> DecodeState:
-        """Make row `target` equal to row `source`; gives the next state."""
-        return self._compiled["move_row", 0, 0, 0](state, np.int32(source), np.int32(target))
+        """Make row `target` equal to row `source` of the same group; gives the next state."""
+        rows = self.config.rows
+        return self._compiled["move_row", 0, 0, 0](state, self._in_group(source, rows), self._in_group(target, rows))
 
     def copy_page(self, state: DecodeState, source: int, target: int) -> DecodeState:
-        """Make page `target` equal to page `source` in every layer; gives the next state."""
-        return self._compiled["copy_page", 0, 0, 0](state, np.int32(source), np.int32(target))
+        """Make page `target` equal to page `source` of the same group in every layer; gives the next state."""
+        pages = self.config.pages
+        return self._compiled["copy_page", 0, 0, 0](state, self._in_group(source, pages), self._in_group(target, pages))
 
     def _uploading(self, base: int, image: np.ndarray) -> AbstractContextManager[None]:
         """Entered around each upload of a grammar into the arena."""
         return nullcontext()
 
-    def _prefill_input(self, shape: Shape, chunks: Sequence[PrefillChunk]) -> PrefillInput:
-        """The chunks as padded numpy arrays."""
-        config = self.config
-        page_table = np.zeros((shape[0], config.max_pages_per_row), np.int32)
-        tokens, starts = np.full(shape, -1, np.int32), np.zeros(shape[0], np.int32)
-        chosen = np.zeros((shape[0], config.hidden_positions), np.int32)
-        arrays: dict[str, Any] = {"page_table": page_table, "tokens": tokens, "starts": starts, "chosen": chosen}
-        if config.prompt_embeddings:
-            arrays["is_embedding"] = np.zeros(shape, bool)
-            arrays["embeddings"] = np.zeros((*shape, self._embed), np.float32)
-        if config.both_ways:
-            arrays["together"] = np.full((2, *shape), -1, np.int32)
-        if config.features:
-            arrays["features"] = np.zeros((config.features, *shape, self._embed), np.float32)
-        if config.sections:
-            arrays["places"] = np.full((3, *shape), -1, np.int32)
-        for row, chunk in enumerate(chunks):
-            size = len(chunk.tokens)
-            page_table[row, : len(chunk.pages)] = chunk.pages
-            if config.both_ways:
-                arrays["together"][:, row, :size] = chunk.start + np.arange(size)
-            if config.sections:
-                own = np.tile(chunk.start + np.arange(size), (3, 1)) if chunk.places is None else chunk.places
-                arrays["places"][:, row, :size] = own
-            tokens[row, :size], starts[row] = chunk.tokens, chunk.start
-            places = [place % size for place in chunk.chosen][: config.hidden_positions]
-            chosen[row, : len(places)] = places
-            for span in chunk.spans:
-                first, last = max(span.start, chunk.start), min(span.start + span.length, chunk.start + size)
-                if first < last:
-                    at = slice(first - chunk.start, last - chunk.start)
-                    arrays["is_embedding"][row, at] = True
-                    arrays["embeddings"][row, at] = span.embeddings[first - span.start : last - span.start]
-                    if span.features is not None:
-                        part = span.features[:, first - span.start : last - span.start]
-                        arrays["features"][: len(part), row, at] = part
-                    if span.both_ways:
-                        arrays["together"][:, row, at] = np.array([[span.start], [span.start + span.length - 1]])
-        return PrefillInput(**arrays)
-
     def _programs(self) -> Programs:
         """Every program, with the shapes that it is compiled for."""
-        shapes = jax.eval_shape(self._init_state)
-        state = placed(shapes, state_axes(shapes, self._backend), self._mesh)
-        whole = self._everywhere
+        shapes, groups = jax.eval_shape(self._init_state), self.config.groups
+        axes = state_axes(shapes, self._backend)
+        state, of_state = placed(shapes, axes, self._mesh), jax.tree.map(of_group, axes)
+        whole, all_of_it, by_row, by_group = self._everywhere, of_group(), of_group("B"), of_group("X")
         kept = None if self._mesh is None else jax.tree.map(lambda array: array.sharding, state)
+        # Of what other hosts have of a result the first would see nothing.
+        given = whole if whole is None or jax.process_count() > 1 else NamedSharding(whole.mesh, by_row)
+        of_adapters = None if self.adapters is None else (all_of_it, RowAdapters(by_row, all_of_it))  # type: ignore[arg-type]
+        of_chunks = jax.tree.map(of_group, PREFILL_AXES)
 
-        def on_leaves(step: Callable[..., Any], **static: Any) -> Any:
+        def on_leaves(step: Callable[..., Any], *inputs: Any, **static: Any) -> Any:
             static["backend"] = self._backend
-            outputs = None if kept is None else (kept, whole)
 
             def call(leaves: list[Any], *args: Any) -> Any:
                 return step(self._merge(leaves), *args, **static)
 
-            return jax.jit(call, donate_argnums=1, out_shardings=outputs)
+            call = in_groups(self._mesh, call, (all_of_it, of_state, *inputs, of_adapters), (of_state, by_row))
+            return jax.jit(call, donate_argnums=1, out_shardings=None if kept is None else (kept, given))
 
         def prefills(name: str, step: Callable[..., Any]) -> Programs:
             return {
                 (name, *shape, distinct): Program(
-                    on_leaves(step), (self._leaves, state, self._prefill_input(shape, []), adapters)
+                    on_leaves(step, of_chunks),
+                    (self._leaves, state, prefill_input(self.config, self._embed, shape, {}), adapters),
                 )
                 for shape in self.config.prefills
                 for distinct, adapters in self._adapter_programs(shape[0])
             }
 
-        init = Program(jax.jit(self._init_state, out_shardings=kept), ())
+        init = Program(jax.jit(in_groups(self._mesh, self._init_state, (), of_state), out_shardings=kept), ())
         if self.config.pooling is not None:
             return {("init", 0, 0, 0): init} | prefills("pool", steps.pool)
         one = self.row_state(Request(Prompt((0,)), SamplingParams(1, ()), (0,)), 0)
         number, flag, pages = np.int32(0), np.bool_(False), self.config.max_pages_per_row
-        copy_page = partial(steps.copy_page, backend=self._backend)
+        numbers, copy_page = np.zeros(groups, np.int32), partial(steps.copy_page, backend=self._backend)
 
-        def on_state(step: Callable[..., Any]) -> Any:
+        def on_state(step: Callable[..., Any], *inputs: Any) -> Any:
+            step = in_groups(self._mesh, step, (of_state, *inputs), of_state)
             return jax.jit(step, donate_argnums=0, out_shardings=kept)
 
         programs: Programs = {
             ("init", 0, 0, 0): init,
-            ("admit", 0, 0, 0): Program(on_state(steps.admit), (state, number, one)),
-            ("move_row", 0, 0, 0): Program(on_state(steps.move_row), (state, number, number)),
-            ("copy_page", 0, 0, 0): Program(on_state(copy_page), (state, number, number)),
+            ("admit", 0, 0, 0): Program(on_state(steps.admit, by_group, all_of_it), (state, numbers, one)),
+            ("move_row", 0, 0, 0): Program(on_state(steps.move_row, by_group, by_group), (state, numbers, numbers)),
+            ("copy_page", 0, 0, 0): Program(on_state(copy_page, by_group, by_group), (state, numbers, numbers)),
         }
 
         for rows in self.config.batches:
-            page_table, active = np.zeros((rows, pages), np.int32), np.zeros(rows, bool)
+            page_table, active = np.zeros((groups * rows, pages), np.int32), np.zeros(groups * rows, bool)
             args = (self._leaves, state, self.arena.cells, self._vocabulary, page_table, active, number, flag)
+            given_to_all = (all_of_it, all_of_it, by_row, by_row, all_of_it, all_of_it)
             for distinct, adapters in self._adapter_programs(rows):
-                decode = on_leaves(steps.decode, max_steps=self.config.max_steps)
+                decode = on_leaves(steps.decode, *given_to_all, max_steps=self.config.max_steps)
                 programs["decode", rows, 1, distinct] = Program(decode, (*args, adapters))
         programs |= prefills("prefill", steps.prefill)
         for shape in self.config.scorings:
-            chunks, targets = self._prefill_input(shape, []), np.zeros(shape, np.int32)
+            chunks = prefill_input(self.config, self._embed, shape, {})
+            targets = np.zeros_like(chunks.tokens)
             for distinct, adapters in self._adapter_programs(shape[0]):
                 scored = (self._leaves, state, chunks, targets, adapters)
-                programs["score", *shape, distinct] = Program(on_leaves(steps.score), scored)
+                programs["score", *shape, distinct] = Program(on_leaves(steps.score, of_chunks, by_row), scored)
         for kind, size, inputs in () if self.media is None else self.media.programs:
             arrays = [jax.ShapeDtypeStruct(*given) for given in inputs]
             encode = jax.jit(partial(self._encode, kind), out_shardings=whole)
@@ -324,7 +299,7 @@ class ModelRunner:
     def _adapter_programs(self, rows: int) -> Iterator[tuple[int, GivenAdapters]]:
         """The numbers of distinct adapters that there are programs of so many rows for, and what these take."""
         for distinct in self.config.distinct_adapters(rows):
-            yield distinct, self.adapters.given(rows, (), distinct) if self.adapters else None
+            yield distinct, self.adapters.given(self.config.groups * rows, (), distinct) if self.adapters else None
 
     def _encode(self, kind: str, leaves: list[jax.Array], *inputs: jax.Array) -> jax.Array:
         embeddings: jax.Array = self._merge(leaves).media(kind, *inputs)  # type: ignore[misc]  # there is one

@@ -5,13 +5,15 @@ class PagePool:
     """Counts references per page. A page without references is evictable while it is kept, else free.
 
     kept pages are those that the radix cache would find again; keeping a page is no reference to it.
+    pages: how many there are. first: the number of the first one.
     """
 
-    def __init__(self, pages: int) -> None:
+    def __init__(self, pages: int, first: int = 0) -> None:
         self.pages = pages
-        self._ref_counts = [0] * pages
-        self._kept = [False] * pages
-        self._free = list(range(pages - 1, -1, -1))
+        numbers = range(first, first + pages)
+        self._ref_counts = dict.fromkeys(numbers, 0)
+        self._kept = dict.fromkeys(numbers, False)
+        self._free = list(reversed(numbers))
         self._evictable = 0
 
     @property

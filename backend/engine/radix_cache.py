@@ -37,6 +37,14 @@ class RadixCache:
         self._leaves: list[tuple[int, int, _Node]] = []
         self._entries = count()
 
+    def depth(self, keys: Sequence[PageKey]) -> int:
+        """How many pages the longest prefix of `keys` has that is cached."""
+        node: _Node | None = self._root
+        pages = 0
+        while pages < len(keys) and (node := node.children.get(keys[pages])) is not None:  # type: ignore[union-attr]
+            pages += 1
+        return pages
+
     def match(self, keys: Sequence[PageKey]) -> list[int]:
         """The pages of the longest prefix of `keys` that is cached; the caller gets a reference to each."""
         pages, node = [], self._root

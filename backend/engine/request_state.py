@@ -42,7 +42,7 @@ class RequestState:
     admission: Admission | None = None
     prompt_logprobs: PromptLogprobs | None = None
     num_scored: int = 0
-    scores: list[tuple[int, int, ChunkScores]] = field(default_factory=list)
+    scores: list[tuple[int, int, int, ChunkScores]] = field(default_factory=list)
     pooled: np.ndarray | None = None
     chunks: list[tuple[int, int, jax.Array, int]] = field(default_factory=list)
     adapter: StoredAdapter | None = None
@@ -52,9 +52,9 @@ class RequestState:
         self.sequences = [SequenceState(self, choice) for choice in range(len(self.request.seeds))]
         self.poll_grammar()
 
-    def note_scores(self, start: int, end: int, scores: ChunkScores) -> None:
-        """What is behind the tokens from `start` up to `end` was scored, in row 0; the device may still compute it."""
-        self.scores.append((start, end, scores))
+    def note_scores(self, start: int, end: int, row: int, scores: ChunkScores) -> None:
+        """What is behind the tokens from `start` up to `end` was scored in a row; the device may still compute it."""
+        self.scores.append((start, end, row, scores))
         self.num_scored = max(self.num_scored, end)
 
     def read_scores(self) -> bool:
@@ -62,12 +62,12 @@ class RequestState:
         top = (len(self.request.prompt) - 1, self.request.top_logprobs or 0)
         found = PromptLogprobs(np.zeros(top[0], np.float32), np.zeros(top, np.int32), np.zeros(top, np.float32))
         finite = True
-        for start, end, scores in self.scores:
+        for start, end, row, scores in self.scores:
             host, place = jax.device_get(scores), slice(end - start)
-            found.logprobs[start:end] = host.logprobs[0, place]
-            found.top_ids[start:end] = host.top_ids[0, place, : top[1]]
-            found.top_logprobs[start:end] = host.top_logprobs[0, place, : top[1]]
-            finite &= bool(host.finite[0, place].all())
+            found.logprobs[start:end] = host.logprobs[row, place]
+            found.top_ids[start:end] = host.top_ids[row, place, : top[1]]
+            found.top_logprobs[start:end] = host.top_logprobs[row, place, : top[1]]
+            finite &= bool(host.finite[row, place].all())
         self.scores, self.prompt_logprobs = [], found
         return finite
 

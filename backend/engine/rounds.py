@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import jax
 
+from backend.engine.chunks import PrefillChunk
 from backend.engine.config import EngineConfig
-from backend.engine.model_runner import PrefillChunk
 from backend.engine.prefill_shapes import Shape, cheapest, cost, padded
 from backend.engine.request_state import RequestState, SequenceState
 from backend.engine.state import Block
@@ -27,7 +27,8 @@ class Plan:
 class InFlight:
     """A block of decoding steps that was dispatched and not read yet.
 
-    holders: row to the sequence that held it. tokens: most tokens of one row. dispatched: when, in monotonic seconds.
+    holders: row of the block to the sequence that it is of. tokens: most tokens of one row. dispatched: when, in
+    monotonic seconds.
     """
 
     block: Block
@@ -76,6 +77,21 @@ def plan_prefill(work: Sequence[SequenceState], config: EngineConfig, room: int)
     if padded(shape) > room:
         return Plan({})
     return Plan({sequence: _end(sequence, shape) for sequence in group}, shape)
+
+
+def filled(plan: Plan, others: Iterable[Sequence[SequenceState]]) -> Plan:
+    """The same program for other groups as well, which would compute nothing meanwhile; scoring takes one sequence.
+
+    others: what is to be prefilled in each other group, in order.
+    """
+    if plan.shape is None or any(sequence.is_scored for sequence in plan.demand):
+        return plan
+    demand, rows = dict(plan.demand), plan.shape[0]
+    for work in others:
+        fitting = [sequence for sequence in work if not sequence.is_scored]
+        taken = [sequence for sequence in fitting if _end(sequence, plan.shape) > sequence.num_computed][:rows]
+        demand |= {sequence: _end(sequence, plan.shape) for sequence in taken}
+    return Plan(demand, plan.shape)
 
 
 def _end(sequence: SequenceState, shape: Shape) -> int:

@@ -71,7 +71,7 @@ class Block:
 
     tokens: int32 [B, O]. count: int32 [B]. done: bool [B]. complete: bool [B], the row drew an end token where its
     grammar, if it has one, lets the output end, or nothing may follow. failed: bool [B], logits of the row were not
-    finite: it is done, and drew nothing from them. steps: int32, how many ran.
+    finite: it is done, and drew nothing from them. steps: int32 [X], how many ran.
     logprobs: float32 [B, O]. top_ids: int32 [B, O, 20]. top_logprobs: float32 [B, O, 20]; zero where no row wants them.
     """
 
@@ -87,13 +87,18 @@ class Block:
 
 
 BY_VOCABULARY = frozenset(["in_prompt", "output_counts", "bias", "is_end"])
-"""Fields of a row with an entry per token, [R, V]; all others are whole on every device."""
+"""Fields of a row with an entry per token, [R, V]; of all others a row is whole."""
 
 
 def state_axes(state: DecodeState, backend: AttentionBackend) -> DecodeState:
-    """The letters of the axes of a decode state's arrays in place of the arrays, "" where nothing is split."""
-    rows = jax.tree_util.tree_map_with_path(lambda path, _: "RV" if path[-1].name in BY_VOCABULARY else "", state.rows)
-    return DecodeState(backend.cache_axes(), rows, jax.tree.map(lambda _: "", state.masks))
+    """The letters of the axes of a decode state's arrays in place of the arrays, "1" for one that is never split."""
+
+    def of_row(path: Any, array: jax.ShapeDtypeStruct) -> str:
+        return "RV" if path[-1].name in BY_VOCABULARY else "R" + "1" * (array.ndim - 1)
+
+    rows = jax.tree_util.tree_map_with_path(of_row, state.rows)
+    masks = jax.tree.map(lambda array: "X" + "1" * (array.ndim - 1), state.masks)
+    return DecodeState(backend.cache_axes(), rows, masks)
 
 
 @jax.tree_util.register_dataclass
@@ -174,7 +179,7 @@ def empty_block(rows: int, capacity: int, vocab: int) -> Block:
         done=jnp.zeros(rows, bool),
         complete=jnp.zeros(rows, bool),
         failed=jnp.zeros(rows, bool),
-        steps=jnp.zeros((), jnp.int32),
+        steps=jnp.zeros(1, jnp.int32),
         logprobs=jnp.zeros((rows, capacity), jnp.float32),
         top_ids=jnp.zeros(top, jnp.int32),
         top_logprobs=jnp.zeros(top, jnp.float32),

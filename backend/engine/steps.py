@@ -48,6 +48,10 @@ class PrefillInput:
     places: jax.Array | None = None
 
 
+PREFILL_AXES = PrefillInput("BM", "BT", "B", "BC", "BT", "BTD", "1BT", "1BTD", "1BT")  # type: ignore[arg-type]
+"""The letters of the axes of a `PrefillInput`'s arrays in place of the arrays."""
+
+
 def prefill(
     decoder: Decoder, state: DecodeState, chunks: PrefillInput, adapters: GivenAdapters, backend: AttentionBackend
 ) -> tuple[DecodeState, jax.Array]:
@@ -105,18 +109,22 @@ def score(
 
 
 def admit(state: DecodeState, row: jax.Array, start: RowState) -> DecodeState:
-    """The state with everything of row `row` (int32) set to `start`."""
-    return replace(state, rows=jax.tree.map(lambda all_rows, one: all_rows.at[row].set(one), state.rows, start))
+    """The state with everything of row `row`, int32 [1], set to `start`; beyond the last row nothing is."""
+
+    def put(all_rows: jax.Array, one: jax.Array) -> jax.Array:
+        return all_rows.at[row].set(one, mode="drop")
+
+    return replace(state, rows=jax.tree.map(put, state.rows, start))
 
 
 def move_row(state: DecodeState, source: jax.Array, target: jax.Array) -> DecodeState:
-    """The state with row `target` made equal to row `source`, int32 scalars."""
+    """The state with row `target` made equal to row `source`, int32 [1] each."""
     return replace(state, rows=jax.tree.map(lambda x: x.at[target].set(x[source]), state.rows))
 
 
 def copy_page(state: DecodeState, source: jax.Array, target: jax.Array, backend: AttentionBackend) -> DecodeState:
-    """The state with page `target` made equal to page `source` in every layer, int32 scalars."""
-    return replace(state, cache=backend.copy_page(state.cache, source, target))
+    """The state with page `target` made equal to page `source` in every layer, int32 [1] each."""
+    return replace(state, cache=backend.copy_page(state.cache, source[0], target[0]))
 
 
 def decode(
@@ -144,7 +152,7 @@ def decode(
     def unfinished(carry: Carry) -> jax.Array:
         _, rows, _, block = carry
         ended = (active & rows.done & ~before.done).any()
-        return (block.steps < steps) & (active & ~rows.done).any() & ~(stop_on_finish & ended)
+        return (block.steps[0] < steps) & (active & ~rows.done).any() & ~(stop_on_finish & ended)
 
     def step(carry: Carry) -> Carry:
         cache, rows, masks, block = carry

@@ -82,7 +82,7 @@ def load_options(settings: ModelSettings) -> "LoadOptions":
         kv_cache_dtype=settings.kv_cache_dtype,
         media_cache_bytes=settings.media_cache_bytes,
         deterministic=settings.deterministic,
-        num_devices=settings.num_devices,
+        mesh=settings.mesh,
         stall_seconds=settings.stall_timeout,
         **(adapter_options(settings) if isinstance(settings, ServeSettings) else {}),
     )

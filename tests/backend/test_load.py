@@ -10,10 +10,11 @@ from backend.attention.quantization import KV_DTYPES
 from backend.attention.reference import PAGE_TOKENS, PagedAttention
 from backend.engine.config import EngineConfig
 from backend.engine.device_adapters import DeviceAdapters
-from backend.load import LoadOptions, choose_cache_dtype, choose_sizes, read_adapters
+from backend.load import LoadOptions, choose_cache_dtype, choose_mesh, choose_sizes, options_of_group, read_adapters
 from backend.models import hub, weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
+from backend.sharding import make_mesh, read_mesh
 
 CONFIG = open_checkpoint(hub.resolve("tiny")).config
 BACKEND = PagedAttention(kv_specs(CONFIG), jnp.dtype(jnp.float32))
@@ -135,3 +136,43 @@ def test_adapters_are_made_ready_for_the_slots_that_the_engine_has():
     assert held.stacks.ranks.tolist() == [0, 8]
     assert all(np.asarray(stack.down)[1].any() for layer in held.stacks.layers for stack in layer.values())
     library.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("data=2,model=4", (2, 4)), ("model=4, data=2", (2, 4)), ("model=8", (1, 8)), ("data=3", (3, 1))],
+)
+def test_a_mesh_is_groups_of_rows_and_the_devices_of_each(text, found):
+    assert read_mesh(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("expert=2", "no model that is served has experts"),
+        ("model=4,expert=2", "no model that is served has experts"),
+        *((text, "write data=N, model=N") for text in ("", "4", "model", "model=0", "model=-1", "model=4,model=2")),
+        *((text, "write data=N, model=N") for text in ("tensor=4", "model=4;data=2", "model=1e1", "data=2,,model=4")),
+    ],
+)
+def test_another_mesh_is_refused_and_told_what_to_write(text, reason):
+    with pytest.raises(ValueError, match=f"--mesh {text}: {reason}"):
+        read_mesh(text)
+
+
+def test_a_mesh_takes_devices_that_are_there():
+    with pytest.raises(ValueError, match="--mesh data=1000,model=1000: that takes 1000000 devices, and there are"):
+        choose_mesh(LoadOptions(mesh="data=1000,model=1000"), BACKEND.layers)
+    assert choose_mesh(LoadOptions(mesh="model=1"), BACKEND.layers) is None
+
+
+def test_kv_heads_are_split_as_far_as_they_go_and_copied_beyond():
+    shapes = [dict(make_mesh([object()] * 12, heads, groups=3).shape) for heads in ([8, 2], [4], [1], [3])]
+    assert [tuple(shape.values()) for shape in shapes] == [(3, 2, 2), (3, 4, 1), (3, 1, 4), (3, 1, 4)]
+
+
+def test_groups_share_rows_and_cache_out():
+    options = options_of_group(LoadOptions(rows=12, kv_cache_tokens=1000), 3)
+    assert (options.rows, options.kv_cache_tokens) == (4, 334)
+    with pytest.raises(ValueError, match="--max-batch-size 10: .* take a multiple of 3"):
+        options_of_group(LoadOptions(rows=10), 3)

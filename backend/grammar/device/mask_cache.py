@@ -14,8 +14,9 @@ class TokenMaskCache:
     """Packed token masks, and a hash table of buckets with WAYS entries each, so that a look-up is one gather.
 
     pool: uint32 [masks, W], each mask once; mask 0 allows everything. hashes: uint32 [masks, 2], of the contents.
-    entries: int32 [buckets, WAYS, 2 + key size]: generation, mask, key. used: int32, masks in use, the first of the
-    pool. generation: int32, entries of any other are void. computed: int32, how many masks were ever computed.
+    entries: int32 [buckets, WAYS, 2 + key size]: generation, mask, key. used: int32 [1], masks in use, the first of
+    the pool. generation: int32 [1], entries of any other are void. computed: int32 [1], how many masks were ever
+    computed. So every array has an axis along which the caches of several groups of rows lie side by side.
 
     Donate it, and carry it through loops only: what passes a `lax.cond` is copied.
     """
@@ -37,9 +38,9 @@ def empty_cache(masks: int, words: int, key_size: int, buckets: int = 4096) -> T
         pool=jnp.where(everything, ~jnp.uint32(0), jnp.zeros((masks, words), jnp.uint32)),
         hashes=jnp.zeros((masks, 2), jnp.uint32),
         entries=jnp.zeros((buckets, WAYS, 2 + key_size), jnp.int32),
-        used=jnp.int32(1),
-        generation=jnp.int32(1),
-        computed=jnp.int32(0),
+        used=jnp.ones(1, jnp.int32),
+        generation=jnp.ones(1, jnp.int32),
+        computed=jnp.zeros(1, jnp.int32),
     )
 
 
@@ -62,14 +63,14 @@ def insert(cache: TokenMaskCache, key: jax.Array, mask: jax.Array) -> tuple[Toke
 
     There must be room for it. An older entry of a full bucket gives way.
     """
-    hashed = _content_hash(mask)
-    likely = jnp.argmax((cache.hashes == hashed).all(-1) & (jnp.arange(cache.pool.shape[0]) < cache.used))
-    known = (cache.pool[likely] == mask).all() & (likely < cache.used)
-    place = jnp.where(known, likely, cache.used).astype(jnp.int32)
+    hashed, used, generation = _content_hash(mask), cache.used[0], cache.generation[0]
+    likely = jnp.argmax((cache.hashes == hashed).all(-1) & (jnp.arange(cache.pool.shape[0]) < used))
+    known = (cache.pool[likely] == mask).all() & (likely < used)
+    place = jnp.where(known, likely, used).astype(jnp.int32)
     bucket = _bucket(cache, key)
-    void = cache.entries[bucket, :, 0] != cache.generation
-    way = jnp.where(void.any(), jnp.argmax(void), cache.computed % WAYS)
-    entry = jnp.concatenate([jnp.stack([cache.generation, place]), key])
+    void = cache.entries[bucket, :, 0] != generation
+    way = jnp.where(void.any(), jnp.argmax(void), cache.computed[0] % WAYS)
+    entry = jnp.concatenate([jnp.stack([generation, place]), key])
     return replace(
         cache,
         pool=jax.lax.dynamic_update_index_in_dim(cache.pool, mask, place, 0),

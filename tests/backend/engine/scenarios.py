@@ -77,7 +77,7 @@ def recorded(runner: ModelRunner, step_seconds: float = 0.0) -> tuple[ModelRunne
     def decode(state, page_table, active, steps, *rest):
         calls.append(Dispatch(None, steps))
         state, block = runner.decode(state, page_table, active, steps, *rest)
-        time.sleep(step_seconds * int(block.steps))
+        time.sleep(step_seconds * int(block.steps.max()))
         return state, block
 
     noting.prefill, noting.decode = prefill, decode

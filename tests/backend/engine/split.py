@@ -3,6 +3,9 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -21,17 +24,20 @@ from backend.sharding import make_mesh, sharding
 from tests.backend.engine.conftest import TOKENS, paged, request
 from tests.backend.engine.test_grammars import grammar
 
-VOCAB, CONTEXT, LAYERS = 64, 64, 2
+VOCAB, CONTEXT, LAYERS = 96, 64, 2
 SIZES = EngineConfig(
     CONTEXT, pages=24, page_tokens=4, row_buckets=(4,), prefill_shapes=((1, 16),), max_steps=4, grammar_cells=1 << 15
 )
 EXCHANGES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
 
-def make_decoder(kv_heads: int) -> Decoder:
-    """A small one with random weights, always the same."""
-    attention = AttentionConfig(AttentionSpec(8**-0.5), RopeConfig(), heads=8, kv_heads=kv_heads, head_dim=8)
-    layers = (LayerConfig(attention, MLPConfig(64)),) * LAYERS
+def make_decoder(kv_heads: int, window: int | None = None) -> Decoder:
+    """A small one with random weights, always the same. window: of its first layer."""
+    specs = (AttentionSpec(8**-0.5, window=window), AttentionSpec(8**-0.5))
+    layers = tuple(
+        LayerConfig(AttentionConfig(spec, RopeConfig(), heads=8, kv_heads=kv_heads, head_dim=8), MLPConfig(64))
+        for spec in specs
+    )
     decoder = Decoder(DecoderConfig(VOCAB, 32, layers, CONTEXT, norm_epsilon=1e-6), rngs=nnx.Rngs(0))
     nnx.update(decoder, jax.tree.map(lambda x: x * 4 if x.ndim == 2 else x, nnx.state(decoder)))
     return decoder
@@ -47,32 +53,39 @@ def spread(decoder: Decoder, mesh: jax.sharding.Mesh) -> Decoder:
     return nnx.merge(graph, nnx.from_flat_state(flat))
 
 
-def requests() -> list[Request]:
-    """Greedy and drawn, with every filter, log-probabilities, a grammar, and penalties."""
+def requests(seed: int = 0) -> list[Request]:
+    """Greedy and drawn, with every filter, log-probabilities, a grammar, and penalties. seed: of prompts and draws."""
     drawn = {"temperature": 0.9, "top_k": 20, "top_p": 0.9, "min_p": 0.02}
     return [
-        request([3, 1, 4, 1, 5], top_logprobs=5, max_tokens=12),
-        request([7, 8, 9], seeds=(1, 2, 3), max_tokens=12, **drawn),
-        request([5] * 20, seeds=(4,), max_tokens=12, temperature=1.0, repetition_penalty=1.3, logit_bias={9: 3.0}),
+        request([3, 1, 4, 1, 5 + seed], top_logprobs=5, max_tokens=12),
+        request([7, 8, 9 + seed], seeds=(seed + 1, seed + 2, seed + 3), max_tokens=12, **drawn),
         request(
-            [2, 6], seeds=(5, 6), grammar=grammar(Constraint("json_object")), end_tokens=(0,), max_tokens=20,
-            temperature=1.0,
+            [5] * (20 - seed), seeds=(seed + 4,), max_tokens=12, temperature=1.0, repetition_penalty=1.3,
+            logit_bias={9: 3.0},
+        ),
+        request(
+            [2, 6 + seed], seeds=(seed + 5, 6), grammar=grammar(Constraint("json_object")), end_tokens=(0,),
+            max_tokens=20, temperature=1.0,
         ),
     ]  # fmt: skip
 
 
-def answers(engine: Engine) -> list[object]:
-    """What each request drew, with its log-probabilities."""
+def answers(engine: Engine, seed: int = 0, *, at_once: bool = False) -> list[object]:
+    """What each request drew, with its log-probabilities. at_once: ask for all of them before the first has ended."""
+    with ThreadPoolExecutor(4 if at_once else 1) as pool:
+        found = list(pool.map(engine.generate, requests(seed)))
     # Choice by choice: how those of one request are interleaved depends on the time that steps take.
-    events = [sorted(engine.generate(asked), key=lambda event: event.choice) for asked in requests()]
+    events = [sorted(some, key=lambda event: event.choice) for some in found]
     return [[[e.choice, e.token, e.logprob, e.finish_reason] for e in some] for some in events]
 
 
-def answers_of(runner: ModelRunner) -> list[object]:
-    """Those of an engine with this runner."""
+def answers_of(runner: ModelRunner, seeds: Sequence[int] = (0,), *, at_once: bool = False) -> list[object]:
+    """Those of an engine with this runner, for each seed in turn."""
     engine = Engine(runner)
     try:
-        return answers(engine)
+        found = [some for seed in seeds for some in answers(engine, seed, at_once=at_once)]
+        assert not engine.stats().pages_used
+        return found
     finally:
         engine.close()
 
@@ -84,19 +97,36 @@ def exchanges(text: str) -> dict[str, int]:
 
 
 def gathered(text: str) -> int:
-    """Numbers in the largest array that is gathered, where nobody asks for log-probabilities."""
-    found = re.findall(r"= \w+\[([\d,]*)\][^=]* all-gather[^\n]*op_name=\"([^\"]*)\"", text)
-    sizes = (np.prod([int(length) for length in shape.split(",")]) for shape, name in found if "top_k" not in name)
-    return int(max(sizes, default=0))
+    """Numbers in the largest array that is gathered."""
+    shapes = re.findall(r"= \w+\[([\d,]*)\][^=]* all-gather", text)
+    return int(max((np.prod([int(length) for length in shape.split(",")]) for shape in shapes), default=0))
+
+
+def talking(text: str) -> set[frozenset[int]]:
+    """The sets of devices, by their place in the mesh, that exchange anything in a program."""
+    found: set[frozenset[int]] = set()
+    for shape, of, order in re.findall(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", text):
+        numbers = np.arange(np.prod(_numbers(of))).reshape(_numbers(of))
+        rows = numbers.transpose(_numbers(order) if order else None).reshape(_numbers(shape))
+        found |= {frozenset(row.tolist()) for row in rows}
+    for listed in re.findall(r"(?:replica_groups|source_target_pairs)=\{(\{[\d,{}]+\})\}", text):
+        found |= {frozenset(_numbers(row)) for row in re.findall(r"\{([\d,]+)\}", listed)}
+    return found
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 if __name__ == "__main__":
-    devices, kv_heads = map(int, sys.argv[1:])
+    groups, devices, kv_heads, seeds = map(int, sys.argv[1:])
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    whole = make_decoder(kv_heads)
-    alone = answers_of(ModelRunner(whole, SIZES, paged(whole), TOKENS))
-    mesh = make_mesh(jax.devices()[:devices], [kv_heads])
-    runner = ModelRunner(spread(whole, mesh), SIZES, paged(whole), TOKENS, mesh=mesh)
-    decode, prefill = (runner._compiled[name].as_text() for name in (("decode", 4, 1, 0), ("prefill", 1, 16, 0)))
-    print(json.dumps({"alone": alone, "together": answers_of(runner), "mesh": list(mesh.shape.values()),
-                      "prefill": exchanges(prefill), "gathered": gathered(decode)}))  # fmt: skip
+    whole = make_decoder(kv_heads, window=16)
+    alone = answers_of(ModelRunner(whole, SIZES, paged(whole), TOKENS), range(seeds))
+    mesh = make_mesh(jax.devices()[: groups * devices], [kv_heads], groups)
+    runner = ModelRunner(spread(whole, mesh), replace(SIZES, groups=groups), paged(whole), TOKENS, mesh=mesh)
+    texts = {name[0]: program.as_text() for name, program in runner._compiled.items()}
+    together = answers_of(runner, range(seeds), at_once=True)
+    print(json.dumps({"alone": alone, "together": together, "mesh": list(mesh.shape.values()),
+                      "prefill": exchanges(texts["prefill"]), "gathered": gathered(texts["decode"]),
+                      "talking": [sorted(some) for text in texts.values() for some in talking(text)]}))  # fmt: skip

@@ -25,7 +25,7 @@ def run(runner: ModelRunner, requests: list[Request]) -> list[list[TokenEvent]]:
             scheduler.step()
     while scheduler.step():
         pass
-    assert (scheduler.running, scheduler.waiting, scheduler.cache.num_used) == (0, 0, 0)
+    assert (scheduler.running, scheduler.waiting, scheduler.pages_used) == (0, 0, 0)
     return received
 
 
@@ -96,6 +96,6 @@ def run_until_all_end(runner: ModelRunner, requests: list[Request]) -> list[list
         working = scheduler.step()
         assert all(future.asked <= asked + 1 for future, asked in zip(futures, before, strict=True))
         if not working and not scheduler.running and not scheduler.waiting:
-            assert scheduler.cache.num_used == 0
+            assert scheduler.pages_used == 0
             return received
     raise AssertionError("it goes on for ever")

@@ -15,7 +15,8 @@ from scipy.special import log_softmax
 from backend.attention import AttentionSpec, KVSpec
 from backend.attention.masks import group_queries, scores, ungroup_queries, visible
 from backend.engine import steps
-from backend.engine.model_runner import ModelRunner, PrefillChunk
+from backend.engine.chunks import PrefillChunk
+from backend.engine.model_runner import ModelRunner
 from backend.engine.state import empty_block
 from backend.models.decoder import kv_specs
 from backend.request import Prompt, Span

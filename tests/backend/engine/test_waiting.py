@@ -174,7 +174,7 @@ class NumbersRunner:
         no = np.zeros(active.size, bool)
         done = active & (self.left[: active.size] == 0)
         return self, SimpleNamespace(tokens=np.ones((active.size, steps), int), count=drawn, done=done, complete=no,
-                                     failed=no, steps=steps)  # fmt: skip
+                                     failed=no, steps=np.array([steps]))  # fmt: skip
 
 
 class Simulation:
@@ -202,7 +202,7 @@ class Simulation:
         """To the end; nobody may be left."""
         for _ in range(20_000):
             if not self.scheduler.step() and not self.scheduler.running:
-                assert not self.scheduler.waiting and self.scheduler.cache.num_used == 0
+                assert not self.scheduler.waiting and self.scheduler.pages_used == 0
                 assert all(drawn == wanted for drawn, wanted in self.lengths.values())
                 return
         raise AssertionError("it goes on for ever")
@@ -225,7 +225,7 @@ def test_who_holds_no_row_waits_for_at_most_one_choice_of_each_other_client(arri
     def watched(sequence):
         """passed: of each client that waits without a row, who has had a turn meanwhile."""
         client = sequence.request.client
-        holding = {s.request.client for s in scheduler._rows if s is not None}
+        holding = {s.request.client for s in scheduler._rows.holders()}
         waiting = {s.request.client for s in scheduler._waiting}
         for other in waiting - holding:
             passed.setdefault(other, Counter())
