@@ -1,6 +1,6 @@
 """In which format each kernel is kept: as its checkpoint has it, or in fewer bits."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -85,26 +85,52 @@ def format_of(tensor: CheckpointTensor) -> WeightFormat | None:
     return WeightFormat(dtype) if dtype else getattr(tensor, "format", None)
 
 
-def quantized(
-    tensors: Mapping[str, CheckpointTensor], names: Iterable[str], format: WeightFormat
-) -> dict[str, Quantized]:
-    """Whole tensors in a format with scales: their own numbers where the format holds them, else the nearest."""
-    return {name: _quantized(tensors[name], format) for name in names}
+class QuantizedRows:
+    """A tensor in a format with scales: its own numbers where the format holds them, else the nearest.
+
+    values, scales, offsets: what `Quantized` has of it, read by slices of rows and columns. Rows are quantised when
+    they are first read, some together and once: a host never reads those that none of its devices has a part of.
+    """
+
+    def __init__(self, tensor: CheckpointTensor, format: WeightFormat) -> None:
+        own, (self._rows, self._inputs) = format_of(tensor), tensor.get_shape()
+        self._tensor, self._format = tensor, format
+        self._exact = own is not None and bool(own.scales) and joint([own, format], self._inputs) == format
+        self._known: dict[int, Quantized] = {}
+        self.values, self.scales, self.offsets = (_Field(self, name) for name in Quantized._fields)
+
+    def read(self, field: str, rows: slice) -> np.ndarray:
+        """`rows`, a slice of step 1, of a field."""
+        start, stop, _ = rows.indices(self._rows)
+        found = [
+            getattr(self._some(number), field)[max(0, start - first) : stop - first]
+            for number in range(start // ROWS_AT_ONCE, -(-stop // ROWS_AT_ONCE))
+            for first in (number * ROWS_AT_ONCE,)
+        ]
+        return np.concatenate(found)
+
+    def _some(self, number: int) -> Quantized:
+        if number not in self._known:
+            rows = slice(number * ROWS_AT_ONCE, min((number + 1) * ROWS_AT_ONCE, self._rows))
+            if self._exact:
+                some = convert(self._tensor.quantized(rows), self._format)  # type: ignore[attr-defined]
+            else:
+                floats = np.asarray(self._tensor[rows, slice(0, self._inputs)], np.float32)
+                some = quantize(floats, self._format)
+            self._known[number] = some
+        return self._known[number]
 
 
-def _quantized(tensor: CheckpointTensor, format: WeightFormat) -> Quantized:
-    own, (outputs, inputs) = format_of(tensor), tensor.get_shape()
-    exact = own is not None and bool(own.scales) and joint([own, format], inputs) == format
-    parts = []
-    for start in range(0, outputs, ROWS_AT_ONCE):
-        rows = slice(start, min(start + ROWS_AT_ONCE, outputs))
-        if exact:
-            parts.append(convert(tensor.quantized(rows), format))  # type: ignore[attr-defined]
-        else:
-            parts.append(quantize(np.asarray(tensor[rows, slice(0, inputs)], np.float32), format))
-    values, scales, offsets = (list(field) for field in zip(*parts, strict=True))
-    last = np.concatenate(offsets) if format.offsets else None
-    return Quantized(np.concatenate(values), np.concatenate(scales), last)
+@dataclass(frozen=True)
+class _Field:
+    """One field of a tensor that is quantised as it is read."""
+
+    rows: QuantizedRows
+    name: str
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        first, *rest = index if isinstance(index, tuple) else (index,)
+        return self.rows.read(self.name, first)[:, *rest]
 
 
 def _stored(checkpoint: Checkpoint, source: Source) -> list[CheckpointTensor | None]:

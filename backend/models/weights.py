@@ -15,7 +15,7 @@ from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
 from backend.models.kernel import Kernel
 from backend.models.sources import Parameter, Source
-from backend.models.storage import Storage, abstract_decoder, module_at, quantized
+from backend.models.storage import QuantizedRows, Storage, abstract_decoder, module_at
 from backend.sharding import sharding
 
 NOT_FINITE: dict[str, tuple[type[np.unsignedinteger], int]] = {
@@ -115,8 +115,8 @@ def _place_kernel(
     views: dict[str, Mapping[str, Any]] = {"values": tensors}
     if kernel.format.scales:
         names = [stored.name for stored in parameter.source.stored()]
-        whole = quantized(tensors, names, kernel.format)
-        views = {field: {name: getattr(parts, field) for name, parts in whole.items()} for field in fields}
+        rows = {name: QuantizedRows(tensors[name], kernel.format) for name in names}
+        views = {field: {name: getattr(some, field) for name, some in rows.items()} for field in fields}
     size = 0
     for field, variable in fields.items():
         if variable is not None:
@@ -138,12 +138,21 @@ def place(
 ) -> jax.Array:
     """The array of `source` on its devices, with `target`'s shape, dtype and sharding; shards are read one by one.
 
+    What several devices of this host have is read once, and what none of them has is not.
     faults: gets the names of tensors whose numbers are not all finite.
     """
+
+    read: dict[tuple[tuple[int, int], ...], np.ndarray] = {}
 
     def shard(index: tuple[slice, ...] | None) -> np.ndarray:
         whole = (slice(None),) * len(target.shape)
         spans = tuple(slice(*span.indices(size)) for span, size in zip(index or whole, target.shape, strict=True))
+        place = tuple((span.start, span.stop) for span in spans)
+        if place not in read:
+            read[place] = read_part(spans)
+        return read[place]
+
+    def read_part(spans: tuple[slice, ...]) -> np.ndarray:
         out = np.empty([span.stop - span.start for span in spans], target.dtype)
         source.read(tensors, spans, out)
         if faults is not None and not is_finite(out):

@@ -11,7 +11,7 @@ import pytest
 from backend.models import hub, weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.quantization import INT4, INT8, Quantized, WeightFormat, dequantize, quantize
-from backend.models.storage import FP8, Storage, abstract_decoder, describe, kernels, quantized
+from backend.models.storage import FP8, QuantizedRows, Storage, abstract_decoder, describe, kernels
 
 FLOAT = jnp.dtype(jnp.float32)
 TINY = open_checkpoint(hub.resolve("tiny"))
@@ -87,11 +87,17 @@ class Blocks:
         return Quantized(*(None if array is None else array[rows] for array in self.kept))
 
 
+def quantized(tensor: Any, target: WeightFormat) -> Quantized:
+    """A whole tensor in a format."""
+    rows = QuantizedRows(tensor, target)
+    return Quantized(rows.values[:], rows.scales[:], rows.offsets[:] if target.offsets else None)
+
+
 def test_numbers_that_are_quantised_already_are_taken_as_they_are() -> None:
     floats = np.random.default_rng(0).standard_normal((3000, 64)).astype(np.float32)
     for format, target in [(INT4, INT4), (INT4, WeightFormat("int8", "float32", 32, True)), (INT8, INT8)]:
         tensor = Blocks(quantize(floats, format), format)
-        found = quantized({"x": tensor}, ["x"], target)["x"]
+        found = quantized(tensor, target)
         np.testing.assert_array_equal(dequantize(found), dequantize(tensor.kept))
         assert found.values.dtype.name == target.values
 
@@ -99,5 +105,22 @@ def test_numbers_that_are_quantised_already_are_taken_as_they_are() -> None:
 def test_others_are_quantised_anew(tmp_path: Path) -> None:
     floats = np.random.default_rng(0).standard_normal((10, 64)).astype(np.float32)
     tensor = Blocks(quantize(floats, INT8), INT8)
-    found = quantized({"x": tensor}, ["x"], INT4)["x"]
+    found = quantized(tensor, INT4)
     np.testing.assert_array_equal(dequantize(found), dequantize(quantize(dequantize(tensor.kept), INT4)))
+
+
+def test_rows_that_nobody_asks_for_are_not_quantised() -> None:
+    """Some at a time, and each once, whichever field is read."""
+    floats = np.random.default_rng(0).standard_normal((5000, 64)).astype(np.float32)
+    asked: list[slice] = []
+
+    class Watched(Blocks):
+        def quantized(self, rows: slice) -> Quantized:
+            asked.append(rows)
+            return super().quantized(rows)
+
+    tensor = Watched(quantize(floats, INT8), INT8)
+    rows = QuantizedRows(tensor, INT8)
+    np.testing.assert_array_equal(rows.values[2000:2100, 10:20], tensor.kept.values[2000:2100, 10:20])
+    np.testing.assert_array_equal(rows.scales[2040:2050], tensor.kept.scales[2040:2050])
+    assert asked == [slice(1024, 2048), slice(2048, 3072)]
