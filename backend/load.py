@@ -138,7 +138,8 @@ def follow_engine(options: LoadOptions, path: Path, tokens: Sequence[bytes], fol
     """Load what the leader's `load_engine` loads, and repeat what its engine does until it lets go."""
     log.info("process %d of %d; device: %s", jax.process_index(), jax.process_count(), device.describe())
     with kept_programs(options.compilation_cache) as keep:
-        runner, _ = _make_runner(options, path, tokens, keep, follower)
+        # What adapters are, the leader alone reads, and tells.
+        runner, _ = _make_runner(replace(options, adapters={}), path, tokens, keep, follower)
     log.info("ready, and follows process 0")
     follow(runner, follower)
 
@@ -149,8 +150,6 @@ def _make_runner(
     """The runner of the checkpoint at `path`, and its adapters; calls `keep` after every program."""
     plan = plan_engine(options, path)
     if hosts is not None:
-        if plan.sizes.adapter_slots:
-            raise ValueError("--adapter: an engine over several hosts takes none; leave out --coordinator, or adapters")
         agree(hosts, options, AGREED)
         plan = plan._replace(sizes=agree(hosts, plan.sizes))
     with progress("weights", _bytes_text) as update:
@@ -158,7 +157,7 @@ def _make_runner(
     for line in size_lines(options, plan):
         log.info(line)
     sizes, backend, mesh = plan.sizes, plan.backend, plan.mesh
-    library = read_adapters(options, decoder, sizes, mesh)
+    library = None if isinstance(hosts, Follower) else read_adapters(options, decoder, sizes, mesh)
     del plan  # its checkpoint's files are mapped: what was read of them stays resident as long as they are
     reason = native.unavailable_reason()
     if reason is not None and device.activation_dtype() is not None:

@@ -7,12 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-import jax
 from jax.sharding import Mesh
 
 from backend.models.adapters.checkpoint import WEIGHTS, Adapter, AdapterBase, read_adapter
 from backend.models.adapters.config import CONFIG
-from backend.models.adapters.placing import slot_arrays, stack_shardings
+from backend.models.adapters.placing import on_devices, slot_arrays, stack_shardings
 from backend.models.adapters.stack import AdapterStacks
 from backend.models.errors import CheckpointError
 from backend.request import AdapterExists, UnknownAdapter
@@ -37,7 +36,8 @@ class AdapterLibrary:
 
     base: what they are read for. rank: the largest that is served. memory: bytes of host memory that hold adapters;
     those that were used longest ago are read again when they are wanted. empty: the stacks whose slots they will fill,
-    or their shapes. mesh: the devices over which these are split, None for one.
+    or their shapes. mesh: the devices over which these are split, None for one; where some are of other hosts, what a
+    slot is filled with stays on this one, from which all are told.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class AdapterLibrary:
     ) -> None:
         self._base, self._empty, self._rank, self._memory = base, empty, rank, memory
         self._shardings = stack_shardings(base, empty, mesh)[1]
+        self._ahead = mesh is None or not mesh.is_multi_process
         self._by_name: dict[str, StoredAdapter] = {}
         self._held: OrderedDict[StoredAdapter, Adapter] = OrderedDict()
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class AdapterLibrary:
             return self._find(name)
 
     def fetch(self, stored: StoredAdapter, done: Callable[[], None]) -> Future[AdapterStacks]:
-        """What a slot is filled with, on its way to the device; the future may fail with CheckpointError.
+        """What a slot is filled with, if it can be on the device; the future may fail with CheckpointError.
 
         done: called in another thread, once it is there.
         """
@@ -109,7 +110,8 @@ class AdapterLibrary:
             with self._lock:
                 if self._by_name.get(stored.name) is stored:
                     self._hold(stored, adapter)
-        return jax.block_until_ready(jax.device_put(slot_arrays(adapter, self._base, self._empty), self._shardings))
+        arrays = slot_arrays(adapter, self._base, self._empty)
+        return on_devices(arrays, self._shardings) if self._ahead else arrays
 
     def _read(self, stored: StoredAdapter) -> Adapter:
         adapter = read_adapter(stored.folder, self._base, self._rank)

@@ -21,6 +21,7 @@ from jax.experimental import multihost_utils
 
 from backend.engine.model_runner import ModelRunner
 from backend.engine.state import DecodeState
+from backend.models.adapters.stack import AdapterStacks
 
 log = logging.getLogger(__name__)
 SECRET_BYTES = 32
@@ -135,6 +136,12 @@ class LeadingRunner(ModelRunner):
             self._leader.tell(("upload", (base, image)))
             yield
 
+    @contextmanager
+    def _placing(self, slot: int, one: AdapterStacks) -> Iterator[None]:
+        with self._order:
+            self._leader.tell(("place", (slot, one)))
+            yield
+
     def call(self, name: str, *state_and_inputs: Any) -> Any:
         """Makes a call that takes the state, if there is one yet, and has the followers make it with theirs."""
         with self._order:
@@ -158,6 +165,9 @@ def follow(runner: ModelRunner, follower: Follower) -> None:
         match name:
             case "upload":
                 runner.arena.upload(*inputs)
+            case "place":
+                assert runner.adapters is not None
+                runner.adapters.place(*inputs)
             case "embed":
                 runner.embed(*inputs)
             case "init_state":

@@ -27,7 +27,7 @@ from backend.grammar import token_spellings
 from backend.grammar.device import state as grammar_state
 from backend.grammar.device.arena import Arena, Placement
 from backend.grammar.device.vocabulary import build_vocabulary
-from backend.models.adapters.stack import RowAdapters
+from backend.models.adapters.stack import AdapterStacks, RowAdapters
 from backend.models.decoder import Decoder
 from backend.models.media.interface import EncoderCall
 from backend.request import Prompt, Request, SamplingParams
@@ -101,7 +101,7 @@ class ModelRunner:
         self._backend = backend
         self._init_state = partial(init_state, decoder.config, config, backend, self._vocabulary)
         self.media = decoder.config.media
-        self.adapters = DeviceAdapters(decoder, config, mesh) if config.adapter_slots else None
+        self.adapters = DeviceAdapters(decoder, config, mesh, self._placing) if config.adapter_slots else None
         graph, params = nnx.split(decoder)
         self._leaves, tree = jax.tree.flatten(params)
         self._merge = lambda leaves: nnx.merge(graph, jax.tree.unflatten(tree, leaves))
@@ -225,6 +225,10 @@ class ModelRunner:
 
     def _uploading(self, base: int, image: np.ndarray) -> AbstractContextManager[None]:
         """Entered around each upload of a grammar into the arena."""
+        return nullcontext()
+
+    def _placing(self, slot: int, one: AdapterStacks) -> AbstractContextManager[None]:
+        """Entered around each adapter that is put into a slot."""
         return nullcontext()
 
     def _programs(self) -> Programs:

@@ -82,6 +82,18 @@ def slot_arrays(adapter: Adapter, base: AdapterBase, stacks: AdapterStacks) -> A
     return AdapterStacks(ranks, _by_layer(base, filled))  # type: ignore[arg-type]
 
 
+def on_devices(one: AdapterStacks, shardings: Any) -> AdapterStacks:
+    """What `slot_arrays` gave, on the devices of this process. shardings: where it lies, see `stack_shardings`."""
+    if shardings is None:
+        arrays: AdapterStacks = jax.device_put(one)
+    else:
+        # Not device_put, which has processes compare what they were given.
+        arrays = jax.tree.map(
+            lambda array, lies: jax.make_array_from_callback(array.shape, lies, array.__getitem__), one, shardings
+        )
+    return jax.block_until_ready(arrays)
+
+
 def shapes_of_slot(stacks: AdapterStacks) -> AdapterStacks:
     """What `slot_arrays` gives, as shapes."""
     shapes: AdapterStacks = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), stacks)
