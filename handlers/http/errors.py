@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from connexion.exceptions import ProblemException
@@ -18,12 +16,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend import EngineFailed, RequestFailed
-from handlers.http.request_id import request_id
+from handlers.http.request_id import HEADER, id_of, request_id
 
 logger = logging.getLogger(__name__)
 LONGEST_TEXT = 2000  # characters of a message to a client
 LAST_EVENT_SECONDS = 1.0  # for a client that is slow to take the event that says why its stream ends
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class APIError(Exception):
@@ -141,7 +138,7 @@ class ErrorMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id.set(_given_id(scope) or uuid4().hex)
+        request_id.set(id_of(Headers(scope=scope)))
         shape = self._shape(scope["path"])
         sender = _Sender(send, shape)
         try:
@@ -163,12 +160,6 @@ class ErrorMiddleware:
         return next((self._shapes[each] for each in beginnings if each in self._shapes), COMMON)
 
 
-def _given_id(scope: Scope) -> str | None:
-    """The client's own id of the request, where it is one that a log can have."""
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else None
-
-
 class _Sender:
     """`send` that adds the request id to the headers, and remembers how far the answer is.
 
@@ -181,7 +172,7 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name in ("x-request-id", *self._shape.id_headers):
+            for name in (HEADER, *self._shape.id_headers):
                 headers[name] = request_id.get()
             await self._send(message)
             self.started = True

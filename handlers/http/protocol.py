@@ -4,12 +4,14 @@ uvicorn's own take heads of any size, wait for the rest of a request for ever, a
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httptools
 import orjson
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
@@ -20,6 +22,9 @@ from handlers.http.errors import COMMON, APIError, error_body
 from handlers.http.half_closed import can_tell, watch
 from handlers.http.http10 import UntilClosed
 from handlers.http.lingering import LingeringTransport
+from handlers.http.request_id import HEADER, id_of
+
+logger = logging.getLogger(__name__)
 
 ALWAYS_ANSWERED = b"/health"
 RESERVED_CONNECTIONS = 64
@@ -211,7 +216,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(_raw(error))
+            self.transport.write(_raw(self._told(error)))
         self.transport.close()
 
     def _too_many(self) -> APIError:
@@ -223,7 +228,13 @@ class LimitedProtocol(HttpToolsProtocol):
         return APIError(431, message, code="headers_too_large")
 
     async def _answer_crowd(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await COMMON.response(self._too_many())(scope, receive, send)
+        await COMMON.response(self._told(self._too_many()))(scope, receive, send)
+
+    def _told(self, error: APIError) -> APIError:
+        """The error with the id of its request, under which it is in the log."""
+        error.headers[HEADER] = id_of(Headers(raw=getattr(self, "headers", [])))
+        logger.info("request %s: %d, %s", error.headers[HEADER], error.status, error.message)
+        return error
 
     # The clock
 

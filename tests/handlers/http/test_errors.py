@@ -37,7 +37,7 @@ def call(app, method="GET", path="/x"):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/chat", "/v1/chat/completions/more", "/ui/nothing.js", "/v1/embeddings"]
+    "path", ["/", "/v1", "/v1/chat", "/v1/chat/completions/more", "/ui/nothing.js", "/v1/rerank"]
 )
 def test_an_unknown_path_is_404(app, path):
     assert path in is_error(app.client.get(path), 404)["message"]
