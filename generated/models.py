@@ -499,16 +499,13 @@ Input2 = TypeAliasType(
 )
 
 
-Input3ItemItem = TypeAliasType("Input3ItemItem", Annotated[int, Field(ge=0)])
-
-
-Input3Item = TypeAliasType("Input3Item", Annotated[list[Input3ItemItem], Field(min_length=1)])
+Input3Item = TypeAliasType("Input3Item", Annotated[int, Field(ge=0)])
 
 
 Input3 = TypeAliasType(
     "Input3",
     Annotated[
-        list[Input3Item],
+        list[list[Input3Item]],
         Field(
             description="A text, or up to 2048; or one as token ids, or several. What the model's tokenizer puts before and behind a text is added to texts, and nothing to token ids. Each is embedded as it would be alone.",
             min_length=1,

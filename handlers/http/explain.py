@@ -49,12 +49,18 @@ def _describe_branches(error: ValidationError, branches: Sequence[Sequence[Valid
 
 
 def _shared(branches: Sequence[Sequence[ValidationError]]) -> ValidationError:
-    """A failure that all these alternatives have, such as a missing tag; else the first one's, a wrong tag at best."""
-    first = sorted(branches[0], key=lambda error: not isinstance(error.kind, Kind.Constant))
+    """A failure that all these alternatives have, such as a missing tag; else the nearest one's, a wrong tag at best."""
+    nearest = max(branches, key=_nearness)
+    first = sorted(nearest, key=lambda error: not isinstance(error.kind, Kind.Constant))
     for error in first:
-        if all(any(_same(error, other) for other in branch) for branch in branches[1:]):
+        if all(any(_same(error, other) for other in branch) for branch in branches):
             return error
     return first[0]
+
+
+def _nearness(branch: Sequence[ValidationError]) -> tuple[int, list[int]]:
+    """How near the value is to an alternative: few failures, and these late, as where a list is of its kind so far."""
+    return -len(branch), [step for step in branch[0].instance_path if isinstance(step, int)]
 
 
 def _same(a: ValidationError, b: ValidationError) -> bool:

@@ -36,6 +36,8 @@ def check_inputs(inputs: Iterable[Input], model: PoolingModel) -> None:
     """Raises APIError 422 for token ids that the model does not have, or has no room for."""
     for each in inputs:
         if not isinstance(each.given, str):
+            if not each.given:
+                raise invalid(f"{each.param} has no tokens; give at least one", each.param)
             _check_length(len(each.given), each.param, model)
             check_token_ids(each.given, each.param, model.engine)
 

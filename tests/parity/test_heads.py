@@ -78,7 +78,7 @@ MODES = ("cls_token", "lasttoken", "max_tokens", "mean_tokens", "mean_sqrt_len_t
 
 @pytest.mark.parametrize("mode", MODES)
 def test_texts_are_pooled_as_sentence_transformers_does(tmp_path, mode):
-    save(tmp_path, "qwen3", AutoModel)
+    save(tmp_path, "qwen3", AutoModel, num_hidden_layers=1)
     write_modules(tmp_path, mode)
     expected = [by_definition(mode, hidden_states(tmp_path, text)) for text in TEXTS]
     with serving(tmp_path) as engine:
@@ -99,7 +99,7 @@ def test_texts_are_pooled_as_sentence_transformers_does(tmp_path, mode):
 def test_classes_have_the_scores_that_transformers_gives(tmp_path, family):
     save(tmp_path, family, AutoModelForSequenceClassification, num_labels=3)
     _, expected = class_logits(tmp_path, TEXTS[:6])
-    with serving(tmp_path) as engine:
+    with serving(tmp_path, prefill_shapes=((1, 16),)) as engine:
         assert engine.pooling.labels == ("LABEL_0", "LABEL_1", "LABEL_2") and engine.pooling.task == "classify"
         found, _ = pooled(engine, *TEXTS[:6])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -138,7 +138,7 @@ def test_scores_and_labels_are_those_of_transformers_pipeline(tmp_path, fields, 
 def test_a_model_that_was_saved_with_its_head_embeds_the_same(tmp_path):
     save(tmp_path, "llama", AutoModelForCausalLM, tie_word_embeddings=False)
     write_modules(tmp_path, "mean_tokens", normalize=False)
-    with serving(tmp_path) as engine:
+    with serving(tmp_path, prefill_shapes=((1, 16),)) as engine:
         found, _ = pooled(engine, TEXTS[4])
     np.testing.assert_allclose(found[0], hidden_states(tmp_path, TEXTS[4]).mean(0), **CLOSE)
     np.testing.assert_array_equal(embedding(engine.pooling, found[0]), found[0])
@@ -148,7 +148,7 @@ def test_a_beginning_that_was_seen_is_not_computed_again_where_the_last_token_is
     save(tmp_path, "qwen3", AutoModel)
     write_modules(tmp_path)
     instruct, others = TEXTS[5][:40], [[1, 2, 3], [4, 5]]
-    with serving(tmp_path) as engine:
+    with serving(tmp_path, prefill_shapes=((1, 16),)) as engine:
         pooled(engine, instruct + others[0])
         found, cached = pooled(engine, instruct + others[1], instruct[:1])
     assert cached == [40, 0]
@@ -167,7 +167,7 @@ def test_neighbours_and_too_few_pages_change_no_bit_of_a_deterministic_engine(tm
 
 
 def test_who_gives_way_for_want_of_pages_is_pooled_all_the_same(tmp_path):
-    save(tmp_path, "qwen3", AutoModel)
+    save(tmp_path, "qwen3", AutoModel, num_hidden_layers=1)
     write_modules(tmp_path, "weightedmean_tokens")
     expected = [by_definition("weightedmean_tokens", hidden_states(tmp_path, text)) for text in TEXTS]
     with serving(tmp_path, pages=32) as engine:
