@@ -58,7 +58,7 @@ def _gemma(id_of: Callable[[str], int], vocab: int) -> dict[str, Any]:
     names = ("image_token_id", "video_token_id", "audio_token_id", "boi_token_id", "eoi_token_id", "boa_token_id")
     marks = ("<|image|>", "<|video|>", "<|audio|>", "<|image>", "<image|>", "<|audio>", "<audio|>")
     ids = {name: id_of(mark) for name, mark in zip((*names, "eoa_token_index"), marks, strict=True)}
-    vision = {"patch_size": 2, "pooling_kernel_size": 2, "mm_embed_dim": 20}
+    vision = {"patch_size": 2, "pooling_kernel_size": 2, "mm_embed_dim": 20, "output_proj_dims": 20}
     return {"text_config": text, "vision_config": vision, "audio_config": {"audio_embed_dim": 160}, **ids}
 
 

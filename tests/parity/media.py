@@ -114,13 +114,15 @@ def save(model_type: str, fields: dict[str, Any], folder: Path, seed: int, disk:
     (folder / "processor_config.json").write_text(json.dumps(PROCESSORS[model_type]))
 
 
-def gemma4_unified_inputs(shown: Sequence[Medium], patch_size: int, pooling: int, samples: int) -> dict[str, Any]:
-    """What transformers' own processors make of media for its model, 70 tokens at most for a picture or frame."""
+def gemma4_unified_inputs(
+    shown: Sequence[Medium], patch_size: int, pooling: int, samples: int, most: tuple[int, int] = (70, 70)
+) -> dict[str, Any]:
+    """What transformers' own processors make of media for its model. most: tokens of a picture, and of a frame."""
     inputs: dict[str, Any] = {}
-    pictures = [gemma4_unified_patches(m, patch_size, pooling) for m in shown if isinstance(m, Picture)]
+    pictures = [gemma4_unified_patches(m, patch_size, pooling, most[0]) for m in shown if isinstance(m, Picture)]
     if pictures:
         inputs["pixel_values"], inputs["image_position_ids"] = map(torch.cat, zip(*pictures, strict=True))
-    films = [gemma4_unified_patches(m, patch_size, pooling) for m in shown if isinstance(m, Film)]
+    films = [gemma4_unified_patches(m, patch_size, pooling, most[1]) for m in shown if isinstance(m, Film)]
     if films:
         inputs["pixel_values_videos"], inputs["video_position_ids"] = map(torch.cat, zip(*films, strict=True))
         inputs["num_frames_per_video"] = torch.tensor([len(m.frames) for m in shown if isinstance(m, Film)])
@@ -131,9 +133,11 @@ def gemma4_unified_inputs(shown: Sequence[Medium], patch_size: int, pooling: int
     return inputs
 
 
-def gemma4_unified_patches(medium: Picture | Film, patch_size: int, pooling: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Patches [n, 70, ...] and their places [n, 70, 2], by transformers' functions in the order of its processors."""
-    picture, most = isinstance(medium, Picture), 70
+def gemma4_unified_patches(
+    medium: Picture | Film, patch_size: int, pooling: int, most: int = 70
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patches [n, most, ...] and places [n, most, 2], by transformers' functions in the order of its processors."""
+    picture = isinstance(medium, Picture)
     theirs = processing("gemma4_unified", "image" if picture else "video")
     pixels = torch.from_numpy(medium.pixels[None] if isinstance(medium, Picture) else medium.frames).permute(0, 3, 1, 2)
     size = theirs.get_aspect_ratio_preserving_size(*pixels.shape[-2:], patch_size, most * pooling**2, pooling)
@@ -256,20 +260,26 @@ def qwen3_vl(draw: st.DrawFn) -> dict[str, Any]:
     return {"text_config": text, "vision_config": vision, "tie_word_embeddings": tied, **marks}
 
 
-def qwen3_vl_patches(medium: Picture | Film) -> tuple[torch.Tensor, list[int]]:
-    """Patches [n, ...] and their grid, by transformers' functions in the order of its processors."""
+def qwen3_vl_patches(
+    medium: Picture | Film, patch: int = 2, bounds: tuple[int, int] | None = None
+) -> tuple[torch.Tensor, list[int]]:
+    """Patches [n, ...] and their grid, by transformers' functions in the order of its processors.
+
+    bounds: least and most pixels, those of PROCESSORS by default.
+    """
     picture = isinstance(medium, Picture)
     films = processing("qwen3_vl", "video")
     pixels = torch.from_numpy(medium.pixels[None] if isinstance(medium, Picture) else medium.frames).permute(0, 3, 1, 2)
     sizes = PROCESSORS["qwen3_vl"]["image_processor" if picture else "video_processor"]["size"]
-    bounds = {"min_pixels": sizes["shortest_edge"], "max_pixels": sizes["longest_edge"]}
+    least, most = bounds or (sizes["shortest_edge"], sizes["longest_edge"])
+    own = {"factor": 2 * patch, "min_pixels": least, "max_pixels": most}
     if picture:
-        size = smart_resize(*pixels.shape[-2:], factor=4, **bounds)
+        size = smart_resize(*pixels.shape[-2:], **own)
     else:
-        size = films.smart_resize(len(pixels), *pixels.shape[-2:], temporal_factor=2, factor=4, **bounds)
+        size = films.smart_resize(len(pixels), *pixels.shape[-2:], temporal_factor=2, **own)
     scaled = (resized(pixels, *size).float() - 0.5 / RESCALE) / (0.5 / RESCALE)
     repeated = scaled.repeat(2, 1, 1, 1) if picture else scaled
-    patches, *grid = films.Qwen3VLVideoProcessor.patchify(None, repeated[None], 2, 2, 2)
+    patches, *grid = films.Qwen3VLVideoProcessor.patchify(None, repeated[None], patch, 2, 2)
     return patches[0], grid
 
 
