@@ -49,7 +49,7 @@ def _describe_branches(error: ValidationError, branches: Sequence[Sequence[Valid
 
 
 def _shared(branches: Sequence[Sequence[ValidationError]]) -> ValidationError:
-    """A failure that all these alternatives have, such as a missing tag; else the nearest one's, a wrong tag at best."""
+    """A failure that all these alternatives have, such as a missing tag; else the nearest one's, best a tag."""
     nearest = max(branches, key=_nearness)
     first = sorted(nearest, key=lambda error: not isinstance(error.kind, Kind.Constant))
     for error in first:

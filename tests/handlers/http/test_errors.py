@@ -36,9 +36,7 @@ def call(app, method="GET", path="/x"):
     return sent
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/chat", "/v1/chat/completions/more", "/ui/nothing.js", "/v1/rerank"]
-)
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat", "/v1/chat/completions/more", "/ui/nothing.js", "/v1/rerank"])
 def test_an_unknown_path_is_404(app, path):
     assert path in is_error(app.client.get(path), 404)["message"]
 
