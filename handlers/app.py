@@ -14,6 +14,7 @@ from connexion.middleware.request_validation import RequestValidationMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
+from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,13 +28,13 @@ from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
 from handlers.http.routes import RouteMiddleware, Routes
-from handlers.http.spec import load_document, use_openapi_31
+from handlers.http.spec import document_text, load_document, use_openapi_31
 from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware, Parameters
 from handlers.messages.endpoint import count_tokens, create_message
 from handlers.messages.errors import MESSAGES_ERRORS
 from handlers.metrics.endpoints import OTHER, EndpointMiddleware
 from handlers.metrics.status import log_status
-from handlers.page.files import PageFile, read_files
+from handlers.page.files import PageFile, document_files, read_files
 from handlers.page.middleware import PageMiddleware
 from handlers.pooling.classification import classify
 from handlers.pooling.embeddings import create_embeddings
@@ -118,8 +119,12 @@ def create_app(
 
     use_openapi_31()
     document = load_document(service.acceptance.strict)
-    outermost = _outermost(service, Routes(document), access, read_files() if page else {}, tracing)
-    app = AsyncApp("handlers", lifespan=lifespan, middlewares=[*outermost, *MIDDLEWARES])
+    shown = document_files(document, document_text(service.acceptance.strict))
+    outermost = _outermost(service, Routes(document), access, read_files() if page else {}, shown, tracing)
+    own_document = SwaggerUIOptions(serve_spec=False)
+    app = AsyncApp(
+        "handlers", lifespan=lifespan, middlewares=[*outermost, *MIDDLEWARES], swagger_ui_options=own_document
+    )
     app.add_api(
         document,
         resolver=Resolver(_operation),
@@ -132,7 +137,12 @@ def create_app(
 
 
 def _outermost(
-    service: Service, routes: Routes, access: Access, files: Mapping[str, PageFile], tracing: Tracing
+    service: Service,
+    routes: Routes,
+    access: Access,
+    files: Mapping[str, PageFile],
+    document: Mapping[str, PageFile],
+    tracing: Tracing,
 ) -> list[Any]:
     """What every request passes first: it is traced and counted, failures become answers, who may not ask is refused,
     the page is shown, who comes while the server drains is sent away, what the document has not is told."""
@@ -157,7 +167,7 @@ def _outermost(
         *([cross_origin] if access.origins else []),
         partial(ErrorMiddleware, shapes=ERROR_SHAPES),
         partial(AccessMiddleware, access=open_access),
-        partial(PageMiddleware, files=files),
+        partial(PageMiddleware, files={**files, **document}),
         LifecycleMiddleware,
         partial(RouteMiddleware, routes=routes),
     ]

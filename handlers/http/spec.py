@@ -31,13 +31,16 @@ def load_document(strict: bool = False) -> dict[str, Any]:
 
     Given to Connexion as a dict, because it would run a file through Jinja first.
     """
-    return copy.deepcopy(_parsed("strict/openapi.yaml" if strict else "openapi.yaml"))
+    return copy.deepcopy(_parsed(strict))
+
+
+def document_text(strict: bool = False) -> bytes:
+    """The same as the YAML that it is read from."""
+    return resources.files("generated").joinpath("strict/openapi.yaml" if strict else "openapi.yaml").read_bytes()
 
 
 @cache
-def _parsed(name: str) -> dict[str, Any]:
+def _parsed(strict: bool) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document: dict[str, Any] = yaml.load(
-        resources.files("generated").joinpath(name).read_text(encoding="utf-8"), Loader=loader
-    )
+    document: dict[str, Any] = yaml.load(document_text(strict), Loader=loader)
     return document

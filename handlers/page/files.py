@@ -1,9 +1,12 @@
-"""The files of the page, and what browsers are told of them."""
+"""The files of the page and the document, and what browsers are told of them."""
 
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Any
+
+import orjson
 
 INDEX = "index.html"
 MEDIA_TYPES = {
@@ -51,13 +54,24 @@ def read_files() -> dict[str, PageFile]:
     return {"/": files.pop(f"/page/{INDEX}"), **files}
 
 
+def document_files(document: dict[str, Any], text: bytes) -> dict[str, PageFile]:
+    """The served document as JSON, and as its own YAML, by path; Swagger UI and the page read it.
+
+    Connexion would write it anew for each request, all references filled in, and take a second for the YAML meanwhile.
+    """
+    json = _file(orjson.dumps(document), "application/json")
+    return {"/openapi.json": json, "/openapi.yaml": _file(text, "text/yaml; charset=utf-8")}
+
+
+def _file(content: bytes, media_type: str) -> PageFile:
+    return PageFile(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:16]}"')
+
+
 def _read(folder: Traversable, path: str) -> list[tuple[str, PageFile]]:
     found = []
     for entry in folder.iterdir():
         if entry.is_dir():
             found += _read(entry, f"{path}{entry.name}/")
         elif (ending := f".{entry.name.rpartition('.')[2]}") in MEDIA_TYPES:
-            content = entry.read_bytes()
-            etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            found.append((f"{path}{entry.name}", PageFile(content, MEDIA_TYPES[ending], etag)))
+            found.append((f"{path}{entry.name}", _file(entry.read_bytes(), MEDIA_TYPES[ending])))
     return found

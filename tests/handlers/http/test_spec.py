@@ -4,6 +4,7 @@ import copy
 
 import jsonschema_rs
 import pytest
+import yaml
 from connexion.exceptions import ResolverError
 from connexion.spec import Specification
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -11,7 +12,7 @@ from starlette.testclient import TestClient
 
 from handlers.app import OPERATIONS, create_app
 from handlers.http.spec import OpenAPI31Specification, load_document, use_openapi_31
-from handlers.service import Service
+from handlers.service import Acceptance, Service
 
 
 @pytest.fixture(scope="module")
@@ -70,4 +71,18 @@ def test_the_documents_own_examples_are_valid(document):
 def test_the_interactive_documentation_is_served(app):
     page = app.client.get("/ui/")
     assert page.status_code == 200 and "Swagger UI" in page.text
-    assert app.client.get("/openapi.json").json()["openapi"].startswith("3.1")
+    assert "/openapi.json" in page.text
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_document_is_shown_as_it_is_and_made_once(fakes, strict):
+    with fakes.connected(acceptance=Acceptance(strict=strict)) as app:
+        json, text = (app.client.get(f"/openapi.{kind}") for kind in ("json", "yaml"))
+        assert json.json() == yaml.load(text.text, Loader=yaml.CSafeLoader) == load_document(strict)
+        assert json.headers["content-type"] == "application/json" and text.headers["content-type"].startswith(
+            "text/yaml"
+        )
+        for answer in (json, text):
+            again = app.client.get(answer.url, headers={"if-none-match": answer.headers["etag"]})
+            assert again.status_code == 304 and app.client.head(answer.url).headers["etag"] == answer.headers["etag"]
+            assert app.client.post(answer.url).headers["allow"] == "GET, HEAD"
