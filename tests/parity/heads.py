@@ -29,7 +29,7 @@ def save(folder: Path, family: str, kind: Any, dtype: torch.dtype = torch.float3
     configuration."""
     torch.manual_seed(0)
     windows = {"sliding_window": 16} if family in ("mistral", "gemma2", "gemma3_text") else {}
-    model = kind.from_config(AutoConfig.for_model(family, **SIZES, **windows, **fields))
+    model = kind.from_config(AutoConfig.for_model(family, **(SIZES | windows | fields)))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.copy_(torch.randn(weight.shape) * 0.25 + (0.0 if "norm" not in name or "gemma" in family else 1.0))
