@@ -16,7 +16,7 @@ from backend.engine.adapter_slots import AdapterSlots
 from backend.engine.adapters import AdapterLibrary, StoredAdapter
 from backend.engine.compilations import compilations
 from backend.engine.hosts import Leader
-from backend.engine.media import CACHE_BYTES, MediaEncoder
+from backend.engine.media import CACHE_BYTES, MediaEncoder, held, most_held
 from backend.engine.model_runner import ModelRunner
 from backend.engine.places import Places, most_together
 from backend.engine.request_state import RequestState, SequenceState
@@ -24,7 +24,7 @@ from backend.engine.scheduler import Scheduler
 from backend.engine.stats import EngineStats
 from backend.engine.watchdog import Watchdog
 from backend.grammar.device.state import begins
-from backend.request import Admission, EngineFailed, PromptLogprobs, Request, TokenEvent, UnknownAdapter
+from backend.request import Admission, EngineFailed, PromptLogprobs, QueueFull, Request, TokenEvent, UnknownAdapter
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Engine:
         self._commands: queue.SimpleQueue[Callable[[Scheduler], None] | None] = queue.SimpleQueue()
         self._open: dict[RequestState, Sink] = {}
         self._places = Places(runner.config.max_queue)
+        self._most_held = most_held()
+        self._media_places = Places(self._most_held)
         self._lock = threading.Lock()
         self._adapters = adapters
         self._scheduler = Scheduler(runner, self._adapter_slots(runner))
@@ -183,7 +185,7 @@ class Engine:
         with self._lock:
             if self.failure is not None:
                 raise EngineFailed(self.failure)
-            self._places.take(request.client, len(request.seeds))
+            self._take_places(request)
             state = RequestState(
                 request,
                 lambda events: self._emit(state, events),
@@ -195,6 +197,26 @@ class Engine:
         if request.grammar is not None:
             request.grammar.tables.add_done_callback(lambda _: self._commands.put(lambda scheduler: None))
         return state
+
+    def _take_places(self, request: Request) -> None:
+        """For the choices of a request, and for what it holds of media. Raises QueueFull."""
+        if units := self._units(request):
+            self._media_places.take(request.client, units)
+        try:
+            self._places.take(request.client, len(request.seeds))
+        except QueueFull:
+            if units:
+                self._media_places.give_back(request.client, units)
+            raise
+
+    def _give_places_back(self, request: Request) -> None:
+        self._places.give_back(request.client, len(request.seeds))
+        if units := self._units(request):
+            self._media_places.give_back(request.client, units)
+
+    def _units(self, request: Request) -> int:
+        """What a request holds of media; one that needs more than there are has them to itself."""
+        return min(held(request.prompt), self._most_held)
 
     def _find_adapter(self, name: str | None) -> StoredAdapter | None:
         if name is not None and self._adapters is None:
@@ -258,7 +280,7 @@ class Engine:
         with self._lock:
             sink = self._open.pop(state, None)
             if sink is not None:
-                self._places.give_back(state.request.client, len(state.sequences))
+                self._give_places_back(state.request)
         if sink is not None:
             sink(end)
 

@@ -6,12 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from backend import host
 from backend.engine.model_runner import ModelRunner
 from backend.media import FilmInfo, Medium, Modality
 from backend.models.media.interface import Encoded, MediaConfig, Run
 from backend.request import Prompt, Span
 
 CACHE_BYTES = 256 << 20
+HELD_UNIT, LEAST_HELD = 1 << 20, 256
+"""Bytes by which it is counted what requests hold of embeddings; of these they may always hold so many together."""
+
+
+def most_held() -> int:
+    """Units of embeddings that requests which run or wait may hold together: a quarter of the memory that is there."""
+    return max(LEAST_HELD, host.available_memory() // 4 // HELD_UNIT)
+
+
+def held(prompt: Prompt) -> int:
+    """Units of embeddings that a prompt holds."""
+    arrays = [array for span in prompt.spans for array in (span.embeddings, span.features) if array is not None]
+    return -(-sum(array.nbytes for array in arrays) // HELD_UNIT)
 
 
 class MediaEncoder:

@@ -1,5 +1,6 @@
 """Spans whose positions see each other both ways: never cut, found again, computed again after giving way."""
 
+import asyncio
 import copy
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.attention.uncached import UncachedAttend
+from backend.engine import media
 from backend.engine.config import EngineConfig, prefill_shapes
+from backend.engine.engine import Engine
 from backend.engine.model_runner import ModelRunner
-from backend.request import Prompt, Request, SamplingParams, Span
+from backend.request import Prompt, QueueFull, Request, SamplingParams, Span
 from tests.backend.engine.conftest import TOKENS, VOCAB, paged, tokens
 from tests.backend.engine.scenarios import (
     FREE,
@@ -165,3 +168,32 @@ def test_there_is_a_program_for_the_longest_run(most: int, last: int) -> None:
     one = prefill_shapes(most, 16, deterministic=True)
     exact_config = EngineConfig(2048, pages=128, prefill_shapes=one, both_ways=most, deterministic=True)
     assert len(exact_config.prefills) == 1 and exact_config.chunk >= max(32, most) and exact_config.chunk % 16 == 0
+
+
+def test_what_waiting_requests_hold_of_media_is_bounded_and_comes_back(seeing, monkeypatch) -> None:
+    """Of three units a client has at most two beside another; who needs more than all has them to itself."""
+    monkeypatch.setattr(media, "HELD_UNIT", 4 * EMBED * MOST)
+    monkeypatch.setattr("backend.engine.engine.most_held", lambda: 3)
+    shown = asked(Prompt((1,) * MOST + (2,), (span(0, MOST, 0),)))
+    large = asked(Prompt((1,) * 2 * MOST + (2,), (span(0, MOST, 0), span(MOST, MOST, 1))))
+    text = asked(Prompt((1, 2)))
+
+    async def run(engine: Engine) -> None:
+        held = [engine.submit(replace(shown, client="a")) for _ in range(2)]
+        for refused in (replace(shown, client="a"), replace(large, client="b")):
+            with pytest.raises(QueueFull):
+                engine.submit(refused)
+        others = [engine.submit(replace(shown, client="b")), engine.submit(replace(text, client="a"))]
+        for generation in (*held, *others):
+            async for _ in generation:
+                pass
+        alone = engine.submit(large)
+        with pytest.raises(QueueFull):
+            engine.submit(replace(large, client="b"))
+        async for _ in alone:
+            pass
+
+    with running(seeing) as engine:
+        asyncio.run(run(engine))
+        assert tokens(engine.generate(large)) == tokens(engine.generate(large))
+        settled(engine)
