@@ -18,7 +18,8 @@ async def list_models() -> Response:
 async def retrieve_model(model: str) -> Response:
     """One name; raises APIError 404 where it is unknown."""
     service = current_service()
-    service.resolve_model(model)
+    if model not in service.all_names:  # not even none, which means the base model elsewhere
+        raise service.unknown_model(model)
     return _json(describe_model(model, service))
 
 
