@@ -23,9 +23,9 @@ def parts(monkeypatch, fakes, tmp_path):
     compiler = SimpleNamespace(warm=lambda: None)
     monkeypatch.setattr("backend.load_engine", lambda options, *_: parts.options.append(options) or parts.engine)
     monkeypatch.setattr("backend.pooling_of", lambda path: parts.pooling)
-    monkeypatch.setattr("handlers.text.text_tokenizer.TextTokenizer", lambda path: parts.read.append(path) or tokenizer)
     monkeypatch.setattr("backend.resolve_checkpoint", lambda options: tmp_path)
     monkeypatch.setattr("handlers.text.tokenizer.ChatTokenizer", lambda *given: parts.read.append(given) or tokenizer)
+    monkeypatch.setattr("handlers.text.text_tokenizer.TextTokenizer", lambda path: parts.read.append(path) or tokenizer)
     monkeypatch.setattr(
         "backend.grammar.Compiler", lambda *given, **named: parts.compiled.append((*given, named)) or compiler
     )
