@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from transformers.utils import logging as transformers_logging
 
 from backend.engine.media import MediaEncoder
 from backend.media import Film, FilmInfo, Medium, Picture, Sound
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=9, help="turns of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="very small models, only to see that it runs")
     options = parser.parse_args(argv)
+    transformers_logging.set_verbosity_error()  # that the decoder's weights, which nobody uses, have other names
     table = Table("family", "medium", "tokens", "jaxchat, ms", "transformers", title=f"load {machine.busy()}")
     decoders = Decoders(media.LIMITS, most=1)
     for family in media_models.SIZES:
@@ -120,7 +122,7 @@ def loaded(data: bytes) -> Picture:
     """A picture as transformers reads it, of base64."""
     from transformers.image_utils import load_image
 
-    return Picture(np.asarray(load_image(base64.b64encode(data).decode())), "p")
+    return Picture(np.array(load_image(base64.b64encode(data).decode())), "p")
 
 
 def loaded_film(path: str, encoder: MediaEncoder) -> Film:

@@ -103,6 +103,7 @@ def save_model(family: str, folder: Path, sizes: Mapping[str, Mapping[str, Any]]
     sizes: by the part of the configuration, what it has in place of the usual; "processors" are settings of these.
     """
     made, sizes = FAMILIES[family], sizes or {}
+    folder.mkdir(exist_ok=True)
     save_byte_level(folder, REAL[made.template], special=made.special)
     tokenizer = ChatTokenizer(folder)
     config = made.config(lambda mark: tokenizer.spell(mark)[0].token, tokenizer.vocab_size)

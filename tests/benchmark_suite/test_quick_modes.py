@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers.utils import logging as transformers_logging
 
-from benchmarks import decode, start
+from benchmarks import decode, media_embeddings, media_turns, start
 from benchmarks.serving import __main__ as serving
 
 pytestmark = pytest.mark.slow
@@ -72,3 +72,16 @@ def test_a_start_is_told_by_its_phases(tmp_path: Path, capsys: pytest.CaptureFix
         )
         assert 0 < whole["resident"] <= whole["peak"] and shown.count("| all |") == 1
     assert record["warm"]["programs"]["processor"] < record["cold"]["programs"]["processor"]
+
+
+@pytest.mark.parametrize("family", ["gemma4_unified", "qwen3_vl"])
+def test_a_second_turn_with_a_picture_is_timed(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    media_turns.main(["--quick", "--rounds", "2", "--family", family, "--format", "JPEG"])
+    shown = capsys.readouterr().out
+    assert all(f"{name} turn" in shown for name in ("first", "second")) and "text alone" in shown
+
+
+def test_embeddings_are_timed_beside_those_that_they_equal(capsys: pytest.CaptureFixture[str]) -> None:
+    media_embeddings.main(["--quick", "--rounds", "1"])
+    shown = capsys.readouterr().out
+    assert [shown.count(name) for name in ("gemma4_unified", "qwen3_vl")] == [3, 2]

@@ -1,5 +1,6 @@
 """Small random models that see and hear, behind the API: from a body with URLs to its answer."""
 
+import io
 import json
 import time
 from collections.abc import Iterator
@@ -9,15 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
+from backend.engine.media import MediaEncoder
+from backend.media import Picture
+from backend.models.checkpoint import open_checkpoint
+from backend.models.weights import load as load_weights
 from handlers.app import create_app
 from handlers.cli.loading import load
 from handlers.cli.serve import media_reader
 from handlers.service import Service
 from handlers.settings import ServeSettings
-from tests.media_models import FAMILIES, PICTURE_TOKENS, film, picture, said, save_model, sound
+from tests.backend.engine.adapters import merged
+from tests.backend.models.adapters.writing import write_adapter
+from tests.media_models import FAMILIES, PICTURE_TOKENS, film, picture, png, said, save_model, sound
+from tests.parity.test_media import Eager, whole_logits
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -174,6 +186,38 @@ def test_a_crowd_with_media_and_without_changes_no_answer(client: TestClient) ->
 def test_a_crowd_of_two_hundred_changes_no_answer(family: str, tmp_path: Path) -> None:
     with server(family, tmp_path, deterministic=True) as client:
         crowd(client, 200, temperature=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_adapters_change_answers_about_pictures_as_in_their_weights(family: str, tmp_path: Path) -> None:
+    """Beside the model itself, whose prompts they do not share."""
+    plain = load_weights(open_checkpoint(save_model(family, tmp_path / "plain")), jnp.float32)
+    folder = write_adapter(tmp_path / "loud", plain, 4, ("q_proj", "down_proj"), seed=1)
+    given = {"adapter": [f"loud={folder}"], "max_adapters": 1, "max_adapter_rank": 4, "deterministic": True}
+    contents = [[picture(1), said("what?")], [picture(2), said("what?")], [said("what?")]]
+    with server(family, tmp_path, **given) as client:
+
+        def first(model: str, content: list[dict[str, Any]]) -> tuple[float, int]:
+            found = answer(client, *content, model=model, logprobs=True)
+            cached = found["usage"]["prompt_tokens_details"]["cached_tokens"]
+            return found["choices"][0]["logprobs"]["content"][0]["logprob"], cached
+
+        asked = [(model, content) for model in ("sees", "loud") for content in contents]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            together = list(pool.map(lambda each: first(*each), asked))
+        alone = [first(*each) for each in asked]
+        bodies = [{"messages": [{"role": "user", "content": content}]} for content in contents]
+        prompts = [client.post("/v1/chat/render", json=body).json()["tokens"] for body in bodies]
+    assert [logprob for logprob, _ in together] == [logprob for logprob, _ in alone]
+    assert all(cached == 0 for _, cached in together)
+    for decoder, found in ((plain, alone[:3]), (merged(plain, folder), alone[3:])):
+        encoder = MediaEncoder(Eager(decoder), decoder.config.media)
+        for i, (tokens, (logprob, _)) in enumerate(zip(prompts, found, strict=True)):
+            pixels = np.asarray(Image.open(io.BytesIO(png(i + 1))))
+            prompt = encoder.prompt(tokens, [encoder.encode(Picture(pixels, f"{i}"))] if i < 2 else [])
+            last = whole_logits(decoder, prompt)[-1]
+            assert logprob == pytest.approx(float(jax.nn.log_softmax(last).max()), abs=1e-3)
 
 
 def test_what_is_too_long_is_told_before_it_is_embedded(client: TestClient) -> None:
