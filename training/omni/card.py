@@ -39,6 +39,7 @@ def card(folder: Path) -> str:
         tokens=run["tokens"],
         minutes=run["seconds"] / 60,
         loss=run["assistant_loss"],
+        note=run["note"],
         samples_asked=evaluation["samples"],
         table=table(evaluation["scores"], "task"),
     )

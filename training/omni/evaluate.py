@@ -48,11 +48,16 @@ def serving(folder: Path) -> Iterator[Engine]:
 
 def answer(engine: Engine, tokenizer: PreTrainedTokenizerFast, chat: Chat) -> str:
     """What the engine says to all of a conversation but its last message."""
-    assert engine.media is not None
+    media, encoded = engine.media, []
+    assert media is not None
+    for medium in chat.media:
+        made = media.encode(medium)
+        assert made is not None
+        encoded.append(made)
     tokens = tokenizer.encode(shown(tokenizer, chat, ask=True))
     ends = tuple(identity(tokenizer, token) for token in (END, PAD))
     sampling = SamplingParams(temperature=0.0, max_tokens=MOST_TOKENS, end_tokens=ends)
-    events = engine.generate(Request(engine.media.prompt(tokens, chat.media), sampling, seeds=(0,)))
+    events = engine.generate(Request(media.prompt(tokens, encoded), sampling, seeds=(0,)))
     return str(tokenizer.decode([event.token for event in events if not event.is_end]))
 
 

@@ -114,7 +114,7 @@ def apart(draw: Draw, shapes: Sequence[Shape], canvas: Canvas) -> list[Shape] | 
         for _ in range(40):
             here = anywhere(draw, shape, canvas)
             gaps = (math.dist((here.x, here.y), (o.x, o.y)) - here.radius - o.radius for o in placed)
-            if all(gap > 0.06 for gap in gaps):
+            if all(gap > 0.08 for gap in gaps):
                 placed.append(here)
                 break
         else:
@@ -151,7 +151,7 @@ def paint_digit(draw: Draw, canvas: Canvas, digit: int, ink: Colour) -> Image.Im
     """A digit in Pillow's own font, large and near the middle, now and then a little turned."""
     scale = 2 if canvas.fine else 1
     side, size = canvas.side * scale, (canvas.width * scale, canvas.height * scale)
-    height = draw.rng.uniform(0.5, 0.95) * side
+    height = draw.rng.uniform(0.6, 0.95) * side
     font = ImageFont.load_default(height)
     stroke = draw.pick([0, 0, round(height / 40)])
     left, top, right, bottom = font.getbbox(str(digit), stroke_width=stroke)

@@ -28,8 +28,8 @@ def tone(draw: Draw, kind: str) -> np.ndarray:
 
 def beeps(draw: Draw, count: int) -> np.ndarray:
     """float32 [samples] of that many short tones of one pitch with pauses between them."""
-    hertz, length = _between(draw, *BEEP_HERTZ), draw.rng.uniform(0.09, 0.22)
-    pause, parts = draw.rng.uniform(0.1, 0.25), []
+    hertz, length = _between(draw, *BEEP_HERTZ), draw.rng.uniform(0.1, 0.22)
+    pause, parts = draw.rng.uniform(0.12, 0.25), []
     shape = draw.rng.getstate()
     for i in range(count):
         if i:

@@ -56,13 +56,13 @@ def one_shape(draw: Draw, choose: Choose) -> Shown:
     shape = pictures.draw_shape(draw, (0.18, 0.47))
     canvas = pictures.draw_canvas(draw, [shape.colour])
     other = draw.pick([kind for kind in SHAPES if kind != shape.kind])
-    asked = shape.kind if draw.chance(0.5) else other
+    either = " or a ".join([shape.kind, other][:: draw.pick([1, -1])])
     questions = [
         ("describe", wordings.DESCRIBE, with_articles(f"A {shape.colour} {shape.kind}.")),
         ("colour", wordings.COLOUR, f"{shape.colour.capitalize()}."),
         ("shape", wordings.SHAPE, f"A {shape.kind}."),
         ("json", wordings.JSON, f'{{"color": "{shape.colour}", "shape": "{shape.kind}"}}'),
-        ("yes_no", _of(wordings.YES_NO, asked), "Yes." if asked == shape.kind else "No."),
+        ("either", _of(wordings.EITHER, either), f"A {shape.kind}."),
     ]
     return _picture(draw, canvas, [pictures.anywhere(draw, shape, canvas)], questions)
 
@@ -87,11 +87,11 @@ def _near(draw: Draw, at: float) -> float:
 
 
 def several_shapes(draw: Draw, choose: Choose) -> Shown:
-    """Up to `MOST` shapes, half of the time all alike."""
+    """Up to `MOST` shapes, mostly all alike."""
     while True:
         count = draw.number(1, MOST)
-        radius = (0.1, 0.12 + 0.16 / count)
-        if draw.chance(0.6):
+        radius = (0.12, 0.14 + 0.14 / count)
+        if draw.chance(0.75):
             kind, colour = draw.pick(SHAPES), draw.pick(COLOURS)
             first = pictures.draw_shape(draw, radius, kind, colour)
             shapes = [first] * count
@@ -186,7 +186,7 @@ TASKS = {
     "colour": "one_shape",
     "shape": "one_shape",
     "json": "one_shape",
-    "yes_no": "one_shape",
+    "either": "one_shape",
     "place": "placed_shape",
     "count": "several_shapes",
     "digit": "one_digit",

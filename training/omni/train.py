@@ -1,4 +1,4 @@
-"""Trains the bundled model that sees and hears: `python -m training.omni.train --minutes 50 --out DIR`.
+"""Trains the bundled model that sees and hears: `python -m training.omni.train --minutes 60 --out DIR`.
 
 Trains, exports, evaluates and writes the card, all into DIR.
 """
@@ -47,7 +47,7 @@ class Run:
 
     step: updates made. length: most tokens of a conversation. conversations: how many were drawn. tokens: how many
     were trained on, padding left out. assistant_loss: mean cross entropy, in nats, of what the assistant says, over the
-    last `REPORT_STEPS` steps. weights: how often each kind of medium is drawn now.
+    last `REPORT_STEPS` steps. weights: how often each kind of medium is drawn now. note: what else the card is to say.
     """
 
     seed: int
@@ -58,6 +58,7 @@ class Run:
     seconds: float = 0.0
     assistant_loss: float = float("nan")
     weights: Mapping[str, float] = field(default_factory=lambda: dict(USUAL))
+    note: str = ""
 
 
 def hidden_states(decoder: Decoder, batch: MediaBatch) -> jax.Array:
@@ -170,7 +171,7 @@ def _save(trainer: Trainer[MediaBatch], tokenizer: PreTrainedTokenizerFast, run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.omni.train", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=50, help="how long to train (default 50)")
+    parser.add_argument("--minutes", type=float, default=60, help="how long to train (default 60)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of what is drawn (default 0)")
     parser.add_argument(
         "--out",

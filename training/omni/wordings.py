@@ -32,10 +32,10 @@ JSON = phrases(
     "Return a JSON object with color and shape. | Extract the color and the shape as JSON.",
     "Describe this as JSON. | Give me color and shape as JSON. | What is it? Answer as JSON. | Describe it in JSON.",
 )
-YES_NO = phrases(
-    "Is it a {}? | Is this a {}? | Is there a {}? | Do you see a {}? | Is that a {}? | Does the picture show a {}? | "
-    "Can you see a {}? | Is there a {} in the picture?",
-    "Do you see a {} here? | Is there a {} in the image? | Does this show a {}?",
+EITHER = phrases(
+    "Is it a {}? | Is this a {}? | Is that a {}? | Do you see a {}? | Is the shape a {}? | Is there a {}? | A {}? | "
+    "Is there a {} in the picture? | Which is it, a {}?",
+    "Do you see a {} here? | Is there a {} in the image? | Which one is it, a {}?",
 )
 PLACE = phrases(
     "Where is it? | Where is the {}? | Where is the shape? | Where do you see the {}? | Where in the picture is it? | "

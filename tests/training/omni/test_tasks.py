@@ -26,7 +26,7 @@ ANSWERS = {
     "colour": rf"(?i:{COLOUR})\.",
     "shape": rf"A ({SHAPE})\.",
     "json": rf'\{{"color": "({COLOUR})", "shape": "({SHAPE})"\}}',
-    "yes_no": r"(Yes|No)\.",
+    "either": rf"A ({SHAPE})\.",
     "place": rf"(?i:{'|'.join(PLACES)})\.",
     "count": r"[1-4]\.",
     "digit": r"\d\.",
