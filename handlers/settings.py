@@ -37,7 +37,7 @@ class ModelSettings(BaseSettings):
     model: str = Field(
         "tiny",
         validation_alias=AliasChoices("model", "hf-model-name"),
-        description=f"{' or '.join(CATALOGUE)} (bundled), a checkpoint's folder, a GGUF file, or a hub repository as "
+        description=f"{', '.join(CATALOGUE)} (bundled), a checkpoint's folder, a GGUF file, or a hub repository as "
         "owner/name; it generates, embeds or classifies, as its files say",
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")

@@ -1,4 +1,4 @@
-"""What `pip install .` brings: what the server needs, typed, with its bundled model, and nothing else."""
+"""What `pip install .` brings: what the server needs, typed, with its bundled models, and nothing else."""
 
 import tomllib
 import zipfile
@@ -32,9 +32,9 @@ def test_each_package_is_typed(names) -> None:
     assert {f"{package}/py.typed" for package in ("backend", "handlers", "generated")} <= names
 
 
-def test_the_bundled_model_and_its_adapter_come_without_their_recipes(names) -> None:
+def test_the_bundled_models_and_the_adapter_come_without_their_recipes(names) -> None:
     of_tiny = {name for name in names if name.startswith("backend/tiny/")}
-    folders = [ROOT / "backend/tiny" / folder for folder in ("checkpoint", "adapter")]
+    folders = [ROOT / "backend/tiny" / folder for folder in ("checkpoint", "omni", "adapter")]
     files = {f"backend/tiny/{folder.name}/{path.name}" for folder in folders for path in folder.iterdir()}
     assert of_tiny == {"backend/tiny/__init__.py", *files}
     assert all(f"backend/tiny/{folder.name}/README.md" in files for folder in folders)

@@ -23,10 +23,12 @@ def parameters(folder: Path) -> int:
         return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
 
 
-def table(scores: dict[str, dict[str, float]], what: str) -> str:
-    """Scores as a Markdown table, with a row of means. what: the rows are."""
+def table(scores: dict[str, dict[str, float]], what: str, places: int = 0) -> str:
+    """Scores as a Markdown table, with a row of means. what: the rows are. places: of percentages, behind the point."""
     modes = list(next(iter(scores.values())))
     means = {mode: sum(row[mode] for row in scores.values()) / len(scores) for mode in modes}
-    rows = [f"| {name} | " + " | ".join(f"{row[mode]:.0%}" for mode in modes) + " |" for name, row in scores.items()]
+    rows = [
+        f"| {name} | " + " | ".join(f"{row[mode]:.{places}%}" for mode in modes) + " |" for name, row in scores.items()
+    ]
     head = [f"| {what} | {' | '.join(modes)} |", "|---|" + "---:|" * len(modes)]
-    return "\n".join([*head, *rows, "| **mean** | " + " | ".join(f"{means[mode]:.0%}" for mode in modes) + " |"])
+    return "\n".join([*head, *rows, "| **mean** | " + " | ".join(f"{means[mode]:.{places}%}" for mode in modes) + " |"])

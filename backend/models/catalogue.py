@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend import tiny
+
 MODEL_CACHE = Path("~/.cache/jaxchat/models")
 """Where files of bundled models are kept, unless a setting says otherwise."""
 
@@ -83,7 +85,15 @@ CATALOGUE = {
             parameters="1 M",
             licence="Apache-2.0",
             about="a demonstration, comes with jaxchat",
-            source=Path(__file__).parent.parent / "tiny" / "checkpoint",
+            source=tiny.CHECKPOINT,
+        ),
+        BundledModel(
+            name="tiny-omni",
+            family="gemma4_unified",
+            parameters="1 M",
+            licence="Apache-2.0",
+            about="sees and hears drawings, comes with jaxchat",
+            source=tiny.OMNI,
         ),
         BundledModel(
             name="smollm2",

@@ -6,7 +6,7 @@ from pathlib import Path
 from backend.media import SAMPLE_RATE
 from training.card import parameters, records, table
 from training.omni.model import media_config
-from training.omni.tasks import MOST
+from training.omni.tasks import MOST_BEEPS, MOST_SHAPES
 
 TEXT = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
 
@@ -31,7 +31,8 @@ def card(folder: Path) -> str:
         frames=vision.frames,
         samples=samples,
         second=SAMPLE_RATE / samples,
-        most=MOST,
+        shapes=MOST_SHAPES,
+        beeps=MOST_BEEPS,
         length=run["length"],
         seed=run["seed"],
         steps=run["step"],
@@ -41,7 +42,7 @@ def card(folder: Path) -> str:
         loss=run["assistant_loss"],
         note=run["note"],
         samples_asked=evaluation["samples"],
-        table=table(evaluation["scores"], "task"),
+        table=table(evaluation["scores"], "task", places=1),
     )
 
 

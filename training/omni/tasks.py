@@ -24,7 +24,7 @@ PLACES = {
     "in the bottom right": (1.0, 1.0),
 }
 """Where a shape is -> the place of its centre in what is left of the canvas around it, from its top left corner."""
-MOST = 4
+MOST_SHAPES, MOST_BEEPS = 3, 4
 """Shapes of a picture, and beeps of a sound, that are counted."""
 Choose = Callable[[FilmInfo], np.ndarray]
 Question = tuple[str, Phrases, str]
@@ -87,9 +87,9 @@ def _near(draw: Draw, at: float) -> float:
 
 
 def several_shapes(draw: Draw, choose: Choose) -> Shown:
-    """Up to `MOST` shapes, mostly all alike."""
+    """Up to `MOST_SHAPES` shapes, mostly all alike."""
     while True:
-        count = draw.number(1, MOST)
+        count = draw.number(1, MOST_SHAPES)
         radius = (0.12, 0.14 + 0.14 / count)
         if draw.chance(0.75):
             kind, colour = draw.pick(SHAPES), draw.pick(COLOURS)
@@ -137,8 +137,8 @@ def one_tone(draw: Draw, choose: Choose) -> Shown:
 
 
 def some_beeps(draw: Draw, choose: Choose) -> Shown:
-    """Up to `MOST` beeps."""
-    count = draw.number(1, MOST)
+    """Up to `MOST_BEEPS` beeps."""
+    count = draw.number(1, MOST_BEEPS)
     questions = [("beeps", wordings.BEEPS, f"{count}.")]
     if count > 1:
         questions.append(("hear", wordings.HEAR, f"{count} beeps."))

@@ -37,7 +37,7 @@ RESUME = "resume.npz"
 MEASURE_STEPS = 300
 MEASURED = 64
 """Questions of each task that are measured while training goes on."""
-LEAST_WEIGHT = 0.15
+LEAST_WEIGHT = 0.05
 """Of what is known already, beside the share of answers that are wrong."""
 
 

@@ -12,11 +12,13 @@ from backend.models.hub import resolve
 TINY, SMOLLM2 = CATALOGUE["tiny"], CATALOGUE["smollm2"]
 
 
-def test_what_is_said_of_the_installed_model_is_so() -> None:
-    config = json.loads((TINY.source / "config.json").read_text())
-    assert config["model_type"] == TINY.family
-    assert TINY.size > (TINY.source / "model.safetensors").stat().st_size
-    assert "license: apache-2.0" in (TINY.source / "README.md").read_text() and TINY.licence == "Apache-2.0"
+@pytest.mark.parametrize("name", ["tiny", "tiny-omni"])
+def test_what_is_said_of_an_installed_model_is_so(name: str) -> None:
+    model = CATALOGUE[name]
+    config = json.loads((model.source / "config.json").read_text())
+    assert config["model_type"] == model.family
+    assert 8_000_000 > model.size > (model.source / "model.safetensors").stat().st_size
+    assert "license: apache-2.0" in (model.source / "README.md").read_text() and model.licence == "Apache-2.0"
 
 
 def test_every_model_is_under_its_own_name_and_what_is_downloaded_is_pinned() -> None:

@@ -20,4 +20,4 @@ def test_the_bundled_models_are_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     models(ModelsSettings(model_cache=tmp_path))
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["tiny", "smollm2"]
+    assert [line.split()[0] for line in lines] == ["tiny", "tiny-omni", "smollm2"]

@@ -28,7 +28,7 @@ ANSWERS = {
     "json": rf'\{{"color": "({COLOUR})", "shape": "({SHAPE})"\}}',
     "either": rf"A ({SHAPE})\.",
     "place": rf"(?i:{'|'.join(PLACES)})\.",
-    "count": r"[1-4]\.",
+    "count": r"[1-3]\.",
     "digit": r"\d\.",
     "tone": r"A (high|low|rising|falling) tone\.",
     "pitch": r"(High|Low|Rising|Falling)\.",
