@@ -79,15 +79,34 @@ def in_groups(mesh: Mesh | None, call: Callable[..., Any], inputs: Any, outputs:
     """
     if mesh is None:
         return call
-    return jax.shard_map(
-        call, mesh=mesh, in_specs=inputs, out_specs=outputs, axis_names=frozenset([DATA]), check_vma=False
-    )
+    if mesh.shape[DATA] > 1:
+        return jax.shard_map(
+            call, mesh=mesh, in_specs=inputs, out_specs=outputs, axis_names=frozenset([DATA]), check_vma=False
+        )
+
+    # Not that, which XLA's partitioner for TPUs does not take (docs/accelerators.md).
+    def alone(*args: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return call(*args)
+
+    return alone
+
+
+def on_each_device(call: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
+    """`call` on every device of a group by itself, as it is traced within `in_groups`.
+
+    inputs, outputs: PartitionSpecs by the axes of the mesh but DATA, trees like the arguments and the results.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    free = frozenset(mesh.axis_names) - frozenset(mesh.manual_axes)
+    return jax.shard_map(call, in_specs=inputs, out_specs=outputs, axis_names=free, check_vma=False)
 
 
 def split_over(letter: str, length: int) -> tuple[str, ...]:
     """The mesh axes over which such an axis is split, as a call within `in_groups` is traced; () for none."""
     mesh = jax.sharding.get_abstract_mesh()
-    return () if mesh.empty else tuple(name for name in _mesh_axes(mesh, letter, length) or () if mesh.shape[name] > 1)
+    split = () if DATA not in mesh.shape else _mesh_axes(mesh, letter, length) or ()
+    return tuple(name for name in split if mesh.shape[name] > 1)
 
 
 def placed(tree: Any, axes: Any, mesh: Mesh | None) -> Any:

@@ -18,7 +18,7 @@ from backend.attention.chunks import Chunk, Extent, running_softmax
 from backend.attention.masks import Sight, sight
 from backend.attention.quantization import is_scaled, quantize
 from backend.attention.reference import PagedAttention, Pages
-from backend.sharding import COPIES, HEADS
+from backend.sharding import HEADS, on_each_device
 
 CHUNK = 512
 """Key positions per step of the running softmax."""
@@ -90,19 +90,12 @@ class FlatAttend:
 
 
 def by_heads(call: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """call(cache, q, page_table, seen) -> [B, T, N, H] on every device of a group of rows (`sharding.in_groups`).
+    """call(cache, q, page_table, seen) -> [B, T, N, H] with each device's own heads of the pools and of q [B, T, N, H].
 
-    Each has its own heads of the pools and of q [B, T, N, H]; XLA does not split kernels of others.
+    XLA does not split kernels of others.
     """
-    heads = PartitionSpec(None, None, HEADS)
-    split: Callable[..., jax.Array] = jax.shard_map(
-        call,
-        in_specs=(heads, heads, PartitionSpec(), PartitionSpec()),
-        out_specs=heads,
-        axis_names=frozenset([HEADS, COPIES]),
-        check_vma=False,
-    )
-    return split
+    heads, whole = PartitionSpec(None, None, HEADS), PartitionSpec()
+    return on_each_device(call, (heads, heads, whole, whole), heads)
 
 
 def write(cache: Pages, k: jax.Array, v: jax.Array, page_table: jax.Array, positions: jax.Array) -> Pages:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
-from backend.sharding import split_over
+from backend.sharding import on_each_device, split_over
 
 MAX_TOP = 20
 """How many of the likeliest tokens are kept at most for each position."""
@@ -36,12 +36,5 @@ def largest(logits: jax.Array, count: int) -> jax.Array:
         values, ids = (jax.lax.all_gather(x, axes, axis=1, tiled=True) for x in (values, ids))
         return jnp.take_along_axis(ids, jax.lax.top_k(values, count)[1], axis=1).astype(jnp.int32)
 
-    of_all = jax.shard_map(
-        merged,
-        in_specs=PartitionSpec(None, axes),
-        out_specs=PartitionSpec(),
-        axis_names=frozenset(axes),
-        check_vma=False,
-    )
-    ids: jax.Array = of_all(logits)
+    ids: jax.Array = on_each_device(merged, PartitionSpec(None, axes), PartitionSpec())(logits)
     return ids

@@ -23,12 +23,8 @@ def members(count: int) -> Iterator[list[subprocess.Popen[str]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        "PYTHONPATH": ".",
-    }
+    flags = "--xla_backend_optimization_level=0"  # programs are slower so, and made in half the time
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     command = [sys.executable, "-m", "tests.backend.engine.member", port, str(count)]
     processes = [
         subprocess.Popen([*command, str(i)], env=environment, stdout=subprocess.PIPE, text=True) for i in range(count)
