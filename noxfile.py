@@ -164,12 +164,23 @@ def serve(session: nox.Session) -> None:
     session.run("jaxchat", "serve", *session.posargs)
 
 
+def compiled_elsewhere(session: nox.Session) -> None:
+    install(session, "tests")
+    session.install(*PINS, "--no-deps", *nox.project.dependency_groups(PROJECT, "aot"))
+    slow = "--timeout=1200"  # some programs take XLA minutes
+    session.run("pytest", "-m", "aot", "-s", slow, "tests/aot", *session.posargs, env={"JAX_PLATFORMS": "cpu"})
+
+
 @nox.session
 def aot(session: nox.Session) -> None:
     """Compile for TPUs and GPUs that are not here, and read XLA's work (470 MB of wheels); arguments go to pytest."""
-    install(session, "tests")
-    session.install(*PINS, "--no-deps", *nox.project.dependency_groups(PROJECT, "aot"))
-    session.run("pytest", "-m", "aot", "-s", "tests/aot", *session.posargs, env={"JAX_PLATFORMS": "cpu"})
+    compiled_elsewhere(session)
+
+
+@nox.session(name="aot-3.12", python="3.12")
+def aot_3_12(session: nox.Session) -> None:
+    """The same on Python 3.12 with the current jax; needs a `python3.12` on the path."""
+    compiled_elsewhere(session)
 
 
 @nox.session
@@ -182,7 +193,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def bench_quick(session: nox.Session) -> None:
-    """The decoding and serving benchmarks with a tiny model, only to see that all of it runs (minutes)."""
+    """The decoding and serving benchmarks and the script for a device, in tiny shapes, only to see that they run."""
     install(session, "tests")
     session.run("pytest", "-m", "slow", "tests/benchmark_suite", *session.posargs)
 

@@ -38,11 +38,10 @@ Name = tuple[str, int, int, int]
 """A program and its shape: rows, tokens, and distinct adapters that it takes; zeros where there is but one."""
 Progress = Callable[[int, int], None]
 MOST_COMPILE_THREADS = 4
-CUDA_GRAPHS = {
-    "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE"
-}
-"""Options of XLA's compiler by which loops become part of CUDA graphs: else the host looks after each step whether
-there is another."""
+GRAPHED = ("FUSION", "CUBLAS", "CUBLASLT", "CUSTOM_CALL", "CUDNN", "DYNAMIC_SLICE_FUSION", "CONDITIONAL")
+CUDA_GRAPHS = {"xla_gpu_enable_command_buffer": ",".join((*GRAPHED, "WHILE", "COLLECTIVES"))}
+"""Options of XLA's compiler by which loops become part of CUDA graphs, and sums over several GPUs: else the host looks
+after each step whether there is another, and launches what is between two sums."""
 NO_TOKENS = tuple(bytes([byte]) for byte in b'{}[]"a')
 """What the programs are made for where the tokens are not known; no grammar is enforced then."""
 

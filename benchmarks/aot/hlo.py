@@ -1,6 +1,7 @@
 """A reader of XLA's optimised programs: computations, their instructions, what calls what, and how large things are."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +67,10 @@ class Instruction:
         return found
 
 
+def _kind(instruction: Instruction) -> str:
+    return instruction.op.removesuffix("-start")
+
+
 @dataclass(frozen=True)
 class Module:
     """An optimised program. computations: name -> instructions, in order. entry: the one that is called."""
@@ -116,13 +121,16 @@ class Module:
         """Copies and transposes of at least so many bytes from memory to memory, not into a TPU's fast one."""
         return [each for each in self.reachable() if each.op in COPIES and _copied_bytes(each.shape) >= least]
 
-    def collectives(self, start: str | None = None, within: str = "") -> dict[str, int]:
-        """How many of each kind of exchange between devices may run from a computation on.
+    def exchanges(self, start: str | None = None, within: str = "") -> list[Instruction]:
+        """The exchanges between devices that may run from a computation on.
 
         within: only those that come from a part of the traced program whose name has this.
         """
-        ops = [each.op.removesuffix("-start") for each in self.reachable(start) if within in each.op_name]
-        return {kind: ops.count(kind) for kind in COLLECTIVES if kind in ops}
+        return [x for x in self.reachable(start) if _kind(x) in COLLECTIVES and within in x.op_name]
+
+    def collectives(self, start: str | None = None, within: str = "") -> dict[str, int]:
+        """How many of each kind they are."""
+        return dict(Counter(map(_kind, self.exchanges(start, within))))
 
     def cycles(self, computation: str, within: str = "") -> int:
         """Estimated cycles of what a computation runs itself, loops and branches apart.

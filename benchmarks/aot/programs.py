@@ -52,7 +52,8 @@ def engine_programs(
 class Planned(NamedTuple):
     """An engine as it would start on one chip or several: a decoder of shapes, its sizes and what it compiles.
 
-    weight_bytes, layer_pool_bytes: of one chip, of all weights, and of one layer's keys and values.
+    weight_bytes, layer_pool_bytes: of one chip, of all weights, and of one layer's keys and values. left_out_bytes: of
+    one chip, of weights, keys and values of the layers that the programs lack.
     """
 
     decoder: Decoder
@@ -61,6 +62,7 @@ class Planned(NamedTuple):
     programs: Programs
     weight_bytes: int
     layer_pool_bytes: int
+    left_out_bytes: int
 
 
 def plan(
@@ -72,22 +74,22 @@ def plan(
     format: str | None = None,
     count: int = 1,
     adapters: int = 0,
+    layers: int | None = None,
 ) -> Planned:
     """What `choose_sizes` picks for a model of `models.MODELS`, with one program of each kind. See `target`.
 
     context, pages: None for what the chips' memory holds. format: of quantised weights, of `models.FORMATS`. count: of
-    chips. adapters: that the device holds, of a rank of 16, and that rows may differ in.
+    chips. adapters: that the device holds, of a rank of 16, and that rows may differ in. layers: that the programs
+    have, None for all; sizes are those of the whole model.
     """
-    decoder = abstract_decoder(MODELS[model], None if format is None else FORMATS[format])
-    specs = kv_specs(decoder.config)
+    kept = None if format is None else FORMATS[format]
+    whole = abstract_decoder(MODELS[model], kept)
+    specs = kv_specs(whole.config)
     mesh = None if count == 1 else make_mesh(chips.devices(chip, count), [spec.kv_heads for spec in specs])
-    for variable, placed in weights.targets(decoder, mesh):
-        variable.set_value(placed)
-    backend = paged_attention(specs, jnp.dtype(jnp.bfloat16), mesh=mesh)
-    options = LoadOptions(rows=rows, context=context)
-    stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(decoder), adapters, LEAST_RANK))
-    held = pool_memory(decoder, rows, mesh, stack_bytes(stacks), chips.CHIPS[chip].memory)
-    sizes = choose_sizes(options, decoder.config, backend, *held)
+    dtype, options = jnp.dtype(jnp.bfloat16), LoadOptions(rows=rows, context=context)
+    stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(whole), adapters, LEAST_RANK))
+    held = pool_memory(whole, rows, mesh, stack_bytes(stacks), chips.CHIPS[chip].memory)
+    sizes = choose_sizes(options, whole.config, paged_attention(specs, dtype, mesh=mesh), *held)
     sizes = replace(
         sizes,
         row_buckets=(rows,),
@@ -96,9 +98,15 @@ def plan(
         adapter_buckets=(adapters,) if adapters else (),
         adapter_rank=LEAST_RANK,
     )
+    decoder = abstract_decoder(replace(whole.config, layers=whole.config.layers[:layers]), kept)
+    for variable, placed in weights.targets(decoder, mesh):
+        variable.set_value(placed)
+    backend = paged_attention(specs[:layers], dtype, mesh=mesh)
+    pool = sizes.pages * backend.page_bytes // len(backend.layers) // (1 if mesh is None else mesh.shape[HEADS])
+    weight_bytes = weights.device_bytes(whole, mesh)
+    left_out = weight_bytes - weights.device_bytes(decoder, mesh) + (len(specs) - len(backend.layers)) * pool
     programs = engine_programs(decoder, sizes, backend, mesh)
-    pool = sizes.pages * backend.page_bytes // len(specs) // (1 if mesh is None else mesh.shape[HEADS])
-    return Planned(decoder, sizes, backend, programs, weights.device_bytes(decoder, mesh), pool)
+    return Planned(decoder, sizes, backend, programs, weight_bytes, pool, left_out)
 
 
 @contextmanager

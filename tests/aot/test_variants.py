@@ -5,7 +5,8 @@ Grammars are part of every program that decodes.
 
 import pytest
 
-from benchmarks.aot import thunks
+from backend.engine.model_runner import CUDA_GRAPHS
+from benchmarks.aot import hlo, thunks
 from benchmarks.aot.models import FORMATS
 
 pytestmark = pytest.mark.aot
@@ -13,6 +14,13 @@ SMALL = {"rows": 8, "context": 4096, "pages": 10240}
 """Its pool is larger than a TPU's fast memory, so that copies of it cannot hide there."""
 ADAPTERS, INT8 = {"adapters": 4}, {"format": "int8"}
 CHIPS = ("v6e", "h100")
+LAYERS = "_run_layer"
+"""In the names of what comes from layers."""
+
+
+def sizes_over(count: int) -> dict[str, int]:
+    """As large for each of so many chips."""
+    return SMALL | {"pages": count * SMALL["pages"]}
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -36,20 +44,33 @@ def test_adapters_add_no_loop_that_the_host_drives(compiled, limit) -> None:
     limit("launches", thunks.launches(step), 1)
 
 
-@pytest.mark.parametrize(
-    ("chip", "count", "options"),
-    [("v5p", 4, {}), ("v6e", 8, INT8 | ADAPTERS), ("h100", 4, {}), ("h100", 4, INT8 | ADAPTERS), ("b200", 8, {})],
-    ids=["v5p, 4", "v6e, 8, int8, adapters", "h100, 4", "h100, 4, int8, adapters", "b200, 8"],
-)
-def test_a_layer_over_several_chips_has_two_sums_and_no_other_exchange(
-    chip: str, count: int, options: dict[str, object], compiled, assert_sound, limit
-) -> None:
-    sizes = SMALL | {"pages": count * SMALL["pages"]}
-    planned, program = compiled(chip, "small", "decode", count=count, **options, **sizes)
+@pytest.mark.parametrize(("chip", "count"), [("v5p", 4), ("v6e", 8), ("h100", 4), ("b200", 8)])
+def test_a_layer_over_several_chips_has_two_sums_and_no_other_exchange(chip, count, compiled, assert_sound):
+    planned, program = compiled(chip, "small", "decode", count=count, **sizes_over(count))
     assert_sound(planned, program)
-    of_layers = program.module.collectives(program.module.step(), "_run_layer")
-    assert set(of_layers) == {"all-reduce"}
-    limit("sums of a layer", of_layers["all-reduce"] / len(planned.decoder.config.layers), 2)
-    of_a_step = program.module.collectives(program.module.step())
+    step = program.module.step()
+    assert program.module.collectives(step, LAYERS) == {"all-reduce": 2 * len(planned.decoder.config.layers)}
+    of_a_step = program.module.collectives(step)
     print("of a step, those of branches that may not be taken included:", of_a_step)
     assert not set(of_a_step) - {"all-reduce", "all-gather"}
+
+
+@pytest.mark.parametrize("options", [INT8, ADAPTERS], ids=["int8", "adapters"])
+@pytest.mark.parametrize(("chip", "count"), [("v6e", 8), ("h100", 4)])
+def test_what_adapters_and_eight_bits_exchange_is_no_larger_than_a_sum(
+    chip, count, options, compiled, assert_sound, limit
+):
+    """Maxima of activations that become 8 bits, and what low ranks make of inputs that are split."""
+    planned, program = compiled(chip, "small", "decode", count=count, **options, **sizes_over(count))
+    assert_sound(planned, program)
+    exchanges = program.module.exchanges(program.module.step(), LAYERS)
+    print("of all layers:", program.module.collectives(program.module.step(), LAYERS))
+    a_sum = 4 * SMALL["rows"] * planned.decoder.config.embed
+    limit("bytes of an exchange", max(hlo.shape_bytes(each.shape) for each in exchanges), 2 * a_sum)
+
+
+def test_over_several_gpus_whole_dispatches_can_be_one_cuda_graph(compiled, limit) -> None:
+    graphs = tuple(CUDA_GRAPHS.items())
+    _, program = compiled("h100", "small", "decode", count=4, compiler=graphs, **sizes_over(4))
+    limit("loops that the host drives", thunks.host_loops(program.host_program), 0)
+    limit("branches that the host waits for", thunks.host_branches(program.host_program), 0)

@@ -68,6 +68,8 @@ def test_figures_are_those_of_the_text(module: hlo.Module) -> None:
     assert module.host_transfers() == {"xla_ffi_python_cpu_callback"}
     assert {copy.name for copy in module.copies(64)} == {"copy.3", "copy-start.1"} and module.copies(65) == []
     assert module.collectives("body") == {"all-reduce": 1}
+    assert module.collectives("body", within="elsewhere") == {}
+    assert [hlo.shape_bytes(each.shape) for each in module.exchanges("body")] == [64]
     assert (module.cycles("body"), module.cycles("body", "dot_general")) == (90, 70)
 
 
