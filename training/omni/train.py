@@ -116,7 +116,7 @@ def weights_for(shares: Mapping[str, float]) -> dict[str, float]:
     """How often each kind of medium is to be shown: the more, the more of what is asked about it is answered wrong."""
     weights = dict.fromkeys(USUAL, LEAST_WEIGHT)
     for task, share in shares.items():
-        weights[TASKS[task]] = max(weights[TASKS[task]], LEAST_WEIGHT + 1 - share)
+        weights[TASKS[task]] = max(weights[TASKS[task]], LEAST_WEIGHT + (1 - share))
     return weights
 
 
