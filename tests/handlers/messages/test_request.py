@@ -193,7 +193,7 @@ def test_what_has_no_effect_is_named_as_the_client_knows_it(app):
     assert response.status_code == 200, response.text
     assert set(named(response)) == {
         "system.0.cache_control", "metadata", "tools.0", "tools", "context_management", "unknown", "anthropic-beta",
-        "messages.1.content.0", "messages.3.content.0.tool_use_id",
+        "messages.1.content.0", "messages.3.content.0.tool_use_id", "query.beta",
     }  # fmt: skip
 
 
