@@ -29,5 +29,5 @@ def measure_step(runner: ModelRunner, state: DecodeState) -> tuple[DecodeState, 
         began = time.monotonic()
         state, block = runner.decode(state, page_table, active, steps, False)
         jax.block_until_ready(block)
-        seconds = (time.monotonic() - began) / max(1, int(block.steps.max()))
+        seconds = (time.monotonic() - began) / max(1, int(np.asarray(block.steps).max()))
     return state, seconds

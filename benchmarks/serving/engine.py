@@ -59,7 +59,7 @@ class TimedRunner:
         """`ModelRunner.decode`, complete."""
         began = time.perf_counter()
         result = jax.block_until_ready(self._runner.decode(*args))
-        self.decodes.append((time.perf_counter() - began, int(result[1].steps)))
+        self.decodes.append((time.perf_counter() - began, int(np.asarray(result[1].steps).max())))
         return result
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine, Generation
 from backend.engine.model_runner import ModelRunner
@@ -77,7 +79,7 @@ def recorded(runner: ModelRunner, step_seconds: float = 0.0) -> tuple[ModelRunne
     def decode(state, page_table, active, steps, *rest):
         calls.append(Dispatch(None, steps))
         state, block = runner.decode(state, page_table, active, steps, *rest)
-        time.sleep(step_seconds * int(block.steps.max()))
+        time.sleep(step_seconds * int(np.asarray(block.steps).max()))
         return state, block
 
     noting.prefill, noting.decode = prefill, decode
