@@ -63,8 +63,8 @@ def test_what_adapters_and_eight_bits_exchange_is_no_larger_than_a_sum(
     """Maxima of activations that become 8 bits, and what low ranks make of inputs that are split."""
     planned, program = compiled(chip, "small", "decode", count=count, **options, **sizes_over(count))
     assert_sound(planned, program)
-    exchanges = program.module.exchanges(program.module.step(), LAYERS)
-    print("of all layers:", program.module.collectives(program.module.step(), LAYERS))
+    exchanges = program.module.exchanges(program.module.step())
+    print("of a step:", program.module.collectives(program.module.step()))
     a_sum = 4 * SMALL["rows"] * planned.decoder.config.embed
     limit("bytes of an exchange", max(hlo.shape_bytes(each.shape) for each in exchanges), 2 * a_sum)
 
