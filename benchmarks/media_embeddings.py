@@ -20,8 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from transformers.utils import logging as transformers_logging
 
 from backend.engine.media import MediaEncoder
@@ -56,16 +54,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="very small models, only to see that it runs")
     options = parser.parse_args(argv)
     transformers_logging.set_verbosity_error()  # that the decoder's weights, which nobody uses, have other names
-    table = Table("family", "medium", "tokens", "jaxchat, ms", "transformers", title=f"load {machine.busy()}")
+    print(f"load {machine.busy()}; milliseconds of jaxchat, and those of transformers as a ratio to them")
     decoders = Decoders(media.LIMITS, most=1)
     for family in media_models.SIZES:
         with tempfile.TemporaryDirectory() as folder:
             for name, sides in compared(family, media_models.make(family, Path(folder), options.quick), decoders):
                 seconds = media.measure(sides, options.rounds, close=CLOSE)
                 own, tokens = seconds["jaxchat"], len(sides["jaxchat"]())
-                table.add_row(family, name, f"{tokens}", f"{1000 * own:.1f}", f"{seconds['transformers'] / own:.2f}")
+                figures = f"{tokens:5} tokens {1000 * own:8.1f} ms {seconds['transformers'] / own:6.2f}"
+                print(f"{family:16} {name:20} {figures}", flush=True)
     decoders.close()
-    Console().print(table)
 
 
 def compared(family: str, checkpoint: Path, decoders: Decoders) -> Iterator[tuple[str, dict[str, Side]]]:
