@@ -104,7 +104,7 @@ class Decoding:
             jax.block_until_ready(block.tokens)
             taken.append((perf_counter() - began) / STEPS)
             drawn.append(np.asarray(block.tokens))
-            assert int(block.steps) == STEPS and not np.asarray(block.failed).any()
+            assert (np.asarray(block.steps) == STEPS).all() and not np.asarray(block.failed).any()
         return taken[1:], np.concatenate(drawn, axis=1)
 
     def step_bytes(self, rows: int) -> int:
