@@ -1,5 +1,7 @@
 """Settings of the whole test session: how hypothesis draws, and where compiled programs are kept between sessions."""
 
+import gc
+
 import jax
 import pytest
 from hypothesis import settings
@@ -10,6 +12,7 @@ settings.load_profile("ci")  # `pytest --hypothesis-profile=thorough` looks for 
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(10_000, 20, 20)  # of millions of objects that stay, most of a collection finds nothing
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

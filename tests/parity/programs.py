@@ -11,6 +11,7 @@ from flax import nnx
 from backend.attention import Attend
 from backend.attention.reference import PagedAttend, PagedAttention, even_page_table
 from backend.attention.uncached import UncachedAttend
+from backend.engine.model_runner import Name, Programs, Progress
 from backend.models.adapters.stack import AdapterStacks, RowAdapters, of_call
 from backend.models.context import ForwardContext
 from backend.models.decoder import Decoder, kv_specs
@@ -23,6 +24,11 @@ PAGE_TOKENS = 16
 """Tokens of one prefill call; shorter chunks are padded, and what padding writes is overwritten by what follows."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """Each executable runs once or twice: compiling is what these tests pay for."""
+
+
+def compile_quickly(programs: Programs, progress: Progress) -> dict[Name, Any]:
+    """`compile_all` for engines that run each program a few times."""
+    return {name: program.lower().compile(compiler_options=dict(QUICK)) for name, program in programs.items()}
 
 
 def whole_logits(decoder: Decoder, tokens: np.ndarray, adapters: Given = None) -> np.ndarray:

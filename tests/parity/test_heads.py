@@ -21,6 +21,7 @@ from backend.models.weights import load
 from backend.pooling import class_scores, embedding
 from backend.request import Prompt, Request, SamplingParams
 from tests.parity.heads import CONTEXT, EMBED, VOCAB, class_logits, hidden_states, save, write_modules
+from tests.parity.programs import compile_quickly
 
 CONFIG = EngineConfig(
     CONTEXT, pages=64, page_tokens=4, row_buckets=(8,), prefill_shapes=((1, 8), (3, 8), (1, 16)), grammar_cells=1 << 15
@@ -36,7 +37,8 @@ def serving(folder, **changes):
     """An engine of a checkpoint, in float32."""
     decoder = load(open_checkpoint(folder), jnp.float32)
     backend = PagedAttention(kv_specs(decoder.config), jnp.dtype(jnp.float32), CONFIG.page_tokens)
-    engine = Engine(ModelRunner(decoder, replace(CONFIG, pooling=decoder.config.pooling, **changes), backend))
+    config = replace(CONFIG, pooling=decoder.config.pooling, **changes)
+    engine = Engine(ModelRunner(decoder, config, backend, compiler=compile_quickly))
     try:
         yield engine
         assert engine.stats().compilations == 0 and engine.stats().pages_used == 0

@@ -27,6 +27,7 @@ from backend.models.weights import load
 from backend.request import Prompt, Request, SamplingParams, TokenEvent
 from tests.backend.engine.scenarios import Scenario, run_all, running, settled
 from tests.parity import media
+from tests.parity.programs import compile_quickly
 from tests.parity.test_parity import assert_close, steps_before_a_tie
 
 NEW = 64
@@ -135,7 +136,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     config = decoder.config.media
     sizes = replace(SIZES, both_ways=config.both_ways, features=config.features, sections=family == "qwen3_vl")
     backend = paged_attention(kv_specs(decoder.config), jnp.dtype(jnp.float32))
-    runner = ModelRunner(decoder, sizes, backend)
+    runner = ModelRunner(decoder, sizes, backend, compiler=compile_quickly)
     with running(runner) as engine:
         yield Served(family, runner, engine, media.oracle(folder))
 

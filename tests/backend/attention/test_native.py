@@ -34,7 +34,7 @@ def call(rows: int, kv_heads: int, group: int, head_dim: int, dtype: str, seed: 
     return cache, q, k, v, jnp.asarray(table), jnp.asarray(positions, jnp.int32)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     rows=st.integers(1, 5),
     kv_heads=st.integers(1, 3),

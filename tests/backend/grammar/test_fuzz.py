@@ -19,7 +19,7 @@ LIMITS = Limits(
     threads=4_000, pattern_work=50_000,
 )  # fmt: skip
 fuzz = settings(max_examples=2 * settings.default.max_examples, deadline=None, suppress_health_check=list(HealthCheck))
-more = settings(fuzz, max_examples=15 * settings.default.max_examples)
+more = settings(fuzz, max_examples=8 * settings.default.max_examples)
 
 TYPES = ["null", "boolean", "integer", "number", "string", "array", "object"]
 FORMATS = """

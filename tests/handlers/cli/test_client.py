@@ -26,9 +26,11 @@ def raw():
                 except OSError:
                     return
                 with connection:
-                    connection.recv(65536)
                     for piece in pieces:
                         connection.sendall(piece)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass  # closing with something unread resets the connection, maybe before all of it was read
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=answer, daemon=True)

@@ -133,7 +133,8 @@ def test_a_quantised_model_that_is_split_over_devices_gives_the_same_scores(
     cases = [(write(tmp_path / method, tensors, config), "auto", "") for method, tensors, config in stored]
     floats = write(tmp_path / "floats", plain)
     cases += [(floats, "int4", ""), (floats, "int8", "8"), (floats, "fp8", "8")]
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONPATH": "."}
+    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     arguments = [str(tmp_path), *(f"{folder}:{how}:{eight}" for folder, how, eight in cases)]
     command = [sys.executable, "-c", ON_FOUR_DEVICES, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170)
