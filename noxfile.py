@@ -15,6 +15,7 @@ CLIENTS = {  # groups of libraries that can be installed together
     "openai": ("openai", "langchain", "litellm", "pydantic_ai", "curl"),
     "agents": ("agents",),
     "instructor": ("instructor",),
+    "llm": ("llm",),
     "vercel": ("vercel",),  # of npm: needs node and npm on the path
     "lm-eval": ("lm_eval",),
 }

@@ -24,6 +24,7 @@ LIBRARIES = {
     "instructor": "instructor",
     "langchain": "langchain_openai",
     "litellm": "litellm",
+    "llm": "llm",
     "lm_eval": "lm_eval",
     "pydantic_ai": "pydantic_ai",
 }
