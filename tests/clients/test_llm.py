@@ -1,6 +1,5 @@
-"""The command `llm`, which is given an address and a model: both of OpenAI's APIs, schemas, and functions it runs itself."""
+"""The command `llm`, which is given an address and a model: both of OpenAI's APIs, schemas, functions that it runs itself."""
 
-import inspect
 import json
 import os
 import subprocess
@@ -13,6 +12,11 @@ from tests.clients.tools import FRANK, PERSON, WEATHER, WEATHER_OF_ONE, tells
 pytestmark = pytest.mark.clients
 
 QUESTION = "What is the capital of France?"
+FUNCTIONS = f"""
+def get_weather(city: str) -> dict:
+    "Get the current weather in a city."
+    return {WEATHER!r}[city]
+"""
 
 
 @pytest.fixture
@@ -47,10 +51,5 @@ def test_a_schema_is_kept(llm, api):
 @pytest.mark.parametrize("api", [(), ("--responses",)], ids=["chat", "responses"])
 @pytest.mark.parametrize("stream", [(), ("--no-stream",)], ids=["streamed", "whole"])
 def test_its_functions_are_called_and_their_results_told(llm, api, stream):
-    def get_weather(city: str) -> str:
-        """Get the current weather in a city."""
-        return json.dumps(WEATHER[city])
-
-    code = f"import json\nWEATHER = {WEATHER!r}\n{inspect.cleandoc(inspect.getsource(get_weather))}"
-    answer = llm(WEATHER_OF_ONE, "--functions", code, *api, *stream)
+    answer = llm(WEATHER_OF_ONE, "--functions", FUNCTIONS, *api, *stream)
     assert tells(answer, WEATHER["Paris"])
