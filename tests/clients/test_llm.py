@@ -1,4 +1,4 @@
-"""The command `llm`, which is given an address and a model: both of OpenAI's APIs, schemas, functions that it runs itself."""
+"""The command `llm`: both of OpenAI's APIs, schemas, and functions that it runs itself."""
 
 import json
 import os
