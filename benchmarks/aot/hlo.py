@@ -26,8 +26,7 @@ def shape_bytes(text: str) -> int:
 
 def _copied_bytes(shape: str) -> int:
     """Of what a copy gives, the new array in memory; "copy-start" gives that and, behind it, what is copied."""
-    made = shape.split(", ")[0]
-    return 0 if "S(1)" in made else shape_bytes(made)
+    return 0 if "S(1)" in shape else shape_bytes(shape.split(", ")[0])
 
 
 def _bits(kind: str) -> int:
@@ -118,7 +117,7 @@ class Module:
         return set(_HOST_CALL.findall(self.text)) | (ops & HOST_OPS)
 
     def copies(self, least: int) -> list[Instruction]:
-        """Copies and transposes of at least so many bytes from memory to memory, not into a TPU's fast one."""
+        """Copies and transposes of at least so many bytes from memory to memory, not to or from a TPU's fast one."""
         return [each for each in self.reachable() if each.op in COPIES and _copied_bytes(each.shape) >= least]
 
     def exchanges(self, start: str | None = None, within: str = "") -> list[Instruction]:

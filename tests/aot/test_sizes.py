@@ -17,7 +17,8 @@ def test_what_is_picked_fits(chip, model, count, layers, compiled, assert_sound,
     """Some layers are compiled, with the cache that is picked for all; what the others take is added."""
     planned, program = compiled(chip, model, "decode", rows=32, count=count, layers=layers)
     pool = len(MODELS[model].layers) * planned.layer_pool_bytes
-    limit("share of what weights leave that is no cache", 1 - pool / (program.chip.memory - planned.weight_bytes), 0.1)
+    share = 1 - pool / (program.chip.memory - planned.weight_bytes)
+    limit("share of what weights leave that is no cache", share, 0.1 if count == 1 else 0.12)
     used = program.argument_bytes + program.temporary_bytes + planned.left_out_bytes
     limit("memory of a chip, MiB", used / MIB, program.chip.memory / MIB)
     assert_sound(planned, program)
