@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers.utils import logging as transformers_logging
 
-from benchmarks import decode, media_embeddings, media_turns, start
+from benchmarks import decode, media_embeddings, media_turns, start, trees
 from benchmarks.serving import __main__ as serving
 
 pytestmark = pytest.mark.slow
@@ -85,3 +85,12 @@ def test_embeddings_are_timed_beside_those_that_they_equal(capsys: pytest.Captur
     media_embeddings.main(["--quick", "--rounds", "1"])
     shown = capsys.readouterr().out
     assert [shown.count(name) for name in ("gemma4_unified", "qwen3_vl")] == [3, 2]
+
+
+def test_a_checkout_is_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    here = Path(__file__).parents[2]
+    trees.compare([here, here], "tiny", rows=2, tokens=16, turns=2, starts=2)
+    head, first, second, *figures = capsys.readouterr().out.splitlines()
+    assert first.startswith("start 1") and second.startswith("start 2"), head
+    assert [line.split(":")[0] for line in figures] == ["decoding", "first", "processor"]
+    assert all(float(line.split()[1]) > 0 for line in figures)
