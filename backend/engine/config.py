@@ -79,8 +79,8 @@ class EngineConfig:
 
     @property
     def batches(self) -> tuple[int, ...]:
-        """Batch sizes B of the decode programs, ascending."""
-        return (self.rows,) if self.deterministic else self.row_buckets
+        """Batch sizes B of the decode programs, ascending; one where nothing decodes, so that no row ever moves."""
+        return (self.rows,) if self.deterministic or self.pooling is not None else self.row_buckets
 
     @property
     def prefills(self) -> tuple[Shape, ...]:

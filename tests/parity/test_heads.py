@@ -24,7 +24,12 @@ from tests.parity.heads import CONTEXT, EMBED, VOCAB, class_logits, hidden_state
 from tests.parity.programs import compile_quickly
 
 CONFIG = EngineConfig(
-    CONTEXT, pages=64, page_tokens=4, row_buckets=(8,), prefill_shapes=((1, 8), (3, 8), (1, 16)), grammar_cells=1 << 15
+    CONTEXT,
+    pages=64,
+    page_tokens=4,
+    row_buckets=(1, 2, 8),
+    prefill_shapes=((1, 8), (3, 8), (1, 16)),
+    grammar_cells=1 << 15,
 )
 LENGTHS = (1, 7, 8, 9, 33, 70, 5, 5)
 """Of texts: less than a chunk, one, several."""
