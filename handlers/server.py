@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from signal import Signals
@@ -15,7 +16,7 @@ import uvicorn
 from connexion import AsyncApp
 from rich.console import Console
 
-from handlers.http.errors import APIError
+from handlers.http.errors import NO_SHAPES, APIError, ErrorShape
 from handlers.http.protocol import ConnectionLimits, LimitedProtocol
 from handlers.service import RETRY_AFTER, Service
 
@@ -66,7 +67,8 @@ class Server(uvicorn.Server):
     """Uvicorn with another end: the first signal drains, the second ends the process at once.
 
     drain_seconds: how long requests that run at the first signal may go on. limits: of each connection.
-    exit_on_failure: it ends where the model cannot answer any more. options: more of uvicorn's, about TLS and proxies.
+    error_shapes: how refusals before a request is there are told, by path. exit_on_failure: it ends where the model
+    cannot answer any more. options: more of uvicorn's, about TLS and proxies.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Server(uvicorn.Server):
         drain_seconds: float,
         limits: ConnectionLimits = DEFAULT_LIMITS,
         *,
+        error_shapes: Mapping[str, ErrorShape] = NO_SHAPES,
         exit_on_failure: bool = False,
         **options: Any,
     ) -> None:
@@ -83,7 +86,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(LimitedProtocol, limits=limits),  # type: ignore[arg-type]
+                http=partial(LimitedProtocol, limits=limits, shapes=error_shapes),  # type: ignore[arg-type]
                 ws="none",
                 timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
                 log_config=None,

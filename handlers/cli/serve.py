@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backend import MODALITIES
-from handlers.app import create_app
+from handlers.app import ERROR_SHAPES, create_app
 from handlers.cli.loading import follow, load
 from handlers.cli.logs import set_up_logging
 from handlers.http.access import HEALTH, LOCAL_HOSTS, Access, digests
@@ -63,7 +63,7 @@ def serve(settings: ServeSettings) -> None:
     )
     limits = ConnectionLimits(connections=most, idle_seconds=settings.keep_alive)
     options = {"exit_on_failure": settings.exit_on_failure, **proxy_and_tls(settings)}
-    server = Server(app, service, settings.drain_timeout, limits, **options)
+    server = Server(app, service, settings.drain_timeout, limits, error_shapes=ERROR_SHAPES, **options)
     with open_ports(settings, service) as listener:
         server.run(sockets=[listener])
     tracing.close()

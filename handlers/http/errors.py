@@ -78,6 +78,14 @@ class ErrorShape:
 
 
 COMMON = ErrorShape()
+NO_SHAPES: Mapping[str, ErrorShape] = MappingProxyType({})
+
+
+def shape_of(path: str, shapes: Mapping[str, ErrorShape]) -> ErrorShape:
+    """How failures are told at a path: by the longest beginning of it among `shapes`, else in the common way."""
+    parts = path.split("/")
+    beginnings = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((shapes[each] for each in beginnings if each in shapes), COMMON)
 
 
 def brief(text: str) -> str:
@@ -128,10 +136,10 @@ class ErrorMiddleware:
 
     In JSON where no answer has begun, as the last event where it is a stream of events that has.
 
-    shapes: of the errors of the paths that begin with these; others have the common one.
+    shapes: of the errors of the paths that begin with these, see `shape_of`.
     """
 
-    def __init__(self, app: ASGIApp, shapes: Mapping[str, ErrorShape] = MappingProxyType({})) -> None:
+    def __init__(self, app: ASGIApp, shapes: Mapping[str, ErrorShape] = NO_SHAPES) -> None:
         self._app, self._shapes = app, shapes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +147,7 @@ class ErrorMiddleware:
             await self._app(scope, receive, send)
             return
         request_id.set(id_of(Headers(scope=scope)))
-        shape = self._shape(scope["path"])
+        shape = shape_of(scope["path"], self._shapes)
         sender = _Sender(send, shape)
         try:
             await self._app(scope, receive, sender)
@@ -152,12 +160,6 @@ class ErrorMiddleware:
                 await sender.end_with(as_api_error(error, scope))
             else:
                 raise
-
-    def _shape(self, path: str) -> ErrorShape:
-        """By the longest beginning of the path that has one."""
-        parts = path.split("/")
-        beginnings = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
-        return next((self._shapes[each] for each in beginnings if each in self._shapes), COMMON)
 
 
 class _Sender:

@@ -5,24 +5,25 @@ uvicorn's own take heads of any size, wait for the rest of a request for ever, a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
-import orjson
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from handlers.http.errors import COMMON, APIError, error_body
+from handlers.http.errors import NO_SHAPES, APIError, ErrorShape, shape_of
 from handlers.http.half_closed import can_tell, watch
 from handlers.http.http10 import UntilClosed
 from handlers.http.lingering import LingeringTransport
-from handlers.http.request_id import HEADER, id_of
+from handlers.http.request_id import HEADER, id_of, request_id
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,10 @@ class ConnectionLimits:
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """A connection of uvicorn's under limits. What cannot be read gets one JSON error, and the connection ends."""
+    """A connection of uvicorn's under limits. What cannot be read gets one JSON error, and the connection ends.
+
+    shapes: of the errors by path, see `shape_of`; a path that is not there yet has the common one.
+    """
 
     def __init__(
         self,
@@ -62,10 +66,12 @@ class LimitedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         *,
         limits: ConnectionLimits,
+        shapes: Mapping[str, ErrorShape] = NO_SHAPES,
         **options: Any,
     ) -> None:
         super().__init__(config, server_state, app_state, **options)
-        self.limits = limits
+        self.limits, self._shapes = limits, shapes
+        self.url: bytes = b""
         self._usual_app = self.app
         self._in_head, self._head_bytes, self._body_bytes = False, 0, 0
         self._clock: asyncio.TimerHandle | None = None
@@ -228,13 +234,15 @@ class LimitedProtocol(HttpToolsProtocol):
         return APIError(431, message, code="headers_too_large")
 
     async def _answer_crowd(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await COMMON.response(self._told(self._too_many()))(scope, receive, send)
+        await self._told(self._too_many())(scope, receive, send)
 
-    def _told(self, error: APIError) -> APIError:
-        """The error with the id of its request, under which it is in the log."""
-        error.headers[HEADER] = id_of(Headers(raw=getattr(self, "headers", [])))
-        logger.info("request %s: %d, %s", error.headers[HEADER], error.status, error.message)
-        return error
+    def _told(self, error: APIError) -> Response:
+        """The error in the form of its path, with the id of its request, under which it is in the log."""
+        shape = shape_of(_path(self.url), self._shapes)
+        request_id.set(id_of(Headers(raw=self.headers or [])))
+        error.headers |= dict.fromkeys((HEADER, *shape.id_headers), request_id.get())
+        logger.info("request %s: %d, %s", request_id.get(), error.status, error.message)
+        return shape.response(error)
 
     # The clock
 
@@ -253,9 +261,16 @@ def _too_slow(part: str, seconds: float) -> APIError:
     return APIError(408, message, code="request_timeout")
 
 
-def _raw(error: APIError) -> bytes:
-    """An error as the bytes of a response that ends the connection."""
-    body = orjson.dumps(error_body(error))
-    headers = {"content-type": "application/json", "content-length": len(body), "connection": "close", **error.headers}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return b"".join([STATUS_LINE[error.status], lines.encode("latin-1"), b"\r\n", body])
+def _path(url: bytes) -> str:
+    """The path of a request's target, "" where it has none."""
+    try:
+        return unquote((httptools.parse_url(url).path or b"").decode("latin-1"))
+    except httptools.HttpParserError:
+        return ""
+
+
+def _raw(response: Response) -> bytes:
+    """A response as bytes, the last ones of its connection."""
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"".join([STATUS_LINE[response.status_code], lines, b"\r\n", bytes(response.body)])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.app import ERROR_SHAPES
 from handlers.http.protocol import RESERVED_CONNECTIONS, ConnectionLimits
 
 PATH = "/v1/chat/completions"
@@ -223,6 +224,38 @@ def test_beyond_the_most_connections_requests_are_told_and_health_is_answered(fa
         held.close()
         fakes.wait_until(lambda: not server.server.server_state.connections)
         assert httpx.post(server.url + PATH, json=json.loads(BODY)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "anthropic"),
+    [("/v1/messages", True), ("/v1/messages/count_tokens?beta=true", True), ("http://x/v1/m%65ssages", True),
+     ("/v1/responses", False), (PATH, False)],
+)  # fmt: skip
+def test_what_is_refused_before_a_request_is_there_is_told_in_the_form_of_its_path(fakes, path, anthropic):
+    limits = ConnectionLimits(head_seconds=0.3, body_seconds=0.3, connections=1)
+    line = f"POST {path} HTTP/1.1\r\n".encode()
+    own = line + b"X-Request-Id: own\r\nHost: x\r\n"
+    refusals = [
+        (own, 408),
+        (own + b"Content-Length: 9\r\n\r\n", 408),
+        (own + b"X: " + b"a" * 70_000, 431),
+        (own + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (own + b"\0\r\n\r\n", 400),
+        (own + b"Content-Length: 0\r\n\r\n", 503),
+        (line.replace(b" HTTP", b"?" + b"a" * 9000), 414),
+    ]
+    with fakes.served(limits=limits, error_shapes=ERROR_SHAPES) as server, ExitStack() as held:
+        for sent, status in refusals:
+            if status == 503:
+                held.enter_context(connect(server))
+            head, _, body = exchange(server, sent).partition(b"\r\n\r\n")
+            answer = json.loads(body)
+            assert int(head.split()[1]) == status
+            assert set(answer) == ({"type", "error", "request_id"} if anthropic else {"message", "error"})
+            assert (b"\r\nrequest-id: " in head) == anthropic
+            if anthropic and status != 414:
+                assert answer["request_id"] == "own"
+            held.close()
 
 
 def chat(version="1.1", **parameters):
