@@ -12,7 +12,6 @@ from connexion.middleware.context import ContextMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.request_validation import RequestValidationMiddleware
 from connexion.middleware.routing import RoutingMiddleware
-from connexion.middleware.security import SecurityMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from connexion.options import SwaggerUIOptions
 from connexion.resolver import Resolver
@@ -27,7 +26,7 @@ from handlers.completions.tokens import detokenize, tokenize
 from handlers.http.access import Access, AccessMiddleware
 from handlers.http.errors import ErrorMiddleware, ErrorShape
 from handlers.http.lifecycle import LifecycleMiddleware
-from handlers.http.routes import RouteMiddleware, Routes
+from handlers.http.routes import RouteMiddleware, Routes, SlashMiddleware
 from handlers.http.spec import document_text, load_document, use_openapi_31
 from handlers.http.validation import JSON, JSONBodies, MediaTypeMiddleware, Parameters
 from handlers.messages.endpoint import count_tokens, create_message
@@ -69,13 +68,13 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 ERROR_SHAPES: dict[str, ErrorShape] = {"/v1/messages": MESSAGES_ERRORS, "/v1/responses": responses.ERRORS}
 """How failures are told at paths that begin so; at others in the common form."""
-# Connexion's own stack, with ErrorMiddleware before it in the place of its two that answer failures, and without its
-# checking of responses: that one buffers them, and knows only Draft 4. The tests check responses instead.
+# Connexion's own stack, without those in whose place others stand before it: ErrorMiddleware for the two that answer
+# failures, AccessMiddleware for the one that checks keys; and without its checking of responses, which buffers them and
+# knows only Draft 4. The tests check responses instead.
 MIDDLEWARES = [
     MediaTypeMiddleware,
     SwaggerUIMiddleware,
     RoutingMiddleware,
-    SecurityMiddleware,
     RequestValidationMiddleware,
     LifespanMiddleware,
     ContextMiddleware,
@@ -83,6 +82,7 @@ MIDDLEWARES = [
 EVERYBODY = Access()
 STORE_BYTES, STORE_SECONDS = 64 << 20, 24 * 3600.0
 PAGE, DOCUMENTATION = "page", "documentation"
+SWAGGER_UI = "/ui/"
 OF_THE_DOCUMENTATION = ("/ui", "/openapi.")
 """Paths that begin so show the document."""
 EXPOSED_HEADERS = ("x-request-id", "request-id", "x-ignored-parameters", "retry-after")
@@ -144,8 +144,9 @@ def _outermost(
     document: Mapping[str, PageFile],
     tracing: Tracing,
 ) -> list[Any]:
-    """What every request passes first: it is traced and counted, failures become answers, who may not ask is refused,
-    the page is shown, who comes while the server drains is sent away, what the document has not is told."""
+    """What every request passes first: its path loses slashes at its end, it is traced and counted, failures become
+    answers, who may not ask is refused, the page is shown, who comes while the server drains is sent away, what the
+    document has not is told."""
 
     def endpoint(method: str, path: str) -> str:
         """What a request is counted as."""
@@ -160,8 +161,10 @@ def _outermost(
         allow_headers=["*"],
         expose_headers=EXPOSED_HEADERS,
     )
-    open_access = replace(access, open_paths=access.open_paths | files.keys())
+    open_paths = access.open_paths | files.keys() | document.keys() | {SWAGGER_UI.rstrip("/")}
+    open_access = replace(access, open_paths=open_paths, open_folders=(SWAGGER_UI,))
     return [
+        partial(SlashMiddleware, routes=routes),
         *([] if tracing is NO_TRACING else [partial(TracingMiddleware, tracing=tracing)]),
         partial(EndpointMiddleware, instruments=service.metrics.requests.by_endpoint, endpoint=endpoint),
         *([cross_origin] if access.origins else []),

@@ -27,13 +27,14 @@ class Access:
 
     keys: digests of the API keys, see `digests`; without any everybody may ask. hosts: names that the Host header of a
     request may have, in lower case, without port; None for any. origins: of pages on other sites that may ask, such as
-    "https://example.org", or "*". open_paths: need no key.
+    "https://example.org", or "*". open_paths: need no key. open_folders: nor do paths that begin so.
     """
 
     keys: frozenset[bytes] = frozenset()
     hosts: frozenset[str] | None = None
     origins: frozenset[str] = field(default_factory=frozenset)
     open_paths: frozenset[str] = frozenset([HEALTH])
+    open_folders: tuple[str, ...] = ()
 
 
 def digests(keys: Iterable[str]) -> frozenset[bytes]:
@@ -93,7 +94,7 @@ class AccessMiddleware:
         digest = next(filter(None, (known_key(each, self._access.keys) for each in own)), None)
         if digest is not None:
             return f"key {digest.hex()[:12]}"
-        if scope["path"] in self._access.open_paths:
+        if scope["path"] in self._access.open_paths or scope["path"].startswith(self._access.open_folders):
             return client
         message = "this server wants one of its API keys, as `Authorization: Bearer KEY` or `x-api-key: KEY`"
         raise APIError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})

@@ -50,6 +50,20 @@ class Routes:
         return [route for route in self._others if route.pattern.match(path)]
 
 
+class SlashMiddleware:
+    """Takes slashes off the end of a path where the document has the rest, so that all behind it know one path."""
+
+    def __init__(self, app: ASGIApp, routes: Routes) -> None:
+        self._app, self._routes = app, routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/"):
+            path = scope["path"].rstrip("/")
+            if self._routes.find(scope["method"], path) is not None:
+                scope = {**scope, "path": path}
+        await self._app(scope, receive, send)
+
+
 class RouteMiddleware:
     """Refuses a method that a path of the document does not have, with those that it has, and names parameters of
     queries that have no effect. Other paths it passes on."""

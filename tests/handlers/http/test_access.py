@@ -46,8 +46,8 @@ def test_with_a_key_everything_is_answered(locked):
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", PATH), ("GET", "/v1/models"), ("GET", "/ui/"), ("GET", "/openapi.json"), ("GET", "/nowhere"),
-     ("POST", "/health/"), ("GET", "//health")],
+    [("POST", PATH), ("GET", "/v1/models"), ("GET", "/uix"), ("GET", "/openapi.jsonx"), ("GET", "/nowhere"),
+     ("GET", "/health/x"), ("GET", "//health"), ("POST", PATH + "/"), ("GET", "/v1/models/"), ("GET", "/v1/ui/")],
 )  # fmt: skip
 def test_without_a_key_nothing_is_answered_and_nothing_is_told(locked, headers, method, path):
     before = len(locked.engine.generations)
@@ -61,6 +61,19 @@ def test_without_a_key_nothing_is_answered_and_nothing_is_told(locked, headers, 
 def test_no_other_text_is_a_key(locked, key):
     headers = {"authorization": b"Bearer " + key.encode("latin-1")}
     assert locked.client.get("/v1/models", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("monitoring", [True, False])
+def test_the_document_and_what_shows_it_need_no_key_and_take_one(fakes, monitoring):
+    with fakes.connected(access=Access(keys=KEYS, open_paths=frozenset(["/health"] if monitoring else []))) as app:
+        for path in ("/ui", "/ui/", "/ui/swagger-ui.css", "/ui/swagger-ui-bundle.js", "/openapi.json", "/openapi.yaml"):
+            assert app.client.get(path).status_code == 200, path
+        document = app.client.get("/openapi.json").json()
+        assert {} in document["security"]
+        schemes = document["components"]["securitySchemes"]
+        assert schemes["bearer"] == {"type": "http", "scheme": "bearer"}
+        own = {schemes["apiKey"]["name"]: "key-one"}
+        assert app.client.get("/v1/models", headers=own).status_code == 200
 
 
 def test_health_needs_a_key_only_where_it_is_told_to(locked, fakes):

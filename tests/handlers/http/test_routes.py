@@ -47,6 +47,16 @@ def test_allow_has_the_methods_of_a_path_and_no_others(app, template):
             assert method == "HEAD" or f"use {response.headers['allow']}" in response.text
 
 
+@pytest.mark.parametrize("template", PATHS)
+@pytest.mark.parametrize("slashes", ["/", "//", "%2F"])
+def test_slashes_at_the_end_of_a_path_change_nothing(app, template, slashes):
+    for method in METHODS - {"HEAD"}:
+        plain = app.client.request(method, real(template), json={})
+        slashed = app.client.request(method, real(template) + slashes, json={}, follow_redirects=False)
+        assert (slashed.status_code, slashed.headers.get("allow")) == (plain.status_code, plain.headers.get("allow"))
+        assert slashed.status_code == 200 or slashed.json()["error"] == plain.json()["error"]
+
+
 def test_a_path_without_parameters_goes_before_those_with_and_of_these_the_first_with_the_method():
     operations = {"/a/{name}": {"get": {}}, "/a/b": {"post": {}}, "/{x}/c": {"put": {}}, "/a/{rest}/c": {"delete": {}}}
     routes = Routes({"paths": operations})

@@ -46,7 +46,9 @@ BESIDE = {
     "/ui/": DOCUMENTATION,
     "/openapi.json": DOCUMENTATION,
     "/x": OTHER,
-    "/v1/responses/": OTHER,
+    "/ui": DOCUMENTATION,
+    "/v1/responses//": "/v1/responses",
+    "/health/": "/health",
 }
 
 
