@@ -65,12 +65,13 @@ class Place:
 @dataclass
 class Conversation:
     """messages: of a chat. paths: path of a field of the chat -> where it stands in the request. inert: paths of what
-    is in no message.
+    is in no message. shown: pictures in results of tools that no message has yet.
     """
 
     messages: list[Message] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
     inert: list[str] = field(default_factory=list)
+    shown: list["_UserPart"] = field(default_factory=list)
 
     def say(self, message: Message, place: Place, fields: dict[str, str]) -> None:
         """Adds a message. fields: its fields, by what the item calls them."""
@@ -84,35 +85,64 @@ class Conversation:
         self.say(SystemMessage(role="system", content=instructions), Place("instructions", False), {"content": ""})
 
     def add(self, items: Iterable[tuple[Place, Item]]) -> None:
-        """Adds the messages of items. What the assistant said, reasoned and called in a row is one message.
+        """Adds the messages of items. What the assistant said, reasoned and called in a row is one message; pictures in
+        results of tools come behind all results, in the user's message.
 
         Raises APIError 422 for pictures where a message has none.
         """
         answer = _Answer()
         for place, item in items:
             if answer.takes(place, item):
+                self._show()
                 continue
             answer.end(self)
             answer = _Answer()
             if not answer.takes(place, item):
                 self._add_other(place, item)
         answer.end(self)
+        self._show()
 
     def _add_other(self, place: Place, item: Item) -> None:
         match item:
             case ResponsesInputMessage(role="user", content=content):
-                self.say(
-                    UserMessage(role="user", content=_parts(content)), place, {"content": "content", **_urls(content)}
-                )
+                self._ask(place.path, place.of("content"), _parts(content, "content", place))
             case ResponsesInputMessage(content=content):
+                self._show()
                 text = _text(content, place.of("content"))
                 self.say(SystemMessage(role="system", content=text), place, {"content": "content"})
             case ResponsesFunctionCallOutput() | ResponsesCustomToolCallOutput():
-                text = _text(item.output, place.of("output"))
-                message = ToolMessage(role="tool", tool_call_id=item.call_id, content=text)
+                parts = _parts(item.output, "output", place)
+                self.shown += [each for each in parts if isinstance(each.part, ImageContent)]
+                message = ToolMessage(role="tool", tool_call_id=item.call_id, content=_texts(parts))
                 self.say(message, place, {"content": "output", "tool_call_id": "call_id"})
             case _ if place.exact:
                 self.inert.append(place.path)
+
+    def _show(self) -> None:
+        """Adds a message of the user with the pictures that tools have shown, if there are any."""
+        if self.shown:
+            path = self.shown[0].path
+            self._ask(path, path, [])
+
+    def _ask(self, path: str, content_path: str, parts: Sequence["_UserPart"]) -> None:
+        """Adds a message of the user: what tools have shown, and `parts`."""
+        parts, self.shown = [*self.shown, *parts], []
+        pictures = any(isinstance(each.part, ImageContent) for each in parts)
+        at = f"messages.{len(self.messages)}"
+        content = [each.part for each in parts] if pictures else _texts(parts)
+        self.messages.append(UserMessage(role="user", content=content))
+        self.paths |= {at: path, f"{at}.content": content_path}
+        for i, each in enumerate(parts if pictures else ()):
+            self.paths |= {f"{at}.content.{i}": each.path, f"{at}.content.{i}.image_url.url": each.url}
+
+
+@dataclass(frozen=True)
+class _UserPart:
+    """A part of a message of the user. path: where it stands. url: where its address does, if it is a picture."""
+
+    part: Part
+    path: str
+    url: str
 
 
 @dataclass
@@ -198,22 +228,25 @@ def _text(content: str | Sequence[Block], path: str) -> str:
     return "".join(map(_words, content))
 
 
-def _parts(content: str | Sequence[Block]) -> str | list[Part]:
-    """A string where there are no pictures."""
-    if isinstance(content, str) or not any(isinstance(part, ResponsesInputImage) for part in content):
-        return content if isinstance(content, str) else "".join(map(_words, content))
+def _parts(content: str | Sequence[Block], name: str, place: Place) -> list[_UserPart]:
+    """The content of an item, which calls it `name`, as parts of a message of the user."""
+    if isinstance(content, str):
+        return [_UserPart(TextContent(type="text", text=content), place.of(name), place.of(name))]
     return [
-        ImageContent(type="image_url", image_url=ImageData(url=part.image_url))
-        if isinstance(part, ResponsesInputImage)
-        else TextContent(type="text", text=_words(part))
-        for part in content
+        _UserPart(
+            ImageContent(type="image_url", image_url=ImageData(url=part.image_url))
+            if isinstance(part, ResponsesInputImage)
+            else TextContent(type="text", text=_words(part)),
+            place.of(f"{name}.{i}"),
+            place.of(f"{name}.{i}.image_url"),
+        )
+        for i, part in enumerate(content)
     ]
 
 
-def _urls(content: str | Sequence[Block]) -> dict[str, str]:
-    """Fields of pictures in a message of the user, by what its item calls them."""
-    pictures = [i for i, part in enumerate(content) if isinstance(part, ResponsesInputImage)]
-    return {f"content.{i}.image_url.url": f"content.{i}.image_url" for i in pictures}
+def _texts(parts: Iterable[_UserPart]) -> str:
+    """The texts of parts, with nothing between them."""
+    return "".join(each.part.text for each in parts if isinstance(each.part, TextContent))
 
 
 def _words(part: Block) -> str:

@@ -250,6 +250,8 @@ def test_no_key_finds_what_belongs_to_another(fakes):
          "input.0.content.0", "messages of the user"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]},
          "input.0.content.0", "image"),
+        ({"input": [CALL, {**RESULT, "output": [{"type": "input_image", "image_url": "data:,"}]}]},
+         "input.1.output.0", "image"),
         ({"tools": [{"type": "function", "name": "f"}, {"type": "custom", "name": "f"}]}, "tools.1.name", "names must"),
         ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "tool_choice", "no tools"),
         ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice", "no tools"),
