@@ -87,6 +87,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def slow(session: nox.Session) -> None:
+    """Minutes of the engine and of media: groups and hosts, crowds of 200, whole answers as transformers'."""
+    install(session, "tests")
+    session.run("pytest", "-m", "slow", "tests/backend/engine", "tests/handlers", "tests/parity", *session.posargs)
+
+
+@nox.session
 def tools(session: nox.Session) -> None:
     """A thousand requests that must call a tool, in every family's form, to a model of random weights (minutes)."""
     install(session, "tests")

@@ -1,0 +1,93 @@
+"""Each test that the plain suite leaves out is run by one session of noxfile.py; CONTRIBUTING.md names all sessions."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOXFILE = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+MARKERS = [marker.partition(":")[0] for marker in SETTINGS["markers"]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A call of pytest in a function of the noxfile. marker: what follows -m. places: beginnings of paths."""
+
+    function: str
+    marker: str
+    places: tuple[str, ...]
+
+    def has(self, path: str, marker: str) -> bool:
+        """Whether it runs the tests of that file which are marked so."""
+        return self.marker in ("", marker) and path.startswith(self.places)
+
+
+def runs() -> Iterator[Run]:
+    """Those with a marker."""
+    for function in (node for node in NOXFILE.body if isinstance(node, ast.FunctionDef)):
+        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+            words = [word.value if isinstance(word, ast.Constant) else None for word in call.args]
+            if words[:2] == ["pytest", "-m"]:
+                texts = (node.value for node in ast.walk(function) if isinstance(node, ast.Constant))
+                places = tuple(text for text in texts if isinstance(text, str) and text.startswith("tests/"))
+                yield Run(function.name, words[2], places)
+
+
+def session_names() -> Iterator[str]:
+    """As `nox -s` takes them."""
+    for function in (node for node in NOXFILE.body if isinstance(node, ast.FunctionDef)):
+        for decorator in function.decorator_list:
+            call = decorator if isinstance(decorator, ast.Call) else None
+            if ast.unparse(call.func if call else decorator) == "nox.session":
+                given = {word.arg: ast.literal_eval(word.value) for word in call.keywords} if call else {}
+                yield given.get("name", function.name)
+
+
+def marked() -> Iterator[tuple[str, str]]:
+    """Files of tests, each with every marker of ours that is used in it, or "" where there is none."""
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        used = {
+            node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pytest.mark"
+        }
+        yield from ((file.relative_to(ROOT).as_posix(), marker) for marker in sorted(used & set(MARKERS)) or [""])
+
+
+RUNS, SESSIONS, FILES = list(runs()), list(session_names()), list(marked())
+
+
+def test_the_plain_suite_leaves_out_every_marker() -> None:
+    left_out = SETTINGS["addopts"][-1].removeprefix("not (").removesuffix(")").split(" or ")
+    assert sorted(left_out) == sorted(MARKERS)
+
+
+@pytest.mark.parametrize(("path", "marker"), [(path, marker) for path, marker in FILES if marker])
+def test_what_is_marked_is_run_by_one_session(path: str, marker: str) -> None:
+    assert len([run.function for run in RUNS if run.has(path, marker)]) == 1
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.function)
+def test_a_session_has_tests_in_every_place(run: Run) -> None:
+    assert run.places
+    for place in run.places:
+        assert any(path.startswith(place) and run.marker in ("", marker) for path, marker in FILES), place
+
+
+def test_every_client_is_in_one_group() -> None:
+    (groups,) = (
+        node for node in NOXFILE.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CLIENTS"
+    )
+    clients = [client for group in ast.literal_eval(groups.value).values() for client in group]
+    assert sorted(clients) == sorted(file.stem.removeprefix("test_") for file in ROOT.glob("tests/clients/test_*.py"))
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_every_session_is_told_of(name: str) -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.search(rf"`(nox -s )?{re.escape(name)}[` ]", table)
