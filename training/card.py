@@ -7,14 +7,13 @@ from typing import Any
 
 from safetensors import safe_open
 
+RECORDS = ("config", "training", "evaluation")
+
 
 def records(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The configuration of a checkpoint, and what its training and evaluation recorded."""
     config, run, evaluation = (json.loads((folder / f"{name}.json").read_text()) for name in RECORDS)
     return config, run, evaluation
-
-
-RECORDS = ("config", "training", "evaluation")
 
 
 def parameters(folder: Path) -> int:
@@ -23,12 +22,21 @@ def parameters(folder: Path) -> int:
         return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
 
 
-def table(scores: dict[str, dict[str, float]], what: str, places: int = 0) -> str:
-    """Scores as a Markdown table, with a row of means. what: the rows are. places: of percentages, behind the point."""
-    modes = list(next(iter(scores.values())))
-    means = {mode: sum(row[mode] for row in scores.values()) / len(scores) for mode in modes}
-    rows = [
-        f"| {name} | " + " | ".join(f"{row[mode]:.{places}%}" for mode in modes) + " |" for name, row in scores.items()
-    ]
-    head = [f"| {what} | {' | '.join(modes)} |", "|---|" + "---:|" * len(modes)]
-    return "\n".join([*head, *rows, "| **mean** | " + " | ".join(f"{means[mode]:.{places}%}" for mode in modes) + " |"])
+def fields(text: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """What every card says of the decoder, by the configuration of its text, and of its training."""
+    return {
+        "layers": text["num_hidden_layers"],
+        "hidden": text["hidden_size"],
+        "heads": text["num_attention_heads"],
+        "kv_heads": text["num_key_value_heads"],
+        "head_dim": text["head_dim"],
+        "ffw": text["intermediate_size"],
+        "vocab": text["vocab_size"],
+        "length": run["length"],
+        "seed": run["seed"],
+        "steps": run["step"],
+        "conversations": run["conversations"],
+        "tokens": run["tokens"],
+        "minutes": run["seconds"] / 60,
+        "loss": run["assistant_loss"],
+    }

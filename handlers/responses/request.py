@@ -120,8 +120,8 @@ def read_request(
     a reference there means. format: how the model writes answers, which says what has an effect. keeps: responses are
     kept.
 
-    Raises APIError 422 for pictures in messages that are not the user's, for a choice of a tool that there is not, and
-    for no input.
+    Raises APIError 422 for pictures in messages that are not the user's, a choice of a tool that there is not, and no
+    input.
     """
     conversation, tools = Conversation(), read_tools(asked)
     if asked.instructions is not None:

@@ -5,18 +5,17 @@ and are answered greedily; an answer must be right to the letter. Phrasings are 
 never used ("new").
 """
 
-import argparse
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from transformers import PreTrainedTokenizerFast
 
 from backend import Engine, LoadOptions, Request, SamplingParams, load_engine
+from training.commands import checkpoint
+from training.evaluation import Scores, table, write
 from training.omni.batches import exams
 from training.omni.model import CONTEXT
 from training.omni.tasks import TASKS, Chat
@@ -29,9 +28,6 @@ MODES = {"known": False, "new": True}
 """Name of a way to ask -> whether its phrasings are new."""
 ROWS = 8
 MOST_TOKENS = 32
-
-Scores = dict[str, dict[str, float]]
-"""Task -> mode -> share of answers that are right."""
 
 
 @contextmanager
@@ -75,27 +71,15 @@ def evaluate(folder: Path, samples: int = SAMPLES, modes: tuple[str, ...] = tupl
     return scores
 
 
-def table(scores: Scores) -> Table:
-    modes = list(next(iter(scores.values())))
-    shown = Table("task", *modes)
-    for task, by_mode in scores.items():
-        shown.add_row(task, *(f"{by_mode[mode]:.1%}" for mode in modes))
-    return shown
-
-
 def write_evaluation(folder: Path) -> Scores:
     """Evaluates in full and stores the result beside the weights as evaluation.json."""
     scores = evaluate(folder)
-    report = {"samples": SAMPLES, "seed": SEED, "scores": scores}
-    (folder / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
+    write(scores, SAMPLES, SEED, folder)
     return scores
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.omni.evaluate", description=__doc__)
-    parser.add_argument("folder", type=Path, help="a checkpoint of this recipe; evaluation.json is written into it")
-    Console().print(table(write_evaluation(parser.parse_args().folder)))
-
-
 if __name__ == "__main__":
-    main()
+    where = checkpoint(
+        "training.omni.evaluate", __doc__, "a checkpoint of this recipe; evaluation.json is written into it"
+    )
+    Console().print(table(write_evaluation(where), "task", places=1))

@@ -3,11 +3,9 @@
 Trains, exports, evaluates and writes the card, all into DIR.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,9 @@ from transformers import PreTrainedTokenizerFast
 from backend.attention.uncached import UncachedAttend
 from backend.models.decoder import Decoder
 from backend.tiny import OMNI
+from training.commands import training_options
 from training.omni.batches import LENGTH, PATCHES, PIECES, ROWS, Drawer, MediaBatch, drawing, exams, with_media
-from training.omni.card import card
+from training.omni.card import write_card
 from training.omni.evaluate import write_evaluation
 from training.omni.export import export
 from training.omni.model import new_decoder
@@ -29,11 +28,10 @@ from training.omni.tasks import TASKS, USUAL
 from training.omni.tokenizer import EncodedChat, Encoder, train_tokenizer
 from training.optimizer import learning_rate
 from training.packing import pack
-from training.tokenizer import load_tokenizer
+from training.run import Run, begin, finish, save
 from training.trainer import REPORT_STEPS, Trainer, cross_entropy
 
 SAVE_SECONDS = 90
-RESUME = "resume.npz"
 MEASURE_STEPS = 300
 MEASURED = 64
 """Questions of each task that are measured while training goes on."""
@@ -42,21 +40,9 @@ LEAST_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run has done so far; written beside the weights as `training.json`.
+class MediaRun(Run):
+    """A run that draws media. weights: how often each kind is drawn now. note: what else the card is to say."""
 
-    step: updates made. length: most tokens of a conversation. conversations: how many were drawn. tokens: how many
-    were trained on, padding left out. assistant_loss: mean cross entropy, in nats, of what the assistant says, over the
-    last `REPORT_STEPS` steps. weights: how often each kind of medium is drawn now. note: what else the card is to say.
-    """
-
-    seed: int
-    step: int = 0
-    length: int = LENGTH
-    conversations: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    assistant_loss: float = float("nan")
     weights: Mapping[str, float] = field(default_factory=lambda: dict(USUAL))
     note: str = ""
 
@@ -120,10 +106,11 @@ def weights_for(shares: Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-def train(seed: int, minutes: float, out: Path) -> Run:
+def train(seed: int, minutes: float, out: Path) -> MediaRun:
     """Trains for that long, or goes on where an unfinished run in `out` stopped, and exports into `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    trainer, tokenizer, run = _begin(seed, out)
+    trainer = Trainer(new_decoder(seed), loss_of)
+    tokenizer, run = begin(trainer, train_tokenizer, MediaRun(seed, LENGTH), out)
     tokenizer.save_pretrained(out)
     examiner, limit = Examiner(trainer.graph, Encoder(tokenizer)), minutes * 60
     began, saved = time.monotonic() - run.seconds, time.monotonic()
@@ -132,14 +119,8 @@ def train(seed: int, minutes: float, out: Path) -> Run:
         while run.seconds < limit:
             batch, conversations = drawer.draw(run.weights)
             trainer.step(batch, learning_rate(run.step, run.seconds / limit))
-            run = replace(
-                run,
-                step=run.step + 1,
-                conversations=run.conversations + conversations,
-                tokens=run.tokens + int((batch.segments > 0).sum()),
-                seconds=time.monotonic() - began,
-                assistant_loss=trainer.loss,
-            )
+            drawn = run.conversations + conversations
+            run = run.after(batch.segments, drawn, time.monotonic() - began, trainer.loss)
             if run.step % REPORT_STEPS == 0:
                 print(f"{run.seconds:.0f} s, step {run.step}, assistant loss {run.assistant_loss:.4f}", flush=True)
             if run.step % MEASURE_STEPS == 0:
@@ -150,39 +131,20 @@ def train(seed: int, minutes: float, out: Path) -> Run:
                 _save(trainer, tokenizer, run, out)
                 saved = time.monotonic()
     _save(trainer, tokenizer, run, out)
-    (out / RESUME).unlink()
+    finish(out)
     return run
 
 
-def _begin(seed: int, out: Path) -> tuple[Trainer[MediaBatch], PreTrainedTokenizerFast, Run]:
-    """A fresh start, or the state that an unfinished run left in `out`."""
-    trainer = Trainer(new_decoder(seed), loss_of)
-    if not (out / RESUME).exists():
-        return trainer, train_tokenizer(seed), Run(seed)
-    trainer.load(out / RESUME)
-    return trainer, load_tokenizer(out), Run(**json.loads((out / "training.json").read_text()))
-
-
-def _save(trainer: Trainer[MediaBatch], tokenizer: PreTrainedTokenizerFast, run: Run, out: Path) -> None:
-    trainer.save(out / RESUME)
-    (out / "training.json").write_text(json.dumps(asdict(run), indent=2) + "\n")
+def _save(trainer: Trainer[MediaBatch], tokenizer: PreTrainedTokenizerFast, run: MediaRun, out: Path) -> None:
+    save(trainer, run, out)
     export(trainer.params, tokenizer, out)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.omni.train", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60, help="how long to train (default 60)")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and of what is drawn (default 0)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=OMNI,
-        help="folder for the checkpoint (default the bundled one); goes on if unfinished",
-    )
-    options = parser.parse_args()
+    options = training_options("training.omni.train", __doc__, 60, OMNI)
     train(options.seed, options.minutes, options.out)
     write_evaluation(options.out)
-    (options.out / "README.md").write_text(card(options.out))
+    write_card(options.out)
 
 
 if __name__ == "__main__":

@@ -5,17 +5,16 @@ comparisons, are always ones that training never used; phrasings are ones it use
 never used with thinking on.
 """
 
-import argparse
-import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from transformers import PreTrainedTokenizerFast
 
+from training.commands import checkpoint
 from training.draw import Draw
+from training.evaluation import Scores, table, write
 from training.tiny.generation import Greedy
 from training.tiny.tasks import EXCHANGES, Conversation, exam
 from training.tiny.tokenizer import render, render_prompt
@@ -25,9 +24,6 @@ SAMPLES = 32
 SEED = 1_000_003
 MODES = {"known": (False, False), "new": (True, False), "thinking": (True, True)}
 """Name of a way to ask -> (new phrasings, thinking)."""
-
-Scores = dict[str, dict[str, float]]
-"""Skill -> mode -> share of answers that are right."""
 
 
 @dataclass(frozen=True)
@@ -74,32 +70,15 @@ def evaluate(folder: Path, samples: int = SAMPLES, modes: tuple[str, ...] = tupl
     return {skill: {mode: sum(right[skill, mode]) / samples for mode in modes} for skill in EXCHANGES}
 
 
-def mean(scores: Scores, mode: str) -> float:
-    return sum(by_mode[mode] for by_mode in scores.values()) / len(scores)
-
-
-def table(scores: Scores) -> Table:
-    modes = list(next(iter(scores.values())))
-    shown = Table("skill", *modes)
-    for skill, by_mode in scores.items():
-        shown.add_row(skill, *(f"{by_mode[mode]:.0%}" for mode in modes))
-    shown.add_row("mean", *(f"{mean(scores, mode):.0%}" for mode in modes))
-    return shown
-
-
 def write_evaluation(folder: Path) -> Scores:
     """Evaluates in full and stores the result beside the weights as evaluation.json."""
     scores = evaluate(folder)
-    report = {"samples": SAMPLES, "seed": SEED, "scores": scores}
-    (folder / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
+    write(scores, SAMPLES, SEED, folder)
     return scores
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.tiny.evaluate", description=__doc__)
-    parser.add_argument("folder", type=Path, help="a checkpoint of this recipe; evaluation.json is written into it")
-    Console().print(table(write_evaluation(parser.parse_args().folder)))
-
-
 if __name__ == "__main__":
-    main()
+    where = checkpoint(
+        "training.tiny.evaluate", __doc__, "a checkpoint of this recipe; evaluation.json is written into it"
+    )
+    Console().print(table(write_evaluation(where), "skill"))

@@ -3,12 +3,9 @@
 Trains, exports, evaluates and writes the card, all into DIR.
 """
 
-import argparse
-import json
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import jax
@@ -20,50 +17,21 @@ from transformers import PreTrainedTokenizerFast
 from backend.attention.uncached import UncachedAttend
 from backend.models.decoder import Decoder
 from backend.tiny import CHECKPOINT
+from training.commands import training_options
 from training.draw import Draw
 from training.optimizer import learning_rate
 from training.packing import Batch, EncodedText, LossWeights, pack
-from training.tiny.card import card
+from training.run import Run, begin, finish, save
+from training.tiny.card import write_card
 from training.tiny.evaluate import write_evaluation
 from training.tiny.export import export
 from training.tiny.model import new_decoder
 from training.tiny.tasks import conversation
 from training.tiny.tokenizer import render, train_tokenizer
-from training.tokenizer import load_tokenizer
 from training.trainer import REPORT_STEPS, Trainer, cross_entropy
 
 ROWS, LENGTH = 6, 384
 SAVE_SECONDS = 180
-RESUME = "resume.npz"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run has done so far; written beside the weights as `training.json`.
-
-    step: updates made. length: most tokens of a conversation. conversations: how many were drawn. tokens: how many
-    were trained on, padding left out. assistant_loss: mean cross entropy, in nats, of what the assistant says, over the
-    last `REPORT_STEPS` steps.
-    """
-
-    seed: int
-    step: int = 0
-    length: int = LENGTH
-    conversations: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    assistant_loss: float = float("nan")
-
-    def after(self, batch: Batch, following: int, seconds: float, loss: float) -> "Run":
-        """The run once `batch` is learnt, at that time and loss; `following` is the next conversation's number."""
-        return replace(
-            self,
-            step=self.step + 1,
-            conversations=following,
-            tokens=self.tokens + int((batch.segments > 0).sum()),
-            seconds=seconds,
-            assistant_loss=loss,
-        )
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, run: Run) -> Iterator[tuple[Batch, int]]:
@@ -95,13 +63,14 @@ def loss_of(decoder: Decoder, batch: Batch) -> tuple[jax.Array, jax.Array]:
 
 def train(seed: int, minutes: float, out: Path) -> Run:
     """Trains for that long, or goes on where an unfinished run in `out` stopped, and exports into `out`."""
-    trainer, tokenizer, run = _begin(seed, out)
+    trainer = Trainer(new_decoder(seed), loss_of)
+    tokenizer, run = begin(trainer, train_tokenizer, Run(seed, LENGTH), out)
     began, saved, limit = time.monotonic() - run.seconds, time.monotonic(), minutes * 60
     with Progress(console=Console()) as bar:
         task = bar.add_task("training", total=limit, completed=int(run.seconds))
         for batch, following in batches(tokenizer, run):
             trainer.step(batch, learning_rate(run.step, run.seconds / limit))
-            run = run.after(batch, following, time.monotonic() - began, trainer.loss)
+            run = run.after(batch.segments, following, time.monotonic() - began, trainer.loss)
             bar.update(task, completed=run.seconds, description=f"loss {run.assistant_loss:.3f}")
             if run.step % REPORT_STEPS == 0:
                 bar.console.log(f"step {run.step}, {run.tokens} tokens, assistant loss {run.assistant_loss:.3f}")
@@ -111,40 +80,20 @@ def train(seed: int, minutes: float, out: Path) -> Run:
                 _save(trainer, tokenizer, run, out)
                 saved = time.monotonic()
     _save(trainer, tokenizer, run, out)
-    (out / RESUME).unlink()
+    finish(out)
     return run
 
 
-def _begin(seed: int, out: Path) -> tuple[Trainer[Batch], PreTrainedTokenizerFast, Run]:
-    """A fresh start, or the state that an unfinished run left in `out`."""
-    trainer = Trainer(new_decoder(seed), loss_of)
-    if not (out / RESUME).exists():
-        return trainer, train_tokenizer(seed), Run(seed)
-    trainer.load(out / RESUME)
-    return trainer, load_tokenizer(out), Run(**json.loads((out / "training.json").read_text()))
-
-
 def _save(trainer: Trainer[Batch], tokenizer: PreTrainedTokenizerFast, run: Run, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    trainer.save(out / RESUME)
-    (out / "training.json").write_text(json.dumps(asdict(run), indent=2) + "\n")
+    save(trainer, run, out)
     export(trainer.params, tokenizer, out)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.tiny.train", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=45, help="how long to train (default 45)")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and of the text (default 0)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=CHECKPOINT,
-        help="folder for the checkpoint (default the bundled one); goes on if unfinished",
-    )
-    options = parser.parse_args()
+    options = training_options("training.tiny.train", __doc__, 45, CHECKPOINT)
     train(options.seed, options.minutes, options.out)
     write_evaluation(options.out)
-    (options.out / "README.md").write_text(card(options.out))
+    write_card(options.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from backend.tiny import CHECKPOINT
-from training.tiny.evaluate import Scores, evaluate, mean
+from training.evaluation import Scores, means
+from training.tiny.evaluate import evaluate
 from training.tiny.generation import Greedy
 from training.tiny.tasks import EXCHANGES
 
@@ -53,7 +54,7 @@ def test_a_skill_holds_on_new_phrasings_and_values(skill: str, scores: Scores) -
 def test_the_mean_over_the_skills_is_near_the_recorded_one(scores: Scores) -> None:
     recorded = json.loads((CHECKPOINT / "evaluation.json").read_text())["scores"]
     assert set(recorded) == set(EXCHANGES)
-    assert abs(mean(scores, "new") - mean(recorded, "new")) < 0.1
+    assert abs(means(scores)["new"] - means(recorded)["new"]) < 0.1
 
 
 def test_hello_is_always_answered_with_a_greeting(model: Greedy) -> None:

@@ -14,18 +14,19 @@ from backend.models.checkpoint import open_checkpoint
 from backend.models.weights import load
 from backend.tiny import CHECKPOINT
 from training.optimizer import PEAK, learning_rate
+from training.run import Run
 from training.tiny.export import export
 from training.tiny.model import CONFIG, new_decoder
-from training.tiny.train import Run, batches, loss_of
+from training.tiny.train import LENGTH, batches, loss_of
 from training.trainer import Trainer
 
 TOKENIZER = AutoTokenizer.from_pretrained(CHECKPOINT)
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
-    stream = batches(TOKENIZER, Run(seed=0))
+    stream = batches(TOKENIZER, Run(0, LENGTH))
     (first, following), (second, _) = next(stream), next(stream)
-    again, _ = next(batches(TOKENIZER, Run(seed=0, conversations=following)))
+    again, _ = next(batches(TOKENIZER, Run(0, LENGTH, conversations=following)))
     assert all(np.array_equal(a, b) for a, b in zip(second, again, strict=True))
 
     trainer = Trainer(new_decoder(0, replace(CONFIG, layers=CONFIG.layers[:1])), loss_of)
