@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from statistics import median
 
 import numpy as np
 
@@ -146,8 +145,3 @@ def ratios(records: Sequence[dict], ours: str, theirs: str, streams: int) -> lis
     """Per round, how many times as many tokens per second `ours` gave as `theirs`."""
     rates = {r["side"]: r["rates"] for r in records if r["streams"] == streams}
     return [a / b for a, b in zip(rates[ours], rates[theirs], strict=True)]
-
-
-def median_ratio(records: Sequence[dict], ours: str, theirs: str, streams: int) -> float:
-    """Their median."""
-    return median(ratios(records, ours, theirs, streams))

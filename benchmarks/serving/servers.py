@@ -154,7 +154,7 @@ def check(side: Side) -> None:
 class Server:
     """A side in a process of its own, ready to answer; use as a context manager. Paused, it takes no core.
 
-    model: the name that requests give. start_seconds: from its start until it was ready.
+    model: the name that requests give.
     """
 
     def __init__(self, side: Side, served: Served) -> None:
@@ -162,7 +162,6 @@ class Server:
         self.url = f"http://127.0.0.1:{self._port}"
         self._log = (served.scratch / f"{side.name}.log").open("w+", encoding="utf-8")
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
-        began = time.perf_counter()
         self._process = psutil.Popen(
             side.command(served, self._port), stdout=self._log, stderr=subprocess.STDOUT, env=environment
         )
@@ -171,7 +170,6 @@ class Server:
         except BaseException:
             self._end()
             raise
-        self.start_seconds = time.perf_counter() - began
 
     def __enter__(self) -> "Server":
         return self

@@ -8,9 +8,6 @@ from handlers.formats.scanner import Reading, TextScanner
 from handlers.formats.syntax import CallSyntax, Format, Part
 from handlers.formats.writer import SegmentWriter
 
-Entry = tuple[CallSyntax, bool]
-"""A syntax of calls, and where reading enters it: at what opens all calls (True), or at a call (False)."""
-
 
 class PlainParser(FlowParser):
     """Parses answers that are text, with reasoning and tool calls between the markers of `format`."""

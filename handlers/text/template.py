@@ -42,7 +42,7 @@ class TemplateTraits:
     tool_results, system, tools: messages of role tool, of role system, and tool definitions reach the prompt.
     needs_descriptions: it refuses definitions of functions without a description.
     opens_reasoning: the generation prompt ends inside the reasoning block.
-    thinking_switch, reasoning_effort: the variable `enable_thinking`, `reasoning_effort` changes the prompt.
+    reasoning_effort: the variable of that name changes the prompt.
     media: kinds of parts ("image") in messages of the user that have a place in the prompt, one for each.
     """
 
@@ -55,7 +55,6 @@ class TemplateTraits:
     tools: bool = False
     needs_descriptions: bool = False
     opens_reasoning: bool = False
-    thinking_switch: bool = False
     reasoning_effort: bool = False
     media: frozenset[str] = frozenset()
 
@@ -219,7 +218,6 @@ def probe_template(render: Render) -> TemplateTraits:
         traits,
         needs_descriptions=traits.tools and probe.attempt([_USER_MESSAGE], traits, tools=[definition]) is None,
         opens_reasoning=probe.opens_reasoning(traits),
-        thinking_switch=variable_matters(render, traits, "enable_thinking"),
         reasoning_effort=variable_matters(render, traits, "reasoning_effort"),
     )
 

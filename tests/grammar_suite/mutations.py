@@ -20,15 +20,6 @@ def is_canonical(text: bytes) -> bool:
     return dumps(value) == text and all(isinstance(x, int) or "e" not in repr(x) for x in _numbers(value))
 
 
-def is_json(text: bytes) -> bool:
-    """Whether a text is JSON at all."""
-    try:
-        json.loads(text.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def changed_value(value: Any, draw: random.Random) -> Any:
     """A copy of `value` with one place changed: replaced, left out, doubled, or a character or number altered."""
     whole = [copy.deepcopy(value)]

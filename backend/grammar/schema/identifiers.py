@@ -7,7 +7,6 @@ from backend.grammar.errors import GrammarError
 from backend.grammar.schema.keywords import MAPS_OF_SCHEMAS, PLACES_OF_SCHEMAS
 
 MAX_DEPTH = 60
-DYNAMIC = ("$dynamicAnchor", "$recursiveAnchor")
 RECURSIVE = "#"
 """The name under which a resource with `$recursiveAnchor` is found."""
 

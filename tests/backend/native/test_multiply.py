@@ -17,7 +17,6 @@ from backend.native.product import Product
 from backend.native.stored import STORED
 
 FLOATS = ("float32", "bfloat16", "float16")
-SCALED = [name for name in STORED if name not in FLOATS]
 
 
 def test_this_machine_has_them() -> None:

@@ -48,10 +48,6 @@ def answer_part(**fields):
     return items({**SAID, "content": [{"type": "output_text", "text": "Hello", "annotations": [], **fields}]})
 
 
-def result_part(**fields):
-    return items(CALL, {**RESULT, "output": [{"type": "input_text", "text": "rain", **fields}]})
-
-
 def tool(given, **fields):
     return {"tools": [{**given, **fields}]}
 
