@@ -23,7 +23,8 @@ from backend.request import Admission, Request, TokenEvent
 from benchmarks.serving.models import BUNDLED
 from handlers.app import create_app
 from handlers.formats.syntax import Format
-from handlers.service import LoadedModel, Service
+from handlers.loaded import LoadedModel
+from handlers.service import Service
 from handlers.text.tokenizer import ChatTokenizer
 
 LETTER = 97

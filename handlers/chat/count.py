@@ -10,7 +10,8 @@ from handlers.chat.size import check_text
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
 from handlers.http.threads import in_prompt_thread
-from handlers.service import LoadedModel, Service
+from handlers.loaded import LoadedModel
+from handlers.service import Service
 
 
 async def count_prompt(request: ChatRequest, service: Service) -> int:

@@ -11,7 +11,7 @@ from handlers.chat.output import limits_reasoning, may_call, must_call, wants_fo
 from handlers.chat.request import ChatRequest
 from handlers.generation.output import OutputPlan
 from handlers.generation.plan import GenerationPlan
-from handlers.service import ChatTokenizer, LoadedModel
+from handlers.loaded import ChatTokenizer, LoadedModel
 from handlers.text.template import FieldPlace
 
 

@@ -10,7 +10,7 @@ from handlers.chat.request import ChatRequest
 from handlers.generation.lengths import answer_length
 from handlers.generation.sampling import check_sampling
 from handlers.http.errors import invalid
-from handlers.service import Engine, LoadedModel
+from handlers.loaded import Engine, LoadedModel
 
 
 def check_request(request: ChatRequest, loaded: LoadedModel, strict: bool) -> None:

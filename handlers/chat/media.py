@@ -12,9 +12,9 @@ from handlers.chat.request import ChatRequest
 from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import invalid
 from handlers.http.threads import in_prompt_thread
+from handlers.loaded import LoadedModel, MediaEncoder
 from handlers.media.decoding import INSTALL
 from handlers.media.reader import MediaPart
-from handlers.service import LoadedModel, MediaEncoder
 from handlers.text.shown_media import ShownMedium
 
 Encode = Callable[[Sequence[ShownMedium]], list[int]]

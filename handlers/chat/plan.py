@@ -24,7 +24,8 @@ from handlers.generation.sampling import choice_seeds, sampling_params
 from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, invalid
 from handlers.http.threads import in_prompt_thread
-from handlers.service import Acceptance, ChatTokenizer, LoadedModel
+from handlers.loaded import ChatTokenizer, LoadedModel
+from handlers.service import Acceptance
 from handlers.text.shown_media import ShownMedium
 from handlers.text.template import Ending, PromptError
 

@@ -16,7 +16,8 @@ from handlers.http.deadline import Deadline
 from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
-from handlers.service import LoadedModel, current_service
+from handlers.loaded import LoadedModel
+from handlers.service import current_service
 
 OF_THE_PROMPT = (
     "model",

@@ -21,8 +21,9 @@ from handlers.http.deadline import Deadline
 from handlers.http.ignored import ignored_header
 from handlers.http.sse import Framing
 from handlers.http.threads import in_prompt_thread
+from handlers.loaded import LoadedModel
 from handlers.metrics.request import RequestMetrics
-from handlers.service import Acceptance, LoadedModel, current_service
+from handlers.service import Acceptance, current_service
 from handlers.tracing import current_trace
 
 

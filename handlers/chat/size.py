@@ -6,7 +6,7 @@ from typing import Any
 from generated.models import TextContent
 from handlers.chat.request import ChatRequest
 from handlers.http.errors import APIError, invalid
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 
 MOST_TOOLS = 1024
 LISTS = ("content", "tool_calls")

@@ -9,8 +9,8 @@ from statistics import median
 from backend import Prompt, Request, SamplingParams
 from handlers.cli.local import load_or_exit
 from handlers.cli.logs import set_up_logging
+from handlers.loaded import Engine
 from handlers.server import exit_at_once
-from handlers.service import Engine
 from handlers.settings import BenchSettings, default_names
 
 ROUNDS = 5

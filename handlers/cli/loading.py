@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handlers.chat.defaults import sampling_defaults
-from handlers.service import LoadedModel, Model, PoolingModel
+from handlers.loaded import LoadedModel, Model, PoolingModel
 from handlers.settings import ModelSettings, ServeSettings
 from handlers.text.chat_templates import read_chat_template
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from handlers.app import create_app
 from handlers.cli.loading import load
+from handlers.loaded import LoadedModel
 from handlers.server import Server, listen, url
-from handlers.service import LoadedModel, Service
+from handlers.service import Service
 from handlers.settings import ModelSettings, default_names
 
 HOST = "127.0.0.1"

@@ -19,13 +19,14 @@ from handlers.cli.loading import follow, load
 from handlers.cli.logs import set_up_logging
 from handlers.http.access import HEALTH, LOCAL_HOSTS, Access, digests
 from handlers.http.protocol import ConnectionLimits
+from handlers.loaded import MediaEncoder, Model, PoolingModel
 from handlers.media.decoding import INSTALL, missing_packages
 from handlers.media.fetch import FetchPolicy, environment_proxies
 from handlers.media.limits import MediaLimits
 from handlers.media.reader import MediaReader
 from handlers.metrics import serve_metrics
 from handlers.server import Server, exit_at_once, listen, url
-from handlers.service import Acceptance, MediaEncoder, Model, PoolingModel, Service
+from handlers.service import Acceptance, Service
 from handlers.settings import ServeSettings
 from handlers.tracing import Tracing, tracing_from_environment
 

@@ -12,7 +12,7 @@ from handlers.completions.logprobs import joined, logprobs_of, prompt_logprobs_o
 from handlers.completions.plan import TokenizedPrompt
 from handlers.generation.deltas import Delta, DrawnToken
 from handlers.http.sse import Chunks
-from handlers.service import ChatTokenizer
+from handlers.loaded import ChatTokenizer
 
 KIND = "text_completion"
 

@@ -19,8 +19,9 @@ from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
 from handlers.http.sse import UNNAMED_EVENTS
 from handlers.http.validation import JSONBody
+from handlers.loaded import LoadedModel
 from handlers.metrics.request import RequestMetrics
-from handlers.service import Acceptance, LoadedModel, current_service
+from handlers.service import Acceptance, current_service
 from handlers.tracing import current_trace
 
 

@@ -8,7 +8,7 @@ from handlers.completions.request import CompletionRequest
 from handlers.generation.lengths import answer_length
 from handlers.generation.sampling import check_sampling, check_token_ids
 from handlers.http.errors import invalid
-from handlers.service import ChatTokenizer, Engine, LoadedModel
+from handlers.loaded import ChatTokenizer, Engine, LoadedModel
 
 REFUSED = {
     "suffix": "this model continues texts and cannot fill a gap before a suffix",

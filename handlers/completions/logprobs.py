@@ -9,7 +9,7 @@ from handlers.chat.logprobs import FLOOR
 from handlers.completions.plan import TokenizedPrompt
 from handlers.generation.deltas import DrawnToken
 from handlers.generation.logprobs import TokenLogprob, token_of
-from handlers.service import ChatTokenizer
+from handlers.loaded import ChatTokenizer
 
 
 def token_name(token: TokenLogprob) -> str:

@@ -22,7 +22,8 @@ from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import invalid
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import parse_exact
-from handlers.service import Acceptance, ChatTokenizer, LoadedModel
+from handlers.loaded import ChatTokenizer, LoadedModel
+from handlers.service import Acceptance
 
 PLAIN = Format()
 """Of texts, in which nothing is reasoning or a call."""

@@ -14,7 +14,7 @@ from handlers.chat.size import members
 from handlers.generation.sampling import MOST_STOPS
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 
 UNUSED = ("encoder_no_repeat_ngram", "encoder_repetition_penalty")
 """What only a model with an encoder could use."""

@@ -12,7 +12,8 @@ from handlers.http.errors import invalid
 from handlers.http.ignored import ignored_header
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import JSONBody
-from handlers.service import Model, current_service
+from handlers.loaded import Model
+from handlers.service import current_service
 
 MOST_CONTEXTS = 8
 """How many contexts long a text or a list of ids may be: longer ones are cut into parts to be counted."""

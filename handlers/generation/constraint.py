@@ -28,7 +28,7 @@ from handlers.generation.check import AnswerCheck
 from handlers.generation.ends import characters_lost, check_control_tokens
 from handlers.generation.output import GrammarForm, JSONObjectForm, JSONSchemaForm, OutputPlan, RegexForm, ToolUse
 from handlers.http.errors import APIError, invalid, too_many
-from handlers.service import Compiler
+from handlers.loaded import Compiler
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from backend import PromptLogprobs, TokenEvent
 from handlers.formats.parser import OutputParser
 from handlers.formats.segments import CallArguments, CallStart, Content, Reasoning, Segment
 from handlers.generation.logprobs import TokenLogprob, token_logprob
-from handlers.service import ChatTokenizer, Generation, IncrementalDetokenizer
+from handlers.loaded import ChatTokenizer, Generation, IncrementalDetokenizer
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 END_OF_TEXT = 1 << 62

@@ -1,7 +1,7 @@
 """How long texts and answers may be, by the context of the model."""
 
 from handlers.http.errors import APIError
-from handlers.service import Model
+from handlers.loaded import Model
 
 TOO_LONG = "context_length_exceeded"
 """The code of errors about the context, which agents know and answer by shortening their history."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backend import TokenEvent
-from handlers.service import ChatTokenizer
+from handlers.loaded import ChatTokenizer
 
 
 @dataclass(frozen=True)

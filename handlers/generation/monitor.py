@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from handlers.generation.deltas import Delta
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
+from handlers.loaded import Generation
 from handlers.metrics.instruments import Failure
 from handlers.metrics.request import RequestMetrics, failure_of
-from handlers.service import Generation
 from handlers.tracing import GenerationTrace
 
 

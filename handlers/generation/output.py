@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers.formats.enforce import Spell, Tool
 from handlers.formats.syntax import Format
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 
 TAIL_TOKENS = 64
 """How many of a prompt's last tokens are read to see whether it ends inside reasoning."""

@@ -10,7 +10,7 @@ from handlers.generation.constraint import OutputConstraint
 from handlers.generation.output import OutputPlan
 from handlers.generation.prefill import Prefill
 from handlers.http.errors import invalid
-from handlers.service import ChatTokenizer
+from handlers.loaded import ChatTokenizer
 
 
 @dataclass(frozen=True)

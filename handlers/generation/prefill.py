@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from handlers.service import ChatTokenizer
+from handlers.loaded import ChatTokenizer
 
 
 @dataclass(frozen=True)

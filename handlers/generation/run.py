@@ -13,8 +13,8 @@ from handlers.generation.monitor import Monitor, close_all
 from handlers.generation.plan import GenerationPlan
 from handlers.http.deadline import Deadline
 from handlers.http.errors import APIError, invalid, too_many
+from handlers.loaded import ChatTokenizer, Engine, Generation, LoadedModel
 from handlers.metrics.request import RequestMetrics, failure_of
-from handlers.service import ChatTokenizer, Engine, Generation, LoadedModel
 from handlers.tracing import current_trace
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from backend import SamplingParams
 from handlers.http.errors import invalid
-from handlers.service import Engine
+from handlers.loaded import Engine
 
 # These have the same names and meanings on both sides; the engine's defaults are the document's.
 SHARED = (

@@ -13,8 +13,8 @@ from handlers.chat.turns import loose_ends
 from handlers.chat.words import Words
 from handlers.http.errors import invalid
 from handlers.http.validation import JSONBody
+from handlers.loaded import LoadedModel
 from handlers.messages.conversation import conversation_of
-from handlers.service import LoadedModel
 
 SAMPLING = ("max_tokens", "stream", "temperature", "top_p", "top_k", "seed")
 """Fields that have the same name and meaning in a chat."""

@@ -8,10 +8,11 @@ import numpy as np
 from handlers.http.connection import while_connected
 from handlers.http.deadline import Deadline
 from handlers.http.threads import in_prompt_thread
+from handlers.loaded import PoolingModel
 from handlers.metrics.request import RequestMetrics
 from handlers.pooling.inputs import Input, check_inputs, encode
 from handlers.pooling.run import pool
-from handlers.service import PoolingModel, current_service
+from handlers.service import current_service
 from handlers.tracing import current_trace
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from handlers.generation.lengths import check_text, too_long
 from handlers.generation.sampling import check_token_ids
 from handlers.http.errors import invalid
-from handlers.service import PoolingModel
+from handlers.loaded import PoolingModel
 
 MOST_INPUTS = 2048
 """Of one request, as OpenAI has it."""

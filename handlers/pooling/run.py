@@ -9,8 +9,8 @@ from backend import Admission, Prompt, QueueFull, Request, SamplingParams, Unkno
 from handlers.generation.monitor import close_all
 from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import APIError, too_many
+from handlers.loaded import Generation, PoolingModel
 from handlers.metrics.request import RequestMetrics, failure_of
-from handlers.service import Generation, PoolingModel
 from handlers.tracing import current_trace
 
 SHARE = 4

@@ -16,7 +16,8 @@ from tokenizers import Tokenizer
 from handlers.app import EVERYBODY, create_app
 from handlers.cli.loading import load
 from handlers.http.access import Access, digests
-from handlers.service import Acceptance, LoadedModel, Service
+from handlers.loaded import LoadedModel
+from handlers.service import Acceptance, Service
 from handlers.settings import ServeSettings
 from tests.conformance.chat import CONTEXT, QUEUE, ROWS, TIMEOUT, Chat, wait_until
 

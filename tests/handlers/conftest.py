@@ -41,8 +41,9 @@ from backend.request import (
 from handlers.app import create_app
 from handlers.formats.syntax import Format
 from handlers.http.protocol import ConnectionLimits
+from handlers.loaded import LoadedModel
 from handlers.server import DEFAULT_LIMITS, Server, listen
-from handlers.service import Acceptance, LoadedModel, Service
+from handlers.service import Acceptance, Service
 from handlers.text.template import PromptError
 
 FORMAT, ACCEPTANCE = Format(), Acceptance()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 
 
 def loaded(fakes, modalities):

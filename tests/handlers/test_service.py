@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from handlers.http.errors import APIError
-from handlers.service import LoadedModel, Service
+from handlers.loaded import LoadedModel
+from handlers.service import Service
 
 PATH = "/v1/chat/completions"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}

@@ -21,7 +21,8 @@ from backend.load import LoadOptions, load_engine
 from handlers.app import create_app
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.syntax import Format
-from handlers.service import LoadedModel, Service
+from handlers.loaded import LoadedModel
+from handlers.service import Service
 from handlers.text.tokenizer import ChatTokenizer
 from tests.tool_suite.schemas import tools
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from backend import Encoded, Picture, Prompt
+from handlers.loaded import LoadedModel
 from handlers.media.decoding import Decoders
 from handlers.media.fetch import Fetcher
 from handlers.media.limits import MediaLimits
 from handlers.media.reader import MediaReader
-from handlers.service import LoadedModel
 from tests.handlers.media import corpus
 from tests.handlers.media.networks import PUBLIC, Network
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from generated.models import ContainerChatCompletionBody
 from handlers.chat.defaults import sampling_defaults
 from handlers.generation.sampling import sampling_params
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 
 USER = {"role": "user", "content": "Hi"}
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.05, "repetition_penalty": 1.1}

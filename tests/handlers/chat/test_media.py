@@ -11,10 +11,10 @@ import pytest
 from backend import Encoded, Film, Picture, Sound
 from handlers.chat.media import encoded_media
 from handlers.http.errors import APIError
+from handlers.loaded import LoadedModel
 from handlers.media.decoding import Decoders
 from handlers.media.fetch import Fetcher
 from handlers.media.reader import MediaPart, MediaReader
-from handlers.service import LoadedModel
 from tests.handlers.chat.seeing import (
     FILM,
     LIMITS,

@@ -6,7 +6,7 @@ import pytest
 
 from handlers.cli import bench
 from handlers.cli.bench import OUTPUT_TOKENS, PROMPT_TOKENS, ROUNDS, measure
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 from handlers.settings import BenchSettings
 
 

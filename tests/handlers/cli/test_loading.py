@@ -8,7 +8,7 @@ from backend import PoolingConfig
 from backend.grammar import Alphabet
 from handlers.cli.loading import load
 from handlers.formats.syntax import Format
-from handlers.service import PoolingModel
+from handlers.loaded import PoolingModel
 from handlers.settings import ServeSettings
 from handlers.text.chat_templates import read_chat_template
 

@@ -4,7 +4,7 @@ import pytest
 
 from handlers.generation.output import OutputRequest, plan_output
 from handlers.generation.prefill import find_prefill
-from handlers.service import LoadedModel
+from handlers.loaded import LoadedModel
 from handlers.text.tokenizer import ChatTokenizer
 from tests.handlers.text.test_tokenizer import REAL, save_byte_level
 

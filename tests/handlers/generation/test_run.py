@@ -16,8 +16,8 @@ from handlers.generation.plan import GenerationPlan
 from handlers.generation.run import start
 from handlers.http.deadline import Deadline
 from handlers.http.errors import APIError
+from handlers.loaded import LoadedModel
 from handlers.metrics import Metrics
-from handlers.service import LoadedModel
 
 SAMPLING = SamplingParams(max_tokens=99, end_tokens=(256,))
 PROMPT = Prompt((72, 105))

@@ -6,8 +6,9 @@ from generated.models import ContainerMessagesBody
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.syntax import Format
 from handlers.http.validation import JSONBody
+from handlers.loaded import LoadedModel
 from handlers.messages.request import read_messages
-from handlers.service import Acceptance, LoadedModel
+from handlers.service import Acceptance
 
 PATH, CHAT = "/v1/messages", "/v1/chat/completions"
 USER, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}

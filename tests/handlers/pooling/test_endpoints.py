@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend import EngineFailed, PoolingConfig, QueueFull, UnknownAdapter
+from handlers.loaded import PoolingModel
 from handlers.pooling.inputs import MOST_INPUTS
-from handlers.service import PoolingModel
 
 SIZE = 4
 EMBED = PoolingConfig(
