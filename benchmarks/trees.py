@@ -112,7 +112,7 @@ def _pair(old: Side, new: Side, new_first: bool) -> tuple[Turn, Turn]:
 def serve(model: str, rows: int, tokens: int, cache: str) -> None:
     """In a side's process: a turn for each line of the standard input, its figures to the standard output."""
     from handlers.cli.local import load_or_exit
-    from handlers.settings import BenchSettings
+    from handlers.cli.settings import BenchSettings
 
     answers, sys.stdout = sys.stdout, sys.stderr
     settings = BenchSettings.model_validate({"model": model, "rows": rows, "compilation_cache": cache})

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsC
 from backend import CATALOGUE, MODEL_CACHE
 from handlers.adapters.settings import AdapterSettings
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
-from handlers.media.limits import DEFAULT_LIMITS as MEDIA
+from handlers.media.settings import MediaSettings, read_names
 from handlers.text.chat_templates import NAMES, read_chat_template
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -170,7 +170,7 @@ class ModelSettings(BaseSettings):
         return name
 
 
-class ServeSettings(AdapterSettings, ModelSettings):
+class ServeSettings(MediaSettings, AdapterSettings, ModelSettings):
     """Serve a model on the chat completions API.
 
     With no flag at all the small bundled model answers on http://localhost:8000, with a page to talk to it at / and
@@ -252,27 +252,6 @@ class ServeSettings(AdapterSettings, ModelSettings):
     max_body_bytes: PositiveInt | None = Field(
         None, description="bytes of a request; default: 8 per token of the model's context, at least 2 MiB"
     )
-    media_fetch: CliImplicitFlag[bool] = Field(
-        True, description="fetch http and https URLs of pictures, sound and film from public addresses"
-    )
-    allowed_media_domains: Annotated[list[str], NoDecode] = Field(
-        [],
-        description="domain that media may be fetched from, with those below it; give the flag once per domain; "
-        "default: every public one",
-    )
-    media_folder: Path | None = Field(
-        None, description="folder whose files, and those below it, requests may name as file: URLs; default: none"
-    )
-    media_max_bytes: PositiveInt = Field(
-        MEDIA.bytes, description="bytes of the files of all pictures, sounds and films of a request together"
-    )
-    media_max_pixels: PositiveInt = Field(MEDIA.pixels, description="pixels of a picture, and of a film's frame")
-    media_max_duration: PositiveFloat = Field(
-        MEDIA.duration, allow_inf_nan=False, description="seconds of a sound or film"
-    )
-    media_timeout: PositiveFloat = Field(
-        MEDIA.fetch_seconds, allow_inf_nan=False, description="seconds that fetching a URL may take"
-    )
     request_timeout: PositiveFloat | None = Field(
         None,
         allow_inf_nan=False,
@@ -339,8 +318,6 @@ class ServeSettings(AdapterSettings, ModelSettings):
                 raise ValueError(f"{name}: there is no file {file}")
         if self.coordinator not in (None, "auto") and (self.num_processes is None or self.process_id is None):
             raise ValueError("coordinator: give --num-processes and --process-id with it, or auto")
-        if self.media_folder is not None and not self.media_folder.is_dir():
-            raise ValueError(f"media_folder: there is no folder {self.media_folder}")
         if self.api_key_file is not None and not self.keys:
             raise ValueError(f"api_key_file: {self.api_key_file} has no keys; write one a line")
         if taken := self.adapters.keys() & set(self.model_names):
@@ -352,78 +329,10 @@ class ServeSettings(AdapterSettings, ModelSettings):
         """The names that a request's `model` may have; the first is the one that answers carry."""
         return tuple(self.served_model_name) or default_names(self.model)
 
-    @field_validator(
-        *("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts"),
-        "allowed_media_domains",
-        mode="before",
-    )
+    @field_validator("served_model_name", "api_key", "metrics_key", "allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _are_names(cls, names: object) -> object:
-        names = names.split(",") if isinstance(names, str) else names  # as the environment and the flags give them
-        if isinstance(names, list) and not all(isinstance(name, str) and name.strip() for name in names):
-            raise ValueError("one is empty; give each, separated by commas")
-        return list(dict.fromkeys(name.strip() for name in names)) if isinstance(names, list) else names
-
-
-class ChatSettings(ModelSettings):
-    """Talk to a model in the terminal.
-
-    The model is loaded in this process, unless --url names a server that runs. Answers come while they are written,
-    reasoning dimmed; Ctrl-C stops one, Ctrl-D ends. /help lists what else can be typed.
-
-    Where standard input is a pipe each line is a message, and its answer is a line of output:
-    echo "What is the capital of France?" | jaxchat chat --model smollm2
-    """
-
-    url: str | None = Field(
-        None, description="talk to the server at this address instead, such as http://localhost:8000"
-    )
-    system: str | None = Field(None, description="system message: tell the model who it is; /system changes it")
-    temperature: NonNegativeFloat | None = Field(
-        None, allow_inf_nan=False, description="how freely answers are drawn, 0 for the likeliest; default: the model's"
-    )
-    max_tokens: PositiveInt | None = Field(
-        None, description="tokens of an answer at most; default: what the context holds"
-    )
-    generation_config: Literal["none", "auto"] = Field(
-        "auto",
-        description="auto, the sampling parameters that the checkpoint recommends; none, those of the API document",
-    )
-    max_batch_size: PositiveInt = Field(1, description="choices decoded at the same time; a conversation needs one")
-    log_level: LogLevel = Field("warning", description="how much to log")
-
-
-class BenchSettings(ModelSettings):
-    """Measure how fast a model is on this machine: one line of tokens per second and time to the first token.
-
-    The engine alone is measured, without HTTP: --rows streams at a time, each with a prompt of its own of 128 random
-    tokens and 64 tokens of output; the median of 5 rounds behind one that warms up.
-    """
-
-    rows: PositiveInt = Field(1, description="streams at the same time")
-    log_level: LogLevel = Field("warning", description="how much to log")
-
-
-class ModelsSettings(BaseSettings):
-    """List the models that --model takes on this machine: those with a name of their own, and the hub's cache.
-
-    A name, the family, the size on the disk, and what it is. Every hub repository can be named too, as owner/name, and
-    every folder or GGUF file by its path; what is not on this machine is downloaded by the first start.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="JAXCHAT_")
-
-    model_cache: Path = Field(MODEL_CACHE, description="folder that keeps what bundled models download")
-
-
-class DoctorSettings(ServeSettings):
-    """Say what `jaxchat serve` would find with the same flags, and what is wrong; nothing is loaded or downloaded.
-
-    Device and memory, package client, ports, caches, and the model: its size in memory, its context, the cache beside
-    it. The exit status is 1 where something is wrong.
-    """
-
-    log_level: LogLevel = Field("warning", description="how much to log")
+        return read_names(names)
 
 
 def default_names(model: str) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from statistics import median
 from backend import Prompt, Request, SamplingParams
 from handlers.cli.local import load_or_exit
 from handlers.cli.logs import set_up_logging
+from handlers.cli.settings import BenchSettings
 from handlers.loaded import Engine
 from handlers.server import exit_at_once
-from handlers.settings import BenchSettings, default_names
+from handlers.settings import default_names
 
 ROUNDS = 5
 PROMPT_TOKENS, OUTPUT_TOKENS = 128, 64

@@ -11,8 +11,8 @@ from rich.console import Console
 from handlers.cli.client import ChatClient, ClientError, Piece
 from handlers.cli.local import LoadFailed, local_server
 from handlers.cli.logs import set_up_logging
+from handlers.cli.settings import ChatSettings
 from handlers.server import exit_at_once
-from handlers.settings import ChatSettings
 
 HELP = """\
 /system TEXT  tell the model who it is; without TEXT, nothing any more

@@ -8,7 +8,8 @@ import sys
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfigDict
 
-from handlers.settings import BenchSettings, ChatSettings, DoctorSettings, ModelsSettings, ServeSettings
+from handlers.cli.settings import BenchSettings, ChatSettings, DoctorSettings, ModelsSettings
+from handlers.settings import ServeSettings
 
 
 class Serve(ServeSettings):

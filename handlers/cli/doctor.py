@@ -12,8 +12,8 @@ from rich.filesize import decimal
 from handlers.cli.loading import describe_task, load_options, read_text_tokenizer, read_tokenizer
 from handlers.cli.logs import set_up_logging
 from handlers.cli.serve import port_fault
+from handlers.cli.settings import DoctorSettings
 from handlers.server import exit_at_once, listen
-from handlers.settings import DoctorSettings
 
 
 @dataclass

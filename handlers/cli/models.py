@@ -3,7 +3,7 @@
 from rich.filesize import decimal
 
 from backend import LocalModel, list_models
-from handlers.settings import ModelsSettings
+from handlers.cli.settings import ModelsSettings
 
 
 def models(settings: ModelsSettings) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from handlers.cli import bench
 from handlers.cli.bench import OUTPUT_TOKENS, PROMPT_TOKENS, ROUNDS, measure
+from handlers.cli.settings import BenchSettings
 from handlers.loaded import LoadedModel
-from handlers.settings import BenchSettings
 
 
 @pytest.fixture

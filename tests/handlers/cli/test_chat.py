@@ -16,8 +16,8 @@ from rich.console import Console
 from handlers.cli import chat as module
 from handlers.cli.chat import Conversation, Quit, answer_lines, run, show, talk
 from handlers.cli.client import ClientError, Piece
+from handlers.cli.settings import ChatSettings
 from handlers.loaded import LoadedModel
-from handlers.settings import ChatSettings
 
 ROOT = Path(__file__).parents[3]
 

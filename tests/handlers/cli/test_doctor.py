@@ -9,7 +9,7 @@ import pytest
 
 from handlers.cli import doctor as module
 from handlers.cli.doctor import Report, doctor, examine
-from handlers.settings import DoctorSettings
+from handlers.cli.settings import DoctorSettings
 
 TINY = Path(__file__).parents[3] / "backend/tiny/checkpoint"
 

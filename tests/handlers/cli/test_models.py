@@ -2,7 +2,7 @@
 
 from backend import LocalModel
 from handlers.cli.models import models, table
-from handlers.settings import ModelsSettings
+from handlers.cli.settings import ModelsSettings
 
 
 def test_a_line_per_model_in_columns():
