@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from backend.native.ir import Writer
 from backend.native.machine import Machine
 from backend.native.pool import FIRST, TYPES, Handler
+from backend.native.vectors import Vectors
 
 ALONE = 1 << 16
 """Numbers up to which one thread is faster than two."""
@@ -35,7 +36,9 @@ class Argmax:
 
 def _part(lanes: int) -> str:
     """part(work, start, stop): the rows from start to stop."""
-    w, floats, integers, bits = Writer(), f"<{lanes} x float>", f"<{lanes} x i32>", f"<{lanes} x i1>"
+    w, bits = Writer(), f"<{lanes} x i1>"
+    v = Vectors(w, lanes)
+    floats, integers = v.floats, v.integers
     width = w.load("i64", w.at("i64", "%work", WIDTH))
     x, out = (w.load("ptr", w.at("i64", "%work", place)) for place in (X, OUT))
     last = w.i64("sub", width, lanes)  # the last vector takes numbers of the one before it again
@@ -53,7 +56,7 @@ def _part(lanes: int) -> str:
         best = w.load(floats, largest, 64)
         top = w.value(f"call float @llvm.vector.reduce.fmax.v{lanes}f32({floats} {best})")
         some = w.value(f"call i1 @llvm.vector.reduce.or.v{lanes}i1({bits} {w.load(bits, unordered, 64)})")
-        tops = _splat(w, "float", top, lanes)
+        tops = v.splat(top)
         w.store(integers, f"splat (i32 {2**31 - 1})", first, 64)
         with w.loop(0, width, lanes) as k:
             start = w.least(k, last)
@@ -62,7 +65,7 @@ def _part(lanes: int) -> str:
             none = w.value(f"fcmp uno {floats} {value}, {value}")
             here = w.value(f"select i1 {some}, {bits} {none}, {bits} {equal}")
             steps = ", ".join(f"i32 {lane}" for lane in range(lanes))
-            begin = _splat(w, "i32", w.value(f"trunc i64 {start} to i32"), lanes)
+            begin = v.int_splat(w.value(f"trunc i64 {start} to i32"))
             places = w.value(f"add {integers} {begin}, <{steps}>")
             before = w.load(integers, first, 64)
             nearest = w.value(f"call {integers} @llvm.smin.v{lanes}i32({integers} {before}, {integers} {places})")
@@ -71,12 +74,6 @@ def _part(lanes: int) -> str:
         w.store("i32", place, w.at("i32", out, row), 4)
     w.returns("void")
     return w.function("internal void @part(ptr %work, i64 %start, i64 %stop)", "#0")
-
-
-def _splat(w: Writer, type: str, value: str, lanes: int) -> str:
-    vector = f"<{lanes} x {type}>"
-    one = w.value(f"insertelement {vector} poison, {type} {value}, i64 0")
-    return w.value(f"shufflevector {vector} {one}, {vector} poison, <{lanes} x i32> zeroinitializer")
 
 
 def _intrinsics(lanes: int) -> str:

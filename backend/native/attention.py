@@ -1,12 +1,12 @@
 """The LLVM IR of attention for one new token per row, over keys and values in pages."""
 
-import struct
 from dataclasses import dataclass
 
 from backend.native.ir import Writer
 from backend.native.machine import Machine
 from backend.native.pool import FIRST, TYPES, Handler
 from backend.native.stored import STORED
+from backend.native.vectors import Vectors, exponential
 
 CHUNK_PAGES = 8
 """Pages whose scores are kept before the running softmax takes them in."""
@@ -54,7 +54,7 @@ class PagedDecode:
         gets zeros.
         """
         lanes = machine.lanes
-        return TYPES + _intrinsics(lanes) + _exp(lanes) + _Part(self, lanes).text() + self._handler(version)
+        return TYPES + _intrinsics(lanes) + exponential(lanes) + _Part(self, lanes).text() + self._handler(version)
 
     def _handler(self, version: int) -> str:
         handler = Handler(version)
@@ -91,9 +91,10 @@ class _Part:
         self.shape, self.lanes = shape, lanes
         self.vectors = shape.head_dim // lanes
         self.chunk = CHUNK_PAGES * shape.page_tokens
-        self.vector, self.integers = f"<{lanes} x float>", f"<{lanes} x i32>"
         self.stored = STORED[shape.cache]
         self.w = Writer()
+        self.v = Vectors(self.w, lanes)
+        self.vector, self.integers = self.v.floats, self.v.integers
 
     def text(self) -> str:
         w, group = self.w, self.shape.group
@@ -141,7 +142,7 @@ class _Part:
         with w.loop(0, shape.group, 1) as member:
             total = w.load("float", w.at("float", self.totals, member), 4)
             some = w.value(f"fcmp ogt float {total}, 0.0")
-            divisor = self._splat(w.value(f"select i1 {some}, float {total}, float 1.0"))
+            divisor = self.v.splat(w.value(f"select i1 {some}, float {total}, float 1.0"))
             for vector in range(self.vectors):
                 place = w.i64("add", w.i64("mul", member, shape.head_dim), vector * self.lanes)
                 sum = w.load(self.vector, w.at("float", self.sums, place), 4)
@@ -175,7 +176,7 @@ class _Part:
                 place = w.i64("add", w.i64("mul", member, self.chunk), w.i64("sub", key, start))
                 for first in range(0, shape.page_tokens, self.lanes):
                     sums = [self._dot(parts, page, first + lane) for lane in range(self.lanes)]
-                    raw = w.value(f"fmul {self.vector} {self._across(sums)}, {self._splat('%scale')}")
+                    raw = w.value(f"fmul {self.vector} {self.v.across(sums)}, {self.v.splat('%scale')}")
                     if shape.scaled:
                         scales = w.load(
                             self.vector, w.at("float", self._scales("%k_scale", table, head, key), first), 4
@@ -206,14 +207,14 @@ class _Part:
         top = w.load("float", top_place, 4)
         new_top = w.value(f"call float @llvm.maxnum.f32(float {top}, float {chunk_top})")
         w.store("float", new_top, top_place, 4)
-        shift = self._splat(new_top)
-        kept = self._exp(w.value(f"fsub {self.vector} {self._splat(top)}, {shift}"))
+        shift = self.v.splat(new_top)
+        kept = self.v.exp(w.value(f"fsub {self.vector} {self.v.splat(top)}, {shift}"))
         added = w.slot(self.vector)
         w.store(self.vector, "zeroinitializer", added, 64)
         with w.loop(0, count, self.lanes) as place:
             address = w.at("float", scores, place)
             raw = w.load(self.vector, address, 4)
-            weight = self._exp(w.value(f"fsub {self.vector} {raw}, {shift}"))
+            weight = self.v.exp(w.value(f"fsub {self.vector} {raw}, {shift}"))
             seen = w.value(f"fcmp ogt {self.vector} {raw}, splat (float {MASKED})")
             masked = f"select <{self.lanes} x i1> {seen}, {self.vector} {weight}, {self.vector} zeroinitializer"
             weight = w.value(masked)
@@ -244,10 +245,10 @@ class _Part:
                 if shape.scaled:
                     scale = w.load("float", w.at("float", self._scales("%v_scale", table, head, key), token), 4)
                     weight = w.value(f"fmul float {weight}, {scale}")
-                weight = self._splat(weight)
+                weight = self.v.splat(weight)
                 for number, value in enumerate(self._row(page, token)):
                     before = w.load(self.vector, sums[number], 64)
-                    w.store(self.vector, self._fma(weight, value, before), sums[number], 64)
+                    w.store(self.vector, self.v.fma(weight, value, before), sums[number], 64)
         for place, sum in zip(places, sums, strict=True):
             w.store(self.vector, w.load(self.vector, sum, 64), place, 4)
 
@@ -279,31 +280,16 @@ class _Part:
     def _dot(self, query: list[str], page: str, token: int) -> str:
         sum = "zeroinitializer"
         for part, key in zip(query, self._row(page, token), strict=True):
-            sum = self._fma(part, key, sum)
+            sum = self.v.fma(part, key, sum)
         return sum
-
-    def _across(self, vectors: list[str]) -> str:
-        """From as many vectors as there are lanes, the vector of the sum of each."""
-        w, lanes = self.w, self.lanes
-        even, odd = (", ".join(f"i32 {2 * lane + first}" for lane in range(lanes)) for first in (0, 1))
-        while len(vectors) > 1:
-            pairs = zip(vectors[::2], vectors[1::2], strict=True)
-            vectors = [
-                w.value(f"fadd {self.vector} {self._shuffled(a, b, even)}, {self._shuffled(a, b, odd)}")
-                for a, b in pairs
-            ]
-        return vectors[0]
-
-    def _shuffled(self, a: str, b: str, order: str) -> str:
-        return self.w.value(f"shufflevector {self.vector} {a}, {self.vector} {b}, {self.integers} <{order}>")
 
     def _seen(self, key: str, lowest: str, position: str) -> str:
         """Which of the keys from `key` on a query may see, <lanes x i1>."""
         w = self.w
         places = ", ".join(f"i32 {lane}" for lane in range(self.lanes))
-        first = self._splat_int(w.value(f"trunc i64 {key} to i32"))
+        first = self.v.int_splat(w.value(f"trunc i64 {key} to i32"))
         keys = w.value(f"add {self.integers} {first}, <{places}>")
-        low, high = (self._splat_int(w.value(f"trunc i64 {bound} to i32")) for bound in (lowest, position))
+        low, high = (self.v.int_splat(w.value(f"trunc i64 {bound} to i32")) for bound in (lowest, position))
         above = w.value(f"icmp sge {self.integers} {keys}, {low}")
         below = w.value(f"icmp sle {self.integers} {keys}, {high}")
         return w.value(f"and <{self.lanes} x i1> {above}, {below}")
@@ -314,30 +300,13 @@ class _Part:
         capped = w.slot(vector)
         w.store(vector, raw, capped, 64)
         with w.when(w.value("fcmp ogt float %softcap, 0.0")):
-            cap = self._splat("%softcap")
+            cap = self.v.splat("%softcap")
             double = w.value(f"fmul {vector} {w.value(f'fdiv {vector} {raw}, {cap}')}, splat (float 2.0)")
-            plus = w.value(f"fadd {vector} {self._exp(double)}, splat (float 1.0)")
+            plus = w.value(f"fadd {vector} {self.v.exp(double)}, splat (float 1.0)")
             part = w.value(f"fdiv {vector} splat (float 2.0), {plus}")
             tanh = w.value(f"fsub {vector} splat (float 1.0), {part}")
             w.store(vector, w.value(f"fmul {vector} {cap}, {tanh}"), capped, 64)
         return w.load(vector, capped, 64)
-
-    def _exp(self, x: str) -> str:
-        return self.w.value(f"call {self.vector} @exp({self.vector} {x})")
-
-    def _fma(self, a: str, b: str, c: str) -> str:
-        factors = f"{self.vector} {a}, {self.vector} {b}, {self.vector} {c}"
-        return self.w.value(f"call {self.vector} @llvm.fma.v{self.lanes}f32({factors})")
-
-    def _splat(self, value: str) -> str:
-        return self._repeated(self.vector, "float", value)
-
-    def _splat_int(self, value: str) -> str:
-        return self._repeated(self.integers, "i32", value)
-
-    def _repeated(self, type: str, scalar: str, value: str) -> str:
-        one = self.w.value(f"insertelement {type} poison, {scalar} {value}, i64 0")
-        return self.w.value(f"shufflevector {type} {one}, {type} poison, {self.integers} zeroinitializer")
 
 
 def _intrinsics(lanes: int) -> str:
@@ -351,37 +320,3 @@ declare float @llvm.maxnum.f32(float, float)
 declare float @llvm.vector.reduce.fadd.v{lanes}f32(float, {vector})
 declare float @llvm.vector.reduce.fmax.v{lanes}f32({vector})
 """
-
-
-def _exp(lanes: int) -> str:
-    """exp(x) of a vector, to two units in the last place between -87 and 88, which it keeps to.
-
-    x = n ln 2 + r with a whole n; exp(r) by its series to the seventh power, 2ⁿ by the exponent's bits.
-    """
-    w, vector, integers = Writer(), f"<{lanes} x float>", f"<{lanes} x i32>"
-
-    def call(name: str, *values: str) -> str:
-        return w.value(f"call {vector} @llvm.{name}.v{lanes}f32({', '.join(f'{vector} {value}' for value in values)})")
-
-    def constant(value: float) -> str:
-        return f"splat (float {_hexadecimal(value)})"
-
-    x = call("maxnum", call("minnum", "%x", constant(88.0)), constant(-87.0))
-    n = call("rint", w.value(f"fmul {vector} {x}, {constant(1.4426950408889634)}"))
-    # ln 2 in two parts, the first of few bits: its product with n is exact.
-    r = call("fma", n, constant(-0.693359375), x)
-    r = call("fma", n, constant(2.12194440e-4), r)
-    sum, factorial = constant(1 / 5040), 5040
-    for power in range(6, -1, -1):
-        factorial //= power + 1
-        sum = call("fma", sum, r, constant(1 / factorial))
-    exponent = w.value(f"add {integers} {w.value(f'fptosi {vector} {n} to {integers}')}, splat (i32 127)")
-    power_of_two = w.value(f"bitcast {integers} {w.value(f'shl {integers} {exponent}, splat (i32 23)')} to {vector}")
-    w.returns(f"{vector} {w.value(f'fmul {vector} {sum}, {power_of_two}')}")
-    return w.function(f"internal {vector} @exp({vector} %x)", "#1")
-
-
-def _hexadecimal(value: float) -> str:
-    """A float32 as LLVM writes it: the bits of the same number in double precision."""
-    single = struct.unpack("<f", struct.pack("<f", value))[0]
-    return f"0x{struct.unpack('<Q', struct.pack('<d', single))[0]:016X}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from backend.native.ir import Writer
 from backend.native.machine import Machine
 from backend.native.pool import FIRST, TYPES, Handler
+from backend.native.vectors import Vectors
 
 BLOCK = 16
 """Outputs whose weights lie together: of all of a block's for the first rank, then for the second ..."""
@@ -66,7 +67,8 @@ class _Part:
 
     def __init__(self, product: LowRankProduct, lanes: int) -> None:
         self.product, self.lanes, self.w = product, lanes, Writer()
-        self.vector = f"<{lanes} x float>"
+        self.v = Vectors(self.w, lanes)
+        self.vector = self.v.floats
         self.step = RANK_STEP if lanes >= BLOCK else RANK_STEP // 2  # sums of a tile fit the registers
 
     def text(self) -> str:
@@ -139,7 +141,7 @@ class _Part:
                 for x, of_row in zip(xs, sums, strict=True):
                     value = w.load(self.vector, w.at("float", x, k), 4)
                     for weight, sum in zip(loaded, of_row, strict=True):
-                        w.store(self.vector, self._fma(weight, value, w.load(self.vector, sum, 64)), sum, 64)
+                        w.store(self.vector, self.v.fma(weight, value, w.load(self.vector, sum, 64)), sum, 64)
             for number, of_row in enumerate(sums):
                 for i, sum in enumerate(of_row):
                     name = f"@llvm.vector.reduce.fadd.v{self.lanes}f32"
@@ -167,9 +169,9 @@ class _Part:
                 loaded = [w.load(self.vector, w.at("float", weights, i * self.lanes), 4) for i in range(vectors)]
                 for number, of_row in enumerate(sums):
                     place = w.at("float", self.inner, w.i64("add", r, number * self.product.rank))
-                    value = self._splat(w.load("float", place, 4))
+                    value = self.v.splat(w.load("float", place, 4))
                     for weight, sum in zip(loaded, of_row, strict=True):
-                        w.store(self.vector, self._fma(weight, value, w.load(self.vector, sum, 64)), sum, 64)
+                        w.store(self.vector, self.v.fma(weight, value, w.load(self.vector, sum, 64)), sum, 64)
             for target, of_row in zip(targets, sums, strict=True):
                 for i, sum in enumerate(of_row):
                     place = w.at("float", target, w.i64("add", n, i * self.lanes))
@@ -178,16 +180,6 @@ class _Part:
     def _integer(self, array: str, place: str) -> str:
         """Element `place` of an array of int32, as i64."""
         return self.w.value(f"sext i32 {self.w.load('i32', self.w.at('i32', array, place), 4)} to i64")
-
-    def _splat(self, value: str) -> str:
-        first = self.w.value(f"insertelement {self.vector} undef, float {value}, i64 0")
-        return self.w.value(
-            f"shufflevector {self.vector} {first}, {self.vector} undef, <{self.lanes} x i32> zeroinitializer"
-        )
-
-    def _fma(self, a: str, b: str, c: str) -> str:
-        factors = f"{self.vector} {a}, {self.vector} {b}, {self.vector} {c}"
-        return self.w.value(f"call {self.vector} @llvm.fma.v{self.lanes}f32({factors})")
 
 
 def _intrinsics(lanes: int) -> str:

@@ -2,6 +2,7 @@
 
 from backend.native.ir import Writer
 from backend.native.stored import STORED
+from backend.native.vectors import Vectors
 
 SPAN = 4096
 """Weights of a kernel's row at most whose scales are turned into float32 at a time."""
@@ -35,13 +36,13 @@ class Weights:
         offset: bool,
         in_bfloat16: bool,
     ) -> None:
-        self.w, self.lanes = w, lanes
+        self.w, self.lanes, self.v = w, lanes, Vectors(w, lanes)
         self._kernel, self._scale, self._group, self._offset, self._short = kernel, scale, group, offset, in_bfloat16
         self.stored = STORED[kernel]
         self.element = "bfloat" if in_bfloat16 else "float"
         self.width = 2 * lanes if in_bfloat16 else lanes
         self.step = max(self.width, lanes * self.stored.vectors)
-        self.vector, self.loaded = f"<{lanes} x float>", f"<{self.width} x {self.element}>"
+        self.vector, self.loaded = self.v.floats, f"<{self.width} x {self.element}>"
         halves = ("scale", "offset")[: 1 + offset] if group and scale == "float16" else ()
         self._floats_of = {array: w.slot("float", outputs * SPAN // LEAST_GROUP) for array in halves}
         self._converted: dict[tuple[str, str], str] = {}
@@ -115,14 +116,13 @@ class Weights:
         scale = self._group_scale("scale", output, k)
         if not self._offset:
             return [w.value(f"fmul {self.vector} {value}, {scale}") for value in values]
-        factors = f"{self.vector} {scale}, {self.vector} {self._group_scale('offset', output, k)}"
-        name = f"@llvm.fma.v{self.lanes}f32"
-        return [w.value(f"call {self.vector} {name}({self.vector} {value}, {factors})") for value in values]
+        offset = self._group_scale("offset", output, k)
+        return [self.v.fma(value, scale, offset) for value in values]
 
     def _group_scale(self, array: str, output: str, k: str) -> str:
         w, place = self.w, self.w.i64("udiv", k, self._group)
         if converted := self._converted.get((array, output)):
-            return self._splat_of(w.load("float", w.at("float", converted, place), 4))
+            return self.v.splat(w.load("float", w.at("float", converted, place), 4))
         return self.splat(f"%{array}", w.i64("add", w.i64("mul", output, "%groups"), place))
 
     def scalar(self, array: str, place: str) -> str:
@@ -134,9 +134,4 @@ class Weights:
 
     def splat(self, array: str, place: str) -> str:
         """The same in all lanes."""
-        return self._splat_of(self.scalar(array, place))
-
-    def _splat_of(self, value: str) -> str:
-        w = self.w
-        one = w.value(f"insertelement {self.vector} poison, float {value}, i64 0")
-        return w.value(f"shufflevector {self.vector} {one}, {self.vector} poison, <{self.lanes} x i32> zeroinitializer")
+        return self.v.splat(self.scalar(array, place))
