@@ -201,7 +201,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def bench_quick(session: nox.Session) -> None:
-    """The decoding and serving benchmarks and the script for a device, in tiny shapes, only to see that they run."""
+    """Every benchmark and the script for a device, in tiny shapes, only to see that they run (minutes)."""
     install(session, "tests")
     session.run("pytest", "-m", "slow", "tests/benchmark_suite", *session.posargs)
 

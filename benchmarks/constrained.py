@@ -57,7 +57,11 @@ def measure(engine: Jaxchat, rows: int, new: int, rounds: int, temperature: floa
 
 def main(argv: list[str] | None = None) -> None:
     """Run the benchmark that the arguments describe."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.constrained",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8], help="batch sizes (default: 1 8)")
     parser.add_argument("--new", type=int, default=96, help="tokens per row (default: 96)")
     parser.add_argument("--rounds", type=int, default=4, help="rounds (default: 4)")

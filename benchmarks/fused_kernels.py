@@ -48,7 +48,11 @@ SIZES = {
 
 def main(argv: list[str] | None = None) -> None:
     """Measure every size and batch."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fused_kernels",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 4, 16], help="batch sizes (%(default)s)")
     parser.add_argument("--rounds", type=int, default=60, help="turns of each (%(default)s)")
     arguments = parser.parse_args(argv)

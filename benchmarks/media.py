@@ -39,7 +39,9 @@ Side = Callable[[], np.ndarray]
 
 def main(argv: list[str] | None = None) -> None:
     """Measure every file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.media", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15, help="turns of each (%(default)s)")
     arguments = parser.parse_args(argv)
     decoders = Decoders(LIMITS, most=1)

@@ -49,7 +49,11 @@ class Compiled:
 
 def main(argv: list[str] | None = None) -> None:
     """Measure every family with every medium that it takes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.media_embeddings",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--rounds", type=int, default=9, help="turns of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="very small models, only to see that it runs")
     options = parser.parse_args(argv)

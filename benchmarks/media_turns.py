@@ -24,7 +24,11 @@ Messages = list[dict[str, Any]]
 
 def main(argv: list[str] | None = None) -> None:
     """Measure a family."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.media_turns",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--family", choices=media_models.SIZES, default="gemma4_unified")
     parser.add_argument("--format", choices=("PNG", "JPEG"), default="PNG", help="of the picture (%(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="pictures (%(default)s)")

@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.perplexity", description=__doc__)
     parser.add_argument("--model", default="tiny", help="as of `jaxchat serve`")
     parser.add_argument(
         "--sides", nargs="+", default=SIDES, metavar="QUANTIZATION:DTYPE[:8]", help="default: %(default)s"

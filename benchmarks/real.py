@@ -35,7 +35,9 @@ llama.cpp rounds activations as well."""
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare at every type and number of rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.real", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path, help="a GGUF file, of any type")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS), help="types (%(default)s)")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 32], help="rows decoded together (%(default)s)")

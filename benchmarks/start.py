@@ -98,7 +98,7 @@ def starts(model: str) -> dict[str, dict[str, dict[str, float]]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table, or with --caches the figures of one start."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description=__doc__)
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--caches", type=Path, help="one start with this folder of what is kept, as JSON")
     parser.add_argument("--json", type=Path, help="file that takes the figures")

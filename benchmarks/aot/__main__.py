@@ -44,7 +44,9 @@ def held_tokens(chip: Chip, model: str, format: str | None, rows: int) -> int:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.aot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=32, help="choices that are decoded at a time (%(default)s)")
     rows = parser.parse_args().rows
     table = Table("chip", *(f"{model}, {format or 'bf16'}" for model in SHOWN for format in (None, "int8")))

@@ -23,7 +23,9 @@ PARTS: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
 
 def main(argv: list[str] | None = None) -> None:
     """Run the part that the arguments name."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.device", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--out", type=Path, required=True, help="the JSON that is written")
     parser.add_argument("--rehearse", action="store_true", help="tiny shapes: only to see that it runs")

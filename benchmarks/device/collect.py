@@ -4,8 +4,8 @@ FOLDER has of each part that has ended PART.status, its exit status (124: it ran
 it failed. Imports nothing large, since it runs after every part.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,4 +22,8 @@ def collect(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(collect(Path(sys.argv[1])), indent=1), encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.device.collect", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("file", type=Path, help="the JSON that is written")
+    options = parser.parse_args()
+    options.file.write_text(json.dumps(collect(options.folder), indent=1), encoding="utf-8")

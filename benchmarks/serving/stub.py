@@ -118,7 +118,11 @@ def bare(file: Path) -> Starlette:
 
 def main() -> None:
     """Serve one of the two."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving.stub",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("port", type=int)
     parser.add_argument("--text", action="store_true")
     parser.add_argument("--replay", type=Path, metavar="FILE")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.page.conftest import ask, open_settings, visit
 
-pytestmark = [pytest.mark.page, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.page, pytest.mark.timeout(120, func_only=True)]
 SCHEMA = {"type": "object", "properties": {"ready": {"type": "boolean"}}, "required": ["ready"]}
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Error, expect
 
 from tests.page.conftest import ask, open_settings, visit
 
-pytestmark = [pytest.mark.page, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.page, pytest.mark.timeout(120, func_only=True)]
 HOSTILE = [
     "<script>document.title = 'taken'</script>",
     "<img src=x onerror=\"document.title = 'taken'\">",
