@@ -76,11 +76,12 @@ def reasoning_limit(output: OutputPlan, tokenizer: ChatTokenizer) -> ReasoningLi
     if budget is None or reasoning is None:
         return None
     try:
-        closing = tokenizer.marker_tokens(reasoning.close + reasoning.behind)
+        text = reasoning.close + reasoning.behind
+        closing = tokenizer.marker_tokens(text)
         if len(closing) >= MAX_CLOSING_TOKENS:
-            raise ValueError(f"{reasoning.close!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS - 1}")
+            raise ValueError(f"{text!r} takes {len(closing)} tokens, more than {MAX_CLOSING_TOKENS - 1}")
         if not output.end_tokens.keys().isdisjoint(closing):
-            raise ValueError(f"{reasoning.close!r} takes a token that {output.end_param} lets end the answer")
+            raise ValueError(f"{text!r} takes a token that {output.end_param} lets end the answer")
         return ReasoningLimit(budget.tokens, closing)
     except ValueError as error:
         message = f"{budget.param} cannot be enforced with this model: {error}; leave it out"

@@ -32,6 +32,7 @@ BUNDLED = Path(__file__).parents[2] / "backend" / "tiny" / "checkpoint"
 FAMILIES = [name for name in TOOL_SYNTAXES if name != "none"]
 EACH = 60
 """Requests to each family, 17 of them."""
+HARMONY = ("<|start|>", "<|end|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|call|>")
 MOST_CHARACTERS = 1200
 PATH = "/v1/chat/completions"
 
@@ -53,12 +54,15 @@ class Score:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedModel]:
-    """The bundled model's shapes and tokens with random weights."""
+    """The bundled model's shapes with random weights, and its tokens with harmony's beside them."""
     folder = tmp_path_factory.mktemp("random") / "model"
     shutil.copytree(BUNDLED, folder)
+    add_tokens(folder)
     rng = np.random.default_rng(0)
     weights = load_file(folder / "model.safetensors")
     drawn = {name: _like(array, rng) for name, array in weights.items()}
+    embedding = drawn["model.embed_tokens.weight"]
+    drawn["model.embed_tokens.weight"] = np.concatenate([embedding, _like(embedding[: len(HARMONY)], rng)])
     (folder / "model.safetensors").unlink()
     save_file(drawn, folder / "model.safetensors", metadata={"format": "pt"})
     tokenizer = ChatTokenizer(folder)
@@ -69,6 +73,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadedModel]:
     yield LoadedModel(engine, tokenizer, compiler)
     compiler.close()
     engine.close()
+
+
+def add_tokens(folder: Path) -> None:
+    """Harmony's, which a limit of reasoning needs: spelled out, what closes that is longer than it may be."""
+    tokenizer, config = (json.loads((folder / name).read_text()) for name in ("tokenizer.json", "config.json"))
+    first = config["vocab_size"]
+    model = tokenizer["added_tokens"][-1]
+    tokenizer["added_tokens"] += [model | {"id": first + i, "content": text} for i, text in enumerate(HARMONY)]
+    config["vocab_size"] += len(HARMONY)
+    for name, content in (("tokenizer.json", tokenizer), ("config.json", config)):
+        (folder / name).write_text(json.dumps(content))
 
 
 def _like(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:

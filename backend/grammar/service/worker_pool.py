@@ -16,7 +16,7 @@ from backend.grammar.constraint import Constraint
 from backend.grammar.errors import GrammarError
 from backend.grammar.limits import DEFAULT_LIMITS, Limits
 from backend.grammar.service import protocol
-from backend.grammar.service.turns import Job, Turns
+from backend.grammar.service.turns import Abandoned, Job, Turns
 
 log = logging.getLogger(__name__)
 
@@ -128,13 +128,15 @@ class WorkerPool:
             return used
 
     def _ask(self, request: bytes, job: Job) -> bytes:
-        """The answer of a worker. Raises StartFailed, WorkerEnded, and GrammarError if it took too long."""
+        """The answer of a worker. Raises StartFailed, WorkerEnded, Abandoned, and GrammarError if it took too long."""
         taken = self._turns.take(job)
         try:
             return taken.ask(request)
         except (StartFailed, WorkerEnded) as error:
             if self._closed:
                 raise RuntimeError("the grammar compiler is closed") from error
+            if job.abandoned:  # which has ended the process
+                raise Abandoned from error
             raise
         finally:
             self._turns.done(job)

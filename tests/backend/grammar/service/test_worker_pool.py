@@ -138,7 +138,7 @@ def test_a_worker_that_somebody_stops_is_replaced_after_a_while(when, monkeypatc
     pool.close()
 
 
-def test_what_nobody_waits_for_is_not_compiled_and_ends_where_it_is(pool):
+def test_what_nobody_waits_for_is_not_compiled_and_ends_where_it_is(pool, caplog):
     jobs = [Job("a"), Job("b")]
     with ThreadPoolExecutor(2) as threads:
         futures = [threads.submit(pool.run, Constraint("regex", "sleep 0.9"), job) for job in jobs]
@@ -148,7 +148,21 @@ def test_what_nobody_waits_for_is_not_compiled_and_ends_where_it_is(pool):
             pool.abandon(job)
             with pytest.raises(Abandoned):
                 future.result(5)
-    assert works(pool) and pool.processes != before
+    assert works(pool) and pool.processes != before and not caplog.records
+
+
+def test_what_nobody_waits_for_is_no_fault_of_a_worker_that_still_starts(caplog):
+    pool, job = WorkerPool(1, TARGET), Job()
+    (process,) = pool.processes
+    os.kill(process, signal.SIGSTOP)  # it is not ready before it is abandoned
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(pool.run, Constraint("regex", "hello"), job)
+        time.sleep(0.2)
+        pool.abandon(job)
+        with pytest.raises(Abandoned):
+            future.result(30)
+    assert works(pool) and pool.processes != [process] and not caplog.records
+    pool.close()
 
 
 def test_a_client_with_many_compilations_leaves_workers_to_others():
