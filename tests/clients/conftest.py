@@ -12,9 +12,6 @@ import jax
 import pytest
 
 from tests.clients.tools import Tools
-from tests.handlers.chat.seeing import NAMES, model
-from tests.handlers.conftest import parts as fake_parts
-from tests.handlers.media.networks import Network
 from tests.load.server import serving
 
 os.environ["LANGSMITH_TRACING_V2"] = "false"  # above all other variables that would turn it on
@@ -74,6 +71,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A server whose model takes all media and notes what it is given, in `.encoder`; `.base_url`."""
+    # Here, since Pillow and PyAV are beside few of the libraries.
+    from tests.handlers.chat.seeing import NAMES, model
+    from tests.handlers.conftest import parts as fake_parts
+    from tests.handlers.media.networks import Network
+
     loaded, encoder = model(fake_parts, Network(NAMES), tmp_path_factory.mktemp("media"))
     with fake_parts.served(load=lambda: loaded) as server:
         fake_parts.wait_until(lambda: server.service.status == "ready")
