@@ -197,7 +197,7 @@ def checked_url(text: str, policy: FetchPolicy) -> httpx.URL:
         raise MediaError("has a user's name before its host, which is not sent; leave it out")
     host = url.raw_host.decode().lower().rstrip(".")
     if not _HOST.fullmatch(host):
-        raise MediaError(f"has {host[:100]!r} for a host, which is none")
+        raise MediaError(f"has {host[:100]!r} for a host, which is none" if host else "names no host")
     if url.port is not None and url.port not in WEB_PORTS and url.port not in UNRESERVED_PORTS:
         raise MediaError(f"has the port {url.port}; there are 80, 443, and those from 1024 on")
     if policy.domains and not any(host == domain or host.endswith(f".{domain}") for domain in policy.domains):

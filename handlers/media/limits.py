@@ -13,7 +13,14 @@ _OBJECT = re.compile(r" ?<[^<>]* object at 0x[0-9a-f]+>")
 
 
 def said_of_file(error: BaseException | None) -> str:
-    """What a library says of a file, without what is of this machine: paths, addresses, numbers of errors."""
+    """What a library says of a file, without what is of this machine: paths, addresses, errors of its system.
+
+    FFmpeg's decoders give numbers of the system's errors for data that they cannot read: "Operation not permitted".
+    """
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    if isinstance(error, OSError) and error.errno is not None:
+        return "its data is damaged or cut off"
     text = getattr(error, "strerror", None) or str(error)
     return _OBJECT.sub("", text.partition(": '")[0])[:200]
 

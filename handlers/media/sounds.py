@@ -12,6 +12,9 @@ from handlers.media.limits import MediaError, MediaLimits, decoded_fits, duratio
 
 SAMPLE_BYTES = 4
 LEAST_RATE, MOST_RATE = 1_000, 768_000
+LOUDEST = float(1 << 31)
+"""Of a sample, where full scale is 1: that of 32-bit integers which are taken for floats. What a model computes of more
+may be no number."""
 
 
 def decode_sound(data: bytes, decoder: str, limits: MediaLimits, most: int) -> np.ndarray:
@@ -26,7 +29,7 @@ def decode_sound(data: bytes, decoder: str, limits: MediaLimits, most: int) -> n
 
 
 def samples_of(container: InputContainer, limits: MediaLimits, most: int) -> np.ndarray:
-    """The same of an open container, from where it is."""
+    """The same of an open container, from where it is. Raises MediaError for samples that are no numbers too."""
     stream = container.streams.audio[0]
     limited(stream, limits)
     parts: list[np.ndarray] = []
@@ -43,7 +46,12 @@ def samples_of(container: InputContainer, limits: MediaLimits, most: int) -> np.
     if resampler is None:
         raise MediaError("has no sound that can be decoded")
     parts += _averaged(resampler, None)
-    return np.concatenate(parts)
+    if not any(map(len, parts)):
+        raise MediaError(f"has sound too short for a sample at {SAMPLE_RATE:,} per second")
+    samples = np.concatenate(parts)
+    if not (np.abs(samples) <= LOUDEST).all():
+        raise MediaError(f"has samples that are no numbers, or more than {LOUDEST:,.0f} times full scale")
+    return samples
 
 
 def _resampler(frame: Any, limits: MediaLimits) -> AudioResampler:
@@ -57,4 +65,5 @@ def _resampler(frame: Any, limits: MediaLimits) -> AudioResampler:
 
 
 def _averaged(resampler: AudioResampler, frame: Any) -> list[np.ndarray]:
-    return [part.to_ndarray().mean(axis=0, dtype=np.float32) for part in resampler.resample(frame)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [part.to_ndarray().mean(axis=0, dtype=np.float32) for part in resampler.resample(frame)]
