@@ -3,6 +3,7 @@
 What runs a command is imported once it is asked for: `jaxchat --help` is there at once.
 """
 
+import os
 import sys
 
 from pydantic import Field, ValidationError
@@ -80,6 +81,8 @@ class Jaxchat(BaseSettings):
 
 def main() -> None:
     """Entry point of the console script; a wrong setting ends it with exit status 2 and a line that names it."""
+    # Else transformers says at each import, in every process, that there is no PyTorch, of which nothing is needed.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
         CliApp.run(Jaxchat)
     except ValidationError as error:

@@ -16,7 +16,6 @@ def set_up_logging(level: str, style: Literal["text", "json"] = "text") -> None:
     handler.setFormatter(TextFormatter() if style == "text" else JSONFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("jax").setLevel(logging.WARNING)  # lists the platforms that it did not find
-    drop("transformers", "PyTorch was not found")
     drop("uvicorn.access", '"GET /health')
     # About any query parameter that is named as an argument of the handler: whoever asks could fill the log.
     drop("connexion.decorators.parameter", "not defined in specification")

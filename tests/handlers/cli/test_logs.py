@@ -24,8 +24,6 @@ def in_request():
 @pytest.mark.parametrize(
     ("logger", "message", "passes"),
     [
-        ("transformers", "PyTorch was not found. Models won't be available", False),
-        ("transformers", "Something else", True),
         ("connexion.decorators.parameter", "Function argument 'json_body' not defined in specification", False),
         ("uvicorn.access", '1 - "GET /health HTTP/1.1" 503', False),
         ("uvicorn.access", '1 - "POST /v1/chat/completions HTTP/1.1" 200', True),
