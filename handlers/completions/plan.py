@@ -22,7 +22,7 @@ from handlers.http.client import current_cache_namespace, current_client
 from handlers.http.errors import invalid
 from handlers.http.threads import in_prompt_thread
 from handlers.http.validation import parse_exact
-from handlers.loaded import ChatTokenizer, LoadedModel
+from handlers.loaded import ChatTokenizer, LoadedModel, MediaEncoder
 from handlers.service import Acceptance
 
 PLAIN = Format()
@@ -57,8 +57,11 @@ async def plan_completions(
 
 
 def encode_prompts(prompts: Sequence[GivenPrompt], loaded: LoadedModel) -> list[TokenizedPrompt]:
-    """The prompts as token ids. Raises APIError 422 where one has none, or more than the context."""
-    return [_encoded(prompt, loaded) for prompt in prompts]
+    """The prompts as token ids. Raises APIError 422 where one has none, too many, or what stands for media."""
+    encoded = [_encoded(prompt, loaded) for prompt in prompts]
+    if loaded.encoder is not None:
+        _check_placeholders(encoded, loaded.encoder, loaded.tokenizer)
+    return encoded
 
 
 def banned_sequences(body: ContainerCompletionsBody, tokenizer: ChatTokenizer) -> tuple[tuple[int, ...], ...]:
@@ -132,6 +135,19 @@ def _encoded(prompt: GivenPrompt, loaded: LoadedModel) -> TokenizedPrompt:
     if not tokens:
         raise invalid(f"{prompt.param} has no tokens; give a text that is not empty", prompt.param)
     return TokenizedPrompt(tokens, given, prompt.param)
+
+
+def _check_placeholders(prompts: Sequence[TokenizedPrompt], encoder: MediaEncoder, tokenizer: ChatTokenizer) -> None:
+    """Raises APIError 422 where a prompt has tokens in whose place a chat has what it is shown."""
+    modalities = {token: modality for modality, token in encoder.placeholders.items()}
+    for prompt in prompts:
+        token = next((token for token in prompt.tokens if token in modalities), None)
+        if token is not None:
+            raise invalid(
+                f"{prompt.param} has the token {tokenizer.token_text(token)!r} ({token}), in whose place a chat has "
+                f"{modalities[token]} inputs; a completion has none, so send a chat",
+                prompt.param,
+            )
 
 
 def _spellings(word: str, tokenizer: ChatTokenizer) -> Iterator[tuple[int, ...]]:

@@ -231,3 +231,15 @@ def test_a_placeholder_that_is_typed_shows_nothing(client: TestClient) -> None:
     assert plain == answer(client, said("x" * len(mark)))["usage"]["prompt_tokens"]
     shown = answer(client, said(mark), picture(1), said(mark))["usage"]["prompt_tokens"]
     assert shown == plain + PICTURE_TOKENS + 2 + len(mark)
+
+
+def test_what_stands_for_media_is_no_prompt_of_a_completion(client: TestClient) -> None:
+    mark, content = client.family.image, [said("What is it?"), picture(1)]
+    rendered = client.post("/v1/chat/render", json={"messages": [{"role": "user", "content": content}]}).json()
+    for prompt in (rendered["tokens"], f"a {mark}"):
+        harmless = [5] if isinstance(prompt, list) else "a"
+        for given, param in ((prompt, "prompt"), ([harmless, prompt], "prompt.1")):
+            response = client.post("/v1/completions", json={"prompt": given, "max_tokens": 4})
+            error = response.json()["error"]
+            assert response.status_code == 422 and error["param"] == param, error
+            assert repr(mark) in error["message"] and "image inputs" in error["message"]
