@@ -204,11 +204,18 @@ def as_api_error(error: Exception, scope: Scope) -> APIError:
             logger.error("request %s failed: %s", request_id.get(), error)
             return engine_failed()
         case ProblemException():  # a subclass of HTTPException, so it comes first
-            return APIError(error.status, error.detail or error.title, headers=error.headers)
+            return APIError(error.status, _problem_message(error, scope), headers=error.headers)
         case HTTPException():
             return APIError(error.status_code, _http_message(error, scope), headers=error.headers)
         case _:
             return internal_error(error)
+
+
+def _problem_message(error: ProblemException, scope: Scope) -> str:
+    if error.status == 415:
+        return f"Content-Type is {Headers(scope=scope).get('content-type', '')!r}; use application/json"
+    message: str = error.detail or error.title
+    return message
 
 
 def _http_message(error: HTTPException, scope: Scope) -> str:

@@ -176,13 +176,23 @@ def _with_argument(scope: Scope, name: str, value: object) -> Scope:
 
 
 def parse(raw: bytes) -> Any:
-    """Values of JSON text; raises APIError 422 for what is not valid, NaN, infinities, lone surrogates, great depth."""
+    """Values of JSON text; raises APIError 422 for what is not valid or not UTF-8, NaN, infinities, great depth."""
     if not raw:
         raise invalid("the body is empty; send a JSON object")
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise invalid(f"the body is not valid JSON: {error}") from error
+        raise invalid(_not_utf8(raw) or f"the body is not valid JSON: {error}") from error
+
+
+def _not_utf8(raw: bytes) -> str | None:
+    """What is wrong with bytes that are no UTF-8, of which orjson says no place; None where they are."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        start = error.start
+        return f"the body is not UTF-8, as JSON is whatever its Content-Type says: byte {raw[start]:#04x} at {start:,}"
+    return None
 
 
 def parse_exact(text: bytes) -> Any:

@@ -132,7 +132,23 @@ def test_the_content_type_is_json_or_missing(app, content_type, status):
     headers = {"content-type": content_type} if content_type else {}
     response = app.client.post(PATH, content=json.dumps({"messages": MESSAGES}), headers=headers)
     assert response.status_code == status
-    assert status == 200 or response.json()["error"]["message"]
+    told = f"Content-Type is {content_type!r}; use application/json"
+    assert status == 200 or response.json()["error"]["message"] == told
+
+
+@given(before=st.text(max_size=9), broken=st.sampled_from([b"\xff", b"\xc3", b"\xe9 ", b"\xed\xa0\x80", b"\xf5"]))
+def test_of_bytes_that_are_no_utf_8_the_place_is_told(before, broken):
+    start = json.dumps({"a": before}, ensure_ascii=False)[:-2].encode()
+    with pytest.raises(APIError, match=f"not UTF-8.*byte {broken[0]:#04x} at {len(start):,}$") as caught:
+        parse(start + broken + b'"}')
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_a_charset_of_the_content_type_changes_nothing(app, encoding):
+    content = json.dumps({"messages": [{"role": "user", "content": "\xe9"}]}, ensure_ascii=False).encode(encoding)
+    response = app.client.post(PATH, content=content, headers={"content-type": f"application/json; charset={encoding}"})
+    assert response.status_code == 422 and "not UTF-8" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "APPLICATION/JSON", None])
