@@ -18,7 +18,7 @@ from handlers.metrics.registry import Metrics
 
 logger = logging.getLogger(__name__)
 PATHS = ("/metrics", "/")
-NO_KEY = b"the metrics want a key of their own, as `Authorization: Bearer KEY`\n"
+NO_KEY = b"the metrics want `Authorization: Bearer KEY`, of --metrics-key or, where none was given, of the API\n"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 BACKLOG = 128
 MOST_CONNECTIONS = 32
