@@ -7,6 +7,7 @@ as the K * (G + 2) * H rows of a fused kernel: what is split by K heads stays wh
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,9 @@ MESH_AXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Axis letter -> mesh axes. Every axis that is not here is whole on every device."""
+
+Total = Callable[[jax.Array], jax.Array]
+"""The sum over the devices of a group of what each has."""
 
 
 def read_mesh(text: str) -> tuple[int, int]:
@@ -100,6 +104,21 @@ def on_each_device(call: Callable[..., Any], inputs: Any, outputs: Any) -> Calla
     mesh = jax.sharding.get_abstract_mesh()
     free = frozenset(mesh.axis_names) - frozenset(mesh.manual_axes)
     return jax.shard_map(call, in_specs=inputs, out_specs=outputs, axis_names=free, check_vma=False)
+
+
+def by_parts(
+    call: Callable[..., Any], letter: str, length: int, arrays: Sequence[Any], axes: Sequence[str]
+) -> Any:
+    """What `call(total, *arrays)` gives, on each device of a group of its own parts of `arrays`, as all of them have it.
+
+    Of the arrays, or those of a tree in place of one, that axis is split, of that length, whose letter in `axes` is
+    `letter`. total: a `Total`, by which devices exchange all that they do.
+    """
+    split = split_over(letter, length)
+    if not split:
+        return call(lambda x: x, *arrays)
+    inputs = tuple(PartitionSpec(*(split if own == letter else None for own in letters)) for letters in axes)
+    return on_each_device(partial(call, partial(jax.lax.psum, axis_name=split)), inputs, PartitionSpec())(*arrays)
 
 
 def split_over(letter: str, length: int) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from flax import nnx
 
 from backend import native
 from backend.models.quantization import WeightFormat
+from backend.sharding import Total, by_parts
 
 XLA_ROWS = 128
 """Rows of activations from which XLA's own product with float32 is no slower than the native one."""
@@ -23,10 +24,11 @@ class Kernel(nnx.Module):
     loaded. in_bfloat16: whether these may round weights and activations to that. eight_bits: whether else activations
     become 8 bits as well, each row by its largest magnitude, where the values have 8 bits and one scale per row; for
     both see `Storage`. All else XLA computes in the type of the activations, which weights of fewer bits become first.
+    inputs: the letter of the axis of its inputs (sharding.py).
     """
 
-    def __init__(self, values: jax.Array) -> None:
-        self.values = nnx.Param(values)
+    def __init__(self, values: jax.Array, inputs: str = "D") -> None:
+        self.values, self.inputs = nnx.Param(values), inputs
         self.scales: nnx.Param | None = nnx.data(None)
         self.offsets: nnx.Param | None = nnx.data(None)
         self.native = self.in_bfloat16 = self.eight_bits = False
@@ -56,7 +58,7 @@ class Kernel(nnx.Module):
             rounded = self.in_bfloat16 and native.takes_bfloat16(flat.shape[-1])
             out = native.multiply(flat.astype(jnp.bfloat16 if rounded else jnp.float32), *self._arrays()).astype(dtype)
         elif self._is_in_eight_bits():
-            out = _multiply_in_eight_bits(flat, *self._arrays()[:2]).astype(dtype)
+            out = self._multiply_in_eight_bits(flat, dtype)
         else:
             # With the weights on the left: for few rows XLA's CPU product is then up to three times faster.
             weights = _floats(flat.dtype, *self._arrays())
@@ -82,6 +84,17 @@ class Kernel(nnx.Module):
             return False
         return self.native and native.takes(self.values.shape[-1], format.values, format.group)
 
+    def _multiply_in_eight_bits(self, x: jax.Array, dtype: jnp.dtype) -> jax.Array:
+        """Each device rounds its own part of the inputs, where they are split, by the largest magnitude there."""
+        values, scales, _ = self._arrays()
+
+        def multiply(total: Total, *parts: jax.Array) -> jax.Array:
+            return total(_multiply_in_eight_bits(*parts).astype(dtype))
+
+        letter = self.inputs
+        out: jax.Array = by_parts(multiply, letter, x.shape[-1], (x, values, scales), (f"1{letter}", f"1{letter}", "11"))
+        return out
+
     def _is_in_eight_bits(self) -> bool:
         format = self.format
         return (
@@ -93,9 +106,8 @@ def _placeholder(shape: tuple[int, ...], dtype: str) -> nnx.Param[jax.Array]:
     return nnx.Param(cast(jax.Array, jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))))
 
 
-def _multiply_in_eight_bits(x: jax.Array, values: jax.Array, scales: jax.Array | None) -> jax.Array:
+def _multiply_in_eight_bits(x: jax.Array, values: jax.Array, scales: jax.Array) -> jax.Array:
     """x [B, in] times values [out, in], transposed, and scales [out, 1] -> float32 [B, out]."""
-    assert scales is not None
     rounded, steps = quantize_rows(x, values.dtype)
     sums = jax.lax.dot_general(
         rounded, values, (((1,), (1,)), ((), ())), preferred_element_type=jnp.dtype(SUMS[values.dtype.name])

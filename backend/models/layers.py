@@ -26,10 +26,19 @@ INIT = nnx.initializers.lecun_normal(in_axis=-1, out_axis=-2)
 
 
 class Linear(nnx.Module):
-    """x @ kernelᵀ (+ bias), kernel [out, in], as checkpoints have it."""
+    """x @ kernelᵀ (+ bias), kernel [out, in], as checkpoints have it. letter: of the axis of its inputs (sharding.py)."""
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool = False, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.kernel = Kernel(INIT(rngs.params(), (outputs, inputs), dtype))
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        letter: str = "D",
+        bias: bool = False,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.kernel = Kernel(INIT(rngs.params(), (outputs, inputs), dtype), letter)
         self.bias = nnx.Param(jnp.zeros(outputs, dtype)) if bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -70,7 +79,7 @@ class Attention(nnx.Module):
         queries, keys = mixer.heads * mixer.head_dim, mixer.kv_heads * mixer.head_dim
         kept = keys if mixer.keys_as_values else 2 * keys
         self.qkv = Linear(config.embed, queries + kept, bias=mixer.qkv_bias, dtype=dtype, rngs=rngs)
-        self.out = Linear(queries, config.embed, bias=mixer.out_bias, dtype=dtype, rngs=rngs)
+        self.out = Linear(queries, config.embed, letter="N", bias=mixer.out_bias, dtype=dtype, rngs=rngs)
         self.q_norm = RMSNorm(mixer.head_dim, config.norm_epsilon) if mixer.qk_norm else None
         self.k_norm = RMSNorm(mixer.head_dim, config.norm_epsilon) if mixer.qk_norm else None
         self.v_norm = RMSNorm(mixer.head_dim, config.norm_epsilon, scaled=False) if mixer.v_norm else None
@@ -139,7 +148,7 @@ class MLP(nnx.Module):
     def __init__(self, config: DecoderConfig, mlp: MLPConfig, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.config, self.inputs = mlp, config.embed
         self.gate_up = Linear(config.embed, 2 * mlp.size, dtype=dtype, rngs=rngs)
-        self.down = Linear(mlp.size, config.embed, dtype=dtype, rngs=rngs)
+        self.down = Linear(mlp.size, config.embed, letter="F", dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, context: ForwardContext) -> jax.Array:
         """x [B, T, D] -> [B, T, D], each token alone."""

@@ -26,6 +26,7 @@ def empty_stacks(base: AdapterBase, slots: int, rank: int, native: bool = False)
             tuple(jnp.zeros((slots, wide, rank, BLOCK), base.dtype) for wide in parts),
             tuple(jnp.zeros((slots, wide * BLOCK), base.dtype) for wide in parts),
             tuple(size for _, size in target.parts),
+            target.axes,
             native,
         )
 

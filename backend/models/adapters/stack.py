@@ -14,6 +14,7 @@ import numpy as np
 
 from backend import native
 from backend.native.low_rank import BLOCK, RANK_STEP
+from backend.sharding import Total, by_parts
 
 RANKS = (8, 16, 32, 64, 128, 256, 512)
 """Ranks that slots are made for."""
@@ -26,6 +27,7 @@ class Stack:
 
     down: [J, parts, Q, in]. ups: of each part [J, out / 16, Q, 16], scaled, so that the weights of 16 outputs lie
     together. biases: of each part [J, out]. Outputs are filled up to whole blocks; `outputs` has how many there are.
+    axes: the letters of the kernel's own axes, of its outputs and its inputs (sharding.py).
     native: whether products may be computed by `backend.native`, where that takes the shapes.
     """
 
@@ -33,6 +35,7 @@ class Stack:
     ups: tuple[jax.Array, ...]
     biases: tuple[jax.Array, ...]
     outputs: tuple[int, ...] = field(metadata={"static": True})
+    axes: str = field(metadata={"static": True})
     native: bool = field(default=False, metadata={"static": True})
 
 
@@ -101,14 +104,30 @@ class Adapters:
 
     def _multiply(self, stack: Stack, x: jax.Array) -> tuple[jax.Array, ...]:
         """By XLA: all rows with every slot that is used, of which each row then has its own."""
-        chosen = jnp.maximum(self.used, 0)
-        mine = (self.slots == self.used[:, None, None])[..., None]
-        inner = jnp.einsum("btd,upqd->pubtq", x, stack.down[chosen])
-        outs = []
-        for part, (up, bias) in enumerate(zip(stack.ups, stack.biases, strict=True)):
-            out = jnp.einsum("ubtq,uwqo->ubtwo", inner[part], up[chosen]).reshape(*mine.shape[:3], -1)
-            outs.append(jnp.where(mine, out + bias[chosen][:, None, None], 0).sum(0))
-        return tuple(outs)
+        chosen, mine = jnp.maximum(self.used, 0), (self.slots == self.used[:, None, None])[..., None]
+        out, inputs = stack.axes
+        arrays = (chosen, mine, x, stack.down, stack.ups, stack.biases)
+        axes = ("1", "1111", f"11{inputs}", f"111{inputs}", f"1{out}11", f"1{out}")
+        outs: tuple[jax.Array, ...] = by_parts(_multiply, inputs, x.shape[-1], arrays, axes)
+        return outs
+
+
+def _multiply(
+    total: Total,
+    chosen: jax.Array,
+    mine: jax.Array,
+    x: jax.Array,
+    down: jax.Array,
+    ups: Sequence[jax.Array],
+    biases: Sequence[jax.Array],
+) -> tuple[jax.Array, ...]:
+    """See `Adapters._multiply`. chosen: int32 [U], slots. mine: bool [U, B, T, 1], which of them each token has."""
+    inner = total(jnp.einsum("btd,upqd->pubtq", x, down[chosen]))
+    outs = []
+    for part, (up, bias) in enumerate(zip(ups, biases, strict=True)):
+        out = jnp.einsum("ubtq,uwqo->ubtwo", inner[part], up[chosen]).reshape(*mine.shape[:3], -1)
+        outs.append(jnp.where(mine, out + bias[chosen][:, None, None], 0).sum(0))
+    return tuple(outs)
 
 
 def of_call(stacks: AdapterStacks, rows: RowAdapters, positions: jax.Array) -> Adapters:

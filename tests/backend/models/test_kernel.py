@@ -1,5 +1,9 @@
 """A kernel gives the products of the weights it stands for, by native code and by XLA alike."""
 
+import json
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,6 +76,42 @@ def test_products_in_eight_bits(format: WeightFormat, dtype: str) -> None:
     assert not np.asarray(found[1, 1]).any() and kernel(jnp.asarray(x)).dtype == x.dtype
     assert np.abs(found - x.astype(np.float32) @ weights.T).max() > 1e-3  # it is not the product of the floats
     assert EIGHT_BITS[format.values] in jax.jit(lambda x: kernel(x)).lower(jnp.asarray(x)).as_text()
+
+
+ON_FOUR_DEVICES = """
+import json, re
+import jax, jax.numpy as jnp, numpy as np
+from backend.models.quantization import INT8
+from backend.sharding import in_groups, make_mesh, of_group, sharding
+from tests.backend.models.test_kernel import kernel_of
+
+kernel, weights = kernel_of(INT8, native=False)
+kernel.eight_bits, kernel.inputs = True, "F"
+mesh, values = make_mesh(jax.devices(), [2]), kernel.values.get_value()
+kernel.values.set_value(jax.device_put(values, sharding(mesh, "DF", values.shape)))
+x = np.random.default_rng(2).standard_normal((10, 96)).astype(np.float32)
+placed = jax.device_put(x, sharding(mesh, "1F", x.shape))
+compiled = jax.jit(in_groups(mesh, lambda x: kernel(x), (of_group(),), of_group())).lower(placed).compile()
+sums = re.findall(r" (all-\\w+|collective-\\w+|reduce-scatter)(?:-start)?\\(", compiled.as_text())
+print(json.dumps([np.asarray(compiled(placed)).tolist(), (x @ weights.T).tolist(), sums]))
+"""
+
+
+def test_over_devices_each_rounds_its_own_part_of_the_activations_and_they_exchange_one_sum() -> None:
+    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
+    done = subprocess.run(
+        [sys.executable, "-c", ON_FOUR_DEVICES], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    found, floats, exchanges = json.loads(done.stdout.splitlines()[-1])
+    assert exchanges == ["all-reduce"]
+    _, weights = kernel_of(INT8, native=False)
+    x = np.random.default_rng(2).standard_normal((10, 96)).astype(np.float32)
+    parts = [quantize_rows(jnp.asarray(part), jnp.dtype("int8")) for part in np.split(x, 4, axis=1)]
+    rounded = np.concatenate([np.asarray(values, np.float32) * np.asarray(steps) for values, steps in parts], axis=1)
+    np.testing.assert_allclose(found, rounded @ weights.T, rtol=1e-4, atol=1e-4)
+    assert np.abs(np.subtract(found, floats)).max() > 1e-3
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float8_e4m3fn"])

@@ -16,7 +16,7 @@ from backend.models.adapters.stack import of_call, row_adapters
 from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.decoder import Decoder
 from backend.models.rope import RopeConfig
-from backend.sharding import make_mesh, sharding
+from backend.sharding import in_groups, make_mesh, of_group, sharding
 
 attention = AttentionConfig(AttentionSpec(0.25), RopeConfig(), heads=8, kv_heads=4, head_dim=16, qkv_bias=True)
 decoder = Decoder(DecoderConfig(64, 32, (LayerConfig(attention, MLPConfig(64)),), 64, 1e-6), rngs=nnx.Rngs(0))
@@ -47,7 +47,7 @@ def layer(state, stacks, x):
     context = decoder.context(positions, UncachedAttend(), adapters=of_call(stacks, rows, positions))
     return decoder.layers[0](x, context.of_layer(0), None)[0]
 
-compiled = jax.jit(layer).lower(nnx.from_flat_state(placed), split, x).compile()
+compiled = jax.jit(in_groups(mesh, layer, (of_group(),) * 3, of_group())).lower(nnx.from_flat_state(placed), split, x).compile()
 names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 print(json.dumps({name: len(re.findall(rf" {name}(?:-start)?\\(", compiled.as_text())) for name in names}))
 print(json.dumps([not array.sharding.is_fully_replicated for array in jax.tree.leaves(split.layers[0])]))
