@@ -249,11 +249,6 @@ def choose_mesh(options: LoadOptions, layers: Sequence[KVSpec]) -> Mesh | None:
         groups, split = 1, 1 if device.activation_dtype() is not None else len(devices)
     else:
         groups, split = read_mesh(options.mesh)
-    if groups > 1 and platform() == "tpu":
-        raise ValueError(
-            f"--mesh {options.mesh}: XLA does not compile groups of rows for TPUs; run a server of its own for each "
-            f"{split} chips (deploy/README.md), with --mesh model={split}"
-        )
     if groups * split > len(devices):
         raise ValueError(
             f"--mesh {options.mesh}: that takes {groups * split} devices, and there are {len(devices)}, "

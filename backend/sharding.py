@@ -7,14 +7,15 @@ as the K * (G + 2) * H rows of a fused kernel: what is split by K heads stays wh
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ParamSpec
 
 import jax
 import numpy as np
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
+Arguments = ParamSpec("Arguments")
 DATA, HEADS, COPIES = "data", "heads", "copies"
 """The mesh axes. Groups of rows, with their pages, are split over the first: each has all weights. The others are of
 tensor parallelism (Shoeybi et al., 2019, Megatron-LM): heads are split over the second, and what has more members than
@@ -88,7 +89,7 @@ def in_groups(mesh: Mesh | None, call: Callable[..., Any], inputs: Any, outputs:
             call, mesh=mesh, in_specs=inputs, out_specs=outputs, axis_names=frozenset([DATA]), check_vma=False
         )
 
-    # Not that, which XLA's partitioner for TPUs does not take (docs/accelerators.md).
+    # Not that, since within it each layer is lowered by itself: see `traced_once`.
     def alone(*args: Any) -> Any:
         with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
             return call(*args)
@@ -106,9 +107,7 @@ def on_each_device(call: Callable[..., Any], inputs: Any, outputs: Any) -> Calla
     return jax.shard_map(call, in_specs=inputs, out_specs=outputs, axis_names=free, check_vma=False)
 
 
-def by_parts(
-    call: Callable[..., Any], letter: str, length: int, arrays: Sequence[Any], axes: Sequence[str]
-) -> Any:
+def by_parts(call: Callable[..., Any], letter: str, length: int, arrays: Sequence[Any], axes: Sequence[str]) -> Any:
     """What `call(total, *arrays)` gives, on each device of a group of its own parts of `arrays`, as all of them have it.
 
     Of the arrays, or those of a tree in place of one, that axis is split, of that length, whose letter in `axes` is
@@ -119,6 +118,23 @@ def by_parts(
         return call(lambda x: x, *arrays)
     inputs = tuple(PartitionSpec(*(split if own == letter else None for own in letters)) for letters in axes)
     return on_each_device(partial(call, partial(jax.lax.psum, axis_name=split)), inputs, PartitionSpec())(*arrays)
+
+
+def traced_once(call: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
+    """`call`, traced once for all calls alike, and lowered once as well: XLA inlines it, so that this costs nothing.
+
+    It may call `on_each_device`. Its first argument is static. Within several groups it is lowered at each call.
+    """
+    # For TPUs XLA does not inline what is called twice. Of a shard_map there Shardy, with jax 0.10.2, does not see that
+    # it is within another, and XLA's partitioner ends the process over what becomes of it (docs/accelerators.md).
+    kept = jax.jit(call, static_argnums=0)
+    inlined = jax.jit(jax.named_scope(call.__name__)(call), static_argnums=0, inline=True)
+
+    @wraps(call)
+    def traced(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+        return (inlined if jax.sharding.get_abstract_mesh().manual_axes else kept)(*args, **kwargs)
+
+    return traced
 
 
 def split_over(letter: str, length: int) -> tuple[str, ...]:

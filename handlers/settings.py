@@ -92,8 +92,8 @@ class ModelSettings(BaseSettings):
     mesh: str | None = Field(
         None,
         description="devices that are used: model=4 splits the model over four (tensor parallelism), data=2,model=4 "
-        "also shares the choices out over two such groups, each with the whole model (not on TPUs); default: one group "
-        "of all GPUs or TPUs that there are, on all hosts",
+        "also shares the choices out over two such groups, each with the whole model; default: one group of all GPUs "
+        "or TPUs that there are, on all hosts",
     )
     stall_timeout: PositiveFloat = Field(
         300,

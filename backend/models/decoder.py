@@ -1,7 +1,6 @@
 """A decoder: embeddings, layers as their configurations declare them, and the head."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from backend.models.layers import MIXERS, DecoderLayer, RMSNorm
 from backend.models.media.encoders import ENCODERS
 from backend.models.rope import RopeConfig
 from backend.models.sources import Parameter, Parameters, Stored, within
+from backend.sharding import traced_once
 
 
 class Decoder(nnx.Module):
@@ -102,12 +102,12 @@ class Decoder(nnx.Module):
         return parameters
 
 
-@partial(jax.jit, static_argnums=0)
+@traced_once
 def _run_layer(
     graph: nnx.GraphDef, state: nnx.State, x: jax.Array, context: ForwardContext, cache: LayerCache
 ) -> tuple[jax.Array, LayerCache]:
-    """A layer's call, traced and lowered once for all layers of one kind: XLA inlines it, so that it costs nothing."""
-    return nnx.merge(graph, state)(x, context, cache)
+    layer: tuple[jax.Array, LayerCache] = nnx.merge(graph, state)(x, context, cache)
+    return layer
 
 
 def ropes(config: DecoderConfig) -> list[tuple[RopeConfig, int]]:

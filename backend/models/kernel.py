@@ -92,7 +92,9 @@ class Kernel(nnx.Module):
             return total(_multiply_in_eight_bits(*parts).astype(dtype))
 
         letter = self.inputs
-        out: jax.Array = by_parts(multiply, letter, x.shape[-1], (x, values, scales), (f"1{letter}", f"1{letter}", "11"))
+        out: jax.Array = by_parts(
+            multiply, letter, x.shape[-1], (x, values, scales), (f"1{letter}", f"1{letter}", "11")
+        )
         return out
 
     def _is_in_eight_bits(self) -> bool:

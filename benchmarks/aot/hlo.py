@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+import numpy as np
+
 _COMPUTATION = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) \(.*\) -> .* \{\s*$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?(?P<name>[\w.\-]+) = (?P<shape>\(?.*?\)?) (?P<op>[\w\-]+)\((?P<rest>.*)$")
 _SHAPE = re.compile(r"\b(pred|c64|c128|bf16|f8\w+|[suf]\d+)\[([\d,]*)\]")
@@ -64,6 +66,10 @@ class Instruction:
         for names in _BRANCHES.findall(self.rest):
             found.setdefault("branches", []).extend(name.strip().lstrip("%") for name in names.split(","))
         return found
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 def _kind(instruction: Instruction) -> str:
@@ -130,6 +136,17 @@ class Module:
     def collectives(self, start: str | None = None, within: str = "") -> dict[str, int]:
         """How many of each kind they are."""
         return dict(Counter(map(_kind, self.exchanges(start, within))))
+
+    def exchanging(self) -> set[frozenset[int]]:
+        """The sets of devices, by their place in the mesh, that exchange anything."""
+        found: set[frozenset[int]] = set()
+        for shape, of, order in re.findall(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", self.text):
+            numbers = np.arange(prod(_numbers(of))).reshape(_numbers(of))
+            rows = numbers.transpose(_numbers(order) if order else None).reshape(_numbers(shape))
+            found |= {frozenset(row.tolist()) for row in rows}
+        for listed in re.findall(r"(?:replica_groups|source_target_pairs)=\{(\{[\d,{}]+\})\}", self.text):
+            found |= {frozenset(_numbers(row)) for row in re.findall(r"\{([\d,]+)\}", listed)}
+        return found
 
     def cycles(self, computation: str, within: str = "") -> int:
         """Estimated cycles of what a computation runs itself, loops and branches apart.

@@ -75,17 +75,19 @@ def plan(
     count: int = 1,
     adapters: int = 0,
     layers: int | None = None,
+    groups: int = 1,
 ) -> Planned:
     """What `choose_sizes` picks for a model of `models.MODELS`, with one program of each kind. See `target`.
 
     context, pages: None for what the chips' memory holds. format: of quantised weights, of `models.FORMATS`. count: of
     chips. adapters: that the device holds, of a rank of 16, and that rows may differ in. layers: that the programs
-    have, None for all; sizes are those of the whole model.
+    have, None for all; sizes are those of the whole model. groups: of rows, over which the chips are shared out; rows,
+    pages and bytes are those of one.
     """
     kept = None if format is None else FORMATS[format]
     whole = abstract_decoder(MODELS[model], kept)
     specs = kv_specs(whole.config)
-    mesh = None if count == 1 else make_mesh(chips.devices(chip, count), [spec.kv_heads for spec in specs])
+    mesh = None if count == 1 else make_mesh(chips.devices(chip, count), [spec.kv_heads for spec in specs], groups)
     dtype, options = jnp.dtype(jnp.bfloat16), LoadOptions(rows=rows, context=context)
     stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(whole), adapters, LEAST_RANK))
     held = pool_memory(whole, rows, mesh, stack_bytes(stacks), chips.CHIPS[chip].memory)
@@ -97,6 +99,7 @@ def plan(
         pages=pages or sizes.pages,
         adapter_buckets=(adapters,) if adapters else (),
         adapter_rank=LEAST_RANK,
+        groups=groups,
     )
     decoder = abstract_decoder(replace(whole.config, layers=whole.config.layers[:layers]), kept)
     for variable, placed in weights.targets(decoder, mesh):

@@ -55,6 +55,17 @@ def test_a_layer_over_several_chips_has_two_sums_and_no_other_exchange(chip, cou
     assert not set(of_a_step) - {"all-reduce", "all-gather"}
 
 
+@pytest.mark.parametrize("kind", ["decode", "prefill"])
+@pytest.mark.parametrize("chip", CHIPS)
+def test_groups_of_rows_exchange_nothing_and_their_layers_have_two_sums(chip, kind, compiled, assert_sound):
+    planned, program = compiled(chip, "small", kind, count=8, groups=2, **sizes_over(4))
+    assert_sound(planned, program)
+    layers, step = len(planned.decoder.config.layers), program.module.step() if kind == "decode" else None
+    whole = layers if kind == "decode" else layers - 1  # of a prompt's last layer keys and values are enough
+    assert program.module.collectives(step, LAYERS) == {"all-reduce": 2 * whole}
+    assert program.module.exchanging() == {frozenset(range(4)), frozenset(range(4, 8))}
+
+
 @pytest.mark.parametrize(("chip", "count"), [("v6e", 8), ("h100", 4)])
 def test_adapters_and_eight_bits_exchange_no_more_often_than_floats(chip, count, compiled, assert_sound, limit):
     """Each device rounds its own part of the activations, and what low ranks make of parts goes with a layer's sums."""

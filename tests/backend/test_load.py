@@ -15,7 +15,6 @@ from backend.models import hub, weights
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import kv_specs
 from backend.sharding import make_mesh, read_mesh
-from backend.target import compiling_for
 
 CONFIG = open_checkpoint(hub.resolve("tiny")).config
 BACKEND = PagedAttention(kv_specs(CONFIG), jnp.dtype(jnp.float32))
@@ -165,11 +164,6 @@ def test_a_mesh_takes_devices_that_are_there():
     with pytest.raises(ValueError, match="--mesh data=1000,model=1000: that takes 1000000 devices, and there are"):
         choose_mesh(LoadOptions(mesh="data=1000,model=1000"), BACKEND.layers)
     assert choose_mesh(LoadOptions(mesh="model=1"), BACKEND.layers) is None
-
-
-def test_groups_of_rows_are_refused_on_tpus_and_told_what_to_run():
-    with compiling_for("tpu"), pytest.raises(ValueError, match="run a server of its own for each 4 chips"):
-        choose_mesh(LoadOptions(mesh="data=2,model=4"), BACKEND.layers)
 
 
 def test_kv_heads_are_split_as_far_as_they_go_and_copied_beyond():

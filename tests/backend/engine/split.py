@@ -21,6 +21,7 @@ from backend.models.decoder import Decoder
 from backend.models.rope import RopeConfig
 from backend.request import Request
 from backend.sharding import make_mesh, sharding
+from benchmarks.aot import hlo
 from tests.backend.engine.conftest import TOKENS, paged, request
 from tests.backend.engine.test_grammars import grammar
 
@@ -102,22 +103,6 @@ def gathered(text: str) -> int:
     return int(max((np.prod([int(length) for length in shape.split(",")]) for shape in shapes), default=0))
 
 
-def talking(text: str) -> set[frozenset[int]]:
-    """The sets of devices, by their place in the mesh, that exchange anything in a program."""
-    found: set[frozenset[int]] = set()
-    for shape, of, order in re.findall(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", text):
-        numbers = np.arange(np.prod(_numbers(of))).reshape(_numbers(of))
-        rows = numbers.transpose(_numbers(order) if order else None).reshape(_numbers(shape))
-        found |= {frozenset(row.tolist()) for row in rows}
-    for listed in re.findall(r"(?:replica_groups|source_target_pairs)=\{(\{[\d,{}]+\})\}", text):
-        found |= {frozenset(_numbers(row)) for row in re.findall(r"\{([\d,]+)\}", listed)}
-    return found
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
-
-
 if __name__ == "__main__":
     groups, devices, kv_heads, seeds = map(int, sys.argv[1:])
     jax.config.update("jax_cpu_enable_async_dispatch", False)
@@ -126,7 +111,8 @@ if __name__ == "__main__":
     mesh = make_mesh(jax.devices()[: groups * devices], [kv_heads], groups)
     runner = ModelRunner(spread(whole, mesh), replace(SIZES, groups=groups), paged(whole), TOKENS, mesh=mesh)
     texts = {name[0]: program.as_text() for name, program in runner._compiled.items()}
+    talking = [sorted(some) for text in texts.values() for some in hlo.read(text).exchanging()]
     together = answers_of(runner, range(seeds), at_once=True)
     print(json.dumps({"alone": alone, "together": together, "mesh": list(mesh.shape.values()),
                       "prefill": exchanges(texts["prefill"]), "gathered": gathered(texts["decode"]),
-                      "talking": [sorted(some) for text in texts.values() for some in talking(text)]}))  # fmt: skip
+                      "talking": talking}))  # fmt: skip

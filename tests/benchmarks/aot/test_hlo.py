@@ -87,3 +87,18 @@ def test_a_real_program_has_its_loop_and_no_surprises() -> None:
     module = hlo.read(jax.jit(count).lower(jnp.ones((8, 128))).compile().as_text())
     assert len([each for each in module.reachable() if each.op == "while"]) == 1
     assert module.wide_floats() == 0 and not module.host_transfers()
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("replica_groups=[2,4]<=[8], use_global_device_ids=true", [range(4), range(4, 8)]),
+        ("replica_groups=[2,2]<=[2,2]T(1,0)", [(0, 2), (1, 3)]),
+        ("replica_groups={{0,1},{2,3}}", [(0, 1), (2, 3)]),
+        ("source_target_pairs={{0,3},{3,0}}", [(0, 3)]),
+        ("dimensions={0,1}", []),
+    ],
+)
+def test_devices_that_exchange_are_read_in_each_way_of_writing(written, found):
+    text = f"ENTRY %main (x: f32[8]) -> f32[8] {{\n  ROOT %x = f32[8] all-reduce(%x), {written}\n}}\n"
+    assert hlo.read(text).exchanging() == set(map(frozenset, found))
