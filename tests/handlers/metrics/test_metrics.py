@@ -1,56 +1,26 @@
-"""Metrics: the contract's names, types and units; every request counted once; recent quantiles in bounded memory."""
+"""Metrics: the contract's names, types and units; every request counted once; the dashboard asks for what is there."""
 
 import asyncio
-import errno
-import http.client
 import json
-import logging
 import re
 import socket
-import threading
-import time
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import ClientDisconnect
 
 import handlers.metrics
 from backend.request import Admission, EngineFailed, RequestFailed
-from handlers.http.access import digests
 from handlers.http.errors import APIError
-from handlers.metrics import Metrics, serve_metrics
+from handlers.metrics import Metrics
 from handlers.metrics.request import failure_of
-from handlers.metrics.server import MOST_CONNECTIONS
-from handlers.metrics.summary import SlidingSummary
+from tests.handlers.metrics.contract import CONTRACT, types_of
 
-CONTRACT = {
-    "friendli_requests_total": "counter",
-    "friendli_responses_total": "counter",
-    "friendli_items_total": "counter",
-    "friendli_failure_by_cancel": "counter",
-    "friendli_failure_by_timeout": "counter",
-    "friendli_failure_by_nan_error": "counter",
-    "friendli_failure_by_reject": "counter",
-    "friendli_current_requests": "gauge",
-    "friendli_current_items": "gauge",
-    "friendli_current_assigned_items": "gauge",
-    "friendli_current_waiting_items": "gauge",
-    "friendli_engine_version": "gauge",
-    "friendli_tcache_hit_ratio": "histogram",
-    "friendli_input_lengths": "histogram",
-    "friendli_output_lengths": "histogram",
-    "friendli_requests_latencies": "summary",
-    "friendli_requests_ttft": "summary",
-    "friendli_requests_queueing_delays": "summary",
-}
 DASHBOARD = Path(handlers.metrics.__file__).with_name("grafana.json")
 PATH = "/v1/chat/completions"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}], "seed": 0, "max_tokens": 5}
@@ -63,10 +33,6 @@ ERRORS = {
     "nan_error": FloatingPointError("nan"),
     None: APIError(422, "the client's fault"),
 }
-
-
-def types_of(text):
-    return dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
 
 
 def all_names(text):
@@ -116,46 +82,6 @@ def test_a_parser_of_the_text_format_reads_it(empty):
     families = {family.name: family for family in text_string_to_metric_families(empty.text().decode())}
     assert families["friendli_requests_ttft"].type == "summary"
     assert families["friendli_tcache_hit_ratio"].type == "histogram"
-
-
-@given(
-    data=st.lists(st.tuples(st.floats(0, 5), st.integers(0, 10**15)), max_size=60),
-    seconds=st.floats(0.5, 20), most=st.integers(1, 20), wait=st.floats(0, 10),
-)  # fmt: skip
-def test_quantiles_are_of_the_recent_values_and_sums_of_all(data, seconds, most, wait):
-    now, seen = [100.0], []
-    summary = SlidingSummary("s", "", CollectorRegistry(), seconds=seconds, most=most, clock=lambda: now[0])
-    for pause, value in data:
-        now[0] += pause
-        seen.append((now[0], value))
-        summary.observe(value)
-    now[0] += wait
-    (metric,) = summary.collect()
-    recent = sorted(value for time, value in seen[-most:] if time >= now[0] - seconds)
-    for sample in metric.samples[:3]:
-        share = float(sample.labels["quantile"])
-        if not recent:
-            assert sample.value != sample.value
-            continue
-        assert sample.value in recent
-        assert sum(value <= sample.value for value in recent) >= share * len(recent) - 1e-9
-        assert sum(value < sample.value for value in recent) < share * len(recent) + 1e-9
-    total, count = metric.samples[3:]
-    assert (total.name, total.value) == ("s_sum", float(sum(value for _, value in seen)))
-    assert (count.name, count.value) == ("s_count", len(seen))
-
-
-def test_a_summary_takes_values_from_many_threads():
-    summary = SlidingSummary("s", "", CollectorRegistry(), most=64)
-    threads = [threading.Thread(target=lambda: [summary.observe(2) for _ in range(500)]) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for _ in range(50):
-        list(summary.collect())
-    for thread in threads:
-        thread.join()
-    (metric,) = summary.collect()
-    assert [sample.value for sample in metric.samples] == [2, 2, 2, 8000, 4000]
 
 
 @given(
@@ -286,138 +212,6 @@ def test_a_client_that_leaves_is_counted_as_cancelled(fakes, stream, compiling):
         assert server.engine.generations[0].closed
         server.service.loaded.compiler.go.set()
         assert values(server.service.metrics)["friendli_current_requests"] == 0
-
-
-@pytest.fixture
-def scraped(fakes):
-    engine = fakes.Engine()
-    server = serve_metrics(SimpleNamespace(metrics=Metrics(engine.stats)), "127.0.0.1", 0)
-    yield SimpleNamespace(server=server, url=f"http://127.0.0.1:{server.port}")
-    server.close()
-
-
-@pytest.mark.parametrize(
-    "accept",
-    ["*/*", "text/plain", "application/openmetrics-text; version=1.0.0", "application/vnd.google.protobuf", ""],
-)
-def test_the_port_serves_the_same_names_whatever_is_accepted(scraped, accept):
-    response = httpx.get(scraped.url + "/metrics", headers={"accept": accept})
-    assert response.status_code == 200
-    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert CONTRACT.items() <= types_of(response.text).items()
-
-
-def test_what_else_is_asked_of_the_port_has_an_answer(scraped):
-    assert httpx.get(scraped.url + "/nothing").status_code == 404
-    assert httpx.get(scraped.url + "/").status_code == httpx.get(scraped.url + "/metrics?a=b").status_code == 200
-    head = httpx.head(scraped.url + "/metrics")
-    assert head.status_code == 200 and int(head.headers["content-length"]) > 1000 and head.content == b""
-    assert httpx.post(scraped.url + "/metrics").status_code == 501
-
-
-def test_metrics_may_want_a_key_of_their_own():
-    keys = digests(["scraper", "schlüssel"])
-    server = serve_metrics(SimpleNamespace(metrics=Metrics(lambda: None)), "127.0.0.1", 0, keys)
-    try:
-        url = f"http://127.0.0.1:{server.port}/metrics"
-        for value in ("Bearer scraper", "bearer  scraper", "Bearer schlüssel".encode()):
-            assert httpx.get(url, headers={"authorization": value}).status_code == 200
-        for headers in (
-            {},
-            {"authorization": "Bearer other"},
-            {"authorization": "Basic scraper"},
-            {"x-api-key": "scraper"},
-        ):
-            for answer in (httpx.get(url, headers=headers), httpx.head(url, headers=headers)):
-                assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
-                assert "friendli" not in answer.text
-    finally:
-        server.close()
-
-
-def test_many_scrape_at_the_same_time_and_one_that_says_nothing_holds_nobody(scraped):
-    with socket.create_connection(("127.0.0.1", scraped.server.port)):
-        results = []
-        threads = [
-            threading.Thread(target=lambda: results.append(httpx.get(scraped.url + "/metrics").status_code))
-            for _ in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert results == [200] * 8
-
-
-def test_the_port_does_not_tell_what_it_runs_on(scraped):
-    for path in ("/metrics", "/nothing"):
-        assert httpx.get(scraped.url + path).headers["server"] == "jaxchat"
-
-
-def test_a_crowd_on_the_port_is_turned_away_and_leaves_it_as_it_was(scraped):
-    address = ("127.0.0.1", scraped.server.port)
-    with ExitStack() as stack:
-        crowd = [stack.enter_context(socket.create_connection(address)) for _ in range(3 * MOST_CONNECTIONS)]
-        refused = [client for client in crowd[MOST_CONNECTIONS:] if client.recv(1) == b""]
-        assert len(refused) == 2 * MOST_CONNECTIONS
-        assert sum("process_request" in thread.name for thread in threading.enumerate()) <= MOST_CONNECTIONS
-    assert retried(lambda: httpx.get(scraped.url + "/metrics")).status_code == 200
-
-
-def test_connections_that_the_system_refuses_are_logged_once_and_taken_later(scraped, monkeypatch, caplog):
-    refusing = True
-    accept = socket.socket.accept
-
-    def limited(listener):
-        if refusing:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return accept(listener)
-
-    monkeypatch.setattr(socket.socket, "accept", limited)
-    monkeypatch.setattr("handlers.metrics.server.PAUSE_SECONDS", 0.01)
-    with socket.create_connection(("127.0.0.1", scraped.server.port)) as client:
-        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        while "Too many open files" not in caplog.text:
-            time.sleep(0.01)
-        refusing = False
-        assert client.recv(12) == b"HTTP/1.0 200"
-    assert caplog.text.count("Too many open files") == 1
-
-
-def retried(ask):
-    """The answer, once the places of those who left are free."""
-    for _ in range(200):
-        try:
-            return ask()
-        except httpx.HTTPError:
-            time.sleep(0.01)
-    return ask()
-
-
-def test_a_port_that_is_taken_is_an_error_and_a_closed_one_is_free_again(scraped):
-    port = scraped.server.port
-    with pytest.raises(OSError, match="[Aa]ddress already in use"):
-        serve_metrics(SimpleNamespace(metrics=Metrics(lambda: None)), "127.0.0.1", port)
-    scraped.server.close()
-    again = serve_metrics(SimpleNamespace(metrics=Metrics(lambda: None)), "127.0.0.1", port)
-    assert again.port == port
-    again.close()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(scraped.url + "/metrics")
-
-
-def test_an_engine_that_cannot_tell_its_figures_is_500_and_logged(caplog):
-    def stats():
-        raise RuntimeError("no figures")
-
-    server = serve_metrics(SimpleNamespace(metrics=Metrics(stats)), "localhost", 0)
-    with caplog.at_level(logging.ERROR):
-        connection = http.client.HTTPConnection("localhost", server.port)
-        connection.request("GET", "/metrics")
-        response = connection.getresponse()
-        assert response.status == 500 and b"no figures" not in response.read()
-    assert "no figures" in caplog.text
-    server.close()
 
 
 def test_a_service_has_metrics_of_its_own(fakes):
