@@ -108,7 +108,7 @@ def on_each_device(call: Callable[..., Any], inputs: Any, outputs: Any) -> Calla
 
 
 def by_parts(call: Callable[..., Any], letter: str, length: int, arrays: Sequence[Any], axes: Sequence[str]) -> Any:
-    """What `call(total, *arrays)` gives, on each device of a group of its own parts of `arrays`, as all of them have it.
+    """What `call(total, *arrays)` gives, of a device's own parts of `arrays`; all devices of a group have the result.
 
     Of the arrays, or those of a tree in place of one, that axis is split, of that length, whose letter in `axes` is
     `letter`. total: a `Total`, by which devices exchange all that they do.
