@@ -105,7 +105,7 @@ class Adapters:
     def _multiply(self, stack: Stack, x: jax.Array) -> tuple[jax.Array, ...]:
         """By XLA: all rows with every slot that is used, of which each row then has its own."""
         chosen, mine = jnp.maximum(self.used, 0), (self.slots == self.used[:, None, None])[..., None]
-        out, inputs = stack.axes
+        out, inputs = stack.axes[0], stack.axes[1]
         arrays = (chosen, mine, x, stack.down, stack.ups, stack.biases)
         axes = ("1", "1111", f"11{inputs}", f"111{inputs}", f"1{out}11", f"1{out}")
         outs: tuple[jax.Array, ...] = by_parts(_multiply, inputs, x.shape[-1], arrays, axes)
