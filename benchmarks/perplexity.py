@@ -30,7 +30,7 @@ from backend.models.storage import TARGETS, describe, kernels
 from handlers.text.tokenizer import ChatTokenizer
 
 ROOT = Path(__file__).parent.parent
-TEXTS = [ROOT / "README.md", ROOT / "docs" / "architecture.md", ROOT / "docs" / "decisions.md"]
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SIDES = [
     "none:float32",
     "none:bfloat16",

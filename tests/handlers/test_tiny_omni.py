@@ -135,8 +135,8 @@ def test_it_says_what_is_there(client: TestClient, name: str) -> None:
         assert (choice["message"]["content"], choice["finish_reason"]) == (right, "stop")
 
 
-def test_the_readmes_curl_line_shows_a_circle(client: TestClient) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+def test_the_curl_line_of_the_page_about_media_shows_a_circle(client: TestClient) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "media.md").read_text(encoding="utf-8"), re.DOTALL)
     (command,) = (block for block in blocks if "examples/circle.png" in block)
     # A shell makes the body; what would send it tells it instead.
     script = f'curl() {{ printf %s "${{@: -1}}"; }}; {command}'
