@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from backend.engine.engine import Engine, Generation
     from backend.engine.hosts import Follower, Leader
     from backend.engine.stats import EngineStats
+    from backend.engine_plan import LoadOptions, examine
     from backend.load import (
-        LoadOptions,
         describe_machine,
         download_bytes,
-        examine,
         follow_engine,
         join_hosts,
         load_engine,
@@ -111,11 +110,11 @@ _MODULES = {
     "Engine": "backend.engine.engine",
     "Generation": "backend.engine.engine",
     "EngineStats": "backend.engine.stats",
-    "LoadOptions": "backend.load",
+    "LoadOptions": "backend.engine_plan",
     "LocalModel": "backend.models.listing",
     "describe_machine": "backend.load",
     "download_bytes": "backend.load",
-    "examine": "backend.load",
+    "examine": "backend.engine_plan",
     "follow_engine": "backend.load",
     "join_hosts": "backend.load",
     "Follower": "backend.engine.hosts",

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from backend import device
 from backend.attention.uncached import UncachedAttend
-from backend.load import LoadOptions, choose_storage, resolve_checkpoint
+from backend.engine_plan import LoadOptions, choose_storage
+from backend.load import resolve_checkpoint
 from backend.models import weights
 from backend.models.checkpoint import Checkpoint, CheckpointTensor, open_checkpoint
 from backend.models.decoder import Decoder

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from backend.attention.choice import paged_attention
 from backend.engine.memory import working_bytes
-from backend.load import LoadOptions, choose_sizes
+from backend.engine_plan import LoadOptions, choose_sizes
 from backend.models.decoder import kv_specs
 from backend.target import compiling_for
 from benchmarks.aot.chips import CHIPS, Chip

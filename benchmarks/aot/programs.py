@@ -20,7 +20,7 @@ from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
 from backend.engine.memory import pool_memory
 from backend.engine.model_runner import ModelRunner, Name, Program, Programs
-from backend.load import LEAST_RANK, LoadOptions, choose_sizes
+from backend.engine_plan import LEAST_RANK, LoadOptions, choose_sizes
 from backend.models import weights
 from backend.models.adapters.checkpoint import AdapterBase
 from backend.models.adapters.placing import empty_stacks

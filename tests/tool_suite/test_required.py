@@ -16,8 +16,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from starlette.testclient import TestClient
 
+from backend.engine_plan import LoadOptions
 from backend.grammar import Compiler, alphabet_of
-from backend.load import LoadOptions, load_engine
+from backend.load import load_engine
 from handlers.app import create_app
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
 from handlers.formats.syntax import Format

@@ -19,7 +19,8 @@ from backend.engine.adapters import AdapterLibrary
 from backend.engine.engine import Engine
 from backend.engine.hosts import Leader, LeadingRunner, agree, follow
 from backend.engine.model_runner import ModelRunner
-from backend.load import LoadOptions, join_hosts
+from backend.engine_plan import LoadOptions
+from backend.load import join_hosts
 from backend.models.decoder import Decoder
 from backend.sharding import make_mesh
 from tests.backend.engine.conftest import TOKENS, paged, request
