@@ -5,13 +5,18 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 NOXFILE = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
-SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SETTINGS = PROJECT["tool"]["pytest"]["ini_options"]
 MARKERS = [marker.partition(":")[0] for marker in SETTINGS["markers"]]
 
 
@@ -79,12 +84,52 @@ def test_a_session_has_tests_in_every_place(run: Run) -> None:
         assert any(path.startswith(place) and run.marker in ("", marker) for path, marker in FILES), place
 
 
+def client_groups() -> dict[str, tuple[str, ...]]:
+    """The libraries of each group of the session `clients`."""
+    assigned = {ast.unparse(node.targets[0]): node.value for node in NOXFILE.body if isinstance(node, ast.Assign)}
+    return ast.literal_eval(assigned["CLIENTS"])
+
+
+CLIENTS, INSTALLED = client_groups(), packages_distributions()
+
+
 def test_every_client_is_in_one_group() -> None:
-    (groups,) = (
-        node for node in NOXFILE.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CLIENTS"
-    )
-    clients = [client for group in ast.literal_eval(groups.value).values() for client in group]
+    clients = [client for group in CLIENTS.values() for client in group]
     assert sorted(clients) == sorted(file.stem.removeprefix("test_") for file in ROOT.glob("tests/clients/test_*.py"))
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The names of what a module of ours imports, by others of ours too; its own where it is none of ours."""
+    path = ROOT.joinpath(*module.split("."))
+    file = next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+    if file is None:
+        return frozenset() if path.is_dir() else frozenset({module.partition(".")[0]})
+    names: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {node.module} | {
+                name for name in submodules if ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file()
+            }
+    return frozenset().union(*map(imports, names))
+
+
+def named(*requirements: str) -> set[str]:
+    """The names of the packages."""
+    return {canonicalize_name(Requirement(requirement).name) for requirement in requirements}
+
+
+@pytest.mark.parametrize("group", CLIENTS)
+def test_a_group_of_clients_installs_what_its_tests_import(group: str) -> None:
+    groups, extras = PROJECT["dependency-groups"], PROJECT["project"]["optional-dependencies"]
+    optional = named(*(each for listed in (*groups.values(), *extras.values()) for each in listed))
+    own = named(*PROJECT["project"]["dependencies"], *groups["clients"], *groups.get(f"clients-{group}", []))
+    found = imports("tests.clients.conftest").union(*(imports(f"tests.clients.test_{name}") for name in CLIENTS[group]))
+    packages = {canonicalize_name(name) for each in found for name in INSTALLED.get(each, [])}
+    assert packages & (optional - own) == set()
 
 
 @pytest.mark.parametrize("name", SESSIONS)
