@@ -108,10 +108,10 @@ def on_each_device(call: Callable[..., Any], inputs: Any, outputs: Any) -> Calla
 
 
 def by_parts(call: Callable[..., Any], letter: str, length: int, arrays: Sequence[Any], axes: Sequence[str]) -> Any:
-    """What `call(total, *arrays)` gives, of a device's own parts of `arrays`; all devices of a group have the result.
+    """What `call(total, *arrays)` gives on each device of a group, of its own parts of `arrays`; the same on all.
 
-    Of the arrays, or those of a tree in place of one, that axis is split, of that length, whose letter in `axes` is
-    `letter`. total: a `Total`, by which devices exchange all that they do.
+    Of each array, or of those of a tree in its place, the axis is split whose letter in `axes` is `letter`, and which
+    is of that length. total: a `Total`, by which devices exchange all that they do.
     """
     split = split_over(letter, length)
     if not split:

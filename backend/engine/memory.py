@@ -4,6 +4,7 @@ from jax.sharding import Mesh
 
 from backend.engine.config import EngineConfig
 from backend.engine.prefill_shapes import SHAPES, padded
+from backend.grammar.device.mask_cache import padded as padded_words
 from backend.models.config import DecoderConfig
 from backend.models.decoder import Decoder
 from backend.models.weights import device_bytes
@@ -26,7 +27,7 @@ def working_bytes(config: DecoderConfig, rows: int) -> int:
     vocab = config.vocab
     masks = 0 if platform() == "gpu" else EngineConfig.grammar_masks
     state = rows * vocab * PER_TOKEN_AND_ROW + rows * 4 * config.context
-    grammars = 4 * EngineConfig.grammar_cells + masks * vocab // 8 + VOCABULARY * vocab
+    grammars = 4 * EngineConfig.grammar_cells + masks * 4 * padded_words(-(-vocab // 32)) + VOCABULARY * vocab
     tokens = max(map(padded, SHAPES[platform()]))
     widest = max(getattr(layer.feed_forward, "size", config.embed) for layer in config.layers)
     # In a layer: gate and up, their product, and in and out; in two and in four bytes.

@@ -26,7 +26,10 @@ INIT = nnx.initializers.lecun_normal(in_axis=-1, out_axis=-2)
 
 
 class Linear(nnx.Module):
-    """x @ kernelᵀ (+ bias), kernel [out, in], as checkpoints have it. letter: of the axis of its inputs."""
+    """x @ kernelᵀ (+ bias), kernel [out, in], as checkpoints have it.
+
+    letter: of the axis of its inputs (sharding.py).
+    """
 
     def __init__(
         self,

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 WAYS = 8
+LANES = 128
+"""A row of masks is a multiple of it: a TPU lays out other pools row by row or column by column, as that pads less."""
 
 
 @jax.tree_util.register_dataclass
@@ -13,10 +15,10 @@ WAYS = 8
 class TokenMaskCache:
     """Packed token masks, and a hash table of buckets with WAYS entries each, so that a look-up is one gather.
 
-    pool: uint32 [masks, W], each mask once; mask 0 allows everything. hashes: uint32 [masks, 2], of the contents.
-    entries: int32 [buckets, WAYS, 2 + key size]: generation, mask, key. used: int32 [1], masks in use, the first of
-    the pool. generation: int32 [1], entries of any other are void. computed: int32 [1], how many masks were ever
-    computed. So every array has an axis along which the caches of several groups of rows lie side by side.
+    pool: uint32 [masks, `padded(W)`], each mask once; mask 0 allows everything. hashes: uint32 [masks, 2], of the
+    contents. entries: int32 [buckets, WAYS, 2 + key size]: generation, mask, key. used: int32 [1], masks in use, the
+    first of the pool. generation: int32 [1], entries of any other are void. computed: int32 [1], how many masks were
+    ever computed. So every array has an axis along which the caches of several groups of rows lie side by side.
 
     Donate it, and carry it through loops only: what passes a `lax.cond` is copied.
     """
@@ -35,13 +37,18 @@ def empty_cache(masks: int, words: int, key_size: int, buckets: int = 4096) -> T
     # Not zeros with a row set: a compiler folds that into a constant of the whole pool and keeps it.
     everything = jnp.arange(masks)[:, None] == 0
     return TokenMaskCache(
-        pool=jnp.where(everything, ~jnp.uint32(0), jnp.zeros((masks, words), jnp.uint32)),
+        pool=jnp.where(everything, ~jnp.uint32(0), jnp.zeros((masks, padded(words)), jnp.uint32)),
         hashes=jnp.zeros((masks, 2), jnp.uint32),
         entries=jnp.zeros((buckets, WAYS, 2 + key_size), jnp.int32),
         used=jnp.ones(1, jnp.int32),
         generation=jnp.ones(1, jnp.int32),
         computed=jnp.zeros(1, jnp.int32),
     )
+
+
+def padded(words: int) -> int:
+    """Numbers of a mask in the pool, for W = `words`."""
+    return -(-words // LANES) * LANES
 
 
 def make_room(cache: TokenMaskCache, masks: int) -> TokenMaskCache:
@@ -58,6 +65,11 @@ def find(cache: TokenMaskCache, keys: jax.Array) -> jax.Array:
     return jnp.where(same, bucket[..., 1], -1).max(-1)
 
 
+def read(cache: TokenMaskCache, places: jax.Array, words: int) -> jax.Array:
+    """The masks at `places` int32 [...] of the pool, uint32 [..., W] for W = `words`."""
+    return cache.pool[places][..., :words]
+
+
 def insert(cache: TokenMaskCache, key: jax.Array, mask: jax.Array) -> tuple[TokenMaskCache, jax.Array]:
     """The cache with `mask` uint32 [W] under `key` int32 [key size], and its place in the pool, int32.
 
@@ -65,7 +77,8 @@ def insert(cache: TokenMaskCache, key: jax.Array, mask: jax.Array) -> tuple[Toke
     """
     hashed, used, generation = _content_hash(mask), cache.used[0], cache.generation[0]
     likely = jnp.argmax((cache.hashes == hashed).all(-1) & (jnp.arange(cache.pool.shape[0]) < used))
-    known = (cache.pool[likely] == mask).all() & (likely < used)
+    row = jnp.pad(mask, (0, cache.pool.shape[1] - mask.size))
+    known = (cache.pool[likely] == row).all() & (likely < used)
     place = jnp.where(known, likely, used).astype(jnp.int32)
     bucket = _bucket(cache, key)
     void = cache.entries[bucket, :, 0] != generation
@@ -73,7 +86,7 @@ def insert(cache: TokenMaskCache, key: jax.Array, mask: jax.Array) -> tuple[Toke
     entry = jnp.concatenate([jnp.stack([generation, place]), key])
     return replace(
         cache,
-        pool=jax.lax.dynamic_update_index_in_dim(cache.pool, mask, place, 0),
+        pool=jax.lax.dynamic_update_index_in_dim(cache.pool, row, place, 0),
         hashes=jax.lax.dynamic_update_index_in_dim(cache.hashes, hashed, place, 0),
         entries=jax.lax.dynamic_update_slice(cache.entries, entry[None, None], (bucket, way, 0)),
         used=cache.used + ~known,

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from backend.grammar.automaton.tables import INDENTED, WIDEST
-from backend.grammar.device import kernels, machine
+from backend.grammar.device import kernels, machine, mask_cache
 from backend.grammar.device.lanes import Start
 from backend.grammar.device.machine import (
     NOWHERE,
@@ -170,7 +170,7 @@ def _gather_masks(
     """What `allowed_tokens` gives, once the masks of all rows are in the cache."""
 
     def gather() -> jax.Array:
-        return _with_ends(cells, rows, wanted, cache.pool[places])
+        return _with_ends(cells, rows, wanted, mask_cache.read(cache, places, rows.ends.shape[1]))
 
     return jax.lax.cond(wanted.any(), gather, lambda: jnp.full_like(rows.ends, ~jnp.uint32(0)))
 

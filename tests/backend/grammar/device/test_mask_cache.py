@@ -29,7 +29,7 @@ def content(value: int) -> jax.Array:
 
 def held(cache: TokenMaskCache, key: tuple[int, ...]) -> np.ndarray | None:
     place = int(find(cache, jnp.asarray(key, jnp.int32)))
-    return None if place < 0 else np.asarray(cache.pool[place])
+    return None if place < 0 else np.asarray(mask_cache.read(cache, place, WORDS))
 
 
 @given(st.lists(st.tuples(keys, contents), max_size=60))
@@ -62,7 +62,7 @@ def test_masks_of_equal_hashes_and_other_contents_are_kept_apart() -> None:
     _, hashed_like = insert(cache(), jnp.zeros(3, jnp.int32), content(5))
     forged = here.hashes.at[1].set(insert(cache(), jnp.zeros(3, jnp.int32), content(5))[0].hashes[hashed_like])
     here, place = insert(mask_cache.replace(here, hashes=forged), jnp.ones(3, jnp.int32), content(5))
-    assert int(place) == 2 and (here.pool[1] == content(4)).all()
+    assert int(place) == 2 and (mask_cache.read(here, jnp.int32(1), WORDS) == content(4)).all()
 
 
 def test_a_mask_of_a_full_bucket_gives_way() -> None:

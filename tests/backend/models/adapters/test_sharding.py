@@ -47,8 +47,8 @@ def layer(state, stacks, x):
     context = decoder.context(positions, UncachedAttend(), adapters=of_call(stacks, rows, positions))
     return decoder.layers[0](x, context.of_layer(0), None)[0]
 
-grouped = in_groups(mesh, layer, (of_group(),) * 3, of_group())
-compiled = jax.jit(grouped).lower(nnx.from_flat_state(placed), split, x).compile()
+spread = jax.jit(in_groups(mesh, layer, (of_group(),) * 3, of_group()))
+compiled = spread.lower(nnx.from_flat_state(placed), split, x).compile()
 names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 print(json.dumps({name: len(re.findall(rf" {name}(?:-start)?\\(", compiled.as_text())) for name in names}))
 print(json.dumps([not array.sharding.is_fully_replicated for array in jax.tree.leaves(split.layers[0])]))
