@@ -136,7 +136,8 @@ def _tool_use(request: ChatRequest, names: FunctionNames, exact: _Exact) -> Tool
         Tool(
             name=names.written(function["name"]),
             parameters=NO_PARAMETERS if (schema := function.get("parameters")) is None else schema,
-            place=told(f"tools.{i}.function.parameters"),
+            place=(place := f"tools.{i}.function.parameters"),
+            param=told(place),
             strict=function.get("strict") is True,
             told=function["name"],
             texts=tuple((key, _language(form)) for key, form in request.texts.get(function["name"], {}).items()),

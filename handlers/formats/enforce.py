@@ -48,7 +48,8 @@ OBJECT = JsonDialect(objects_only=True)
 
 @dataclass(frozen=True)
 class Tool:
-    """A function that may be called. parameters: its JSON Schema. place: path of the schema in the request, for errors.
+    """A function that may be called. parameters: its JSON Schema. place: what grammars call that, the same whatever API
+    the tool comes by, so that it has one grammar. param: path of it in the request, "" where that is the place.
 
     strict: its arguments must be valid, or there is no answer. name: what the model knows it as. told: its name in
     answers, "" where that is the same. texts: by name of an argument, of what language its text must be.
@@ -60,6 +61,7 @@ class Tool:
     strict: bool = False
     told: str = ""
     texts: tuple[tuple[str, Regex | ContextFree], ...] = ()
+    param: str = ""
 
 
 @dataclass(frozen=True)

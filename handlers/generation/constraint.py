@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -31,6 +31,8 @@ from handlers.http.errors import APIError, invalid, too_many
 from handlers.loaded import Compiler
 
 logger = logging.getLogger(__name__)
+FORM = "response_format"
+"""What a grammar calls the form of the answer, whatever the request does: equal terms have one grammar."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class OutputConstraint:
     in the grammar.
     relaxed: paths of what the request asks and the grammar leaves out: schemas of tools that need not be called, and
     other parameters that have no effect for that. schema, schema_place: the JSON Schema of the content, where it has
-    one, and what the grammar calls it. hint: what an error says besides.
+    one, and what the grammar calls it. hint: what an error says besides. params: what the grammar calls a part of the
+    request -> its path there.
     """
 
     grammar: Grammar
@@ -51,19 +54,23 @@ class OutputConstraint:
     schema: Any = None
     schema_place: str = ""
     hint: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
 
     async def ready(self) -> None:
         """Waits until the grammar is compiled; raises APIError 422 where it cannot be, 503 where nothing can."""
         try:
             await _compiled(self.grammar)
         except GrammarError as error:
-            raise invalid(f"{error}{self.hint}", _place(error, self.tools) or self.param) from error
+            place = _place(error, self.tools)
+            param = self.param if place is None else _told(place, self.params)
+            raise invalid(f"{_said(error, self.params)}{self.hint}", param) from error
 
     @property
     def unenforced(self) -> tuple[str, ...]:
         """Paths of what the request asks and the grammar, which is compiled, does not enforce."""
         notes = self.grammar.tables.result().notes
-        return (*self.relaxed, *behind(self.param, notes.ignored), *behind(self.param, notes.deferred))
+        named = [_told(pointer, self.params) for pointer in (*notes.ignored, *notes.deferred)]
+        return (*self.relaxed, *behind(self.param, named))
 
     def check(self) -> AnswerCheck | None:
         """What the grammar, which is compiled, leaves to be checked of a complete answer, None for nothing."""
@@ -119,7 +126,8 @@ class ConstraintBuilder:
             grammar = self._compile(replace(spec.constraint, without=lost))
             schema = self.output.form.schema if isinstance(self.output.form, JSONSchemaForm) else None
             found = OutputConstraint(
-                grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema, self._form_place, hint
+                *(grammar, self._param, self.output.tool_use.tools, spec.relaxed, schema, self._form_place, hint),
+                self._params,
             )
             if not spec.optional:
                 return found
@@ -164,18 +172,19 @@ class ConstraintBuilder:
         Where that was tried already, calls are left to the model. Raises APIError 422 for what must be enforced.
         """
         use, form, place = self.output.tool_use, self.output.form, _place(error, spec.optional)
-        if form is not None and error.pointer.partition("#")[0] == form.param:
-            raise invalid(str(error), form.param) from error
+        said = str(_said(error, self._params))
+        if form is not None and error.pointer.partition("#")[0] == FORM:
+            raise invalid(said, form.param) from error
         concerned = [tool for tool in spec.optional if place in (None, tool.place)]
         if any(tool.strict for tool in concerned):
-            raise invalid(str(error), place or use.param) from error
-        relaxed = tuple(dict.fromkeys([*spec.relaxed, *(tool.place for tool in concerned)]))
+            raise invalid(said, use.param if place is None else _told(place, self._params)) from error
+        relaxed = tuple(dict.fromkeys([*spec.relaxed, *(self._params[tool.place] for tool in concerned)]))
         if relaxed == spec.relaxed and form is not None:
-            raise invalid(str(error), form.param) from error
+            raise invalid(said, form.param) from error
         if relaxed == spec.relaxed:
             text = self._structural(self._output_grammar.any_text(), use.param)
             ineffective = [*([] if use.parallel else [use.parallel_param]), *filter(None, [use.subset_param])]
-            return replace(text, relaxed=(*(tool.place for tool in spec.optional), *ineffective))
+            return replace(text, relaxed=(*(self._params[tool.place] for tool in spec.optional), *ineffective))
         tools = tuple(relaxed_tool(tool) if tool in concerned else tool for tool in spec.optional)
         return self._of_calls(replace(use, tools=tools), relaxed)
 
@@ -207,15 +216,21 @@ class ConstraintBuilder:
                 return JsonSchema(schema, place, strict=strict)
             case RegexForm(pattern=regex):
                 return Regex(regex)
-            case GrammarForm(grammar=grammar, syntax=syntax, max_recursion=levels, param=param):
-                return ContextFree(grammar, param, syntax, levels)
+            case GrammarForm(grammar=grammar, syntax=syntax, max_recursion=levels):
+                return ContextFree(grammar, FORM, syntax, levels)
             case _:
                 return JsonSchema({"type": "object"}, place)
 
     @property
     def _form_place(self) -> str:
         """What the grammar calls the schema of the form: nothing but where there are schemas of tools too."""
-        return self.output.form.param if self.output.form is not None and self.output.calls else ""
+        return FORM if self.output.form is not None and self.output.calls else ""
+
+    @property
+    def _params(self) -> dict[str, str]:
+        """What the grammar calls a part of the request -> its path there."""
+        params = {tool.place: tool.param or tool.place for tool in self.output.tool_use.tools}
+        return params if self.output.form is None else {**params, FORM: self.output.form.param}
 
     @property
     def _output_grammar(self) -> OutputGrammar:
@@ -285,8 +300,20 @@ def any_arguments(tool: Tool) -> dict[str, Any]:
     return {"type": "object", "properties": {name: {} for name in names}, "additionalProperties": True}
 
 
+def _told(pointer: str, params: Mapping[str, str]) -> str:
+    """A place in the grammar, and what stands behind it, by its path in the request."""
+    place = pointer.partition("#")[0]
+    known = next((own for own in params if place == own or place.startswith(f"{own}.")), None)
+    return pointer if known is None else params[known] + pointer.removeprefix(known)
+
+
+def _said(error: GrammarError, params: Mapping[str, str]) -> GrammarError:
+    """The same in the words of the request."""
+    return GrammarError(error.message, _told(error.pointer, params))
+
+
 def _place(error: GrammarError, tools: tuple[Tool, ...]) -> str | None:
-    """The path of the tool's schema that the error is about, None where it is about no one's."""
+    """What the grammar calls the tool's schema that the error is about, None where it is about no one's."""
     place = error.pointer.partition("#")[0]
     return place if any(tool.place == place for tool in tools) else None
 

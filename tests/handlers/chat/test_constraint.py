@@ -54,9 +54,9 @@ def refused(response, status, param, *words):
         (json_schema({"type": "object", "properties": {"b": {}, "a": {}}}), "json_schema",
          '{"type":"object","properties":{"b":{},"a":{}}}'),
         (json_schema({}, name="n", strict=True, description="d"), "json_schema", "{}"),
-        (grammar('root ::= "é"'), "structural", '["ContextFree","root ::= \\"é\\"","response_format.grammar","",0]'),
+        (grammar('root ::= "é"'), "structural", '["ContextFree","root ::= \\"é\\"","response_format","",0]'),
         (grammar("start: A", syntax="lark", max_recursion=3), "structural",
-         '["ContextFree","start: A","response_format.grammar","lark",3]'),
+         '["ContextFree","start: A","response_format","lark",3]'),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])

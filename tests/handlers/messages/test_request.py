@@ -51,8 +51,6 @@ def asked(app, path, **body):
     request = app.engine.generations[-1].request
     constraint = None if request.grammar is None else request.grammar.key.text
     seen = app.tokenizer.calls[-1]
-    if constraint is not None:  # the places in it are where errors say that a schema is
-        constraint = constraint.replace("tools.0.function.parameters", "tools.0.input_schema")
     return (
         seen.messages, seen.tools, seen.kwargs, seen.effort, seen.ending, request.prompt, request.sampling,
         request.seeds, request.reasoning_limit, constraint,
