@@ -36,6 +36,8 @@ UNHONOURED: dict[str, tuple[Any, ...]] = {
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers")
 LAYER_SIZES = ("intermediate_size", "num_attention_heads", "num_key_value_heads")
 MOST_SIZE = 1 << 24
+LAYER_COUNTS, MOST_LAYERS = ("num_hidden_layers", "depth"), 4096
+"""Keys by which transformers and the decoder make something for each layer, of text or media."""
 
 
 def read_config(raw: dict[str, Any], processors: Mapping[str, Mapping[str, Any]] | None = None) -> DecoderConfig:
@@ -67,6 +69,11 @@ def family_of(raw: dict[str, Any]) -> "Family":
 
 def parse(raw: dict[str, Any]) -> PreTrainedConfig:
     """transformers' own configuration of a parsed config.json. Raises `CheckpointError` where it takes none."""
+    for section in (raw, *(value for value in raw.values() if isinstance(value, dict))):
+        for key in LAYER_COUNTS:
+            count = section.get(key)
+            if isinstance(count, int | float) and count > MOST_LAYERS:
+                raise CheckpointError(f"{key} must be a number from 1 to {MOST_LAYERS:,}, not {count!r}")
     fields = {key: value for key, value in raw.items() if key not in ("model_type", "auto_map", "quantization_config")}
     try:
         return AutoConfig.for_model(raw["model_type"], **fields)

@@ -10,6 +10,7 @@ from flax import nnx
 
 from backend.models.checkpoint import Checkpoint, CheckpointTensor
 from backend.models.decoder import Decoder
+from backend.models.errors import CheckpointError
 from backend.models.kernel import Kernel
 from backend.models.quantization import FP8, INT4, INT8, Quantized, WeightFormat, convert, joint, quantize, suited
 from backend.models.sources import Path, Source
@@ -42,7 +43,11 @@ class Storage:
 
 
 def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:
-    """The checkpoint's decoder with shapes for weights (`nnx.eval_shape`), each kernel in the format it will have."""
+    """The checkpoint's decoder with shapes for weights (`nnx.eval_shape`), each kernel in the format it will have.
+
+    Raises `CheckpointError` where it has more layers than there are tensors, before anything is made of them.
+    """
+    _check_layers(checkpoint)
     decoder = nnx.eval_shape(lambda: Decoder(checkpoint.config, dtype=storage.activations, rngs=nnx.Rngs(0)))
     for path, parameter in decoder.parameters(checkpoint.norm_offset).items():
         kernel = module_at(decoder, path[:-1])
@@ -54,6 +59,16 @@ def abstract_decoder(checkpoint: Checkpoint, storage: Storage) -> Decoder:
             inner = path[0] == "layers" and not _is_last(path, checkpoint)
             kernel.eight_bits = storage.eight_bits and inner and not weights_only
     return decoder
+
+
+def _check_layers(checkpoint: Checkpoint) -> None:
+    config, tensors = checkpoint.config, len(checkpoint.tensors)
+    layers = max(len(config.layers), getattr(config.media, "depth", 0))
+    if layers > tensors:
+        raise CheckpointError(
+            f"{checkpoint.described_by} has {layers:,} layers, but the weights have {tensors:,} tensors "
+            "in all; they are not of one checkpoint"
+        )
 
 
 def module_at(decoder: Decoder, path: Path) -> Any:

@@ -13,6 +13,7 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 from safetensors.numpy import save_file
 
+from backend.models import storage
 from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
@@ -261,3 +262,16 @@ def test_values_of_other_kinds_in_a_configuration_are_one_error(tmp_path: Path, 
     save_file(random_tensors(tmp_path), tmp_path / "model.safetensors")
     configure(tmp_path, "llama", **{key: value})
     assert refusal(tmp_path).startswith("config.json")
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"), [(400, "400 layers"), (10**6, "num_hidden_layers"), (1e300, "num_hidden_l")]
+)
+def test_nothing_is_made_for_layers_that_the_weights_cannot_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: float, reason: str
+) -> None:
+    configure(tmp_path, "llama")
+    save_file(random_tensors(tmp_path), tmp_path / "model.safetensors")
+    configure(tmp_path, "llama", num_hidden_layers=count)
+    monkeypatch.setattr(storage, "Decoder", None)
+    assert reason in refusal(tmp_path)
