@@ -48,16 +48,16 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-def suite(session: nox.Session) -> None:
+def suite(session: nox.Session, *options: str) -> None:
     install(session, "tests", "codegen", "train")
     session.install(*PINS, "--no-deps", "trl")  # its chat templates are test data; its dependencies are not wanted
-    session.run("pytest", "-n", "2", "--dist", "loadfile", "--durations", "25", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "--durations", "25", *options, *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The whole suite in two processes; arguments go to pytest (`-- -n 0` for one process)."""
-    suite(session)
+    suite(session, "--compile-quickly")
 
 
 @nox.session(name="tests-3.12", python="3.12")

@@ -15,6 +15,7 @@ from backend.engine.model_runner import Name, Programs, Progress
 from backend.models.adapters.stack import AdapterStacks, RowAdapters, of_call
 from backend.models.context import ForwardContext
 from backend.models.decoder import Decoder, kv_specs
+from tests.compiling import QUICK
 
 Given = tuple[AdapterStacks, RowAdapters] | None
 """Adapters and which of them each row has; None for none."""
@@ -22,8 +23,6 @@ Given = tuple[AdapterStacks, RowAdapters] | None
 CHUNK = 16
 PAGE_TOKENS = 16
 """Tokens of one prefill call; shorter chunks are padded, and what padding writes is overwritten by what follows."""
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""Each executable runs once or twice: compiling is what these tests pay for."""
 
 
 def compile_quickly(programs: Programs, progress: Progress) -> dict[Name, Any]:

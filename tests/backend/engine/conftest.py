@@ -1,7 +1,7 @@
 """One small random decoder and engines around it, shared by the whole session."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +14,13 @@ from backend.attention.reference import PagedAttention
 from backend.attention.uncached import UncachedAttend
 from backend.engine.config import EngineConfig
 from backend.engine.engine import Engine
-from backend.engine.model_runner import ModelRunner
+from backend.engine.model_runner import ModelRunner, Name, Programs, Progress
 from backend.grammar import Grammar
 from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.rope import RopeConfig
 from backend.request import Prompt, Request, SamplingParams, TokenEvent
+from tests.compiling import SERVED
 
 CONTEXT, VOCAB = 200, 61
 CONFIG = EngineConfig(
@@ -41,6 +42,11 @@ def paged(decoder: Decoder, page_tokens: int = CONFIG.page_tokens) -> PagedAtten
     return PagedAttention(kv_specs(decoder.config), jnp.dtype(jnp.float32), page_tokens)
 
 
+def as_served(programs: Programs, progress: Progress) -> dict[Name, Any]:
+    """`compile_all`, whatever the session compiles other programs like: what holds to the bit is shown of these."""
+    return {name: program.lower().compile(compiler_options=dict(SERVED)) for name, program in programs.items()}
+
+
 class Small(NamedTuple):
     """A decoder, its compiled programs and an engine on them."""
 
@@ -60,7 +66,7 @@ def small() -> Iterator[Small]:
     decoder = Decoder(config, rngs=nnx.Rngs(0))
     state = nnx.state(decoder)
     nnx.update(decoder, jax.tree.map(lambda x: x * 8 if x.ndim == 2 and x.shape[0] == VOCAB else x * 1.5, state))
-    runner = ModelRunner(decoder, CONFIG, paged(decoder), TOKENS)
+    runner = ModelRunner(decoder, CONFIG, paged(decoder), TOKENS, compiler=as_served)
     engine = Engine(runner)
     yield Small(decoder, runner, engine)
     engine.close()

@@ -18,19 +18,22 @@ from backend.engine.prefill_shapes import Shape, padded
 from backend.engine.stats import EngineStats
 from backend.models.decoder import Decoder
 from backend.request import Admission, Request, TokenEvent
-from tests.backend.engine.conftest import TOKENS, Small, paged
+from tests.backend.engine.conftest import TOKENS, Small, as_served, paged
 
 LENGTH, SMALLEST, LARGEST = 96, 24, 96  # positions of a choice; pages of 4 positions that hold 1 choice, and 4 choices
 FREE = EngineConfig(
     LENGTH, pages=LARGEST, page_tokens=4, row_buckets=(1, 4), prefill_shapes=((1, 8), (3, 8), (1, 32)), max_steps=8,
-    max_queue=64, grammar_cells=1 << 15, prompt_logprobs=True,
+    max_queue=64, grammar_cells=1 << 15, grammar_masks=10, prompt_logprobs=True,
 )  # fmt: skip
+"""It has room for a few masks, so that they are forgotten all the time; that of `Small` has for thousands."""
+FEW = replace(FREE, row_buckets=FREE.row_buckets[-1:], prompt_logprobs=False)
+"""Half the programs, a program that decodes being the slowest to compile: for what a module compiles for itself."""
 
 
 @cache
 def compiled(decoder: Decoder) -> ModelRunner:
     """Once for the session; `varied` makes many configurations of it."""
-    return ModelRunner(decoder, FREE, paged(decoder), TOKENS)
+    return ModelRunner(decoder, FREE, paged(decoder), TOKENS, compiler=as_served)
 
 
 def varied(small: Small, **changes) -> ModelRunner:

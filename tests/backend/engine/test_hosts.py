@@ -15,6 +15,7 @@ import pytest
 
 from backend.engine.hosts import GIVE_MORE, GIVE_STATE, LeadingRunner, agree
 from backend.engine.model_runner import ModelRunner
+from tests.compiling import QUICK_FLAGS
 
 
 @contextmanager
@@ -23,8 +24,7 @@ def members(count: int) -> Iterator[list[subprocess.Popen[str]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    flags = "--xla_backend_optimization_level=0"  # programs are slower so, and made in half the time
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK_FLAGS, "PYTHONPATH": "."}
     command = [sys.executable, "-m", "tests.backend.engine.member", port, str(count)]
     processes = [
         subprocess.Popen([*command, str(i)], env=environment, stdout=subprocess.PIPE, text=True) for i in range(count)

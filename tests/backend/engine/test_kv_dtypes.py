@@ -19,7 +19,7 @@ from backend.models.checkpoint import open_checkpoint
 from backend.models.decoder import Decoder, kv_specs
 from backend.models.storage import Storage
 from tests.backend.engine.conftest import TOKENS, VOCAB, Small, request, tokens
-from tests.backend.engine.scenarios import FREE, SMALLEST, Scenario, alone, exact, of_choice, run_all, running, settled
+from tests.backend.engine.scenarios import FEW, SMALLEST, Scenario, alone, exact, of_choice, run_all, running, settled
 
 
 def runner_of(decoder: Decoder, config: EngineConfig, name: str) -> ModelRunner:
@@ -31,7 +31,7 @@ def runner_of(decoder: Decoder, config: EngineConfig, name: str) -> ModelRunner:
 @pytest.fixture(scope="module")
 def scaled(small: Small) -> ModelRunner:
     """int8, whose scales go wherever pages go."""
-    return runner_of(small.decoder, FREE, "int8")
+    return runner_of(small.decoder, FEW, "int8")
 
 
 @settings(max_examples=10)
@@ -42,7 +42,7 @@ def scaled(small: Small) -> ModelRunner:
 )
 def test_a_crowd_gets_exactly_what_each_gets_alone(scaled, prompts, choices, pages):
     """Prefixes shared, prompts copied to siblings, choices preempted: numbers and scales stay together."""
-    scaled.config = replace(FREE, pages=pages, **exact(8))
+    scaled.config = replace(FEW, pages=pages, **exact(8))
     asked = [request(prompt, tuple(range(choices)), 0, max_tokens=30, temperature=0.7) for prompt in prompts]
     with running(scaled) as engine:
         seen = run_all(engine, [Scenario(one) for one in asked])
@@ -54,7 +54,7 @@ def test_a_crowd_gets_exactly_what_each_gets_alone(scaled, prompts, choices, pag
 
 
 def test_pages_taken_back_are_computed_again_to_the_same_tokens(scaled):
-    scaled.config = replace(FREE, pages=SMALLEST + 4)
+    scaled.config = replace(FEW, pages=SMALLEST + 4)
     asked = [request([i, 2, 3] * 5, top_logprobs=0, max_tokens=60) for i in range(4)]
     with running(scaled) as engine:
         seen = run_all(engine, [Scenario(one) for one in asked])
@@ -65,7 +65,7 @@ def test_pages_taken_back_are_computed_again_to_the_same_tokens(scaled):
 
 @pytest.mark.parametrize("length", [5, 60])
 def test_log_probabilities_differ_by_the_rounding_of_eight_bits(scaled, whole_logits, length):
-    scaled.config = FREE
+    scaled.config = FEW
     asked = request(np.random.default_rng(length).integers(0, VOCAB, length).tolist(), top_logprobs=0, max_tokens=30)
     with running(scaled) as engine:
         drawn = engine.generate(asked)

@@ -10,15 +10,13 @@ import pytest
 
 from backend.sampling.logprobs import MAX_TOP
 from tests.backend.engine.split import LAYERS, SIZES, VOCAB
+from tests.compiling import on_devices
 
 
 def run(groups: int, devices: int, kv_heads: int, seeds: int = 1) -> dict[str, Any]:
     """What `split.py` prints: groups of rows, devices of each, and how many sets of requests it answers."""
-    # Programs are slower so, and made in half the time.
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     command = [sys.executable, "-m", "tests.backend.engine.split", *map(str, (groups, devices, kv_heads, seeds))]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=800)
+    done = subprocess.run(command, env=on_devices(8), capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     check(found, devices)

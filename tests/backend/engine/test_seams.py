@@ -21,7 +21,7 @@ from backend.engine.state import empty_block
 from backend.models.decoder import kv_specs
 from backend.request import Prompt, Span
 from tests.backend.engine.conftest import TOKENS, VOCAB, Small, paged, request, tokens
-from tests.backend.engine.scenarios import FREE, Scenario, run_all, running, settled, varied
+from tests.backend.engine.scenarios import FEW, Scenario, run_all, running, settled, varied
 
 
 class Slots(NamedTuple):
@@ -89,7 +89,7 @@ class SlotAttention:
 @pytest.fixture(scope="module")
 def other(small: Small) -> ModelRunner:
     """The same decoder over the other back end."""
-    return ModelRunner(small.decoder, FREE, SlotAttention(kv_specs(small.decoder.config), FREE.page_tokens), TOKENS)
+    return ModelRunner(small.decoder, FEW, SlotAttention(kv_specs(small.decoder.config), FEW.page_tokens), TOKENS)
 
 
 @settings(max_examples=10)
@@ -100,7 +100,7 @@ def other(small: Small) -> ModelRunner:
 def test_another_layout_of_keys_and_values_gives_the_same_tokens(small, other, prompts, choices):
     """Prefixes shared, prompts copied to siblings, pages taken back: the engine does not know what a page is."""
     asked = [request(prompt, tuple(range(choices)), max_tokens=20, temperature=0.7) for prompt in prompts]
-    other.config = replace(FREE, pages=30)
+    other.config = replace(FEW, pages=30)
     results = []
     for runner in (other, varied(small, pages=30)):
         with running(runner) as engine:
@@ -113,7 +113,7 @@ def test_another_layout_of_keys_and_values_gives_the_same_tokens(small, other, p
 @pytest.fixture(scope="module")
 def wide(small: Small) -> ModelRunner:
     """Programs that take embeddings and give hidden states back."""
-    config = replace(FREE, prompt_embeddings=True, hidden_positions=3)
+    config = replace(FEW, prompt_embeddings=True, hidden_positions=3)
     return ModelRunner(small.decoder, config, paged(small.decoder), TOKENS)
 
 

@@ -19,7 +19,7 @@ from backend.engine.model_runner import ModelRunner
 from backend.request import Prompt, QueueFull, Request, SamplingParams, Span
 from tests.backend.engine.conftest import TOKENS, VOCAB, paged, tokens
 from tests.backend.engine.scenarios import (
-    FREE,
+    FEW,
     LENGTH,
     SMALLEST,
     Scenario,
@@ -38,7 +38,7 @@ NEW = 12
 def seeing(small) -> ModelRunner:
     """The small decoder's programs, of which those of prompts take spans."""
     return ModelRunner(
-        small.decoder, replace(FREE, prompt_embeddings=True, both_ways=MOST), paged(small.decoder), TOKENS
+        small.decoder, replace(FEW, prompt_embeddings=True, both_ways=MOST), paged(small.decoder), TOKENS
     )
 
 

@@ -24,6 +24,7 @@ from backend.models.rope import RopeConfig, cos_sin
 from backend.models.sources import Parameter, Parameters, Stacked, Stored, Transposed
 from backend.models.tensors import FLOATS, Tensors
 from backend.models.weights import load
+from tests.compiling import on_devices
 
 VOCAB, EMBED, SIZE = 20, 16, 24
 ATTENTION = AttentionConfig(AttentionSpec(0.5), RopeConfig(), heads=4, kv_heads=2, head_dim=4)
@@ -203,10 +204,8 @@ print(json.dumps(bool(difference < 1e-4)))
 
 def test_a_layer_is_split_over_devices_with_two_reductions_and_no_other_exchange() -> None:
     """Fused kernels come apart on each device; what is summed is what attention and feed-forward give."""
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     done = subprocess.run(
-        [sys.executable, "-c", ON_FOUR_DEVICES], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", ON_FOUR_DEVICES], env=on_devices(4), capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     counts, equal = map(json.loads, done.stdout.splitlines()[-2:])

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from benchmarks import gguf_weights
 from tests.backend.models.test_weights import configure, random_tensors
+from tests.compiling import on_devices
 
 FIELDS = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "head_dim": 16, "vocab_size": 44,
           "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": False,
@@ -27,9 +28,8 @@ def test_of_every_tensor_each_number_is_read_once_for_all_devices(tmp_path: Path
         gguf_weights.add_config(writer, config)
         gguf_weights.add_tensors(writer, config, tensors, stored)
         gguf_weights.finish(writer)
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PYTHONPATH": "."}
     command = [sys.executable, "-m", "tests.backend.models.split", str(path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=on_devices(8), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     for quantization, read in json.loads(done.stdout.splitlines()[-1]).items():
         assert read and all(times == 1 for times in read.values()), (quantization, read)

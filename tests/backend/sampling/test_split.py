@@ -5,16 +5,15 @@ import subprocess
 import sys
 
 from tests.backend.sampling.split import ROWS, VOCAB
+from tests.compiling import on_devices
 
 DEVICES, GROUPS = 8, 2
 
 
 def test_what_devices_exchange_of_a_split_vocabulary_does_not_grow_with_it() -> None:
     """Values are compared in the process itself, ties and tokens that are out among them."""
-    flags = f"--xla_force_host_platform_device_count={DEVICES}"
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     command = [sys.executable, "-m", "tests.backend.sampling.split"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=on_devices(DEVICES), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     candidates = ROWS // GROUPS * DEVICES // GROUPS * found["top"]

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from tests.compiling import on_devices
+
 ON_FOUR_DEVICES = """
 import json, re
 import jax, jax.numpy as jnp, numpy as np
@@ -59,10 +61,8 @@ print(json.dumps([float(np.abs(found - whole(state, given, x)).max()) for given 
 
 def test_adapters_are_split_as_their_kernels_are_and_cost_no_exchange_of_their_own() -> None:
     """Of four kernels, outputs of two and inputs of two are split; what is summed is summed with the kernel's."""
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     done = subprocess.run(
-        [sys.executable, "-c", ON_FOUR_DEVICES], env=environment, capture_output=True, text=True, timeout=170
+        [sys.executable, "-c", ON_FOUR_DEVICES], env=on_devices(4), capture_output=True, text=True, timeout=170
     )
     assert done.returncode == 0, done.stderr
     counts, are_split, (difference, without) = map(json.loads, done.stdout.splitlines()[-3:])

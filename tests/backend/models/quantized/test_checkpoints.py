@@ -21,6 +21,7 @@ from backend.models.decoder import Decoder
 from backend.models.errors import CheckpointError
 from backend.models.storage import Storage, abstract_decoder, kernels
 from tests.backend.models.quantized.conftest import FP8_BLOCK, GPTQ, METHODS, compressed
+from tests.compiling import on_devices
 
 CONFIG = {
     "model_type": "llama",
@@ -133,11 +134,9 @@ def test_a_quantised_model_that_is_split_over_devices_gives_the_same_scores(
     cases = [(write(tmp_path / method, tensors, config), "auto", "") for method, tensors, config in stored]
     floats = write(tmp_path / "floats", plain)
     cases += [(floats, "int4", ""), (floats, "int8", "8"), (floats, "fp8", "8")]
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
-    environment = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."}
     arguments = [str(tmp_path), *(f"{folder}:{how}:{eight}" for folder, how, eight in cases)]
     command = [sys.executable, "-c", ON_FOUR_DEVICES, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170)
+    done = subprocess.run(command, env=on_devices(4), capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stderr
     for number, (folder, quantization, eight) in enumerate(cases):
         storage: Any = Storage(FLOAT, None, quantization, eight_bits=eight == "8")  # type: ignore[arg-type]
