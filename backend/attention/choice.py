@@ -24,9 +24,8 @@ def paged_attention(
     if platform() == "gpu":
         return GpuPagedAttention(layers, dtype, page_tokens, mesh)
     if platform() == "tpu":
-        if dtype.itemsize == 1:
-            name = "int8" if is_scaled(dtype) else "float8_e4m3"
-            raise ValueError(f"--kv-cache-dtype {name}: on TPUs there are auto, bfloat16 and float32")
+        if is_scaled(dtype):
+            raise ValueError("--kv-cache-dtype int8: on TPUs there are auto, float8_e4m3, bfloat16 and float32")
         return TpuPagedAttention(layers, dtype, page_tokens, mesh)
     kind = NativePagedAttention if native.unavailable_reason() is None else PagedAttention
     return kind(layers, dtype, page_tokens)

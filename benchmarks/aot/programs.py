@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from backend.attention import AttentionBackend
 from backend.attention.choice import paged_attention
+from backend.attention.quantization import KV_DTYPES
 from backend.attention.reference import PagedAttention
 from backend.engine.config import EngineConfig
 from backend.engine.memory import pool_memory
@@ -76,19 +76,20 @@ def plan(
     adapters: int = 0,
     layers: int | None = None,
     groups: int = 1,
+    cached: str = "bfloat16",
 ) -> Planned:
     """What `choose_sizes` picks for a model of `models.MODELS`, with one program of each kind. See `target`.
 
     context, pages: None for what the chips' memory holds. format: of quantised weights, of `models.FORMATS`. count: of
     chips. adapters: that the device holds, of a rank of 16, and that rows may differ in. layers: that the programs
     have, None for all; sizes are those of the whole model. groups: of rows, over which the chips are shared out; rows,
-    pages and bytes are those of one.
+    pages and bytes are those of one. cached: the type of keys and values, of `KV_DTYPES`.
     """
     kept = None if format is None else FORMATS[format]
     whole = abstract_decoder(MODELS[model], kept)
     specs = kv_specs(whole.config)
     mesh = None if count == 1 else make_mesh(chips.devices(chip, count), [spec.kv_heads for spec in specs], groups)
-    dtype, options = jnp.dtype(jnp.bfloat16), LoadOptions(rows=rows, context=context)
+    dtype, options = KV_DTYPES[cached], LoadOptions(rows=rows, context=context)
     stacks = jax.eval_shape(lambda: empty_stacks(AdapterBase(whole), adapters, LEAST_RANK))
     held = pool_memory(whole, rows, mesh, stack_bytes(stacks), chips.CHIPS[chip].memory)
     sizes = choose_sizes(options, whole.config, paged_attention(specs, dtype, mesh=mesh), *held)

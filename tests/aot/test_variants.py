@@ -30,6 +30,11 @@ def test_no_kernel_is_made_wider_in_memory(chip: str, format: str, compiled, ass
     assert_sound(*compiled(chip, "small", "decode", format=format, **SMALL))
 
 
+@pytest.mark.parametrize("chip", CHIPS)
+def test_keys_and_values_in_eight_bits_are_read_where_they_lie(chip: str, compiled, assert_sound) -> None:
+    assert_sound(*compiled(chip, "small", "decode", cached="float8_e4m3", **SMALL))
+
+
 @pytest.mark.parametrize("kind", ["decode", "prefill"])
 @pytest.mark.parametrize("chip", CHIPS)
 def test_adapters_are_read_where_they_lie(chip: str, kind: str, compiled, assert_sound) -> None:
