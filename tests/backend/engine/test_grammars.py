@@ -60,17 +60,18 @@ def is_stuck(runner: Runner, written: bytes, asked: Request) -> bool:
 
 
 def check(events: list[TokenEvent], asked: Request) -> None:
-    """Finished choices are words, those cut short begin one; end tokens come where and only where a word may end."""
+    """Finished choices are words, those cut short begin one; end tokens come where a word may end or nothing else."""
     runner = Runner(compiled(asked.grammar.key))
     for choice in range(len(asked.seeds)):
         own = [event for event in events if event.choice == choice]
-        at = runner.run(text(events, choice))
+        written = text(events, choice)
+        at = runner.run(written)
         assert at is not None
         if own[-1].finish_reason == "stop":
             assert runner.complete(at)
         else:
             assert own[-1].finish_reason == "length"
-            assert len(own) == asked.sampling.max_tokens or is_stuck(runner, text(events, choice), asked)
+            assert len(own) == asked.sampling.max_tokens or (own[-1].is_end and is_stuck(runner, written, asked))
         assert own[-1].is_end == (own[-1].token in asked.sampling.end_tokens)
 
 
@@ -92,6 +93,16 @@ constrained = st.builds(
 @given(asked=constrained)
 def test_every_output_is_a_word_of_its_grammar(small: Small, asked: Request) -> None:
     check(small.engine.generate(asked), asked)
+
+
+def test_where_only_an_end_token_could_go_on_the_answer_is_cut(small: Small) -> None:
+    """Of "ab" the request has "b" as an end token."""
+    asked = request(
+        [5, 6, 7], grammar=grammar(Constraint("regex", "ab")), end_tokens=(TOKENS.index(b"b"),), max_tokens=9
+    )
+    events = small.engine.generate(asked)
+    check(events, asked)
+    assert text(events) == b"a" and len(events) == 2 and events[-1].finish_reason == "length"
 
 
 @settings(max_examples=15)
