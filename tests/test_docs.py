@@ -1,4 +1,4 @@
-"""What the pages of docs/ name is there: tests, and files that they link to."""
+"""What the pages of docs/ name is there: tests, flags, and the files and headings that they link to."""
 
 import ast
 import re
@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from handlers.settings import ServeSettings
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(ROOT.glob("docs/*.md"))
 ALL_PAGES = [*PAGES, *sorted(ROOT.glob("*.md"))]
+FOR_USERS = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in (
+    "api", "media", "models", "operation", "structured-output", "tools"
+))]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +43,21 @@ def test_every_decision_names_its_tests() -> None:
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
+    lost = []
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        there = (page.parent / target if target else page).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.*)$", there, re.MULTILINE)
+        if anchor not in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}:
+            lost.append(f"{target}#{anchor}")
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", FOR_USERS, ids=lambda page: page.name)
+def test_every_flag_that_is_named_is_one_of_the_server(page: Path) -> None:
+    settings = {name.replace("_", "-") for name in ServeSettings.model_fields} | {"help"}
+    named = set(re.findall(r"`(?:jaxchat serve )?--(?:no-)?([a-z][a-z-]+)", page.read_text(encoding="utf-8")))
+    assert named - settings == set()
