@@ -2,6 +2,7 @@
 
 import re
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,10 +23,11 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsC
 from backend import CATALOGUE, MODEL_CACHE
 from handlers.adapters.settings import AdapterSettings
 from handlers.formats.families import REASONING_SYNTAXES, TOOL_SYNTAXES
-from handlers.media.settings import MediaSettings, read_names
+from handlers.media.settings import HOST_NAME, MediaSettings, read_names
 from handlers.text.chat_templates import NAMES, read_chat_template
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 _GGUF_ENDING = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$")
 
 
@@ -318,6 +320,8 @@ class ServeSettings(MediaSettings, AdapterSettings, ModelSettings):
                 raise ValueError(f"{name}: there is no file {file}")
         if self.coordinator not in (None, "auto") and (self.num_processes is None or self.process_id is None):
             raise ValueError("coordinator: give --num-processes and --process-id with it, or auto")
+        if self.coordinator is None and (self.num_processes is not None or self.process_id is not None):
+            raise ValueError("num_processes and process_id are of several that have a --coordinator; give it, or none")
         if self.api_key_file is not None and not self.keys:
             raise ValueError(f"api_key_file: {self.api_key_file} has no keys; write one a line")
         if taken := self.adapters.keys() & set(self.model_names):
@@ -333,6 +337,38 @@ class ServeSettings(MediaSettings, AdapterSettings, ModelSettings):
     @classmethod
     def _are_names(cls, names: object) -> object:
         return read_names(names)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no site; write https://example.org, in lower case and without a path")
+        return origins
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            if not (_is_network(host) if ":" in host else HOST_NAME.fullmatch(host)):
+                raise ValueError(f"{host!r} is no name of a host; write example.org, without scheme, port and path")
+        return hosts
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: str | None) -> str | None:
+        for proxy in () if proxies is None else map(str.strip, proxies.split(",")):
+            if proxy != "*" and not _is_network(proxy):
+                raise ValueError(f"{proxy!r} is no address or network; write 10.0.0.1, 10.0.0.0/8, or * for all")
+        return proxies
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def default_names(model: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ What runs a command is imported once it is asked for: `jaxchat --help` is there 
 """
 
 import os
+import re
 import sys
 
 from pydantic import Field, ValidationError
@@ -11,6 +12,9 @@ from pydantic_settings import BaseSettings, CliApp, CliSubCommand, SettingsConfi
 
 from handlers.cli.settings import BenchSettings, ChatSettings, DoctorSettings, ModelsSettings
 from handlers.settings import ServeSettings
+
+_FIELD = re.compile(r"\b[a-z]+(_[a-z]+)+\b|^[a-z]+(?=: )")
+"""Names of settings in what is said of several together."""
 
 
 class Serve(ServeSettings):
@@ -86,11 +90,23 @@ def main() -> None:
     try:
         CliApp.run(Jaxchat)
     except ValidationError as error:
-        faults = [f"--{str(fault['loc'][-1]).replace('_', '-')}: {fault['msg']}" for fault in error.errors()]
-        sys.exit(usage_error("; ".join(faults)))
+        command = str(error.errors()[0]["loc"][0])
+        print(f"jaxchat: error: {'; '.join(_faults(error))}; see jaxchat {command} --help", file=sys.stderr)
+        sys.exit(2)
 
 
-def usage_error(message: str) -> int:
-    """Say what is wrong as argparse does; gives its exit status."""
-    print(f"jaxchat: error: {message}; see jaxchat serve --help", file=sys.stderr)
-    return 2
+def _faults(error: ValidationError) -> list[str]:
+    """What is wrong with each flag; of one that may be several things, all that it is not."""
+    faults: dict[str, list[str]] = {}
+    for fault in error.errors():
+        _, *field = fault["loc"]
+        message = fault["msg"].removeprefix("Value error, ")
+        if field:
+            faults.setdefault(_flag(str(field[0])), []).append(message)
+        else:  # of settings together, which it names
+            faults[_FIELD.sub(lambda name: _flag(name[0]), message)] = []
+    return [f"{flag}: {' or '.join(messages)}" if messages else flag for flag, messages in faults.items()]
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"

@@ -1,5 +1,6 @@
 """What can be set of pictures, sound and film."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -7,6 +8,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode
 
 from handlers.media.limits import DEFAULT_LIMITS as MEDIA
+
+HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""In ASCII, as requests have it, without port."""
 
 
 class MediaSettings(BaseSettings):
@@ -36,8 +40,16 @@ class MediaSettings(BaseSettings):
 
     @field_validator("allowed_media_domains", mode="before")
     @classmethod
-    def _are_domains(cls, names: object) -> object:
+    def _are_names_of_domains(cls, names: object) -> object:
         return read_names(names)
+
+    @field_validator("allowed_media_domains")
+    @classmethod
+    def _are_domains(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not HOST_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no domain; write example.org, which stands for what is below it too")
+        return names
 
     @model_validator(mode="after")
     def _media_folder_is_there(self) -> Self:

@@ -53,6 +53,31 @@ def test_none_of_several_is_empty(name, values):
 
 
 @pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("allowed_origins", ["example.org", "https://example.org/", "https://Example.org", "https://*.example.org"],
+         ["*", "null", "https://example.org", "http://localhost:3000", "http://[::1]:80", "chrome-extension://abc"]),
+        ("allowed_hosts", ["http://a", "a:80", "a/", "*", "é.example"], ["a", "A.example", "::1", "10.0.0.1"]),
+        ("allowed_media_domains", ["http://a", "a:80", "a/b", "*.a", ".a", "é.example"], ["a", "A.example"]),
+        ("trusted_proxies", ["proxy", "10.0.0.1/8", "10.0.0.1:80", "10.0.0.1,"],
+         ["*", "10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"]),
+    ],
+)  # fmt: skip
+def test_what_no_request_could_match_is_refused(name, wrong, right):
+    for value in wrong:
+        with pytest.raises(ValidationError, match=f"{name}\n.* is no .*; write "):
+            ServeSettings(**{name: value if name == "trusted_proxies" else [value]})
+    for value in right:
+        ServeSettings(**{name: value if name == "trusted_proxies" else [value]})
+
+
+@pytest.mark.parametrize("given", [{"num_processes": 2}, {"process_id": 0}])
+def test_what_is_of_several_processes_needs_a_coordinator(given):
+    with pytest.raises(ValidationError, match="coordinator; give it"):
+        ServeSettings(**given)
+
+
+@pytest.mark.parametrize(
     ("given", "address"),
     [({}, "127.0.0.1"), ({"api_key": ["k"]}, "0.0.0.0"), ({"host": "::1", "api_key": ["k"]}, "::1"),
      ({"host": "0.0.0.0"}, "0.0.0.0")],

@@ -64,6 +64,10 @@ def test_help_explains_every_setting(serve, capsys):
         (["--chat-template", "chatmi"], "--chat-template"),
         (["--served-model-name", ""], "--served-model-name"),
         (["--generation-config", "model"], "--generation-config"),
+        (["--response-store", "much"], "error: --response-store: Input should be 'off' or could not parse"),
+        (["--media-folder", "/nowhere"], "error: --media-folder: there is no folder /nowhere; see"),
+        (["--ssl-certfile", "/x"], "error: --ssl-certfile and --ssl-keyfile go together; give both, or none; see"),
+        (["--num-processes", "2"], "error: --num-processes and --process-id are of several"),
     ],
 )
 def test_a_wrong_flag_is_one_error_that_names_it(serve, capsys, words, named):
@@ -73,6 +77,13 @@ def test_a_wrong_flag_is_one_error_that_names_it(serve, capsys, words, named):
     assert stop.value.code == 2
     assert named in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ["serve", "chat", "bench", "doctor"])
+def test_a_wrong_flag_leads_to_the_help_of_its_command(serve, capsys, command):
+    with pytest.raises(SystemExit):
+        serve(command, "--max-batch-size", "0")
+    assert capsys.readouterr().err.endswith(f"; see jaxchat {command} --help\n")
 
 
 def test_flags_that_switch_need_no_value(serve):
