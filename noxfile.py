@@ -56,8 +56,11 @@ def suite(session: nox.Session, *options: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite in two processes; arguments go to pytest (`-- -n 0` for one process)."""
+    """The whole suite in two processes, and the quick part of `aot`; arguments go to pytest, and leave `aot` out."""
     suite(session, "--compile-quickly")
+    if not session.posargs:
+        install_compilers(session)
+        session.run("pytest", "-m", "aot and quick", "-s", "tests/aot")
 
 
 @nox.session(name="tests-3.12", python="3.12")
@@ -172,11 +175,16 @@ def serve(session: nox.Session) -> None:
     session.run("jaxchat", "serve", *session.posargs)
 
 
+def install_compilers(session: nox.Session) -> None:
+    """XLA for TPUs and GPUs, without what only running programs would need."""
+    session.install(*PINS, "--no-deps", *nox.project.dependency_groups(PROJECT, "aot"))
+
+
 def compiled_elsewhere(session: nox.Session) -> None:
     install(session, "tests")
-    session.install(*PINS, "--no-deps", *nox.project.dependency_groups(PROJECT, "aot"))
+    install_compilers(session)
     slow = "--timeout=1200"  # some programs take XLA minutes
-    session.run("pytest", "-m", "aot", "-s", slow, "tests/aot", *session.posargs, env={"JAX_PLATFORMS": "cpu"})
+    session.run("pytest", "-m", "aot", "-s", slow, "tests/aot", *session.posargs)
 
 
 @nox.session
