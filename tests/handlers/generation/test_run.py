@@ -68,7 +68,11 @@ async def test_stop_texts_and_log_probabilities_are_the_plans(fakes, loaded):
     [
         (JSONSchemaForm({"type": "null"}, "format"), "json_schema", '{"type":"null"}'),
         (RegexForm("a+", "format"), "regex", "a+"),
-        (GrammarForm("start: A", "lark", 2, "format"), "structural", '["ContextFree","start: A","response_format","lark",2]'),
+        (
+            GrammarForm("start: A", "lark", 2, "format"),
+            "structural",
+            '["ContextFree","start: A","response_format","lark",2]',
+        ),
     ],
 )
 async def test_a_constraint_is_made_of_a_form_and_names_it_where_it_is_refused(loaded, form, kind, text):
