@@ -22,7 +22,8 @@ LOGITS = 6
 def working_bytes(config: DecoderConfig, rows: int) -> int:
     """Bytes of the rows' state, grammars and token masks, and of what the largest programs compute. rows: R.
 
-    An upper estimate; tests compile what it leads to for each kind of device.
+    An encoder of media computes beside the decoder, not in its turn. An upper estimate; tests compile what it leads to
+    for each kind of device.
     """
     vocab = config.vocab
     masks = 0 if platform() == "gpu" else EngineConfig.grammar_masks
@@ -32,7 +33,8 @@ def working_bytes(config: DecoderConfig, rows: int) -> int:
     widest = max(getattr(layer.feed_forward, "size", config.embed) for layer in config.layers)
     # In a layer: gate and up, their product, and in and out; in two and in four bytes.
     prefill = tokens * (4 * widest + 6 * config.embed) * 3
-    return state + grammars + max(prefill, LOGITS * 4 * rows * vocab)
+    media = 0 if config.media is None else config.media.working_bytes(config.embed)
+    return state + grammars + media + max(prefill, LOGITS * 4 * rows * vocab)
 
 
 def pool_memory(decoder: Decoder, rows: int, mesh: Mesh | None, adapters: int, memory: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from flax import nnx
 from backend.attention import AttentionSpec
 from backend.models.config import AttentionConfig, DecoderConfig, LayerConfig, MLPConfig
 from backend.models.decoder import Decoder
+from backend.models.families import read_config
 from backend.models.quantization import WeightFormat
 from backend.models.rope import RopeConfig
 from backend.models.storage import kernels
+from backend.pooling import PoolingConfig
 
 
 def llama(
@@ -35,6 +38,64 @@ MODELS = {
     "70b": llama(80, 8192, 28672, 64, 8, 128, 128256),
 }
 
+TEXT = {
+    "vocab_size": 32768,
+    "hidden_size": 1024,
+    "intermediate_size": 2816,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 8192,
+    "eos_token_id": None,
+    "pad_token_id": 0,
+}
+GEMMA2 = TEXT | {"head_dim": 256, "query_pre_attn_scalar": 256, "sliding_window": 1024}
+GEMMA4 = TEXT | {
+    "head_dim": 256,
+    "global_head_dim": 512,
+    "num_global_key_value_heads": 2,
+    "attention_k_eq_v": True,
+    "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
+    "sliding_window": 1024,
+    "use_bidirectional_attention": "vision",
+}
+MARKS = {"image_token_id": 1, "video_token_id": 2}
+QWEN3_VL = TEXT | {
+    "head_dim": 128,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20]},
+}
+TOWER = {"depth": 3, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 1024}
+
+FAMILIES = {
+    "gemma2": read_config({"model_type": "gemma2", **GEMMA2}),
+    "gemma4_unified": read_config(
+        {
+            "model_type": "gemma4_unified",
+            "text_config": GEMMA4,
+            "vision_config": {"mm_embed_dim": 1024, "output_proj_dims": 1024},
+            "audio_config": {"audio_embed_dim": 640},
+            **MARKS,
+            "audio_token_id": 3,
+            "boi_token_id": 4,
+            "eoi_token_id": 5,
+            "boa_token_id": 6,
+            "eoa_token_index": 7,
+        }
+    ),
+    "qwen3_vl": read_config(
+        {
+            "model_type": "qwen3_vl",
+            "text_config": QWEN3_VL,
+            "vision_config": TOWER | {"deepstack_visual_indexes": [0, 2]},
+            **MARKS,
+            "vision_start_token_id": 4,
+            "vision_end_token_id": 5,
+        }
+    ),
+    "embedding": replace(MODELS["small"], pooling=PoolingConfig("mean", 1024)),
+}
+"""Small decoders that have what a Llama has not: windows, softcaps, heads of two sizes, encoders of media of the
+published widths, and hidden states in place of scores."""
 
 FORMATS = {
     "int8": WeightFormat("int8", "float32"),

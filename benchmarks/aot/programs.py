@@ -29,7 +29,7 @@ from backend.models.decoder import Decoder, kv_specs
 from backend.sharding import HEADS, make_mesh
 from backend.target import compiling_for
 from benchmarks.aot import chips, hlo, thunks
-from benchmarks.aot.models import FORMATS, MODELS, abstract_decoder, tokens
+from benchmarks.aot.models import FAMILIES, FORMATS, MODELS, abstract_decoder, tokens
 
 
 def engine_programs(
@@ -78,15 +78,16 @@ def plan(
     groups: int = 1,
     cached: str = "bfloat16",
 ) -> Planned:
-    """What `choose_sizes` picks for a model of `models.MODELS`, with one program of each kind. See `target`.
+    """What `choose_sizes` picks for a model, with one program of each kind. See `target`.
 
-    context, pages: None for what the chips' memory holds. format: of quantised weights, of `models.FORMATS`. count: of
-    chips. adapters: that the device holds, of a rank of 16, and that rows may differ in. layers: that the programs
-    have, None for all; sizes are those of the whole model. groups: of rows, over which the chips are shared out; rows,
-    pages and bytes are those of one. cached: the type of keys and values, of `KV_DTYPES`.
+    model: of `models.MODELS` or `models.FAMILIES`. context, pages: None for what the chips' memory holds. format: of
+    quantised weights, of `models.FORMATS`. count: of chips. adapters: that the device holds, of a rank of 16, and that
+    rows may differ in. layers: that the programs have, None for all; sizes are those of the whole model. groups: of
+    rows, over which the chips are shared out; rows, pages and bytes are those of one. cached: the type of keys and
+    values, of `KV_DTYPES`.
     """
     kept = None if format is None else FORMATS[format]
-    whole = abstract_decoder(MODELS[model], kept)
+    whole = abstract_decoder((MODELS | FAMILIES)[model], kept)
     specs = kv_specs(whole.config)
     mesh = None if count == 1 else make_mesh(chips.devices(chip, count), [spec.kv_heads for spec in specs], groups)
     dtype, options = KV_DTYPES[cached], LoadOptions(rows=rows, context=context)

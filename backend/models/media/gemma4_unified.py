@@ -91,6 +91,12 @@ class Gemma4UnifiedMedia:
                 programs.append(Program("sound", size, (((size, self.sound[0]), "float32"),)))
         return tuple(programs)
 
+    def working_bytes(self, embed: int) -> int:
+        """Patches as they are given, normalised in four bytes and in two, and twice embedded: all in four bytes."""
+        pixels, places = (0, 0) if self.vision is None else (self.vision.patch**2 * CHANNELS, self.vision.embed)
+        samples = 0 if self.sound is None else self.sound[0]
+        return 4 * SIZES[-1] * (4 * max(pixels, samples) + 4 * places + 2 * embed)
+
     def choose_frames(self, film: FilmInfo) -> np.ndarray:
         """Evenly spread, all of them if there are few."""
         assert self.vision is not None

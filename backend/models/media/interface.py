@@ -65,7 +65,8 @@ class MediaConfig(Protocol):
     film_sound: whether the sound of a film is wanted beside its frames. placeholders: the id of the token that the
     family's chat template writes for one medium of each modality. both_ways: length of the longest run that sees both
     ways, 0 for none. features: S, layers of the decoder to which something is added, so that the encoder gives S more
-    embeddings for each. programs: all shapes in which the encoder is called.
+    embeddings for each. programs: all shapes in which the encoder is called. working_bytes: of what the largest of them
+    is given and computes, at most; an upper estimate for a decoder of D numbers, which tests compile.
     """
 
     @property
@@ -82,6 +83,8 @@ class MediaConfig(Protocol):
 
     @property
     def programs(self) -> Sequence[Program]: ...
+
+    def working_bytes(self, embed: int) -> int: ...
 
     def choose_frames(self, film: FilmInfo) -> np.ndarray:
         """The frames of a film that the model is shown, int64, ascending."""

@@ -93,6 +93,13 @@ class Qwen3VLMedia:
         shapes = ((self.inputs,), "float32"), ((2,), "int32"), ((4,), "int32"), ((4,), "float32")
         return tuple(Program("patches", size, tuple(((size, *of), kind) for of, kind in shapes)) for size in SIZES)
 
+    def working_bytes(self, embed: int) -> int:
+        """Patches, a layer of the tower with the scores of some queries, and embeddings, in four bytes and in two."""
+        queries_keys_values = 6 * (3 + 1) * self.embed
+        layer = max(queries_keys_values + 6 * self.heads * QUERIES_AT_ONCE, 6 * self.hidden)
+        embeddings = (1 + self.features) * embed // self.merge**2
+        return SIZES[-1] * (4 * self.inputs + 6 * self.embed + layer + 6 * embeddings)
+
     def choose_frames(self, film: FilmInfo) -> np.ndarray:
         """So many per second, evenly spread from the first to the last."""
         total = len(film.times)
