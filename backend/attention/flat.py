@@ -44,10 +44,21 @@ class FlatPagedAttention(PagedAttention):
         return layer.kv_heads * layer.head_dim
 
     def _empty(self, pages: int, layer: KVSpec) -> Pages:
-        shape, kv_heads = (pages, self.page_tokens), layer.kv_heads
+        shape = (pages, self.page_tokens)
         kept = [jnp.zeros((*shape, self.width(layer)), self.dtype) for _ in range(2)]
         scaled = is_scaled(self.dtype)
-        return Pages(*kept, *(jnp.zeros((*shape, kv_heads), jnp.float32) if scaled else None for _ in range(2)))
+        return Pages(*kept, *(self.no_scales(pages, layer.kv_heads) if scaled else None for _ in range(2)))
+
+    def no_scales(self, pages: int, kv_heads: int) -> jax.Array:
+        """Scales of a pool whose numbers are all zero."""
+        return jnp.zeros((pages, self.page_tokens, kv_heads), jnp.float32)
+
+    def put_scales(self, pool: jax.Array, scales: jax.Array, pages: jax.Array, places: jax.Array) -> jax.Array:
+        """The pool of scales with float32 [B, T, K] at the places int32 [B, T] of their pages int32 [B, T].
+
+        What is beyond the last page is dropped.
+        """
+        return pool.at[pages, places].set(scales, mode="drop")
 
     def cache_axes(self) -> tuple[Any, ...]:
         """The letters of each array's axes in place of the array: P, L, and K for K * H as well (sharding.py)."""
@@ -82,7 +93,7 @@ class FlatAttend:
         self, cache: Pages, q: jax.Array, k: jax.Array, v: jax.Array, positions: jax.Array, spec: AttentionSpec
     ) -> tuple[jax.Array, Pages]:
         """As `reference.PagedAttend`; what comes out for a token at position -1 is zeros."""
-        cache, mesh = write(cache, k, v, self.page_table, positions), self.backend.mesh
+        cache, mesh = write(cache, k, v, self.page_table, positions, self.backend.put_scales), self.backend.mesh
         seen = sight(positions, spec.window, self.together)
         kv_heads = k.shape[2] if mesh is None else k.shape[2] // mesh.shape[HEADS]
         call = partial(self.backend.compute, spec=spec, kv_heads=kv_heads)
@@ -98,10 +109,17 @@ def by_heads(call: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     return on_each_device(call, (heads, heads, whole, whole), heads)
 
 
-def write(cache: Pages, k: jax.Array, v: jax.Array, page_table: jax.Array, positions: jax.Array) -> Pages:
+def write(
+    cache: Pages,
+    k: jax.Array,
+    v: jax.Array,
+    page_table: jax.Array,
+    positions: jax.Array,
+    put_scales: Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array],
+) -> Pages:
     """The pools with new keys and values [B, T, K, H] at `positions` int32 [B, T] of their rows, as they are kept.
 
-    page_table: int32 [B, M]. Position -1 writes nothing.
+    page_table: int32 [B, M]. Position -1 writes nothing. put_scales: a back end's.
     """
     (keys, key_scales), (values, value_scales) = quantize(k, cache.k.dtype), quantize(v, cache.v.dtype)
     page_tokens = cache.k.shape[1]
@@ -109,12 +127,18 @@ def write(cache: Pages, k: jax.Array, v: jax.Array, page_table: jax.Array, posit
     # A negative index would wrap around; one past the end is dropped.
     pages = jnp.where(positions < 0, cache.k.shape[0], pages)
 
+    places = positions % page_tokens
+
     def put(pool: jax.Array, new: jax.Array) -> jax.Array:
         flat = new.reshape(*positions.shape, -1)
         flat = jnp.pad(flat, ((0, 0), (0, 0), (0, pool.shape[-1] - flat.shape[-1])))
-        return pool.at[pages, positions % page_tokens].set(flat, mode="drop")
+        return pool.at[pages, places].set(flat, mode="drop")
 
-    return jax.tree.map(put, cache, Pages(keys, values, key_scales, value_scales))
+    scales = (
+        None if pool is None or new is None else put_scales(pool, new, pages, places)
+        for pool, new in ((cache.k_scale, key_scales), (cache.v_scale, value_scales))
+    )
+    return Pages(put(cache.k, keys), put(cache.v, values), *scales)
 
 
 def read(cache: Pages, kv_heads: int, pages: jax.Array) -> Chunk:

@@ -21,6 +21,7 @@ from backend.attention import AttentionSpec, KVSpec
 from backend.attention.flat import FlatPagedAttention
 from backend.attention.masks import MASKED, Sight
 from backend.attention.reference import Pages
+from backend.sharding import HEADS
 
 LANES = 128
 """Numbers of a vector along the last axis."""
@@ -42,6 +43,26 @@ class TpuPagedAttention(FlatPagedAttention):
         width = super().width(layer)
         return -(-width // LANES) * LANES if self.mesh is None else width
 
+    def no_scales(self, pages: int, kv_heads: int) -> jax.Array:
+        """As bits, int32 [P, 1, lanes], those of a head one after the other, and on each device whole vectors.
+
+        A row for each position a TPU would fill up to a vector.
+        """
+        devices = 1 if self.mesh is None else self.mesh.shape[HEADS]
+        lanes = -(-kv_heads // devices * self.page_tokens // LANES) * LANES
+        return jnp.zeros((pages, 1, devices * lanes), jnp.int32)
+
+    def put_scales(self, pool: jax.Array, scales: jax.Array, pages: jax.Array, places: jax.Array) -> jax.Array:
+        """See `FlatPagedAttention`. What differs is added to the bits, as several positions share a row."""
+        devices = 1 if self.mesh is None else self.mesh.shape[HEADS]
+        lanes, page_tokens = pool.shape[2] // devices, self.page_tokens
+        bits = jax.lax.bitcast_convert_type(scales, jnp.int32).reshape(*places.shape, devices, -1)
+        spread = jnp.repeat(bits, page_tokens, axis=3)
+        spread = jnp.pad(spread, ((0, 0), (0, 0), (0, 0), (0, lanes - spread.shape[3]))).reshape(*places.shape, -1)
+        own = jnp.arange(pool.shape[2]) % lanes % page_tokens == places[..., None]
+        change = jnp.where(own, spread - pool.at[pages, 0].get(mode="fill", fill_value=0), 0)
+        return pool.at[pages, 0].add(change, mode="drop")
+
     def compute(
         self, cache: Pages, q: jax.Array, page_table: jax.Array, seen: Sight, spec: AttentionSpec, kv_heads: int
     ) -> jax.Array:
@@ -50,12 +71,14 @@ class TpuPagedAttention(FlatPagedAttention):
 
 
 class Tiling(NamedTuple):
-    """How a call is cut up. tokens: of one step of the grid. heads: kv heads whose lanes are one product.
+    """How a call is cut up. tokens: of one step of the grid. group: query heads of a kv head.
 
-    groups: products of a chunk, for all kv heads. rows: of a product, padded. chunk_pages: read at a time.
+    heads: kv heads whose lanes are one product. groups: products of a chunk, for all kv heads. rows: of a product,
+    padded. chunk_pages: read at a time.
     """
 
     tokens: int
+    group: int
     heads: int
     groups: int
     rows: int
@@ -70,7 +93,7 @@ def tiling(tokens: int, group: int, kv_heads: int, head_dim: int, page_tokens: i
     taken = min(tokens, max(1, ROWS // (group * heads)))
     chunk = min(CHUNK, max(page_tokens, CHUNK_BYTES // (kv_heads * head_dim * itemsize)))
     rows = -(-taken * group * heads // 16) * 16
-    return Tiling(taken, heads, kv_heads // heads, rows, max(1, chunk // page_tokens))
+    return Tiling(taken, group, heads, kv_heads // heads, rows, max(1, chunk // page_tokens))
 
 
 class Plan(NamedTuple):
@@ -139,7 +162,6 @@ def _call(
 ) -> jax.Array:
     """q: [steps, groups, rows, lanes] -> the same shape. sight_: int32 [steps, rows, 2]. blocks: steps of a row."""
     count, groups, rows, width = q.shape
-    page_tokens, lanes = cache.k.shape[1:]
     pages = page_table.shape[1]
     table = page_table[:, None]
     smem, whole = pltpu.SMEM, pl.BlockSpec(memory_space=pl.ANY)
@@ -149,10 +171,11 @@ def _call(
         return pl.BlockSpec((1, 1, pages), at, memory_space=smem)
 
     each = pl.BlockSpec((1, groups, rows, width), lambda i, *_: (i, 0, 0, 0))
-    buffer = pltpu.VMEM((2, tiles.chunk_pages, page_tokens, lanes), cache.k.dtype)
     state = pltpu.VMEM((groups, rows, LANES), jnp.float32)
+    pools = [pool for pool in cache if pool is not None]
+    buffers = [pltpu.VMEM((2, tiles.chunk_pages, *pool.shape[1:]), pool.dtype) for pool in pools]
     return pl.pallas_call(
-        partial(_kernel, tiles=tiles, spec=spec),
+        partial(_kernel, tiles=tiles, spec=spec, count=len(pools)),
         grid_spec=pltpu.PrefetchScalarGridSpec(
             num_scalar_prefetch=3,
             grid=(count,),
@@ -161,25 +184,23 @@ def _call(
                 table_of(1),
                 each,
                 pl.BlockSpec((1, rows, 2), lambda i, *_: (i, 0, 0)),
-                whole,
-                whole,
+                *[whole] * len(pools),
             ],
             out_specs=each,
             scratch_shapes=[
-                buffer,
-                buffer,
+                *buffers,
                 pltpu.VMEM((groups, rows, width), jnp.float32),
                 state,
                 state,
                 smem((1,), jnp.int32),
-                pltpu.SemaphoreType.DMA((2, 2)),
+                pltpu.SemaphoreType.DMA((2, len(pools))),
             ],
         ),
         out_shape=jax.ShapeDtypeStruct(q.shape, q.dtype),
         compiler_params=pltpu.CompilerParams(dimension_semantics=("arbitrary",)),
         interpret=pltpu.InterpretParams() if interpret else False,
         name="paged_attention",
-    )(*steps, table, table, q, sight_, cache.k, cache.v)
+    )(*steps, table, table, q, sight_, *pools)
 
 
 def _kernel(
@@ -190,30 +211,24 @@ def _kernel(
     next_table_ref: Any,
     q_ref: Any,
     sight_ref: Any,
-    k_hbm: Any,
-    v_hbm: Any,
-    out_ref: Any,
-    k_buffer: Any,
-    v_buffer: Any,
-    sums_ref: Any,
-    top_ref: Any,
-    total_ref: Any,
-    slot_ref: Any,
-    semaphores: Any,
-    *,
+    *refs: Any,
     tiles: Tiling,
     spec: AttentionSpec,
+    count: int,
 ) -> None:
-    """One step of the grid. slot_ref: which half of the buffers its first chunk is in, or on its way to."""
+    """One step of the grid. refs: `count` pools, what comes out, as many buffers, and what is kept meanwhile; of that
+    slot_ref says which half of the buffers the first chunk is in, or on its way to."""
+    pools, out_ref, buffers = refs[:count], refs[count], refs[count + 1 : 2 * count + 1]
+    sums_ref, top_ref, total_ref, slot_ref, semaphores = refs[2 * count + 1 :]
     step, steps = pl.program_id(0), pl.num_programs(0)
-    page_tokens = k_buffer.shape[2]
+    page_tokens = buffers[0].shape[2]
 
-    def copies(table: Any, page: jax.Array, number: jax.Array, slot: jax.Array) -> tuple[Any, Any]:
+    def copies(table: Any, page: jax.Array, number: jax.Array, slot: jax.Array) -> list[Any]:
         at = table[0, 0, number]
-        return (
-            pltpu.make_async_copy(k_hbm.at[at], k_buffer.at[slot, page], semaphores.at[slot, 0]),
-            pltpu.make_async_copy(v_hbm.at[at], v_buffer.at[slot, page], semaphores.at[slot, 1]),
-        )
+        return [
+            pltpu.make_async_copy(pool.at[at], buffer.at[slot, page], semaphores.at[slot, i])
+            for i, (pool, buffer) in enumerate(zip(pools, buffers, strict=True))
+        ]
 
     def each_page(table: Any, chunk: jax.Array, last: jax.Array, slot: jax.Array, act: str) -> None:
         begin = chunk * tiles.chunk_pages
@@ -264,9 +279,10 @@ def _kernel(
         _attend_chunk(
             (first + index) * tiles.chunk_pages * page_tokens,
             last,
-            (q_ref, sight_ref, k_buffer.at[slot], v_buffer.at[slot]),
+            (q_ref, sight_ref, *(buffer.at[slot] for buffer in buffers)),
             (sums_ref, top_ref, total_ref),
             spec,
+            tiles,
         )
 
     slot_ref[0] = (base + chunks) % 2
@@ -275,10 +291,15 @@ def _kernel(
 
 
 def _attend_chunk(
-    begin: jax.Array, last: jax.Array, inputs: tuple[Any, ...], sums: tuple[Any, ...], spec: AttentionSpec
+    begin: jax.Array,
+    last: jax.Array,
+    inputs: tuple[Any, ...],
+    sums: tuple[Any, ...],
+    spec: AttentionSpec,
+    tiles: Tiling,
 ) -> None:
     """The keys and values from position `begin` on, for all groups."""
-    q_ref, sight_ref, k_ref, v_ref = inputs
+    q_ref, sight_ref, k_ref, v_ref, *scale_refs = inputs
     sums_ref, top_ref, total_ref = sums
     _, groups, rows, width = q_ref.shape
     chunk_pages, page_tokens, _ = k_ref.shape
@@ -296,6 +317,8 @@ def _attend_chunk(
         raw = jax.lax.dot_general(
             q_ref[0, group], k, (((1,), (1,)), ((), ())), precision=precision, preferred_element_type=jnp.float32
         )
+        if scale_refs:
+            raw *= _scales(scale_refs[0], rows, page_tokens, group, tiles)
         raw *= spec.scale
         if spec.softcap is not None:
             raw = spec.softcap * jnp.tanh(raw / spec.softcap)
@@ -304,7 +327,29 @@ def _attend_chunk(
         new_top = jnp.maximum(top, raw.max(1, keepdims=True))
         weights = jnp.where(seen, jnp.exp(raw - new_top), 0.0)
         kept = jnp.exp(top - new_top)
-        added = jax.lax.dot(weights.astype(dtype), v, precision=precision, preferred_element_type=jnp.float32)
+        factors = weights
+        if scale_refs:
+            factors = jnp.where(seen, weights * _scales(scale_refs[1], rows, page_tokens, group, tiles), 0.0)
+        added = jax.lax.dot(factors.astype(dtype), v, precision=precision, preferred_element_type=jnp.float32)
         sums_ref[group] = sums_ref[group] * kept + added
         total_ref[group] = total_ref[group] * kept + weights.sum(1, keepdims=True)
         top_ref[group] = jnp.broadcast_to(new_top, (rows, LANES))
+
+
+def _scales(ref: Any, rows: int, page_tokens: int, group: int, tiles: Tiling) -> jax.Array:
+    """What the numbers of each key position are multiples of, float32 [rows, tokens], of the kv head of each row.
+
+    ref: int32 [pages, 1, lanes], their bits. Products with ones and zeros pick them, exactly.
+    """
+    pages, _, lanes = ref.shape
+    shape = (pages * page_tokens, lanes)
+    floats = jax.lax.bitcast_convert_type(ref[...], jnp.float32)
+    spread = jnp.broadcast_to(floats, (pages, page_tokens, lanes)).reshape(shape)
+    lane, place = (jax.lax.broadcasted_iota(jnp.int32, shape, axis) for axis in (1, 0))
+    of_place = jnp.where(lane % page_tokens == place % page_tokens, spread, 0.0)
+    lane, row = (jax.lax.broadcasted_iota(jnp.int32, (rows, lanes), axis) for axis in (1, 0))
+    head = group * tiles.heads + row // tiles.group % tiles.heads
+    own = (lane // page_tokens == head).astype(jnp.float32)
+    return jax.lax.dot_general(
+        own, of_place, (((1,), (1,)), ((), ())), precision=jax.lax.Precision.HIGHEST, preferred_element_type=jnp.float32
+    )

@@ -42,16 +42,17 @@ CASES = {
     "float8": Case(32, 1, 32, 8, 128, cached="float8_e4m3"),
     "float8, one kv head": Case(32, 1, 8, 1, 128, cached="float8_e4m3"),
     "float8, prefill": Case(1, 1024, 32, 8, 128, WINDOW, cached="float8_e4m3"),
+    "int8": Case(32, 1, 32, 8, 128, cached="int8"),
+    "int8, 7 heads each": Case(8, 1, 14, 2, 64, cached="int8"),
+    "int8, one kv head": Case(32, 1, 8, 1, 128, cached="int8"),
+    "int8, prefill": Case(1, 1024, 32, 8, 128, WINDOW, cached="int8"),
 }
-GPU_CASES = {"int8": Case(8, 1, 14, 2, 64, cached="int8")}
 
 
-@pytest.mark.parametrize("case", [*CASES, *GPU_CASES])
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("chip", CHIPS)
 def test_it_compiles_and_copies_no_pool(chip: str, case: str, limit) -> None:
-    if case in GPU_CASES and CHIPS[chip].platform != "gpu":
-        pytest.skip("a TPU keeps no int8")
-    shape = (CASES | GPU_CASES)[case]
+    shape = CASES[case]
     with target(chip):
         backend = paged_attention((KVSpec(shape.kv_heads, shape.head_dim),), KV_DTYPES[shape.cached])
         cache = jax.eval_shape(lambda: backend.init_cache(PAGES))[0]

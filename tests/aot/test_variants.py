@@ -30,9 +30,10 @@ def test_no_kernel_is_made_wider_in_memory(chip: str, format: str, compiled, ass
     assert_sound(*compiled(chip, "small", "decode", format=format, **SMALL))
 
 
+@pytest.mark.parametrize("cached", ["float8_e4m3", "int8"])
 @pytest.mark.parametrize("chip", CHIPS)
-def test_keys_and_values_in_eight_bits_are_read_where_they_lie(chip: str, compiled, assert_sound) -> None:
-    assert_sound(*compiled(chip, "small", "decode", cached="float8_e4m3", **SMALL))
+def test_keys_and_values_in_eight_bits_are_read_where_they_lie(chip: str, cached: str, compiled, assert_sound) -> None:
+    assert_sound(*compiled(chip, "small", "decode", cached=cached, **SMALL))
 
 
 @pytest.mark.parametrize("kind", ["decode", "prefill"])

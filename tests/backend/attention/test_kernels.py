@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.sharding import AbstractMesh
 
 from backend.attention import AttentionSpec, KVSpec
 from backend.attention import gpu as gpu_kernel
@@ -55,7 +56,6 @@ EIGHT_BITS = {
     "float8": Case(3, 1, 8, 2, 64, 16, AttentionSpec(0.3), "float32", "float8_e4m3"),
     "int8": Case(2, 5, 4, 2, 64, 16, NARROW, "float32", "int8"),
 }
-IN_EIGHT_BITS = [("flat", "float8"), ("flat", "int8"), ("gpu", "float8"), ("gpu", "int8"), ("tpu", "float8")]
 TOLERANCE = {"float32": 2e-5, "bfloat16": 0.03}
 
 
@@ -66,7 +66,13 @@ def both(kind: str, case: Case) -> tuple[PagedAttention, PagedAttention]:
 
 
 def as_flat(pool: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """A pool of the reference, [P, K, L, ...], in the layout of the others, [P, L, K * ...], and their padding."""
+    """A pool of the reference, [P, K, L, ...], in the layout of the others, [P, L, K * ...], and their padding.
+
+    On TPUs scales are [P, 1, K * L], as bits.
+    """
+    if like.dtype == np.int32:
+        bits = np.asarray(pool).view(np.int32).reshape(len(pool), 1, -1)
+        return np.pad(bits, ((0, 0), (0, 0), (0, like.shape[2] - bits.shape[2])))
     flat = np.asarray(pool).swapaxes(1, 2).reshape(*like.shape[:2], -1)
     return np.pad(flat, ((0, 0), (0, 0), (0, like.shape[2] - flat.shape[2])))
 
@@ -107,7 +113,8 @@ def check(kind: str, case: Case, seed: int) -> None:
     np.testing.assert_allclose(*pair, rtol=tolerance, atol=tolerance)
     for a, b in zip(after, own_after, strict=True):
         if b is not None:
-            np.testing.assert_array_equal(np.asarray(b, np.float32), as_flat(np.asarray(a, np.float32), b))
+            number = np.int32 if b.dtype == np.int32 else np.float32
+            np.testing.assert_array_equal(np.asarray(b, number), as_flat(np.asarray(a, np.float32), b))
 
 
 def filled(cache: Pages, table: np.ndarray, positions: np.ndarray, rng: np.random.Generator) -> Pages:
@@ -137,11 +144,12 @@ def test_it_is_what_the_reference_gives(kind: str, case: Case, seed: int) -> Non
     check(kind, case, seed)
 
 
-@pytest.mark.parametrize(("kind", "case"), IN_EIGHT_BITS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", EIGHT_BITS.values(), ids=EIGHT_BITS)
 @settings(max_examples=4)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_in_eight_bits_it_is_what_the_reference_gives(kind: str, case: str, seed: int) -> None:
-    check(kind, EIGHT_BITS[case], seed)
+def test_in_eight_bits_it_is_what_the_reference_gives(kind: str, case: Case, seed: int) -> None:
+    check(kind, case, seed)
 
 
 @settings(max_examples=10)
@@ -171,9 +179,18 @@ def test_each_platform_has_its_back_end() -> None:
         assert type(paged_attention(layers, dtype)) is GpuPagedAttention
     with compiling_for("tpu"):
         assert type(paged_attention(layers, dtype)) is TpuPagedAttention
-        assert type(paged_attention(layers, KV_DTYPES["float8_e4m3"])) is TpuPagedAttention
-        with pytest.raises(ValueError, match="--kv-cache-dtype int8: on TPUs"):
-            paged_attention(layers, KV_DTYPES["int8"])
+
+
+def test_a_device_of_several_has_the_scales_that_its_own_heads_have_alone() -> None:
+    layers, rng = (KVSpec(4, 128),), np.random.default_rng(5)
+    own = TpuPagedAttention((KVSpec(2, 128),), jnp.dtype(jnp.int8))
+    both = TpuPagedAttention(layers, jnp.dtype(jnp.int8), mesh=AbstractMesh((1, 2, 1), ("data", "heads", "copies")))
+    scales = rng.random((3, 5, 4), np.float32)
+    pages, places = np.array([[0, 0, 0, 2, 9]] * 3), rng.permutation(16)[:15].reshape(3, 5)
+    alone = [own.put_scales(own.no_scales(4, 2), part, pages, places) for part in np.split(scales, 2, axis=2)]
+    np.testing.assert_array_equal(
+        both.put_scales(both.no_scales(4, 4), scales, pages, places), np.concatenate(alone, axis=2)
+    )
 
 
 @given(kv_heads=st.integers(1, 9), head_dim=st.sampled_from([64, 80, 96, 128, 192, 256]))
