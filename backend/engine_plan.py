@@ -1,4 +1,4 @@
-"""What an engine will be, by what was chosen and what its checkpoint says of itself: no weights are read."""
+"""What an engine will be, by what was chosen and what its checkpoint says of itself: no weights but adapters' are read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from backend.engine.memory import pool_memory
 from backend.engine.prefill_shapes import SHAPES, WEIGHTS
 from backend.models import weights
 from backend.models.adapters.catalogue import resolve_adapter
-from backend.models.adapters.checkpoint import AdapterBase, file_rank
+from backend.models.adapters.checkpoint import AdapterBase, file_rank, read_adapter
 from backend.models.adapters.placing import empty_stacks
 from backend.models.adapters.stack import rank_bucket, stack_bytes
 from backend.models.catalogue import MODEL_CACHE
@@ -117,9 +117,12 @@ def plan_engine(options: LoadOptions, path: Path) -> EnginePlan:
 
 
 def examine(options: LoadOptions, path: Path) -> tuple[str, str]:
-    """What a start would say of model and cache, without reading weights. Raises what it would raise."""
+    """What a start would say of model and cache; reads no weights but those of adapters. Raises what it would raise."""
     plan = plan_engine(options, path)
     weights.check(plan.checkpoint, plan.decoder)
+    base = AdapterBase(plan.decoder)
+    for place in options.adapters.values():
+        read_adapter(resolve_adapter(place), base, plan.sizes.adapter_rank)
     return size_lines(options, plan)
 
 

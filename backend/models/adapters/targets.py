@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from backend.models.decoder import Decoder
@@ -73,11 +74,13 @@ def projections(targets: tuple[Target, ...]) -> dict[str, Projection]:
 
 
 def biases(decoder: Decoder) -> dict[str, np.ndarray]:
-    """Name of each projection that has a bias -> its bias [out], float32."""
+    """Name of each projection that has a bias -> its bias [out], float32; zeros where the decoder has only shapes."""
     found: dict[str, np.ndarray] = {}
     for path, parameter in decoder.parameters().items():
         if path[0] == "layers" and path[-1] == "bias":
-            value = np.asarray(module_at(decoder, path[:-1]).bias.get_value(), np.float32)
+            bias = module_at(decoder, path[:-1]).bias.get_value()
+            abstract = isinstance(bias, jax.ShapeDtypeStruct)
+            value = np.zeros(bias.shape, np.float32) if abstract else np.asarray(bias, np.float32)
             found |= {name.removesuffix(".bias"): bias for name, bias in parameter.source.split(value)}
     return found
 

@@ -55,6 +55,15 @@ def test_nothing_is_written_or_downloaded(settings, tmp_path):
     assert report.wrong == [] and not (tmp_path / "caches").exists()
 
 
+def test_adapters_are_read_as_by_a_start(settings, tmp_path):
+    assert examine(settings(adapter=["tiny-pirate"])).wrong == []
+    folder = shutil.copytree(TINY.parent / "adapter", tmp_path / "other")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))
+    (fault,) = examine(settings(adapter=["tiny-pirate", f"x={folder}"])).wrong
+    assert "the adapter in other does not fit the model" in fault and "use_dora" in fault
+
+
 @pytest.mark.parametrize("flag", ["port", "metrics-port"])
 def test_a_taken_port_is_wrong(settings, flag):
     with socket.create_server(("127.0.0.1", 0)) as taken:

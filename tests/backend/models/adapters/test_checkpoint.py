@@ -38,6 +38,17 @@ def test_matrices_come_scaled_and_by_the_names_of_projections(tmp_path: Path, de
     np.testing.assert_allclose(by_root.matrices["model.layers.0.self_attn.q_proj"].up, first.up * 2, rtol=1e-6)
 
 
+def test_of_shapes_an_adapter_is_read_as_of_weights(tmp_path: Path, decoder: Decoder) -> None:
+    given = {f"{Q}.bias": np.full(16, 3, np.float32)}
+    write_adapter(tmp_path, decoder, changed=given, bias="all")
+    whole, shapes = (
+        read_adapter(tmp_path, AdapterBase(of))
+        for of in (decoder, nnx.eval_shape(lambda: Decoder(decoder.config, rngs=nnx.Rngs(0))))
+    )
+    assert whole.matrices.keys() == shapes.matrices.keys() and whole.biases.keys() == shapes.biases.keys() != set()
+    np.testing.assert_array_equal(shapes.biases["model.layers.0.self_attn.q_proj"], 3)
+
+
 CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"peft_type": "IA3"}, "peft_type 'IA3' is not served"),
     ({"use_dora": True}, "use_dora: DoRA is not served"),
