@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         follow_engine,
         join_hosts,
         load_engine,
+        modalities_of,
         pooling_of,
         resolve_checkpoint,
     )
@@ -92,6 +93,7 @@ __all__ = [
     "join_hosts",
     "list_models",
     "load_engine",
+    "modalities_of",
     "package_client",
     "pooling_of",
     "read_gguf_metadata",
@@ -124,6 +126,7 @@ _MODULES = {
     "package_client": "backend.models.wheels",
     "pooling_of": "backend.load",
     "load_engine": "backend.load",
+    "modalities_of": "backend.load",
     "read_gguf_metadata": "backend.models.gguf.header",
     "recommended_sampling": "backend.models.catalogue",
     "resolve_checkpoint": "backend.load",

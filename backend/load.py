@@ -18,6 +18,7 @@ from backend.engine.engine import Engine
 from backend.engine.hosts import Follower, Leader, LeadingRunner, agree, follow, meet
 from backend.engine.model_runner import CUDA_GRAPHS, ModelRunner, compile_all
 from backend.engine_plan import LoadOptions, plan_engine, size_lines
+from backend.media import Modality
 from backend.models import hub, weights
 from backend.models.adapters.catalogue import resolve_adapter
 from backend.models.adapters.checkpoint import AdapterBase
@@ -133,6 +134,12 @@ def pooling_of(path: Path) -> PoolingConfig | None:
     Raises CheckpointError.
     """
     return open_checkpoint(path).config.pooling
+
+
+def modalities_of(path: Path) -> frozenset[Modality]:
+    """What the model at `path` takes beside text. Raises CheckpointError."""
+    media = open_checkpoint(path).config.media
+    return frozenset() if media is None else frozenset(media.placeholders)
 
 
 def describe_machine() -> str:

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from handlers.cli.loading import describe_task, load_options, read_text_tokenizer, read_tokenizer
 from handlers.cli.logs import set_up_logging
-from handlers.cli.serve import port_fault
+from handlers.cli.serve import describe_media, port_fault
 from handlers.cli.settings import DoctorSettings
 from handlers.server import exit_at_once, listen
 
@@ -109,7 +109,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _model(settings: DoctorSettings, report: Report) -> None:
-    from backend import download_bytes, examine, family_of, resolve_checkpoint
+    from backend import download_bytes, examine, family_of, modalities_of, resolve_checkpoint
 
     options = load_options(settings)
     try:
@@ -126,6 +126,8 @@ def _model(settings: DoctorSettings, report: Report) -> None:
         report.found.append(_purpose(settings, path))
     except ValueError as error:
         report.wrong.append(str(error))
+    if modalities := modalities_of(path):
+        report.found.append(("media", describe_media(settings, modalities)))
     report.found.append(("names", ", ".join(settings.model_names)))
 
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backend import MODALITIES
+from backend import MODALITIES, Modality
 from handlers.app import ERROR_SHAPES, create_app
 from handlers.cli.loading import follow, load
 from handlers.cli.logs import set_up_logging
@@ -202,9 +202,8 @@ def keep_for_good() -> None:
 
 def media_reader(settings: ServeSettings, encoder: MediaEncoder) -> MediaReader | None:
     """What reads media as the settings say, None where the packages for it are missing; what it does is logged."""
-    takes = " and ".join(name for name in MODALITIES if name in encoder.modalities)
-    if missing := missing_packages():
-        logger.warning("%s: not taken, for want of %s; %s", takes, " and ".join(missing), INSTALL)
+    if missing_packages():
+        logger.warning("media: %s", describe_media(settings, encoder.modalities))
         return None
     limits = MediaLimits.of(
         bytes=settings.media_max_bytes,
@@ -212,21 +211,29 @@ def media_reader(settings: ServeSettings, encoder: MediaEncoder) -> MediaReader 
         duration=settings.media_max_duration,
         fetch_seconds=settings.media_timeout,
     )
-    policy = FetchPolicy(settings.media_fetch, frozenset(name.lower() for name in settings.allowed_media_domains))
+    policy = fetch_policy(settings)
     folder = settings.media_folder and settings.media_folder.expanduser().absolute()
     reader = MediaReader(limits, policy, folder)
     reader.warm()
     if policy.allowed and (proxies := environment_proxies()):
         logger.warning("media: not fetched from hosts behind the proxies of the environment (%s)", ", ".join(proxies))
-    logger.info("media: %s, fetched from %s", takes, fetched_from(policy))
+    logger.info("media: %s", describe_media(settings, encoder.modalities))
     return reader
 
 
-def fetched_from(policy: FetchPolicy) -> str:
-    """Where media are fetched from, for the log."""
-    if not policy.allowed:
-        return "nowhere (--no-media-fetch)"
-    return ", ".join(sorted(policy.domains)) or "every public host"
+def fetch_policy(settings: ServeSettings) -> FetchPolicy:
+    """Where media are fetched from."""
+    return FetchPolicy(settings.media_fetch, frozenset(name.lower() for name in settings.allowed_media_domains))
+
+
+def describe_media(settings: ServeSettings, modalities: frozenset[Modality]) -> str:
+    """What is taken beside text and where it is fetched from, or why it is not taken, for people."""
+    takes = " and ".join(name for name in MODALITIES if name in modalities)
+    if missing := missing_packages():
+        return f"{takes}: not taken, for want of {' and '.join(missing)}; {INSTALL}"
+    policy = fetch_policy(settings)
+    places = ", ".join(sorted(policy.domains)) or "every public host"
+    return f"{takes}, fetched from {places if policy.allowed else 'nowhere (--no-media-fetch)'}"
 
 
 def most_connections(asked: int) -> int:

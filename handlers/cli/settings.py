@@ -65,7 +65,7 @@ class DoctorSettings(ServeSettings):
     """Say what `jaxchat serve` would find with the same flags, and what is wrong; nothing is loaded or downloaded.
 
     Device and memory, package client, ports, caches, and the model: its size in memory, its context, the cache beside
-    it. The exit status is 1 where something is wrong.
+    it, its adapters, and what it takes beside text. The exit status is 1 where something is wrong.
     """
 
     log_level: LogLevel = Field("warning", description="how much to log")

@@ -64,6 +64,15 @@ def test_adapters_are_read_as_by_a_start(settings, tmp_path):
     assert "the adapter in other does not fit the model" in fault and "use_dora" in fault
 
 
+def test_what_is_taken_beside_text_is_told(settings, monkeypatch):
+    assert "media" not in dict(examine(settings()).found)
+    omni = settings(model="tiny-omni", media_fetch=False)
+    taken = "image and audio and video, fetched from nowhere (--no-media-fetch)"
+    assert dict(examine(omni).found)["media"] == taken
+    monkeypatch.setattr("handlers.cli.serve.missing_packages", lambda: ["av"])
+    assert ": not taken, for want of av; pip install" in dict(examine(omni).found)["media"]
+
+
 @pytest.mark.parametrize("flag", ["port", "metrics-port"])
 def test_a_taken_port_is_wrong(settings, flag):
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -12,8 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from handlers.cli import serve as module
-from handlers.cli.serve import allow_many_connections, fetched_from, media_reader, most_connections, open_ports, serve
-from handlers.media.fetch import FetchPolicy
+from handlers.cli.serve import allow_many_connections, describe_media, media_reader, most_connections, open_ports, serve
 from handlers.server import Server, listen, url
 from handlers.service import Service
 from handlers.settings import ServeSettings
@@ -113,13 +112,14 @@ def test_media_are_read_as_the_settings_say(tmp_path: Path, caplog, monkeypatch)
     assert (limits.bytes, limits.pixels, limits.duration, limits.fetch_seconds) == (7, 8, 9, 10)
     assert "media: image and audio, fetched from a.example, b.example" in caplog.text
     assert "not fetched from hosts behind the proxies of the environment (https)" in caplog.text
-    assert fetched_from(FetchPolicy(allowed=False)) == "nowhere (--no-media-fetch)"
+    nowhere = describe_media(ServeSettings(media_fetch=False), frozenset({"image"}))
+    assert nowhere == "image, fetched from nowhere (--no-media-fetch)"
 
 
 def test_without_the_packages_media_are_not_taken_and_the_log_says_what_to_install(caplog, monkeypatch):
     monkeypatch.setattr("handlers.cli.serve.missing_packages", lambda: ["pillow", "av"])
     assert media_reader(ServeSettings(), SimpleNamespace(modalities=frozenset({"image"}))) is None
-    assert "image: not taken, for want of pillow and av; pip install 'jaxchat[media]'" in caplog.text
+    assert "media: image: not taken, for want of pillow and av; pip install 'jaxchat[media]'" in caplog.text
 
 
 def test_the_server_needs_the_packages_of_media_for_nothing_else():
