@@ -36,6 +36,11 @@ class LingeringTransport:
         """Whether nothing more is sent on it."""
         return self._closing or self._transport.is_closing()
 
+    def write(self, data: bytes) -> None:
+        """Sends more, unless it has been ended: an answer that comes later reaches nobody, which is no error."""
+        if not self.is_closing():
+            self._transport.write(data)
+
     def close(self) -> None:
         """Ends it, once what waits is sent and the client sends no more."""
         if self.is_closing() or not self._sending():

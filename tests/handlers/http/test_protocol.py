@@ -310,3 +310,12 @@ def test_who_closes_before_its_body_is_there_is_gone(fakes):
         fakes.wait_until(lambda: len(server.service.requests) == 1)
         client.shutdown(socket.SHUT_WR)
         assert read_all(client) == b"" and not server.engine.generations
+
+
+@pytest.mark.parametrize("body", [BODY, b"\xff" * 50])
+def test_an_answer_to_who_was_refused_meanwhile_is_no_error(fakes, caplog, body):
+    """What follows a whole request cannot be read, while that is answered."""
+    with fakes.served() as server:
+        answer = exchange(server, POST + b"Content-Length: %d\r\n\r\n" % len(body) + body + b"\xff\r\n\r\n")
+        fakes.wait_until(lambda: not server.server.server_state.tasks)
+    assert refused(answer) == (400, "bad_request") and not caplog.records
