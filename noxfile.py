@@ -65,13 +65,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(name="tests-3.12", python="3.12")
 def tests_3_12(session: nox.Session) -> None:
-    """The same on Python 3.12 with the current jax; needs a `python3.12` on the path."""
+    """The suite on Python 3.12 with the current jax; needs a `python3.12` on the path."""
     suite(session)
 
 
 @nox.session(name="tests-3.13", python="3.13")
 def tests_3_13(session: nox.Session) -> None:
-    """The same on Python 3.13 with the current jax; needs a `python3.13` on the path."""
+    """The suite on Python 3.13 with the current jax; needs a `python3.13` on the path."""
     suite(session)
 
 
