@@ -1,4 +1,4 @@
-"""What an engine will be, by what was chosen and what its checkpoint says of itself: no weights but adapters' are read."""
+"""What an engine will be, by what was chosen and what its checkpoint says of itself; reads no weights but adapters'."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
