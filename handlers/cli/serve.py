@@ -1,5 +1,6 @@
 """`jaxchat serve`: a process that answers on the API's port until it is told to end."""
 
+import errno
 import gc
 import ipaddress
 import logging
@@ -174,6 +175,9 @@ def port_error(flag: str, host: str, port: int) -> Iterator[None]:
 
 def port_fault(flag: str, host: str, port: int, error: OSError) -> str:
     """Why a port cannot be had, and what to do."""
+    # Those of names that cannot be looked up are negative: `socket.create_server` keeps nothing else of them.
+    if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:
+        return f"--host: {host} is no address of this machine; give one that is, such as 127.0.0.1 or 0.0.0.0"
     return f"--{flag}: cannot listen on {host} port {port}: {error.strerror or error}; give another --{flag}"
 
 

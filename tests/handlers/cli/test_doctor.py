@@ -81,6 +81,12 @@ def test_a_taken_port_is_wrong(settings, flag):
     assert fault.startswith(f"--{flag}: cannot listen on 127.0.0.1 port {port}: ")
 
 
+@pytest.mark.parametrize("host", ["name.invalid", "192.0.2.1"])
+def test_an_address_that_is_not_of_this_machine_is_wrong(settings, host):
+    faults = examine(settings(host=host)).wrong
+    assert faults and all(fault.startswith(f"--host: {host} is no address") for fault in faults)
+
+
 @pytest.mark.parametrize("flag", ["model-cache", "compilation-cache", "grammar-cache"])
 def test_a_folder_that_cannot_be_written_is_wrong(settings, tmp_path, flag):
     (tmp_path / "file").touch()
