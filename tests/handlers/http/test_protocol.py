@@ -169,7 +169,7 @@ def test_an_upgrade_is_not_taken_and_the_request_is_answered(server, upgrade, cu
 @pytest.mark.parametrize(
     ("slow", "status"),
     [(GET[:7], 408), (GET, 408), (GET + b"X: ", 408), (POST + b"Content-Length: 500\r\n\r\n", 408),
-     (POST + b"Content-Length: 500\r\n\r\n{", 408), (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", 408)],
+     (POST + b"Content-Length: 500\r\n\r\n{", 408), (POST + b"Transfer-Encoding: chunked\r\n\r\n1f4\r\n{", 408)],
 )  # fmt: skip
 @pytest.mark.parametrize("trickle", [False, True])
 def test_who_sends_too_slowly_is_told_and_closed(quick, slow, status, trickle):
