@@ -9,6 +9,7 @@ is used.
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import random
@@ -111,12 +112,11 @@ def _pair(old: Side, new: Side, new_first: bool) -> tuple[Turn, Turn]:
 
 def serve(model: str, rows: int, tokens: int, cache: str) -> None:
     """In a side's process: a turn for each line of the standard input, its figures to the standard output."""
-    from handlers.cli.local import load_or_exit
-    from handlers.cli.settings import BenchSettings
-
+    # Of either checkout, so that it is asked of the module that has needed both for longest.
+    bench = importlib.import_module("handlers.cli.bench")
     answers, sys.stdout = sys.stdout, sys.stderr
-    settings = BenchSettings.model_validate({"model": model, "rows": rows, "compilation_cache": cache})
-    engine = load_or_exit(settings.model_copy(update={"max_batch_size": rows})).engine
+    settings = bench.BenchSettings.model_validate({"model": model, "rows": rows, "compilation_cache": cache})
+    engine = bench.load_or_exit(settings.model_copy(update={"max_batch_size": rows})).engine
 
     async def turns() -> None:
         loop = asyncio.get_running_loop()
