@@ -42,7 +42,7 @@ TEXT = {
     "vocab_size": 32768,
     "hidden_size": 1024,
     "intermediate_size": 2816,
-    "num_hidden_layers": 3,
+    "num_hidden_layers": 2,
     "num_attention_heads": 8,
     "num_key_value_heads": 4,
     "max_position_embeddings": 8192,
@@ -55,7 +55,7 @@ GEMMA4 = TEXT | {
     "global_head_dim": 512,
     "num_global_key_value_heads": 2,
     "attention_k_eq_v": True,
-    "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
+    "layer_types": ["sliding_attention", "full_attention"],
     "sliding_window": 1024,
     "use_bidirectional_attention": "vision",
 }
@@ -64,7 +64,7 @@ QWEN3_VL = TEXT | {
     "head_dim": 128,
     "rope_parameters": {"rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20]},
 }
-TOWER = {"depth": 3, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 1024}
+TOWER = {"depth": 2, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 1024}
 
 FAMILIES = {
     "gemma2": read_config({"model_type": "gemma2", **GEMMA2}),
@@ -86,7 +86,7 @@ FAMILIES = {
         {
             "model_type": "qwen3_vl",
             "text_config": QWEN3_VL,
-            "vision_config": TOWER | {"deepstack_visual_indexes": [0, 2]},
+            "vision_config": TOWER | {"deepstack_visual_indexes": [0, 1]},
             **MARKS,
             "vision_start_token_id": 4,
             "vision_end_token_id": 5,

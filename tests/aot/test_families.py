@@ -1,4 +1,4 @@
-"""Every program of the engine, of families that are no Llama, compiles for a TPU and a GPU in the memory set aside."""
+"""Programs of each kind, of families that are no Llama, compile for a TPU and a GPU in the memory set aside."""
 
 import pytest
 
@@ -12,12 +12,13 @@ SMALL = {"rows": 8, "context": 4096, "pages": 10240}
 
 @pytest.mark.parametrize("chip", ["v6e", "h100"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_program_compiles_in_the_memory_that_is_set_aside(chip, family, assert_in_place, limit):
+def test_programs_of_each_kind_compile_in_the_memory_that_is_set_aside(chip, family, assert_in_place, limit):
     with target(chip):
         planned = plan(chip, family, **SMALL)
         config, media = planned.decoder.config, planned.decoder.config.media
         encoding = set() if media is None else {each.kind for each in media.programs}
-        for name, program in planned.programs.items():
+        largest = {name[0]: (name, program) for name, program in planned.programs.items()}
+        for name, program in largest.values():
             print(*name)
             compiled = compile_program(chip, program)
             assert_in_place(compiled)
