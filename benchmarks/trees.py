@@ -17,8 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
@@ -37,10 +36,9 @@ class Turn:
 
 
 class Side:
-    """A checkout's engine in a process of its own. ready: seconds until it had loaded and computed a first turn."""
+    """A checkout's engine in a process of its own, which has computed a first turn."""
 
     def __init__(self, tree: Path, model: str, rows: int, tokens: int, cache: Path) -> None:
-        began = time.monotonic()
         # -P: modules are those of the tree in PYTHONPATH, not those beside this file.
         command = [sys.executable, "-P", __file__, "--serve", str(tree), "--model", model, "--cache", str(cache)]
         command += ["--rows", str(rows), "--tokens", str(tokens)]
@@ -49,7 +47,6 @@ class Side:
             command, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.take()
-        self.ready = time.monotonic() - began
 
     def take(self) -> Turn:
         """One turn, waited for."""
@@ -66,16 +63,6 @@ class Side:
         self._process.wait()
 
 
-@contextmanager
-def side(tree: Path, model: str, rows: int, tokens: int, cache: Path) -> Iterator[Side]:
-    """A side, ended afterwards."""
-    made = Side(tree, model, rows, tokens, cache)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
 def compare(trees: list[Path], model: str, rows: int, tokens: int, turns: int, starts: int) -> None:
     """Prints a line for each figure."""
     ratios: list[dict[str, float]] = []
@@ -86,7 +73,7 @@ def compare(trees: list[Path], model: str, rows: int, tokens: int, turns: int, s
         for start in range(1, starts + 1):
             with ExitStack() as stack:
                 sides = [
-                    stack.enter_context(side(tree, model, rows, tokens, cache))
+                    stack.enter_context(closing(Side(tree, model, rows, tokens, cache)))
                     for tree, cache in zip(trees, caches, strict=True)
                 ]
                 pairs = [_pair(*sides, new_first=turn % 2 == 0) for turn in range(turns)]
